@@ -1,0 +1,33 @@
+"""Reasoning environments with verifiable rewards, and curricula as wrappers of them."""
+
+from edgewise import envs, wrappers
+from edgewise.answer import extract_answer
+from edgewise.env import ReasoningEnv, evaluation_set, pose
+from edgewise.frame import Frame
+from edgewise.mixture import Mixture
+from edgewise.problem_set import ProblemSet
+from edgewise.registration import register
+from edgewise.task import Preset, Protocol, Task, Turn, Unsolvable
+from edgewise.text import UnicodeText
+from edgewise.vector_env import ReasoningVectorEnv
+
+__all__ = [
+    "Frame",
+    "Mixture",
+    "Preset",
+    "ProblemSet",
+    "Protocol",
+    "ReasoningEnv",
+    "ReasoningVectorEnv",
+    "Task",
+    "Turn",
+    "UnicodeText",
+    "Unsolvable",
+    "envs",
+    "evaluation_set",
+    "extract_answer",
+    "pose",
+    "register",
+    "wrappers",
+]
+__version__ = "0.1.0"

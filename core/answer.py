@@ -1,0 +1,66 @@
+"""Find the answer in a completion, in time linear in its length."""
+
+from __future__ import annotations
+
+import re
+
+BRACE = re.compile(r"\\boxed\{|\\[{}]|[{}]")
+TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+FORMATS = ("any", "boxed", "answer", "think_answer")
+
+
+def extract_answer(completion: str, form: str = "any") -> str | None:
+    r"""Return the text of the last ``\boxed{...}`` or ``<answer>``, or None if there is none.
+
+    Braces must balance. Of two that nest, the inner one counts. `form` accepts one of the two
+    only, "boxed" or "answer", or "think_answer", the gate of E2H (arXiv 2506.06632): the whole
+    completion is one ``<think>`` and one ``<answer>``, neither empty.
+
+    >>> extract_answer(r"\boxed{1}, no: \boxed{\frac{1}{2}}")
+    '\\frac{1}{2}'
+    >>> extract_answer(r"<answer> \boxed{3} </answer>")
+    '3'
+    >>> extract_answer("<think>1 < 2</think> <answer>2</answer>", "think_answer")
+    '2'
+    >>> extract_answer(r"\boxed{4") is None
+    True
+    """
+    if form not in FORMATS:
+        raise ValueError(f"`form` must be one of {FORMATS}, got {form!r}")
+    if form == "think_answer" and not is_think_answer(completion):
+        return None
+    start, end = -1, -1
+    if form != "boxed":
+        close = completion.rfind("</answer>")
+        opening = completion.rfind("<answer>", 0, max(close, 0))
+        if opening >= 0:
+            start, end = opening + len("<answer>"), close
+    if form in ("any", "boxed") and "\\boxed{" in completion:
+        start, end = last_boxed(completion, start, end)
+    return completion[start:end].strip() if start >= 0 else None
+
+
+def last_boxed(completion: str, start: int, end: int) -> tuple[int, int]:
+    r"""Return where the last balanced ``\boxed{}`` after `start` begins and ends, else both."""
+    opened: list[re.Match[str]] = []
+    for brace in BRACE.finditer(completion):
+        if brace[0].endswith("{") and brace[0] != r"\{":
+            opened.append(brace)
+        elif brace[0] == "}" and opened:
+            match = opened.pop()
+            if match[0] == r"\boxed{" and match.end() > start:
+                start, end = match.end(), brace.start()
+    return start, end
+
+
+def is_think_answer(completion: str) -> bool:
+    """Return whether `completion` is one <think> and one <answer>, and nothing outside them."""
+    text = completion.strip()
+    if any(text.count(tag) != 1 for tag in TAGS):
+        return False
+    begin, think, answer, _ = (text.find(tag) for tag in TAGS)
+    if begin != 0 or not text.endswith("</answer>") or not think < answer:
+        return False
+    thought, between = text[len("<think>") : think], text[think + len("</think>") : answer]
+    given = text[answer + len("<answer>") : -len("</answer>")]
+    return bool(thought.strip()) and not between.strip() and bool(given.strip())

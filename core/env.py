@@ -1,0 +1,302 @@
+"""The environment: a prompt is observed, a completion is the action."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pkgutil import resolve_name
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.error import ResetNeeded
+
+from edgewise.answer import extract_answer
+from edgewise.errors import unknown
+from edgewise.frame import Frame
+from edgewise.problem_set import RowOrder
+from edgewise.task import SPLITS, Preset, Task
+from edgewise.text import UnicodeText
+
+OPTIONS = {"level", "params", "problem_seed"}
+ZEROS = np.zeros(4, np.uint64)
+MAX_PROBLEM_SEEDS = 10_000  # looked at for an evaluation set
+
+
+class Outcome(NamedTuple):
+    """What an action leads to."""
+
+    observation: str
+    reward: float
+    done: bool
+    correct: bool
+    formatted: bool
+    answer: str | None
+
+
+class ReasoningEnv(gym.Env[str, str]):
+    """Pose the problems of a task, one an episode.
+
+    Example:
+        >>> env = gym.make("Countdown-v0", levels=(1, 2))
+        >>> prompt, info = env.reset(seed=0)
+        >>> again, _ = env.reset(options={key: info[key] for key in ("level", "problem_seed")})
+        >>> again == prompt == edgewise.pose(info["problem"]).render()
+        True
+    """
+
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}
+
+    def __init__(
+        self,
+        task: str | type[Task[Any]],
+        *,
+        env_id: str | None = None,
+        preset: str | None = None,
+        levels: Sequence[int] | None = None,
+        split: str = "train",
+        template: str | None = None,
+        rewards: tuple[float, float, float] | None = None,
+        answer: str | None = None,
+        frame: Frame | Mapping[str, Any] | None = None,
+        arms: str | Sequence[Mapping[str, Any]] | None = None,
+        allow_ood: bool = False,
+        render_mode: str | None = None,
+        **task_options: Any,
+    ) -> None:
+        """Take from the preset what is not given.
+
+        Args:
+            task: The class, or its "module:Name".
+            env_id: The name in the registry, for the names of problems.
+            preset: The name of a preset of the task; the first by default.
+            levels: The levels to draw from; the training levels by default.
+            split: "train", "validation" or "test"; no problem is in two.
+            template: Of the prompt.
+            rewards: Of an answer that is correct, of one that is not, and of none.
+            answer: The format of answers: "boxed", "answer", "think_answer" or "any".
+            frame: What `PromptFormat` puts around the prompt, or its fields.
+            arms: What a curriculum chooses among: a list of options of `reset`, or a division
+                that the task knows, such as "subject"; the levels by default.
+            allow_ood: Whether levels kept out of training may be trained on.
+            render_mode: "ansi" makes `render` return the prompt.
+            task_options: The fields of the task.
+        """
+        task_class = resolve_name(task) if isinstance(task, str) else task
+        self.task: Task[Any] = task_class(**task_options)
+        name = next(iter(self.task.presets)) if preset is None else preset
+        if name not in self.task.presets:
+            raise ValueError(unknown("preset", preset, self.task.presets))
+        if split not in SPLITS:
+            raise ValueError(unknown("split", split, SPLITS))
+        fields = asdict(frame) if isinstance(frame, Frame) else frame
+        parts = {"template": template, "rewards": rewards, "answer": answer, "frame": fields}
+        overrides = {key: value for key, value in parts.items() if value is not None}
+        self.preset = override(self.task.presets[name], overrides)
+        self.split = split
+        closed = () if allow_ood or split != "train" else self.preset.ood
+        self.allowed = [level for level in self.preset.levels if level not in closed]
+        training = [level for level in self.preset.levels if level not in self.preset.ood]
+        self.levels = tuple(training if levels is None else levels)
+        if not self.levels or not set(self.levels) <= set(self.allowed):
+            raise ValueError(
+                f"`levels` must be among {self.allowed} of {name!r} ({split}), got {levels}"
+            )
+        self.preset_name = f"{name}+" if overrides or task_options else name
+        self.identity = {
+            "env": env_id,
+            "overrides": {"preset": name, **overrides, **task_options},
+            "split": split,
+        }
+        self._name = json.dumps(self.identity)[:-1]
+        self.arms = self.make_arms(arms)
+        self.render_mode = render_mode
+        self.observation_space = UnicodeText()
+        self.action_space = UnicodeText()
+        self.problem: Any = None
+        self.order = RowOrder()
+        self.place = 0  # in a mixture
+        self._history: tuple[str, ...] = ()
+        self._done = True
+        self._philox = np.random.Philox(key=0)
+        self._rng = np.random.Generator(self._philox)
+
+    def make_arms(self, arms: str | Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+        """Return the arms, each checked."""
+        if arms is None:
+            return [{"level": level} for level in self.levels]
+        if isinstance(arms, str):
+            parts = self.task.divisions(arms)
+            arms = [{"level": level, "params": part} for level in self.levels for part in parts]
+        rng = np.random.default_rng(0)
+        for arm in arms:
+            self.choose(rng, {"problem_seed": 0, **arm})
+        return [dict(arm) for arm in arms]
+
+    def choose(
+        self, rng: np.random.Generator, options: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return `options` with what they leave open, level and problem seed, drawn."""
+        options = dict(options or {})
+        if not options.keys() <= OPTIONS:
+            raise ValueError(
+                f"`options` may name 'level', 'params' and 'problem_seed', got {options}"
+            )
+        level = options.get("level")
+        if level is None:
+            level = self.levels[int(rng.random() * len(self.levels))]
+        if level not in self.allowed:
+            raise ValueError(f"`level` must be in {self.allowed}, got {level!r}")
+        params = dict(options.get("params") or {})
+        seed = options.get("problem_seed")
+        if seed is None:
+            seed = self.draw_seed(rng, int(level), params)
+        elif not 0 <= seed < 2**63:
+            raise ValueError(f"`problem_seed` must be in [0, 2**63), got {seed}")
+        return {"level": int(level), "params": params, "problem_seed": int(seed)}
+
+    def draw_seed(self, rng: np.random.Generator, level: int, params: Mapping[str, Any]) -> int:
+        """Return the next row of a problem set, or any 63 bits where problems are generated."""
+        size = self.task.num_rows(self.split, **{**self.preset.levels[level], **params})
+        if size is None:
+            return int(rng.bit_generator.random_raw()) >> 1
+        return self.order.next(rng, json.dumps([self.place, level, params], sort_keys=True), size)
+
+    def pose(self, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Return the problem of `options`, which `choose` made, and its name."""
+        level, seed, params = options["level"], options["problem_seed"], options["params"]
+        rekey(self._philox, seed, level)
+        arguments = {**self.preset.levels[level], **params}
+        problem = self.task.draw(self._rng, seed, self.split, **arguments)
+        key = hashlib.sha256(self.task.canonical(problem).encode()).hexdigest()[:16]
+        extra = json.dumps(params) if params else "{}"
+        name = (
+            f'{self._name}, "level": {level}, "params": {extra}, '
+            f'"problem_seed": {seed}, "key": "{key}"}}'
+        )
+        return problem, {"level": level, "problem_seed": seed, "problem": name}
+
+    def prompt(self, problem: Any) -> str:
+        """State `problem` as the preset does."""
+        return self.task.prompt(problem, self.preset.template)
+
+    def demonstrate(self, problem: Any) -> str:
+        """Return a worked trace that earns the full reward, in the preset's answer format."""
+        trace = self.task.demonstrate(problem)
+        if self.preset.answer in ("any", "boxed"):
+            return trace
+        tagged = f"<answer>{extract_answer(trace, 'boxed')}</answer>"
+        return f"<think>{trace}</think>{tagged}" if self.preset.answer != "answer" else tagged
+
+    def score(
+        self, problems: Sequence[Any], histories: Sequence[Sequence[str]], actions: Sequence[str]
+    ) -> list[Outcome]:
+        """Return what each action leads to, after the answers of its history."""
+        correct, formatted, neither = self.preset.rewards
+        for action in actions:
+            if not isinstance(action, str):
+                raise TypeError(f"`action` must be a str, got {type(action).__name__}")
+        answers = [extract_answer(action, self.preset.answer) for action in actions]
+        given = [i for i, answer in enumerate(answers) if answer is not None]
+        turns = self.task.turn_many(
+            [problems[i] for i in given], [(*histories[i], answers[i] or "") for i in given]
+        )
+        outcomes = [Outcome("", neither, True, False, False, None)] * len(actions)
+        for i, turn in zip(given, turns, strict=True):
+            reward = formatted + (correct - formatted) * turn.credit if turn.done else 0.0
+            outcomes[i] = Outcome(
+                turn.observation, reward, turn.done, turn.correct, True, answers[i]
+            )
+        return outcomes
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Pose a problem, and return its prompt and its name."""
+        super().reset(seed=seed)
+        if seed is not None:
+            self.order.restart()
+        self.problem, info = self.pose(self.choose(self.np_random, options))
+        self._history, self._done = (), False
+        return self.prompt(self.problem), info
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Score a completion; the episode ends unless the task has more turns."""
+        if self._done:
+            raise ResetNeeded("call `reset` before `step`")
+        outcome = self.score([self.problem], [self._history], [action])[0]
+        self._history, self._done = (*self._history, outcome.answer or ""), outcome.done
+        info = {key: getattr(outcome, key) for key in ("correct", "formatted", "answer")}
+        return outcome.observation, outcome.reward, outcome.done, False, info
+
+    def render(self) -> str | None:
+        """Return the prompt."""
+        return None if self.problem is None else self.prompt(self.problem)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next `reset` depends on."""
+        return {"rng": self.np_random.bit_generator.state, "order": self.order.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        self.np_random.bit_generator.state = state["rng"]
+        self.order.load_state_dict(state["order"])
+
+
+def rekey(philox: np.random.Philox, problem_seed: int, level: int) -> None:
+    """Put `philox` at the start of the stream of (problem_seed, level)."""
+    key = np.array([problem_seed, level], np.uint64)
+    state: Any = {
+        "bit_generator": "Philox",
+        "state": {"counter": ZEROS, "key": key},
+        "buffer": ZEROS,
+        "buffer_pos": 4,  # empty
+        "has_uint32": 0,
+        "uinteger": 0,
+    }
+    philox.state = state
+
+
+def override(preset: Preset, overrides: Mapping[str, Any]) -> Preset:
+    """Return `preset` with other parts; of a frame, only the fields that are given."""
+    parts = dict(overrides)
+    if "frame" in parts:
+        parts["frame"] = replace(preset.frame, **parts["frame"])
+    if "rewards" in parts:
+        parts["rewards"] = tuple(parts["rewards"])
+    return replace(preset, **parts)
+
+
+def evaluation_set(env: ReasoningEnv, level: int, size: int = 200) -> list[dict[str, Any]]:
+    """Return the options of the first `size` distinct problems of problem seeds 0, 1, 2, ...
+
+    They are the same on every machine: the test set of a level, if the split of `env` is "test".
+    There are fewer where the first 10,000 seeds, or all rows, give no more.
+    """
+    rows = env.task.num_rows(env.split, **env.preset.levels[level])
+    chosen: dict[str, dict[str, Any]] = {}
+    for seed in range(MAX_PROBLEM_SEEDS if rows is None else min(rows, MAX_PROBLEM_SEEDS)):
+        options = {"level": level, "params": {}, "problem_seed": seed}
+        problem, _ = env.pose(options)
+        chosen.setdefault(env.task.canonical(problem), options)
+        if len(chosen) == size:
+            break
+    return list(chosen.values())
+
+
+def pose(name: str) -> ReasoningEnv:
+    """Return an environment that has posed the problem called `name`, ready for a `step`.
+
+    Raises:
+        ValueError: If another problem has that name here: another version of its environment.
+    """
+    parts = json.loads(name)
+    options = {key: parts[key] for key in ("level", "params", "problem_seed")}
+    made = gym.make(parts["env"], split=parts["split"], allow_ood=True, **parts["overrides"])
+    env: ReasoningEnv = made.unwrapped  # type: ignore[assignment]
+    _, info = env.reset(options=options)
+    if json.loads(info["problem"])["key"] != parts["key"]:
+        raise ValueError(f"`name` must be of this version of {parts['env']}, got {name}")
+    return env

@@ -1,0 +1,20 @@
+"""How a name that does not exist is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def unknown(argument: str, got: object, choices: Iterable[str]) -> str:
+    """Return the message for a name that is none of `choices`, with the nearest one if any is.
+
+    >>> unknown("preset", "sek", ["sec", "e2h"])
+    "`preset` must be one of sec, e2h, got 'sek'; did you mean 'sec'?"
+    """
+    names = list(choices)
+    near = get_close_matches(str(got).lower(), names, n=1, cutoff=0.5) or get_close_matches(
+        str(got), names, n=1, cutoff=0.4
+    )
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"`{argument}` must be one of {', '.join(names)}, got {got!r}{hint}"

@@ -1,0 +1,54 @@
+"""What stands around a task's text when a model is asked: system text, chat, how it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Message = dict[str, str]  # {"role": ..., "content": ...}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The words of a paper around a task's text, and where an answer ends.
+
+    A frame that is not a chat is `before` + text + `after`. A chat has a system and a user message,
+    and an assistant's that begins with `after` and is left open.
+
+    Example:
+        >>> Frame(before="Q: ", after=" A:").text("1 + 1?")
+        'Q: 1 + 1? A:'
+        >>> print(Frame(before="Be brief.", after="So", chat=True).text("1 + 1?"))
+        <|im_start|>system
+        Be brief.<|im_end|>
+        <|im_start|>user
+        1 + 1?<|im_end|>
+        <|im_start|>assistant
+        So
+    """
+
+    before: str = ""  # system message of a chat; else what precedes the text
+    after: str = ""  # what the model is made to begin with; else what follows the text
+    chat: bool = False
+    opening: str = ""  # the end of `after` that counts as part of the completion
+    stop: tuple[str, ...] = ()  # a completion ends with the first of these, which it keeps
+    max_prompt_tokens: int = 1024
+    max_completion_tokens: int = 1024
+
+    def __post_init__(self) -> None:
+        """Check that the opening is what `after` ends with."""
+        if not self.after.endswith(self.opening):
+            raise ValueError(f"`opening` must be the end of {self.after!r}, got {self.opening!r}")
+
+    def messages(self, prompt: str) -> list[Message]:
+        """Return the messages of a chat; the last, if `after` is not empty, is to be continued."""
+        system = [{"role": "system", "content": self.before}] if self.before else []
+        begun = [{"role": "assistant", "content": self.after}] if self.after else []
+        return [*system, {"role": "user", "content": prompt}, *begun]
+
+    def text(self, prompt: str) -> str:
+        """Return `prompt` in its frame, a chat in ChatML, the markup of the Qwen models."""
+        if not self.chat:
+            return f"{self.before}{prompt}{self.after}"
+        closed = self.messages(prompt)[: -1 if self.after else None]
+        parts = [f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in closed]
+        return "".join(parts) + f"<|im_start|>assistant\n{self.after}"

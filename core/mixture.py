@@ -1,0 +1,91 @@
+"""Several tasks as one environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+
+from edgewise.env import Outcome, ReasoningEnv
+from edgewise.problem_set import RowOrder
+from edgewise.text import UnicodeText
+from edgewise.vector_env import ReasoningVectorEnv
+
+
+class Mixture(ReasoningEnv):
+    """Pose problems of several environments; each has its arms, and `env`, its place, in options.
+
+    Problems keep the names that their own environments give them.
+    """
+
+    def __init__(
+        self,
+        *,
+        envs: Sequence[str | Mapping[str, Any]],
+        split: str = "train",
+        render_mode: str | None = None,
+    ) -> None:
+        """Make `envs`, ids or keywords of `gym.make` with the id."""
+        specs = [{"id": spec} if isinstance(spec, str) else dict(spec) for spec in envs]
+        made = [gym.make(**{"split": split, **spec}).unwrapped for spec in specs]
+        self.members: list[ReasoningEnv] = made  # type: ignore[assignment]
+        self.split = split
+        self.arms = [{"env": i, **arm} for i, env in enumerate(self.members) for arm in env.arms]
+        self.render_mode = render_mode
+        self.observation_space = UnicodeText()
+        self.action_space = UnicodeText()
+        self.problem: Any = None  # (place, problem)
+        self.order = RowOrder()  # of all members
+        for place, env in enumerate(self.members):
+            env.order, env.place = self.order, place
+        self._history, self._done = (), True
+
+    def choose(
+        self, rng: np.random.Generator, options: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return `options` with what they leave open drawn."""
+        options = dict(options or {})
+        place = options.pop("env") if "env" in options else rng.integers(len(self.members))
+        if not 0 <= place < len(self.members):
+            raise ValueError(f"`env` must be below {len(self.members)}, got {place}")
+        return {"env": int(place), **self.members[place].choose(rng, options)}
+
+    def pose(self, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Return the member's place with its problem, and the name that the member gives it."""
+        rest = dict(options)
+        place = rest.pop("env")
+        problem, name = self.members[place].pose(rest)
+        return (place, problem), {"env": place, **name}
+
+    def prompt(self, problem: Any) -> str:
+        """State `problem` as its member does."""
+        place, posed = problem
+        return self.members[int(place)].prompt(posed)
+
+    def demonstrate(self, problem: Any) -> str:
+        """Work the problem out as its member does."""
+        place, posed = problem
+        return self.members[int(place)].demonstrate(posed)
+
+    def score(
+        self, problems: Sequence[Any], histories: Sequence[Sequence[str]], actions: Sequence[str]
+    ) -> list[Outcome]:
+        """Let each member score its problems, all at once."""
+        outcomes: dict[int, Outcome] = {}
+        for place, member in enumerate(self.members):
+            own = [i for i, problem in enumerate(problems) if problem[0] == place]
+            scored = member.score(
+                [problems[i][1] for i in own],
+                [histories[i] for i in own],
+                [actions[i] for i in own],
+            )
+            outcomes.update(zip(own, scored, strict=True))
+        return [outcomes[i] for i in range(len(problems))]
+
+
+class VectorMixture(ReasoningVectorEnv):
+    """A mixture, posed in groups."""
+
+    single_env: ClassVar[type[ReasoningEnv]] = Mixture

@@ -1,0 +1,183 @@
+"""What a contributor writes: a task, and its ladders of difficulty."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from edgewise.answer import FORMATS
+from edgewise.frame import Frame
+
+Problem = TypeVar("Problem")
+SPLITS = ("train", "validation", "test")
+MAX_DRAWS = 10_000  # of a problem that lies in the split
+
+
+PLAIN = Frame()
+
+
+class Unsolvable(ValueError):
+    """No answer exists, or none was found within the budget."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a paper samples the answers it reports."""
+
+    temperature: float = 1.0  # 0 is greedy
+    top_p: float = 1.0
+    num_samples: int = 8  # completions of each problem; pass@1 is their mean
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A ladder of levels, with the prompt, the rewards and the evaluation that go with it."""
+
+    template: str  # of the prompt
+    levels: Mapping[int, Mapping[str, Any]]  # 1 is the easiest; the arguments of `generate`
+    ood: tuple[int, ...] = ()  # the levels kept out of training
+    rewards: tuple[float, float, float] = (1.0, 0.0, 0.0)  # correct, formatted, neither
+    answer: str = "any"  # the format: "boxed", "answer", "think_answer" or "any"
+    frame: Frame = PLAIN  # what stands around the prompt when a model is asked
+    protocol: Protocol = Protocol()  # of evaluation
+
+    def __post_init__(self) -> None:
+        """Check that the levels are numbered from 1, and what is overridden."""
+        if list(self.levels) != list(range(1, len(self.levels) + 1)):
+            raise ValueError(f"`levels` must be numbered from 1, got {list(self.levels)}")
+        if self.answer not in FORMATS:
+            raise ValueError(f"`answer` must be one of {FORMATS}, got {self.answer!r}")
+        if len(self.rewards) != 3:
+            raise ValueError(
+                f"`rewards` must be three (correct, formatted, neither), got {self.rewards}"
+            )
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a task says to an answer."""
+
+    correct: bool
+    credit: float  # in [0, 1]
+    observation: str = ""  # to be answered next
+    done: bool = True
+
+
+class Task(ABC, Generic[Problem]):
+    """A family of problems that can be posed and verified without end.
+
+    A task and its problems are frozen dataclasses; the fields of a task are options of the
+    environment. Every method is a function of its arguments.
+    """
+
+    presets: ClassVar[Mapping[str, Preset]]  # the first is the default
+
+    @abstractmethod
+    def generate(self, rng: np.random.Generator, *args: Any, **params: Any) -> Problem:
+        """Draw a solvable problem with the parameters of one level."""
+
+    @abstractmethod
+    def prompt(self, problem: Problem, template: str) -> str:
+        """State `problem`, and how to answer, to a reader who has seen nothing else."""
+
+    @abstractmethod
+    def verify(self, problem: Problem, answer: str) -> bool:
+        """Return whether `answer` is right; never raise, whatever the text."""
+
+    @abstractmethod
+    def solve(self, problem: Problem) -> str:
+        """Return an answer that `verify` accepts, searching if `problem` has none.
+
+        Raises:
+            Unsolvable: If there is none, or none was found within the budget.
+        """
+
+    def credit(self, problem: Problem, answer: str) -> float:
+        """Score `answer` in [0, 1]: by default 1 if it is right."""
+        return float(self.verify(problem, answer))
+
+    def demonstrate(self, problem: Problem) -> str:
+        r"""Return a worked trace that ends in ``\boxed{answer}``."""
+        raise NotImplementedError(f"{type(self).__name__} has no worked traces")
+
+    def canonical(self, problem: Problem) -> str:
+        """Return one text for all forms of the same problem."""
+        return repr(problem)
+
+    def split_of(self, problem: Problem) -> str:
+        """Return the split of `problem`, by content alone."""
+        return split_of_key(self.canonical(problem))
+
+    def draft(self, rng: np.random.Generator, *args: Any, **params: Any) -> Any:
+        """Draw a cheap first part that decides the split; None if there is none."""
+        return None
+
+    def draft_key(self, draft: Any) -> str:
+        """Return the text that decides the split of every problem made from `draft`."""
+        raise NotImplementedError(f"{type(self).__name__} has drafts, but no `draft_key`")
+
+    def num_answers(self, problem: Problem) -> int | None:
+        """Return the size of the answer space, which bounds guessing; None if it is vast."""
+        return None
+
+    def parse(self, text: str, answer: str) -> Problem | None:
+        """Return the problem that `text` states, the inverse of `prompt`; None if it is none."""
+        return None
+
+    def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
+        """Return the arguments of `generate` that name the parts of a level, for `arms=kind`."""
+        raise ValueError(f"`arms` must be None or a list for {type(self).__name__}, got {kind!r}")
+
+    def turn(self, problem: Problem, answers: Sequence[str]) -> Turn:
+        """Reply to the last of `answers`; by default the first one ends the episode."""
+        return Turn(self.verify(problem, answers[-1]), self.credit(problem, answers[-1]))
+
+    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
+        """Return `verify` of each pair."""
+        return [self.verify(*pair) for pair in zip(problems, answers, strict=True)]
+
+    def credit_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[float]:
+        """Return `credit` of each pair."""
+        return [self.credit(*pair) for pair in zip(problems, answers, strict=True)]
+
+    def turn_many(
+        self, problems: Sequence[Problem], histories: Sequence[Sequence[str]]
+    ) -> list[Turn]:
+        """Return `turn` of each pair; a single turn asks `verify_many`, once."""
+        kind = type(self)
+        if kind.turn is not Task.turn:
+            return [self.turn(*pair) for pair in zip(problems, histories, strict=True)]
+        answers = [history[-1] for history in histories]
+        correct = self.verify_many(problems, answers)
+        shaped = (kind.credit, kind.credit_many) != (Task.credit, Task.credit_many)
+        credit = self.credit_many(problems, answers) if shaped else list(map(float, correct))
+        return [Turn(*pair) for pair in zip(correct, credit, strict=True)]
+
+    def num_rows(self, split: str, **params: Any) -> int | None:
+        """Return how many problems there are; None if they are generated without end."""
+        return None
+
+    def draw(
+        self, rng: np.random.Generator, problem_seed: int, split: str, **params: Any
+    ) -> Problem:
+        """Generate with `rng`, which depends on `problem_seed`, until a problem is in `split`."""
+        for _ in range(MAX_DRAWS):
+            draft = self.draft(rng, **params)
+            if draft is None:
+                problem = self.generate(rng, **params)
+                if self.split_of(problem) == split:
+                    return problem
+            elif split_of_key(self.draft_key(draft)) == split:
+                return self.generate(rng, draft, **params)
+        raise RuntimeError(f"none of {MAX_DRAWS} problems of {params} is in {split!r}")
+
+
+def split_of_key(key: str, percent: int = 10) -> str:
+    """Return "test" and "validation" for `percent` of all keys each, "train" for the others."""
+    place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % 100
+    return "train" if place >= 2 * percent else "test" if place < percent else "validation"

@@ -1,0 +1,406 @@
+r"""Countdown: reach a target from given numbers with + - * /, each number once.
+
+Task of Gandhi et al. (2024), "Stream of Search", arXiv 2404.03683; preset "sec" of Chen et al.
+(2025), arXiv 2505.14970; preset "e2h" of Parashar et al. (2025), arXiv 2506.06632.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise.frame import Frame
+from edgewise.task import MAX_DRAWS, Preset, Protocol, Task, Unsolvable, split_of_key
+
+MAX_DEAD = 100_000  # multisets of values that cannot make the target
+NUM_DRAWS = 16  # attempts drawn at a time
+OPERATIONS = "+-*/"
+PRECEDENCE = {"(": 0, "+": 1, "-": 1, "*": 2, "/": 2, "negate": 3}
+SYMBOLS = {r"\times": "*", r"\cdot": "*", r"\div": "/", "×": "*", "÷": "/", "−": "-"}
+EXPRESSION = re.compile(r"([\d+\-*/() ]{1,200})(?:= *(\d{1,10}) *)?", re.ASCII)
+TOKEN = re.compile(r"\d+|[-+*/()]", re.ASCII)
+
+Value = int | Fraction
+Step = tuple[str, Value, Value, Value]  # operation, left, right, result
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Reach `target` with an expression over all of `numbers`."""
+
+    numbers: tuple[int, ...]
+    target: int
+    solution: str | None = field(default=None, repr=False, compare=False)  # what made the target
+
+
+SEC_LEVEL = {"draws": "sec", "max_number": 100, "min_target": 1, "max_target": 1000}
+E2H_LEVEL = {"draws": "e2h", "max_number": 100, "min_target": 0, "max_target": 100}
+SEEDLING_LEVEL = {"draws": "seedling", "max_number": 30, "min_target": 1, "max_target": 100}
+
+
+@dataclass(frozen=True)
+class Countdown(Task[Problem]):
+    r"""Combine all the numbers, each once, into an expression equal to the target.
+
+    Levels: the count of numbers; the last of "seedling" has larger numbers.
+
+    The numbers decide the split: a quarter of all multisets is for test, a quarter for validation.
+
+    Example:
+        >>> task = Countdown()
+        >>> problem = Problem((3, 5, 2), 16, "(3 + 5) * 2")
+        >>> task.verify(problem, "2 * (5 + 3) = 16")
+        True
+        >>> task.verify(problem, "3 * 5 + 1")  # 1 is not given, 2 is not used
+        False
+        >>> task.demonstrate(problem)
+        '3+5=8,8*2=16,\\boxed{(3+5)*2}'
+    """
+
+    presets = {
+        "sec": Preset(
+            template=(
+                "Using the numbers {numbers}, create an equation that equals {target}. You can "
+                "only use basic arithmetic operations (+, -, *, /) and each number should be used "
+                r"exactly once. Return the final answer in \boxed{{}}, for example "
+                r"\boxed{{(1 + 2) / 3}}."
+            ),
+            levels={k: {"num_numbers": k + 2, **SEC_LEVEL} for k in (1, 2, 3, 4)},
+            ood=(4,),
+            rewards=(1.0, 0.1, 0.0),
+            answer="boxed",
+            frame=Frame(
+                before=(
+                    "A conversation between User and Assistant. The user asks a question, and the "
+                    "Assistant solves it. The assistant first thinks about the reasoning process "
+                    "in the mind and then provides the user with the answer.\nUser: "
+                ),
+                after="\nAssistant: Let me solve this step by step.",
+                max_completion_tokens=4096,
+            ),
+            protocol=Protocol(temperature=1.0, num_samples=8),
+        ),
+        "e2h": Preset(
+            template=(
+                "Using the numbers {numbers}, create an equation that equals {target}. You can "
+                "use basic arithmetic operations (+, -, *, /) and each number can only be used "
+                "once. Show your work in <think> </think> tags. And return the final answer in "
+                "<answer> </answer> tags, for example <answer> (1 + 2) / 3 </answer>."
+            ),
+            levels={k: {"num_numbers": k + 1, **E2H_LEVEL} for k in (1, 2, 3, 4, 5)},
+            ood=(5,),
+            rewards=(1.0, 0.1, 0.0),
+            answer="think_answer",
+            frame=Frame(
+                before=(
+                    "You are a helpful assistant. You first thinks about the reasoning process in "
+                    "the mind and then provides the user with the answer.\n"
+                ),
+                after="Let me solve this step by step.\n<think>",
+                chat=True,
+                opening="<think>",
+                stop=("</answer>",),
+                max_prompt_tokens=1000,
+                max_completion_tokens=512,
+            ),
+            protocol=Protocol(temperature=0.0, num_samples=1),
+        ),
+        "seedling": Preset(
+            template=r"{numbers} -> {target} in \boxed{{}}: ",
+            levels={
+                **{k: {"num_numbers": k + 1, **SEEDLING_LEVEL} for k in (1, 2, 3, 4)},
+                5: {"num_numbers": 3, **SEEDLING_LEVEL, "max_number": 99, "max_target": 200},
+            },
+            ood=(4, 5),
+            answer="boxed",
+            frame=Frame(max_prompt_tokens=48, max_completion_tokens=80),
+        ),
+    }
+
+    def generate(
+        self,
+        rng: np.random.Generator,
+        split: str | None = None,
+        *,
+        num_numbers: int,
+        draws: str = "sec",
+        max_number: int = 100,
+        min_target: int = 1,
+        max_target: int = 1000,
+    ) -> Problem:
+        """Draw numbers and operations until they make a target in range, and lie in `split`.
+
+        Args:
+            rng: The source of all that is drawn.
+            split: The split of the numbers; None accepts any.
+            num_numbers: How many, 2 to 6.
+            draws: Whose distribution: "sec", "e2h" or "seedling", see the functions below.
+            max_number: The numbers are 1 to this.
+            min_target: The least target.
+            max_target: The largest target.
+        """
+        if draws not in FOLDS:
+            raise ValueError(f"`draws` must be one of {list(FOLDS)}, got {draws!r}")
+        if num_numbers < 2:
+            raise ValueError(f"`num_numbers` must be at least 2, got {num_numbers}")
+        fold, num_choices, max_tries = FOLDS[draws]
+        scale = bounds(num_numbers, max_number, num_choices)
+        numbers, tries = [0], 0
+        for _ in range(MAX_DRAWS):
+            for row in (rng.random((NUM_DRAWS, len(scale))) * scale).astype(np.int64).tolist():
+                if not tries:
+                    numbers, tries = [place + 1 for place in row[:num_numbers]], max_tries
+                tries -= 1
+                used, choices = numbers.copy(), row[num_numbers:]
+                value = fold(used, choices)
+                if value is None or not min_target <= value <= max_target:
+                    continue
+                if split is None or split_of_numbers(used) == split:
+                    order = rng.random(num_numbers).argsort().tolist()
+                    shown = tuple([used[place] for place in order])
+                    return Problem(shown, value, write(used, choices))
+                tries = 0
+        raise RuntimeError(f"no {num_numbers} numbers up to {max_number} make a target in {split}")
+
+    def draw(
+        self, rng: np.random.Generator, problem_seed: int, split: str, **params: Any
+    ) -> Problem:
+        """Generate a problem of `split`; the numbers are looked at only where the target fits."""
+        return self.generate(rng, split, **params)
+
+    def prompt(self, problem: Problem, template: str) -> str:
+        """State the numbers, the target and the answer format."""
+        return template.format(numbers=list(problem.numbers), target=problem.target)
+
+    def verify(self, problem: Problem, answer: str) -> bool:
+        """Return whether `answer` uses the numbers, each once, and equals the target."""
+        for symbol, operation in SYMBOLS.items():
+            if symbol in answer:
+                answer = answer.replace(symbol, operation)
+        match = EXPRESSION.fullmatch(answer)
+        if match is None or (match[2] is not None and int(match[2]) != problem.target):
+            return False
+        tokens = TOKEN.findall(match[1])
+        if sorted([int(token) for token in tokens if token.isdigit()]) != sorted(problem.numbers):
+            return False
+        return evaluate(tokens, []) == problem.target
+
+    def solve(self, problem: Problem) -> str:
+        """Return the expression that made the target, or search for one."""
+        if problem.solution is not None:
+            return problem.solution
+        found = search([(Fraction(n), str(n)) for n in problem.numbers], problem.target, set())
+        if found is None:
+            raise Unsolvable(f"`target` {problem.target} cannot be made of {problem.numbers}")
+        return found
+
+    def demonstrate(self, problem: Problem) -> str:
+        """Work the solution out one operation at a time."""
+        solution, steps = self.solve(problem).replace(" ", ""), list[Step]()
+        evaluate(TOKEN.findall(solution), steps)
+        worked = [f"{left}{symbol}{right}={value}" for symbol, left, right, value in steps]
+        return ",".join([*worked, rf"\boxed{{{solution}}}"])
+
+    def canonical(self, problem: Problem) -> str:
+        """Forget the order of the numbers."""
+        return f"{sorted(problem.numbers)} {problem.target}"
+
+    def split_of(self, problem: Problem) -> str:
+        """Return the split of the numbers."""
+        return split_of_numbers(problem.numbers)
+
+
+@cache
+def bounds(num_numbers: int, max_number: int, num_choices: int) -> NDArray[np.float64]:
+    """Return how many values each part of a draw has: the numbers, then the operations."""
+    return np.array([max_number] * num_numbers + [num_choices] * (num_numbers - 1), dtype=float)
+
+
+def split_of_numbers(numbers: Sequence[int]) -> str:
+    """Return the split of all problems over `numbers`.
+
+    A quarter each is for validation and test, so that a test problem, which is drawn until it
+    lies in its split, costs at most twice a training problem, half of all.
+    """
+    return split_of_key(str(sorted(numbers)), percent=25)
+
+
+def fold_sec(numbers: list[int], choices: list[int]) -> int | None:
+    """Fold `numbers` from the left as the problems of SEC were, putting what was used in both.
+
+    A division that does not come out even takes, in place of its number, the first later one that
+    divides, which is then used twice; if there is none, it becomes a subtraction. The generator was
+    not released; this one has the targets, repeated numbers and lengths of its data.
+    """
+    value = numbers[0]
+    for i, choice in enumerate(choices, start=1):
+        if choice == 0:
+            value += numbers[i]
+        elif choice == 2:
+            value *= numbers[i]
+        elif choice == 1:
+            value -= numbers[i]
+        else:
+            for number in numbers[i:]:
+                if value % number == 0:
+                    numbers[i] = number
+                    value //= number
+                    break
+            else:
+                choices[i - 1] = 1
+                value -= numbers[i]
+    return value
+
+
+def fold_e2h(numbers: list[int], choices: list[int]) -> int | None:
+    """Fold `numbers` from the left as E2H's code does; None if a division does not come out even.
+
+    Operations are drawn up to 40 times for the same numbers, then the numbers are drawn anew.
+    """
+    value = numbers[0]
+    for number, choice in zip(numbers[1:], choices, strict=True):
+        if choice == 0:
+            value += number
+        elif choice == 1:
+            value -= number
+        elif choice == 2:
+            value *= number
+        elif value % number:
+            return None
+        else:
+            value //= number
+    return value
+
+
+def fold_seedling(numbers: list[int], choices: list[int]) -> int | None:
+    """Fold `numbers`, each on either side of what is made so far, through positive integers."""
+    value = numbers[0]
+    for number, choice in zip(numbers[1:], choices, strict=True):
+        left, right = (value, number) if choice < 4 else (number, value)
+        operation = choice % 4
+        if operation == 0:
+            value = left + right
+        elif operation == 1:
+            value = left - right
+        elif operation == 2:
+            value = left * right
+        elif left % right:
+            return None
+        else:
+            value = left // right
+        if value < 1:
+            return None
+    return value
+
+
+Fold = Callable[[list[int], list[int]], int | None]
+FOLDS: dict[str, tuple[Fold, int, int]] = {  # with the count of choices, and of tries
+    "sec": (fold_sec, 4, 1),
+    "e2h": (fold_e2h, 4, 40),
+    "seedling": (fold_seedling, 8, 1),
+}
+
+
+def write(numbers: list[int], choices: list[int]) -> str:
+    """Return the expression of a fold, with no more parentheses than it needs."""
+    text, precedence = str(numbers[0]), 3
+    for number, choice in zip(numbers[1:], choices, strict=True):
+        operation = OPERATIONS[choice % 4]
+        outer = PRECEDENCE[operation]
+        if precedence < outer or (choice >= 4 and precedence == outer):
+            text = f"({text})"
+        text = f"{text} {operation} {number}" if choice < 4 else f"{number} {operation} {text}"
+        precedence = outer
+    return text
+
+
+def evaluate(tokens: list[str], steps: list[Step]) -> Value | None:
+    """Evaluate exactly, appending each operation to `steps`; None if it is no expression.
+
+    Dijkstra's two stacks: linear in the count of tokens, without recursion.
+    """
+    values: list[Value] = []
+    pending: list[str] = []
+    ended = False  # whether the last token ended an operand
+    for token in tokens:
+        if token == ")":
+            if not ended or not apply(values, pending, 1, steps) or not pending:
+                return None
+            pending.pop()
+        elif ended:
+            if token not in OPERATIONS or not apply(values, pending, PRECEDENCE[token], steps):
+                return None
+            pending.append(token)
+            ended = False
+        elif token == "(":
+            pending.append(token)
+        elif token == "-":
+            pending.append("negate")
+        elif token.isdigit():
+            values.append(int(token))
+            ended = True
+        else:
+            return None
+    if not ended or not apply(values, pending, 1, steps) or pending:
+        return None
+    return values[0]
+
+
+def apply(values: list[Value], pending: list[str], least: int, steps: list[Step]) -> bool:
+    """Carry out the pending operations of at least that precedence; False if one divides by 0."""
+    while pending and PRECEDENCE[pending[-1]] >= least:
+        operation = pending.pop()
+        if operation == "negate":
+            values[-1] = -values[-1]
+            continue
+        right, left = values.pop(), values[-1]
+        value = operate(operation, left, right)
+        if value is None:
+            return False
+        values[-1] = value
+        steps.append((operation, left, right, value))
+    return True
+
+
+def operate(operation: str, left: Value, right: Value) -> Value | None:
+    """Return the exact result, an int if it is whole; None for a division by 0."""
+    if operation == "+":
+        return left + right
+    if operation == "-":
+        return left - right
+    if operation == "*":
+        return left * right
+    if right == 0:
+        return None
+    return Fraction(left) / right if left % right else int(left // right)
+
+
+def search(
+    terms: list[tuple[Fraction, str]], target: int, dead: set[tuple[Fraction, ...]]
+) -> str | None:
+    """Return an expression over all of `terms` that equals `target`, None if there is none."""
+    values = tuple(sorted(value for value, _ in terms))
+    if len(terms) == 1:
+        return terms[0][1] if values[0] == target else None
+    if len(dead) > MAX_DEAD:
+        raise Unsolvable(f"`target` {target} was not found in {MAX_DEAD} steps")
+    for i, j in permutations(range(len(terms) if values not in dead else 0), 2):
+        (left, one), (right, two) = terms[i], terms[j]
+        rest = [term for k, term in enumerate(terms) if k not in (i, j)]
+        for operation in OPERATIONS:
+            if (i > j and operation in "+*") or (right == 0 and operation == "/"):
+                continue
+            value = Fraction(operate(operation, left, right) or 0)
+            made = (value, f"({one} {operation} {two})")
+            if (found := search([*rest, made], target, dead)) is not None:
+                return found
+    dead.add(values)
+    return None
