@@ -1,0 +1,153 @@
+"""A run on disk: config, metrics, group records, checkpoints; it survives a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edgewise.agents.policy import Policy
+
+SCHEMA = 1  # of the group records
+
+
+class RunFolder:
+    """The files of one run.
+
+    config.json          what the run was started with
+    metrics.jsonl        one line a step
+    groups.jsonl         one line a group: problem, arm, probability, rewards, correct, |A|, lengths
+    tensorboard/         the metrics again
+    checkpoints/<step>/  model, optimiser, generators, curriculum and environment; the latest only
+    before.json, after.json, report.md, report.png, model/
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take an existing folder; `create` makes a new one."""
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, config: Mapping[str, Any]) -> RunFolder:
+        """Make the folder of a new run.
+
+        Raises:
+            ValueError: If there is one already.
+        """
+        if path.exists():
+            raise ValueError(
+                f"`output` must not exist, got {path}; continue it with --resume, or name another"
+            )
+        (path / "checkpoints").mkdir(parents=True)
+        folder = cls(path)
+        folder.write("config.json", config)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Take up the folder of a run that has begun.
+
+        Raises:
+            ValueError: If it is none.
+        """
+        if not (path / "config.json").is_file():
+            raise ValueError(f"`resume` must be the folder of a run, got {path}")
+        return cls(path)
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file, whole or not at all."""
+        partial = self.path / f"{name}.partial"
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        os.replace(partial, self.path / name)
+
+    def read(self, name: str) -> Any:
+        """Return the content of a JSON file, None if it is not there."""
+        path = self.path / name
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def lines(self, name: str) -> Iterator[dict[str, Any]]:
+        """Yield the complete lines of a JSON-lines file."""
+        path = self.path / name
+        if path.is_file():
+            with path.open(encoding="utf-8") as file:
+                yield from (json.loads(line) for line in file if line.endswith("\n"))
+
+    def append(self, name: str, records: list[dict[str, Any]]) -> None:
+        """Add lines to a JSON-lines file."""
+        with (self.path / name).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(record) + "\n" for record in records)
+
+    def forget_after(self, step: int) -> None:
+        """Drop the lines of later steps, and one that was cut off in the middle."""
+        for name in ("metrics.jsonl", "groups.jsonl"):
+            partial = self.path / f"{name}.partial"
+            with partial.open("w", encoding="utf-8") as file:
+                for record in self.lines(name):
+                    if record["step"] <= step:
+                        file.write(json.dumps(record) + "\n")
+            os.replace(partial, self.path / name)
+
+    def checkpoint(self, policy: Policy, algorithm: dict[str, Any], envs: dict[str, Any]) -> None:
+        """Save all that the next step depends on, then drop the checkpoint before.
+
+        Args:
+            policy: Saves its own weights.
+            algorithm: The `state_dict` of the algorithm: tensors, numbers and lists.
+            envs: The `state_dict` of the environments: numbers and lists.
+        """
+        step = algorithm["step"]
+        partial, final = (
+            self.path / "checkpoints" / name for name in (f"{step}.partial", str(step))
+        )
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        policy.save(partial / "model")
+        torch.save(algorithm, partial / "algorithm.pt")
+        (partial / "envs.json").write_text(json.dumps(envs), encoding="utf-8")
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(partial, final)
+        for other in self.checkpoints()[:-1]:
+            shutil.rmtree(other)
+
+    def checkpoints(self) -> list[Path]:
+        """Return the folders of complete checkpoints, oldest first."""
+        found = [path for path in (self.path / "checkpoints").iterdir() if path.name.isdigit()]
+        return sorted(found, key=lambda path: int(path.name))
+
+    def restore(self, policy: Policy) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Load the latest checkpoint into `policy`; return both states, None if there is none."""
+        found = self.checkpoints()
+        if not found:
+            return None
+        policy.restore(found[-1] / "model")
+        algorithm = torch.load(found[-1] / "algorithm.pt", weights_only=True)
+        envs = json.loads((found[-1] / "envs.json").read_text(encoding="utf-8"))
+        return algorithm, envs
+
+
+def group_records(
+    step: int, infos: Mapping[str, Any], arrays: Mapping[str, Tensor]
+) -> list[dict[str, Any]]:
+    """Return a record of each group: what `reset` told of it, and a row of each of `arrays`.
+
+    Args:
+        step: The training step.
+        infos: "problem" and, under a curriculum, "arm" and "arm_probability", each (P,).
+        arrays: By name, each (P, G).
+    """
+    told = {
+        name: infos[name].tolist()
+        for name in ("problem", "arm", "arm_probability")
+        if name in infos
+    }
+    rows = {name: array.tolist() for name, array in arrays.items()}
+    columns = {**told, **rows}
+    return [
+        {"schema": SCHEMA, "step": step, **dict(zip(columns, row, strict=True))}
+        for row in zip(*columns.values(), strict=True)
+    ]
