@@ -1,0 +1,289 @@
+"""A policy over any causal language model of the transformers library.
+
+Shapes: B completions, T tokens of a row, prompt included, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Generator, Tensor, nn
+from torch.nn.functional import pad
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+from edgewise.agents.policy import Completions, Sampling
+
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
+
+
+class TransformersPolicy:
+    """Sample and score with a causal language model, in full batches.
+
+    All log-probabilities are the model's own, before temperature and top-p, so those of `generate`
+    are those of `logprobs`.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        """Take a model and its tokenizer, as their Auto classes load them.
+
+        Args:
+            model: A causal language model; it is put in evaluation mode, without dropout.
+            tokenizer: Pads with its padding token or, if it has none, with that of the end.
+        """
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        ends = model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        known = {end for end in (*ends, tokenizer.eos_token_id) if end is not None}
+        if not known:
+            raise ValueError("`tokenizer` must have an end-of-sequence token, got none")
+        self.ends = torch.tensor(sorted(known), device=model.device)
+        self.padding: int = tokenizer.pad_token_id
+        if tokenizer.pad_token_id is None:
+            self.padding = min(known)
+
+    @classmethod
+    def load(cls, path: str | Path, dtype: torch.dtype = torch.float32) -> TransformersPolicy:
+        """Load a folder or the model of a hub id, with weights of `dtype`.
+
+        Raises:
+            ValueError: If there is no causal language model.
+        """
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(path)
+            model: Any = AutoModelForCausalLM.from_pretrained(path)
+        except UNREADABLE as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ValueError(
+                f"`model` must be a folder or hub id of a causal language model, "
+                f"got {str(path)!r}: {reason}"
+            ) from error
+        return cls(model.to(dtype), tokenizer)
+
+    def save(self, folder: str | Path) -> None:
+        """Write model and tokenizer to `folder`, for `load`."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def restore(self, folder: str | Path) -> None:
+        """Take up the weights that `save` wrote to `folder`."""
+        self.load_state_dict(type(self).load(folder).state_dict())
+
+    def render(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """Return a chat in the model's own markup; the last message, if its own, is continued."""
+        begun = messages[-1]["role"] == "assistant"
+        text: str = self.tokenizer.apply_chat_template(
+            list(messages),
+            tokenize=False,
+            add_generation_prompt=not begun,
+            continue_final_message=begun,
+        )
+        return text
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """Return the parameters to train."""
+        parameters: Iterable[nn.Parameter] = self.model.parameters()
+        return parameters
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the weights."""
+        weights: dict[str, Any] = self.model.state_dict()
+        return weights
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up weights that `state_dict` returned."""
+        self.model.load_state_dict(state)
+
+    def generate(
+        self, prompts: Sequence[str], sampling: Sampling, generator: Generator
+    ) -> Completions:
+        """Sample one completion of each prompt."""
+        tokens, attention = self.encode(prompts, special=True)
+        nothing = torch.zeros(tokens.shape, device=tokens.device)
+        ended = torch.zeros(len(prompts), dtype=torch.bool)
+        start = Completions([""] * len(prompts), tokens, attention, nothing, nothing, ended)
+        return self.sample(start, torch.arange(len(prompts)), sampling, generator)
+
+    def extend(
+        self,
+        completions: Completions,
+        observations: Sequence[str],
+        sampling: Sampling,
+        generator: Generator,
+    ) -> Completions:
+        """Append to each completion its observation and one more turn; "" appends nothing."""
+        tokens, attention = self.encode(observations, special=False)
+        start = append(completions, tokens, attention)
+        rows = [row for row, observation in enumerate(observations) if observation]
+        return self.sample(start, torch.tensor(rows), sampling, generator) if rows else completions
+
+    def logprobs(self, completions: Completions) -> Tensor:
+        """Return the log-probability of each sampled token, (B, T), with gradient; 0.0 elsewhere.
+
+        Nothing is computed for the columns before the first sampled token.
+        """
+        length = completions.tokens.shape[1]
+        first = int(completions.mask.any(dim=0).int().argmax())
+        logits = self.model(
+            input_ids=completions.tokens,
+            attention_mask=completions.attention,
+            position_ids=positions(completions.attention),
+            use_cache=False,
+            logits_to_keep=length - first + 1,
+        ).logits[:, :-1]  # (B, T - first, V)
+        chosen = score(logits, completions.tokens[:, first:])
+        return pad(chosen * completions.mask[:, first:], (first, 0))
+
+    def encode(self, texts: Sequence[str], special: bool) -> tuple[Tensor, Tensor]:
+        """Return the tokens of `texts`, padded on the left, and their attention; both (B, T)."""
+        ids = [self.tokenizer.encode(text, add_special_tokens=special) for text in texts]
+        length = max(map(len, ids))
+        tokens = torch.tensor([[self.padding] * (length - len(row)) + row for row in ids])
+        attention = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in ids])
+        return tokens.to(self.model.device), attention.to(self.model.device)
+
+    @torch.no_grad()
+    def sample(
+        self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
+    ) -> Completions:
+        """Append a turn to `rows` of `start`.
+
+        Every token costs one random number for each row, also for those that have ended, so what
+        a row gets does not depend on the others' lengths.
+        """
+        device = self.model.device
+        shape = (len(start.texts), sampling.max_tokens)
+        tokens = torch.full(shape, self.padding, device=device)
+        mask, logprobs = torch.zeros(shape, device=device), torch.zeros(shape, device=device)
+        live = torch.ones(len(rows), dtype=torch.bool)  # which of `rows` go on
+        ended = start.ended.clone()
+        ended[rows] = False
+        cache = DynamicCache()
+        logits = self.prefill(start.tokens[rows], start.attention[rows], cache)  # (rows, V)
+        seen = start.attention[rows]  # with one more column for each token
+        for place in range(sampling.max_tokens):
+            uniform = torch.rand(shape[0], 1, generator=generator, dtype=torch.float64)
+            chosen = choose(logits, sampling, uniform[rows].to(device))  # (rows, 1)
+            tokens[rows[live], place] = chosen[live, 0]
+            logprobs[rows[live], place] = score(logits, chosen)[live, 0]
+            mask[rows[live], place] = 1.0
+            stop = torch.isin(chosen[:, 0], self.ends).cpu()
+            if sampling.stop:
+                stop |= self.stopped(tokens[rows, : place + 1], sampling.stop)
+            ended[rows[live & stop]] = True
+            live &= ~stop
+            if not live.any() or place + 1 == sampling.max_tokens:
+                break
+            seen = pad(seen, (0, 1), value=1)
+            if live.float().mean() <= 0.75:
+                kept = live.nonzero()[:, 0].to(device)
+                cache.batch_select_indices(kept)
+                rows, seen, chosen = rows[live], seen[kept], chosen[kept]
+                live = live[live]
+            logits = self.step(chosen, seen, cache)
+        length = int(mask.any(dim=0).sum())
+        turn = (tokens[:, :length], mask[:, :length], logprobs[:, :length])
+        return replace(self.finish(start, *turn), ended=ended)
+
+    def prefill(self, tokens: Tensor, attention: Tensor, cache: Any) -> Tensor:
+        """Fill `cache` with B rows and return their next logits, (B, V); equal rows cost one."""
+        both = torch.cat([tokens, attention], dim=1)
+        distinct, places = torch.unique(both, dim=0, return_inverse=True)
+        tokens, attention = distinct.chunk(2, dim=1)
+        logits = self.step(tokens, attention, cache)
+        cache.batch_select_indices(places)
+        return logits[places]
+
+    def step(self, tokens: Tensor, attention: Tensor, cache: Any) -> Tensor:
+        """Return the logits, (B, V), after `tokens`, the last columns of `attention`."""
+        logits: Tensor = self.model(
+            input_ids=tokens,
+            attention_mask=attention,
+            position_ids=positions(attention)[:, -tokens.shape[1] :],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits
+        return logits[:, -1]
+
+    def stopped(self, tokens: Tensor, stop: tuple[str, ...]) -> Tensor:
+        """Return which rows have just completed one of `stop`; a token is a character or more."""
+        tails = self.decode(tokens[:, -max(map(len, stop)) :])
+        return torch.tensor([any(end in tail for end in stop) for tail in tails])
+
+    def finish(
+        self, start: Completions, tokens: Tensor, mask: Tensor, logprobs: Tensor
+    ) -> Completions:
+        """Return `start` with a turn, (B, T) each, appended."""
+        texts = [
+            text if row.any() else before
+            for text, row, before in zip(self.decode(tokens), mask, start.texts, strict=True)
+        ]
+        return append(start, tokens, mask.long(), mask, logprobs, texts)
+
+    def decode(self, tokens: Tensor) -> list[str]:
+        """Return the text of each row, without special tokens."""
+        texts: list[str] = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        return texts
+
+
+def append(
+    start: Completions,
+    tokens: Tensor,
+    attention: Tensor,
+    mask: Tensor | None = None,
+    logprobs: Tensor | None = None,
+    texts: list[str] | None = None,
+) -> Completions:
+    """Return `start` with further columns, (B, T) each; without a mask they were not sampled."""
+    nothing = torch.zeros(tokens.shape, device=tokens.device)
+    return Completions(
+        start.texts if texts is None else texts,
+        torch.cat([start.tokens, tokens], dim=1),
+        torch.cat([start.attention, attention], dim=1),
+        torch.cat([start.mask, nothing if mask is None else mask], dim=1),
+        torch.cat([start.logprobs, nothing if logprobs is None else logprobs], dim=1),
+        start.ended,
+    )
+
+
+def positions(attention: Tensor) -> Tensor:
+    """Return the place of each token among those of its row, (B, T), whatever the padding."""
+    return (attention.cumsum(dim=1) - 1).clamp(min=0)
+
+
+def score(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Return the log-probabilities of `tokens`, (...,), under `logits`, (..., V) or (..., 1, V)."""
+    logits = logits.float()
+    if logits.dim() == tokens.dim():
+        logits = logits[..., None, :]
+    chosen = logits.gather(-1, tokens[..., None])[..., 0]
+    return chosen - logits.logsumexp(dim=-1)
+
+
+def choose(logits: Tensor, sampling: Sampling, uniform: Tensor) -> Tensor:
+    """Return the token of each row, (B, 1), that its number in [0, 1), (B, 1), picks."""
+    if sampling.temperature == 0:
+        return logits.argmax(dim=-1, keepdim=True)
+    probabilities = (logits.double() / sampling.temperature).softmax(dim=-1)
+    if sampling.top_p < 1:
+        probabilities = nucleus(probabilities, sampling.top_p)
+    cumulative = probabilities.cumsum(dim=-1)
+    picked = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
+    return picked.clamp(max=logits.shape[-1] - 1)
+
+
+def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
+    """Keep the fewest tokens that have `top_p` of the probability together, 0 for the others.
+
+    Holtzman et al. (2020), "The Curious Case of Neural Text Degeneration", arXiv 1904.09751.
+    """
+    ordered, tokens = probabilities.sort(dim=-1, descending=True, stable=True)
+    before = ordered.cumsum(dim=-1) - ordered  # the probability of all likelier tokens
+    kept = ordered.masked_fill(before >= top_p, 0.0)
+    return torch.zeros_like(probabilities).scatter(-1, tokens, kept)
