@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test test-all lint clean
 
 demo: $(VENV)/train
-	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec --algorithm grpo --output runs/demo --report
+	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec --algorithm grpo
 
 test: $(VENV)/dev lint
 	$(BIN)/python -m pytest

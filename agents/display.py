@@ -46,7 +46,7 @@ class Display:
         step = int(metrics["step"])
         if self.console.is_terminal:
             self.live.update(Group(self.progress(step), self.table(metrics)))
-        elif step % LINE_EVERY == 0 or step == self.num_steps:
+        elif step % LINE_EVERY == 0 or step in (1, self.num_steps):
             self.console.print(self.line(step), soft_wrap=True, highlight=False)
 
     def seconds_left(self, step: int) -> float:
@@ -86,7 +86,9 @@ class Display:
 
     def line(self, step: int) -> str:
         """Return the same in one line, for logs."""
-        probabilities = [self.smooth.get(f"arm/{arm}_probability") for arm in range(len(self.names))]
+        probabilities = [
+            self.smooth.get(f"arm/{arm}_probability") for arm in range(len(self.names))
+        ]
         accuracies = [self.smooth.get(f"arm/{arm}_accuracy") for arm in range(len(self.names))]
         return (
             f"step {step}/{self.num_steps}  reward {self.smooth['reward']:.3f}"
@@ -120,18 +122,20 @@ def score_line(score: LevelScore) -> str:
 
 def score_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
     """Return the scores of each level before and after training, and the gain."""
-    table = Table("level", "pass@1 before", "pass@1 after", "gain", "pass@k before", "pass@k after")
+    k = f"pass@{before['levels'][0]['k']}"
+    table = Table("level", "pass@1 before", "after", "gain", f"{k} before", "after")
     for one, two in zip(before["levels"], after["levels"], strict=True):
         table.add_row(
             f"{one['level']}{' OOD' if one['ood'] else ''}",
-            f"{one['pass_at_1']:.3f} [{one['low']:.3f}, {one['high']:.3f}]",
-            f"{two['pass_at_1']:.3f} [{two['low']:.3f}, {two['high']:.3f}]",
-            f"{two['pass_at_1'] - one['pass_at_1']:+.3f}",
-            f"{one['pass_at_k']:.3f} (k={one['k']})",
-            f"{two['pass_at_k']:.3f} (k={two['k']})",
+            *compared(one["pass_at_1"], two["pass_at_1"]),
+            *compared(one["pass_at_k"], two["pass_at_k"])[:2],
         )
     for name, label in (("mean", "mean, training"), ("mean_ood", "mean, OOD")):
         if before[name] is not None:
-            gain = f"{after[name] - before[name]:+.3f}"
-            table.add_row(label, f"{before[name]:.3f}", f"{after[name]:.3f}", gain, "", "")
+            table.add_row(label, *compared(before[name], after[name]), "", "")
     return table
+
+
+def compared(before: float, after: float) -> tuple[str, str, str]:
+    """Return two fractions and their difference."""
+    return f"{before:.3f}", f"{after:.3f}", f"{after - before:+.3f}"

@@ -140,13 +140,10 @@ def sample(
     return {name: np.concatenate([empty, *arrays]) for name, arrays in found.items()}
 
 
-def summarize(
-    level: int, ood: bool, parts: Sequence[Samples], plan: EvaluationPlan
-) -> LevelScore:
+def summarize(level: int, ood: bool, parts: Sequence[Samples], plan: EvaluationPlan) -> LevelScore:
     """Return the score of a level; `parts` are samples of the problems for pass@k, and the others."""
     first = {
-        name: np.concatenate([part[name][:, : plan.num_samples] for part in parts])
-        for name in KEYS
+        name: np.concatenate([part[name][:, : plan.num_samples] for part in parts]) for name in KEYS
     }
     rates = first["correct"].mean(axis=1)  # of each problem
     error = Z * rates.std(ddof=1) / np.sqrt(len(rates)) if len(rates) > 1 else 1.0

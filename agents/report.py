@@ -42,7 +42,9 @@ def write_report(folder: RunFolder) -> Path:
 
 def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]]) -> list[str]:
     """Return what was run: model, size, budget, time."""
-    rollouts = sum(config["num_problems"] * config["group_size"] + m["num_extra_rollouts"] for m in metrics)
+    rollouts = sum(
+        config["num_problems"] * config["group_size"] + m["num_extra_rollouts"] for m in metrics
+    )
     seconds = sum(m["time/step_seconds"] for m in metrics)
     lines = [
         f"- model {config['agent']}, preset {config['preset']}, learning rate {config['learning_rate']:g}",
@@ -79,7 +81,9 @@ def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
             f"| {new['pass_at_k']:.3f} | {new['format_rate']:.3f} | {new['truncated']:.3f} |"
         )
     gain = after["mean"] - before["mean"]
-    lines.append(f"| mean of training levels | {before['mean']:.3f} | {after['mean']:.3f} | {gain:+.3f} | | | | |")
+    lines.append(
+        f"| mean of training levels | {before['mean']:.3f} | {after['mean']:.3f} | {gain:+.3f} | | | | |"
+    )
     return [*lines, ""]
 
 
@@ -90,7 +94,7 @@ def interval(score: Mapping[str, Any]) -> str:
 
 def probabilities(metrics: Mapping[str, float]) -> NDArray[np.float64]:
     """Return the probability of each arm at one step, (K,)."""
-    found = []
+    found: list[float] = []
     while f"arm/{len(found)}_probability" in metrics:
         found.append(metrics[f"arm/{len(found)}_probability"])
     return np.array(found)

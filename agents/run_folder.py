@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -107,7 +108,9 @@ class RunFolder:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         policy.save(partial / "model")
-        torch.save(algorithm, partial / "algorithm.pt")
+        content = io.BytesIO()  # so that a full disk is an OSError
+        torch.save(algorithm, content)
+        (partial / "algorithm.pt").write_bytes(content.getvalue())
         (partial / "envs.json").write_text(json.dumps(envs), encoding="utf-8")
         shutil.rmtree(final, ignore_errors=True)
         os.replace(partial, final)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import torch
+from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents import grpo
 from edgewise.agents.evaluation import EvaluationPlan, LevelScore, as_records, evaluate
@@ -147,26 +149,24 @@ class Training:
 
     def steps(self) -> Iterator[dict[str, float]]:
         """Train, record each step, and yield its metrics; close the iterator to stop and save."""
-        from torch.utils.tensorboard import SummaryWriter
-
-        writer = SummaryWriter(
-            str(self.folder.path / "tensorboard"), purge_step=self.state.step + 1
-        )
-        began = time.perf_counter()
-        try:
-            for metrics in grpo.train(self.envs, self.policy, self.algorithm, self.state):
-                seconds = time.perf_counter() - began
-                metrics["time/step_seconds"] = seconds
-                metrics["time/tokens_per_second"] = metrics["num_tokens"] / seconds
-                self.record(metrics)
-                for name, value in metrics.items():
-                    writer.add_scalar(name, value, self.state.step)
-                if self.state.step % self.config.checkpoint_every == 0:
-                    self.save()
-                yield metrics
-                began = time.perf_counter()
-        finally:
-            writer.close()
+        logs = str(self.folder.path / "tensorboard")
+        with closing(SummaryWriter(logs, purge_step=self.state.step + 1)) as writer:
+            began = time.perf_counter()
+            try:
+                for metrics in grpo.train(self.envs, self.policy, self.algorithm, self.state):
+                    seconds = time.perf_counter() - began
+                    metrics["time/step_seconds"] = seconds
+                    metrics["time/tokens_per_second"] = metrics["num_tokens"] / seconds
+                    self.record(metrics)
+                    for name, value in metrics.items():
+                        writer.add_scalar(name, value, self.state.step)
+                    if self.state.step % self.config.checkpoint_every == 0:
+                        self.save()
+                    yield metrics
+                    began = time.perf_counter()
+            except GeneratorExit:  # between two steps; in the middle of one nothing is saved
+                self.save()
+                raise
             self.save()
 
     def record(self, metrics: Mapping[str, float]) -> None:
@@ -210,7 +210,7 @@ class Training:
         return path
 
 
-def make_envs(config: TrainConfig, policy: TransformersPolicy) -> Envs:
+def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curriculum:
     """Return the training environments, framed for the model, under the curriculum.
 
     Raises:

@@ -66,8 +66,15 @@ class TransformersPolicy:
         return cls(model.to(dtype), tokenizer)
 
     def save(self, folder: str | Path) -> None:
-        """Write model and tokenizer to `folder`, for `load`."""
-        self.model.save_pretrained(folder)
+        """Write model and tokenizer to `folder`, for `load`.
+
+        Raises:
+            OSError: If they cannot be written.
+        """
+        try:
+            self.model.save_pretrained(folder)
+        except SafetensorError as error:  # which does not say what the system said
+            raise OSError(f"{folder} cannot be written: {error}") from error
         self.tokenizer.save_pretrained(folder)
 
     def restore(self, folder: str | Path) -> None:

@@ -22,6 +22,7 @@ from edgewise.text import UnicodeText
 
 OPTIONS = {"level", "params", "problem_seed"}
 ZEROS = np.zeros(4, np.uint64)
+NONE: Mapping[str, Any] = {}
 MAX_PROBLEM_SEEDS = 10_000  # looked at for an evaluation set
 
 
@@ -120,8 +121,7 @@ class ReasoningEnv(gym.Env[str, str]):
         self.place = 0  # in a mixture
         self._history: tuple[str, ...] = ()
         self._done = True
-        self._philox = np.random.Philox(key=0)
-        self._rng = np.random.Generator(self._philox)
+        self._rng = np.random.Generator(np.random.Philox(key=0))
 
     def make_arms(self, arms: str | Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
         """Return the arms, each checked."""
@@ -167,9 +167,7 @@ class ReasoningEnv(gym.Env[str, str]):
     def pose(self, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Return the problem of `options`, which `choose` made, and its name."""
         level, seed, params = options["level"], options["problem_seed"], options["params"]
-        rekey(self._philox, seed, level)
-        arguments = {**self.preset.levels[level], **params}
-        problem = self.task.draw(self._rng, seed, self.split, **arguments)
+        problem = self.draw(level, seed, params)
         key = hashlib.sha256(self.task.canonical(problem).encode()).hexdigest()[:16]
         extra = json.dumps(params) if params else "{}"
         name = (
@@ -178,9 +176,19 @@ class ReasoningEnv(gym.Env[str, str]):
         )
         return problem, {"level": level, "problem_seed": seed, "problem": name}
 
+    def draw(self, level: int, problem_seed: int, params: Mapping[str, Any] = NONE) -> Any:
+        """Return the problem of `level`, `problem_seed` and `params`, which go before the level's."""
+        rekey(self._rng, problem_seed, level)
+        arguments = {**self.preset.levels[level], **params}
+        return self.task.draw(self._rng, problem_seed, self.split, **arguments)
+
     def prompt(self, problem: Any) -> str:
         """State `problem` as the preset does."""
         return self.task.prompt(problem, self.preset.template)
+
+    def frame_of(self, problem: Any) -> Frame:
+        """Return what `PromptFormat` puts around the prompt of `problem`."""
+        return self.preset.frame
 
     def demonstrate(self, problem: Any) -> str:
         """Return a worked trace that earns the full reward, in the preset's answer format."""
@@ -195,9 +203,8 @@ class ReasoningEnv(gym.Env[str, str]):
     ) -> list[Outcome]:
         """Return what each action leads to, after the answers of its history."""
         correct, formatted, neither = self.preset.rewards
-        for action in actions:
-            if not isinstance(action, str):
-                raise TypeError(f"`action` must be a str, got {type(action).__name__}")
+        if wrong := [action for action in actions if not isinstance(action, str)]:
+            raise TypeError(f"`action` must be a str, got {type(wrong[0]).__name__}")
         answers = [extract_answer(action, self.preset.answer) for action in actions]
         given = [i for i, answer in enumerate(answers) if answer is not None]
         turns = self.task.turn_many(
@@ -245,18 +252,16 @@ class ReasoningEnv(gym.Env[str, str]):
         self.order.load_state_dict(state["order"])
 
 
-def rekey(philox: np.random.Philox, problem_seed: int, level: int) -> None:
-    """Put `philox` at the start of the stream of (problem_seed, level)."""
-    key = np.array([problem_seed, level], np.uint64)
-    state: Any = {
+def rekey(rng: np.random.Generator, problem_seed: int, level: int) -> None:
+    """Put `rng`, a Philox generator, at the start of the stream of (problem_seed, level)."""
+    rng.bit_generator.state = {
         "bit_generator": "Philox",
-        "state": {"counter": ZEROS, "key": key},
+        "state": {"counter": ZEROS, "key": np.array([problem_seed, level], np.uint64)},
         "buffer": ZEROS,
         "buffer_pos": 4,  # empty
         "has_uint32": 0,
         "uinteger": 0,
     }
-    philox.state = state
 
 
 def override(preset: Preset, overrides: Mapping[str, Any]) -> Preset:

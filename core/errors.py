@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+
+import gymnasium as gym
 
 
 def unknown(argument: str, got: object, choices: Iterable[str]) -> str:
@@ -18,3 +21,16 @@ def unknown(argument: str, got: object, choices: Iterable[str]) -> str:
     )
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"`{argument}` must be one of {', '.join(names)}, got {got!r}{hint}"
+
+
+class UsageError(Exception):
+    """A mistake of the user, told in one line on the command line."""
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """Make a UsageError of what refuses the user's values; around set-up only, not around work."""
+    try:
+        yield
+    except (ValueError, TypeError, gym.error.Error) as error:
+        raise UsageError(str(error)) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 Message = dict[str, str]  # {"role": ..., "content": ...}
+Render = Callable[[list[Message]], str]  # makes text of a chat, as a tokenizer's template does
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Frame:
 
     def __post_init__(self) -> None:
         """Check that the opening is what `after` ends with."""
+        object.__setattr__(self, "stop", tuple(self.stop))  # JSON makes a list of it
         if not self.after.endswith(self.opening):
             raise ValueError(f"`opening` must be the end of {self.after!r}, got {self.opening!r}")
 
@@ -45,10 +48,12 @@ class Frame:
         begun = [{"role": "assistant", "content": self.after}] if self.after else []
         return [*system, {"role": "user", "content": prompt}, *begun]
 
-    def text(self, prompt: str) -> str:
-        """Return `prompt` in its frame, a chat in ChatML, the markup of the Qwen models."""
+    def text(self, prompt: str, render: Render | None = None) -> str:
+        """Return `prompt` in its frame; a chat by `render`, or in ChatML, the Qwen models' markup."""
         if not self.chat:
             return f"{self.before}{prompt}{self.after}"
+        if render is not None:
+            return render(self.messages(prompt))
         closed = self.messages(prompt)[: -1 if self.after else None]
         parts = [f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in closed]
         return "".join(parts) + f"<|im_start|>assistant\n{self.after}"

@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from edgewise.env import Outcome, ReasoningEnv
+from edgewise.frame import Frame
 from edgewise.problem_set import RowOrder
 from edgewise.text import UnicodeText
 from edgewise.vector_env import ReasoningVectorEnv
@@ -47,8 +48,10 @@ class Mixture(ReasoningEnv):
     ) -> dict[str, Any]:
         """Return `options` with what they leave open drawn."""
         options = dict(options or {})
-        place = options.pop("env") if "env" in options else rng.integers(len(self.members))
-        if not 0 <= place < len(self.members):
+        place = options.pop("env", None)
+        if place is None:
+            place = int(rng.random() * len(self.members))
+        if place not in range(len(self.members)):
             raise ValueError(f"`env` must be below {len(self.members)}, got {place}")
         return {"env": int(place), **self.members[place].choose(rng, options)}
 
@@ -63,6 +66,11 @@ class Mixture(ReasoningEnv):
         """State `problem` as its member does."""
         place, posed = problem
         return self.members[int(place)].prompt(posed)
+
+    def frame_of(self, problem: Any) -> Frame:
+        """Return the frame of its member."""
+        place, posed = problem
+        return self.members[int(place)].frame_of(posed)
 
     def demonstrate(self, problem: Any) -> str:
         """Work the problem out as its member does."""

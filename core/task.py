@@ -6,7 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,8 +16,6 @@ from edgewise.frame import Frame
 Problem = TypeVar("Problem")
 SPLITS = ("train", "validation", "test")
 MAX_DRAWS = 10_000  # of a problem that lies in the split
-
-
 PLAIN = Frame()
 
 
@@ -58,8 +56,7 @@ class Preset:
             )
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """What a task says to an answer."""
 
     correct: bool

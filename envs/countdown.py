@@ -28,6 +28,7 @@ SYMBOLS = {r"\times": "*", r"\cdot": "*", r"\div": "/", "×": "*", "÷": "/", "�
 EXPRESSION = re.compile(r"([\d+\-*/() ]{1,200})(?:= *(\d{1,10}) *)?", re.ASCII)
 TOKEN = re.compile(r"\d+|[-+*/()]", re.ASCII)
 
+Floats = NDArray[np.float64]
 Value = int | Fraction
 Step = tuple[str, Value, Value, Value]  # operation, left, right, result
 
@@ -152,20 +153,21 @@ class Countdown(Task[Problem]):
         if num_numbers < 2:
             raise ValueError(f"`num_numbers` must be at least 2, got {num_numbers}")
         fold, num_choices, max_tries = FOLDS[draws]
-        scale = bounds(num_numbers, max_number, num_choices)
+        least, sizes = bounds(num_numbers, max_number, num_choices)
         numbers, tries = [0], 0
         for _ in range(MAX_DRAWS):
-            for row in (rng.random((NUM_DRAWS, len(scale))) * scale).astype(np.int64).tolist():
+            block = rng.random((NUM_DRAWS, len(sizes))) * sizes + least
+            for row in map(np.ndarray.tolist, block.astype(np.int64)):
                 if not tries:
-                    numbers, tries = [place + 1 for place in row[:num_numbers]], max_tries
+                    numbers, tries = row[:num_numbers], max_tries
                 tries -= 1
                 used, choices = numbers.copy(), row[num_numbers:]
                 value = fold(used, choices)
                 if value is None or not min_target <= value <= max_target:
                     continue
                 if split is None or split_of_numbers(used) == split:
-                    order = rng.random(num_numbers).argsort().tolist()
-                    shown = tuple([used[place] for place in order])
+                    shuffled = sorted(zip(rng.random(num_numbers).tolist(), used, strict=True))
+                    shown = tuple([number for _, number in shuffled])
                     return Problem(shown, value, write(used, choices))
                 tries = 0
         raise RuntimeError(f"no {num_numbers} numbers up to {max_number} make a target in {split}")
@@ -219,9 +221,11 @@ class Countdown(Task[Problem]):
 
 
 @cache
-def bounds(num_numbers: int, max_number: int, num_choices: int) -> NDArray[np.float64]:
-    """Return how many values each part of a draw has: the numbers, then the operations."""
-    return np.array([max_number] * num_numbers + [num_choices] * (num_numbers - 1), dtype=float)
+def bounds(num_numbers: int, max_number: int, num_choices: int) -> tuple[Floats, Floats]:
+    """Return the least value of each part of a draw, numbers then operations, and how many."""
+    least = [1.0] * num_numbers + [0.0] * (num_numbers - 1)
+    sizes = [float(max_number)] * num_numbers + [float(num_choices)] * (num_numbers - 1)
+    return np.array(least), np.array(sizes)
 
 
 def split_of_numbers(numbers: Sequence[int]) -> str:

@@ -1,0 +1,64 @@
+"""Put a frame around the prompt of each group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise.frame import Frame, Render
+from edgewise.wrappers.vector.texts import Batch, Texts, TextWrapper
+
+
+class PromptFormat(TextWrapper):
+    """Show each prompt in its frame, and score what the model was made to begin with.
+
+    A completion goes on where the frame ends, so the frame's `opening` is put before it again.
+    """
+
+    def __init__(
+        self,
+        env: gym.vector.VectorEnv[Texts, Sequence[str], NDArray[Any]],
+        frame: Frame | Mapping[str, Any] | None = None,
+        render: Render | None = None,
+    ) -> None:
+        """Wrap `env`.
+
+        Args:
+            env: A `ReasoningVectorEnv`, under any wrappers.
+            frame: The frame, or its fields; that of each problem's preset by default.
+            render: Makes text of the messages of a chat; ChatML by default.
+        """
+        super().__init__(env)
+        self.base: Any = env.unwrapped
+        self.frame = Frame(**frame) if isinstance(frame, Mapping) else frame
+        self._render = render
+        self._texts = [""] * self.num_envs  # the last observations
+        self._openings = [""] * self.num_envs  # of the next actions
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Texts, dict[str, Any]]:
+        """Pose the problems, and return each prompt in its frame."""
+        prompts, infos = super().reset(seed=seed, options=options)
+        size = self.base.group_size
+        for group in np.flatnonzero(infos["_problem"][::size]).tolist():
+            slots = slice(group * size, (group + 1) * size)
+            frame = self.frame
+            if frame is None:
+                frame = self.base.env.frame_of(self.base.problems[group])
+            self._texts[slots] = [frame.text(prompts[group * size], self._render)] * size
+            self._openings[slots] = [frame.opening] * size
+        return tuple(self._texts), infos
+
+    def step(self, actions: Sequence[str]) -> Batch:
+        """Score the openings and `actions`; further turns of an episode have no frame."""
+        if len(actions) == self.num_envs:  # else the environment says what is wrong
+            actions = [a + b for a, b in zip(self._openings, actions, strict=True)]
+        self._openings = [""] * self.num_envs
+        observations, rewards, terminations, truncations, infos = super().step(actions)
+        self._texts = list(observations)
+        return observations, rewards, terminations, truncations, infos
