@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from edgewise.agents.policy import Completions, Sampling
 
+ROWS = 64  # that are scored at once
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
 
 
@@ -132,19 +133,29 @@ class TransformersPolicy:
     def logprobs(self, completions: Completions) -> Tensor:
         """Return the log-probability of each sampled token, (B, T), with gradient; 0.0 elsewhere.
 
-        Nothing is computed for the columns before the first sampled token.
+        Rows of like length are computed together, and equal prompts once for all of these.
         """
         length = completions.tokens.shape[1]
+        columns = torch.arange(length, device=completions.mask.device)
+        ends = (columns * completions.mask).amax(dim=1).long() + 1  # after the last sampled token
         first = int(completions.mask.any(dim=0).int().argmax())
-        logits = self.model(
-            input_ids=completions.tokens,
-            attention_mask=completions.attention,
-            position_ids=positions(completions.attention),
-            use_cache=False,
-            logits_to_keep=length - first + 1,
-        ).logits[:, :-1]  # (B, T - first, V)
-        chosen = score(logits, completions.tokens[:, first:])
-        return pad(chosen * completions.mask[:, first:], (first, 0))
+        order = ends.argsort()
+        parts = []
+        for rows in order.split(ROWS):
+            end = int(ends[rows].max())
+            tokens = completions.tokens[rows, :end]
+            chosen = self.logprobs_after(first, tokens, completions.attention[rows, :end])
+            parts.append(pad(chosen, (first, length - end)))
+        return torch.cat(parts)[order.argsort()] * completions.mask
+
+    def logprobs_after(self, first: int, tokens: Tensor, attention: Tensor) -> Tensor:
+        """Return the log-probabilities, (B, T - first), of the tokens from column `first` on."""
+        cache = DynamicCache()
+        logits = self.prefill(tokens[:, :first], attention[:, :first], cache)[:, None]  # (B, 1, V)
+        if tokens.shape[1] > first + 1:
+            further = self.forward(tokens[:, first:-1], attention[:, :-1], cache)
+            logits = torch.cat([logits, further], dim=1)  # (B, T - first, V)
+        return score(logits, tokens[:, first:])
 
     def encode(self, texts: Sequence[str], special: bool) -> tuple[Tensor, Tensor]:
         """Return the tokens of `texts`, padded on the left, and their attention; both (B, T)."""
@@ -177,7 +188,7 @@ class TransformersPolicy:
             uniform = torch.rand(shape[0], 1, generator=generator, dtype=torch.float64)
             chosen = choose(logits, sampling, uniform[rows].to(device))  # (rows, 1)
             tokens[rows[live], place] = chosen[live, 0]
-            logprobs[rows[live], place] = score(logits, chosen)[live, 0]
+            logprobs[rows[live], place] = score(logits[:, None], chosen)[live, 0]
             mask[rows[live], place] = 1.0
             stop = torch.isin(chosen[:, 0], self.ends).cpu()
             if sampling.stop:
@@ -192,7 +203,7 @@ class TransformersPolicy:
                 cache.batch_select_indices(kept)
                 rows, seen, chosen = rows[live], seen[kept], chosen[kept]
                 live = live[live]
-            logits = self.step(chosen, seen, cache)
+            logits = self.forward(chosen, seen, cache)[:, -1]
         length = int(mask.any(dim=0).sum())
         turn = (tokens[:, :length], mask[:, :length], logprobs[:, :length])
         return replace(self.finish(start, *turn), ended=ended)
@@ -202,21 +213,30 @@ class TransformersPolicy:
         both = torch.cat([tokens, attention], dim=1)
         distinct, places = torch.unique(both, dim=0, return_inverse=True)
         tokens, attention = distinct.chunk(2, dim=1)
-        logits = self.step(tokens, attention, cache)
+        logits = self.forward(tokens, attention, cache, logits_to_keep=1)[:, 0]
         cache.batch_select_indices(places)
         return logits[places]
 
-    def step(self, tokens: Tensor, attention: Tensor, cache: Any) -> Tensor:
-        """Return the logits, (B, V), after `tokens`, the last columns of `attention`."""
+    def forward(
+        self, tokens: Tensor, attention: Tensor, cache: Any, logits_to_keep: int = 0
+    ) -> Tensor:
+        """Return the logits, (B, T, V), after each of `tokens`, the last columns of `attention`.
+
+        Args:
+            tokens: What follows the cache, shape (B, T).
+            attention: 1 on tokens and 0 on padding, those of the cache included.
+            cache: Is appended to.
+            logits_to_keep: How many of the last logits are returned; 0 for all.
+        """
         logits: Tensor = self.model(
             input_ids=tokens,
             attention_mask=attention,
             position_ids=positions(attention)[:, -tokens.shape[1] :],
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=logits_to_keep,
         ).logits
-        return logits[:, -1]
+        return logits
 
     def stopped(self, tokens: Tensor, stop: tuple[str, ...]) -> Tensor:
         """Return which rows have just completed one of `stop`; a token is a character or more."""
@@ -265,10 +285,8 @@ def positions(attention: Tensor) -> Tensor:
 
 
 def score(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Return the log-probabilities of `tokens`, (...,), under `logits`, (..., V) or (..., 1, V)."""
+    """Return the log-probabilities of `tokens`, (B, T), under `logits`, (B, T, V), in nats."""
     logits = logits.float()
-    if logits.dim() == tokens.dim():
-        logits = logits[..., None, :]
     chosen = logits.gather(-1, tokens[..., None])[..., 0]
     return chosen - logits.logsumexp(dim=-1)
 

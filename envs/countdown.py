@@ -115,7 +115,7 @@ class Countdown(Task[Problem]):
             protocol=Protocol(temperature=0.0, num_samples=1),
         ),
         "seedling": Preset(
-            template=r"{numbers} -> {target} in \boxed{{}}: ",
+            template=r"{numbers} -> {target} \boxed{{}}:",
             levels={
                 **{k: {"num_numbers": k + 1, **SEEDLING_LEVEL} for k in (1, 2, 3, 4)},
                 5: {"num_numbers": 3, **SEEDLING_LEVEL, "max_number": 99, "max_target": 200},

@@ -1,0 +1,147 @@
+"""Make a seedling: a small Qwen2 model that has read worked solutions of easy problems.
+
+It is trained to continue prompts with the traces of `demonstrate`; prompts carry no loss. Rows of
+a batch are cut into chunks of like length, whose gradients add up to those of the batch.
+
+Shapes: B rows of a batch, T tokens of a row, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import cos, pi
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.optim import AdamW
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from edgewise.agents.tokenizer import build_tokenizer
+from edgewise.agents.transformers_policy import TransformersPolicy
+
+NO_LOSS = -100  # the target that cross_entropy leaves out
+Row = tuple[list[int], int]  # tokens, and how many of them are prompt
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where worked solutions come from."""
+
+    env: str = "Countdown-v0"
+    preset: str = "seedling"
+    weights: tuple[float, ...] = (0.3, 0.45, 0.242, 0.008)  # shares of levels 1, 2, ...
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Size of a seedling and hyperparameters of its training."""
+
+    sources: tuple[Source, ...] = (Source(),)
+    hidden_size: int = 160
+    num_layers: int = 4
+    num_heads: int = 5
+    intermediate_size: int = 384  # of the feed-forward layers
+    num_steps: int = 1500
+    batch_size: int = 128
+    chunk_size: int = 32  # rows of like length that are computed at once
+    learning_rate: float = 2e-3  # of AdamW, at its highest
+    weight_decay: float = 0.01
+    num_warmup_steps: int = 100  # linear; then half a cosine down to 0
+    max_grad_norm: float = 1.0
+    seed: int = 0  # of weights and problems
+    num_test_problems: int = 200  # of each level, for the model card
+    num_test_samples: int = 32  # completions of each of them
+
+
+def build_policy(config: PretrainConfig) -> TransformersPolicy:
+    """Return an untrained model with one key and value head, and its tokenizer."""
+    tokenizer = build_tokenizer()
+    shape = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=config.hidden_size,
+        num_hidden_layers=config.num_layers,
+        num_attention_heads=config.num_heads,
+        num_key_value_heads=1,
+        intermediate_size=config.intermediate_size,
+        max_position_embeddings=2048,
+        initializer_range=0.05,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        return TransformersPolicy(Qwen2ForCausalLM(shape), tokenizer)
+
+
+def pretrain(config: PretrainConfig, policy: TransformersPolicy) -> Iterator[dict[str, float]]:
+    """Train `policy` in place, yielding the metrics of each step."""
+    rows = read(config, policy.tokenizer)
+    parameters = list(policy.parameters())
+    optimizer = AdamW(parameters, lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay)
+    for step in range(config.num_steps):
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * schedule(config, step)
+        batch = sorted((next(rows) for _ in range(config.batch_size)), key=lambda row: len(row[0]))
+        num_targets = sum(len(tokens) - first for tokens, first in batch)
+        optimizer.zero_grad()
+        total = 0.0
+        for start in range(0, config.batch_size, config.chunk_size):
+            loss = summed_loss(policy, batch[start : start + config.chunk_size]) / num_targets
+            loss.backward()
+            total += loss.item()
+        torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
+        optimizer.step()
+        yield {"step": step + 1, "loss": total, "num_tokens": sum(len(row) for row, _ in batch)}
+
+
+def schedule(config: PretrainConfig, step: int) -> float:
+    """Return the share of the learning rate: a linear rise, then half a cosine down to 0."""
+    if step < config.num_warmup_steps:
+        return (step + 1) / config.num_warmup_steps
+    done = (step - config.num_warmup_steps) / (config.num_steps - config.num_warmup_steps)
+    return (1 + cos(pi * done)) / 2
+
+
+def read(config: PretrainConfig, tokenizer: Any) -> Iterator[Row]:
+    """Yield prompts with their worked solutions, from the training split, without end."""
+    envs: list[Any] = [
+        gym.make(source.env, preset=source.preset, allow_ood=True).unwrapped
+        for source in config.sources
+    ]
+    places = [
+        (env, level, weight)
+        for env, source in zip(envs, config.sources, strict=True)
+        for level, weight in enumerate(source.weights, start=1)
+    ]
+    rng = np.random.default_rng(config.seed)
+    bounds = np.cumsum([weight for _, _, weight in places])
+    while True:
+        place = int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))
+        env, level, _ = places[place]
+        problem, _ = env.pose(env.choose(rng, {"level": level}))
+        prompt = env.preset.frame.text(env.prompt(problem))
+        start = tokenizer.encode(prompt)
+        trace = tokenizer.encode(env.demonstrate(problem), add_special_tokens=False)
+        yield [*start, *trace, tokenizer.eos_token_id], len(start)
+
+
+def summed_loss(policy: TransformersPolicy, rows: Sequence[Row]) -> Tensor:
+    """Return minus the log-probability of all worked solutions together, in nats."""
+    length = max(len(tokens) for tokens, _ in rows)
+    padding = [[policy.padding] * (length - len(tokens)) for tokens, _ in rows]
+    inputs = torch.tensor([[*row[0], *pad] for row, pad in zip(rows, padding, strict=True)])
+    targets = inputs.clone()  # (B, T)
+    for target, (tokens, start) in zip(targets, rows, strict=True):
+        target[:start] = NO_LOSS
+        target[len(tokens) :] = NO_LOSS
+    logits = policy.model(input_ids=inputs, use_cache=False).logits[:, :-1]  # (B, T - 1, V)
+    return cross_entropy(
+        logits.flatten(0, 1), targets[:, 1:].flatten(), ignore_index=NO_LOSS, reduction="sum"
+    )
