@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -92,9 +92,7 @@ def complete(config: TrainConfig) -> TrainConfig:
         ValueError: If the agent does not exist.
     """
     card = made_for(config.agent)
-    defaults = {**SEC_SIZE, **card.get("train", {})}
-    if config.env in card.get("envs", []):
-        defaults["preset"] = card["preset"]
+    defaults = {**SEC_SIZE, **card["train"], "preset": card["presets"].get(config.env)}
     given = {name: value for name, value in defaults.items() if getattr(config, name) is None}
     return replace(config, **given)
 
@@ -121,7 +119,7 @@ class Training:
         self.policy: TransformersPolicy = load_policy(config.agent)
         self.envs = make_envs(config, self.policy)
         base: Any = self.envs.unwrapped
-        self.preset = base.env.preset
+        self.preset, self.preset_name = base.env.preset, base.env.preset_name
         self.sampling = Sampling(
             max_tokens=config.max_tokens or self.preset.frame.max_completion_tokens,
             temperature=config.temperature,
@@ -147,7 +145,7 @@ class Training:
         """Write a checkpoint."""
         self.folder.checkpoint(self.policy, self.state.state_dict(), self.envs.state_dict())
 
-    def steps(self) -> Iterator[dict[str, float]]:
+    def steps(self) -> Generator[dict[str, float]]:
         """Train, record each step, and yield its metrics; close the iterator to stop and save."""
         logs = str(self.folder.path / "tensorboard")
         with closing(SummaryWriter(logs, purge_step=self.state.step + 1)) as writer:
@@ -205,8 +203,9 @@ class Training:
         """Write the trained model, with what it was made for, and return its folder."""
         path = self.folder.path / "model"
         self.policy.save(path)
-        card = {"envs": [self.config.env], "preset": self.config.preset}
-        self.folder.write("model/edgewise.json", {**made_for(self.config.agent), **card})
+        card = made_for(self.config.agent)
+        card["presets"][self.config.env] = self.preset_name
+        self.folder.write("model/edgewise.json", card)
         return path
 
 

@@ -54,8 +54,7 @@ def run(arguments: Sequence[str]) -> None:
     torch.set_num_threads(config.threads)
     with usage():
         check_id(config.env)
-        card = made_for(config.agent)
-        made = card.get("preset") if config.env in card.get("envs", []) else None
+        made = made_for(config.agent)["presets"].get(config.env)
         options: dict[str, Any] = {"preset": config.preset or made}
         levels = config.levels
         env: Any = gym.make(config.env, split=config.plan.split, levels=levels, **options).unwrapped

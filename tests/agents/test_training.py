@@ -82,10 +82,10 @@ def test_a_run_that_was_killed_continues_bit_for_bit(tiny_model, tmp_path, whole
     flags = f"--agent hf:{tiny_model} --output {path} --max-tokens 12 --no-evaluate"
     command = [sys.executable, "-m", "edgewise", "train", *flags.split()]
     command += ["--checkpoint-every", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert any(line.startswith("step 1/") for line in process.stdout)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert any(line.startswith("step 1/") for line in process.stdout)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
     list(resume(path).steps())
     assert lines(path) == lines(whole) and weights(path) == weights(whole)
 
