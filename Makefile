@@ -2,34 +2,45 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+FOLDERS := core envs wrappers agents benchmarks
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all lint install clean FORCE
 
 demo: $(VENV)/train
 	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec --algorithm grpo
 
-test: $(VENV)/dev lint
+test: install lint
 	$(BIN)/python -m pytest
 
-test-all: $(VENV)/dev lint
+test-all: install lint
 	$(BIN)/python -m pytest -m "slow or not slow"
 
-lint: $(VENV)/dev
+lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict -p edgewise
 
+install: $(VENV)/dev
+
 # torch first and pinned: without it, the newest build comes with gigabytes of CUDA packages
 $(VENV)/train: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train]"
+	$(PIP) torch
+	$(PIP) --editable ".[train]"
 	touch $@
 
-$(VENV)/dev: $(VENV)/train
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,dev]" --config-settings editable_mode=strict
+# the checkout is linked file by file, so that mypy sees it, and linked anew when files come or go
+$(VENV)/dev: $(VENV)/train $(VENV)/files
+	rm -rf build
+	$(PIP) --editable ".[train,dev]" --config-settings editable_mode=strict
 	touch $@
+
+$(VENV)/files: FORCE
+	@mkdir -p $(VENV)
+	@find $(FOLDERS) -type f -not -name '*.pyc' | sort > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,56 @@
+"""`edgewise pretrain`: make a seedling from worked traces."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from edgewise.agents.commands.parse import parse
+from edgewise.agents.display import clock
+from edgewise.agents.pretrain import build_policy, pretrain
+from edgewise.agents.seedling import load_recipe, save_seedling
+from edgewise.errors import UsageError, usage
+
+LINE_EVERY = 50  # steps
+
+
+@dataclass(frozen=True)
+class PretrainCommand:
+    """Train a small model from scratch on the worked traces of environments, and measure it."""
+
+    recipe: Path
+    """JSON file of sizes, sources and seed, such as recipes/countdown-0.json."""
+    output: Path
+    """Folder of the model, which must not exist."""
+    threads: int = 1
+    """Threads of torch; the same number gives the same model."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Train, save, and write the model card."""
+    command = parse(PretrainCommand, "pretrain", arguments)
+    if command.output.exists():
+        raise UsageError(f"`output` must not exist, got {command.output}; name another")
+    torch.set_num_threads(command.threads)
+    with usage():
+        config = load_recipe(command.recipe)
+        policy = build_policy(config)
+    console = Console()
+    size = sum(parameter.numel() for parameter in policy.parameters())
+    console.print(f"{size:,} parameters, {config.num_steps} steps", highlight=False)
+    began = time.perf_counter()
+    for metrics in pretrain(config, policy):
+        step = int(metrics["step"])
+        if step % LINE_EVERY == 0 or step == config.num_steps:
+            left = (time.perf_counter() - began) / step * (config.num_steps - step)
+            console.print(
+                f"step {step}/{config.num_steps}  loss {metrics['loss']:.4f}  {clock(left)} left",
+                highlight=False,
+            )
+    save_seedling(command.output, config, policy, f"--recipe {command.recipe}")
+    console.print(f"model {command.output}", soft_wrap=True, highlight=False)

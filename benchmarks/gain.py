@@ -1,0 +1,156 @@
+"""What training gains: pass@1 on test problems before and after, over seeds.
+
+    python -m edgewise.benchmarks.gain --curricula sec --seeds 5
+
+Each setting is a run of `edgewise train` with the defaults of its model; a setting that is done is
+not done again, and one that was stopped goes on. The last checkpoint is scored, not the best.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from scipy.stats import t as student
+
+from edgewise.agents.evaluation import EvaluationPlan
+from edgewise.agents.training import TrainConfig, begin, resume
+
+Setting = Mapping[str, Any]
+Record = dict[str, Any]
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class GainConfig:
+    """Train over seeds, and print the gain of each level with its interval."""
+
+    env: str = "Countdown-v0"
+    """Environment id."""
+    curricula: tuple[str, ...] = ("sec",)
+    """Curricula to train under, each with every seed."""
+    seeds: int = 5
+    """Seeds 0, 1, 2, ... of each curriculum."""
+    agent: str = "seedling"
+    """Model to start from."""
+    num_steps: int | None = None
+    """Training steps; by default the model's own number."""
+    runs: Path = Path("runs/gain")
+    """Folder of the runs."""
+    output: Path = Path("benchmarks/results/gain.csv")
+    """Table of the scores."""
+
+
+def settings(config: GainConfig) -> list[Setting]:
+    """Return a setting for each curriculum and seed."""
+    return [
+        {"curriculum": curriculum, "seed": seed}
+        for curriculum in config.curricula
+        for seed in range(config.seeds)
+    ]
+
+
+def run(config: GainConfig, setting: Setting) -> list[Record]:
+    """Train one setting, or go on with it; return a record for each level."""
+    path = config.runs / f"{setting['curriculum'].replace(':', '_')}-s{setting['seed']}"
+    if not (path / "after.json").is_file():
+        training = resume(path) if path.exists() else begin(train_config(config, setting, path))
+        training.score("before.json", print)
+        for _ in training.steps():
+            pass
+        training.score("after.json", print)
+    before, after = (json.loads((path / f"{when}.json").read_text()) for when in ("before", "after"))
+    return [
+        {
+            **setting,
+            "level": one["level"],
+            "ood": one["ood"],
+            "before": one["pass_at_1"],
+            "after": two["pass_at_1"],
+            "pass_at_k_before": one["pass_at_k"],
+            "pass_at_k_after": two["pass_at_k"],
+        }
+        for one, two in zip(before["levels"], after["levels"], strict=True)
+    ]
+
+
+def train_config(config: GainConfig, setting: Setting, path: Path) -> TrainConfig:
+    """Return the config of one setting."""
+    return TrainConfig(
+        env=config.env,
+        agent=config.agent,
+        num_steps=config.num_steps,
+        output=path,
+        evaluation=EvaluationPlan(seed=setting["seed"]),
+        **setting,
+    )
+
+
+def score(records: Sequence[Record]) -> float:
+    """Return the mean gain in pass@1 over the training levels."""
+    return float(np.mean([r["after"] - r["before"] for r in records if not r["ood"]]))
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the mean with its 95 % interval of Student's t over seeds."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, float("nan"), float("nan")
+    error = float(np.std(values, ddof=1) / np.sqrt(len(values)))
+    reach = float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
+    return mean, mean - reach, mean + reach
+
+
+def table(records: Sequence[Record]) -> list[str]:
+    """Return Markdown: for each curriculum and level, before, after, and the gain over seeds."""
+    lines = ["| curriculum | level | seeds | before | after | gain [95 % interval] |", "|---|---|---|---|---|---|"]
+    for curriculum in dict.fromkeys(r["curriculum"] for r in records):
+        own = [r for r in records if r["curriculum"] == curriculum]
+        for level in dict.fromkeys(r["level"] for r in own):
+            rows = [r for r in own if r["level"] == level]
+            name = f"{level}{' (OOD)' if rows[0]['ood'] else ''}"
+            lines.append(line(curriculum, name, [[row] for row in rows]))
+        by_seed = [
+            [r for r in own if r["seed"] == seed and not r["ood"]]
+            for seed in dict.fromkeys(r["seed"] for r in own)
+        ]
+        lines.append(line(curriculum, "mean of training levels", by_seed))
+    return lines
+
+
+def line(curriculum: str, name: str, groups: Sequence[Sequence[Record]]) -> str:
+    """Return one row; `groups` has the records of each seed."""
+    before, after = (
+        float(np.mean([row[when] for group in groups for row in group]))
+        for when in ("before", "after")
+    )
+    gains = [float(np.mean([row["after"] - row["before"] for row in group])) for group in groups]
+    mean, low, high = interval(gains)
+    return (
+        f"| {curriculum} | {name} | {len(groups)} | {before:.3f} | {after:.3f} "
+        f"| {mean:+.3f} [{low:+.3f}, {high:+.3f}] |"
+    )
+
+
+def main() -> None:
+    """Run all settings, and write and print the table."""
+    config = tyro.cli(GainConfig)
+    records = [record for setting in settings(config) for record in run(config, setting)]
+    config.output.parent.mkdir(parents=True, exist_ok=True)
+    with config.output.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(records[0]))
+        writer.writeheader()
+        writer.writerows(records)
+    text = "\n".join(table(records))
+    config.output.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

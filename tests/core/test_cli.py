@@ -1,0 +1,83 @@
+"""The command line: every mistake is one line and exit code 2."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from edgewise.cli import main
+
+pytest.importorskip("tyro")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("trian", "did you mean 'train'"),
+        ("train --env Contdown-v0", "did you mean 'Countdown-v0'"),
+        ("train --preset seq", "did you mean 'sec'"),
+        ("train --levels 9", "`levels` must be among"),
+        ("train --curriculum sek", "did you mean 'sec'"),
+        ("train --algorithm gppo", "did you mean 'grpo'"),
+        ("train --group-size 1", "`group_size` must be at least 2"),
+        ("train --group-size one", "Error parsing --group-size"),
+        ("train --no-such-flag", "--no-such-flag"),
+        ("train --agent hf:/nowhere", "`model` must be a folder or hub id"),
+        ("train --resume /nowhere", "`resume` must be the folder of a run"),
+        ("train --resume /nowhere --seed 1", "`resume` must be the only flag"),
+        ("eval --env Contdown-v0", "did you mean 'Countdown-v0'"),
+        ("eval --levels 9", "`levels` must be among"),
+        ("play Contdown-v0", "did you mean 'Countdown-v0'"),
+        ("pretrain --recipe /nowhere --output /nowhere/too", "/nowhere"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(arguments, told, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments.split()) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_commands_are_listed(capsys):
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert all(command in out for command in ("list", "play", "train", "eval", "pretrain"))
+
+
+@pytest.mark.parametrize("command", ["list", "play", "train", "eval", "pretrain"])
+def test_every_flag_is_explained(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    flags = re.split(r"\n│ (?=-)", capsys.readouterr().out)[1:]
+    assert len(flags) > 1 or command == "list"
+    for flag in flags:
+        assert re.search(r"[a-z]{2,},? [a-z]{2,}", flag), flag
+
+
+def test_the_list_names_every_environment_and_preset(capsys):
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    assert "Countdown-v0" in out and "e2h" in out and "seedling" in out
+    assert main(["list", "--curricula"]) == 0
+    assert "ordered" in capsys.readouterr().out
+
+
+def test_a_player_is_told_right_from_wrong(capsys, monkeypatch):
+    replies = iter(["1 + 1", ""])
+    monkeypatch.setattr("builtins.input", lambda _: next(replies))
+    assert main(["play", "Countdown-v0", "--problems", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "wrong, reward 0.1" in out and "solution: " in out and "0 solved" in out
+
+
+def test_without_the_extra_it_says_what_to_install():
+    code = (
+        "import sys; sys.modules['torch'] = sys.modules['tyro'] = None\n"
+        "from edgewise.cli import main; sys.exit(main(['train']))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1
+    assert "pip install 'edgewise[train]'" in ran.stderr
