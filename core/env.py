@@ -23,6 +23,7 @@ from edgewise.text import UnicodeText
 OPTIONS = {"level", "params", "problem_seed"}
 ZEROS = np.zeros(4, np.uint64)
 NONE: Mapping[str, Any] = {}
+MAX_SEED = 2**63
 MAX_PROBLEM_SEEDS = 10_000  # looked at for an evaluation set
 
 
@@ -149,20 +150,19 @@ class ReasoningEnv(gym.Env[str, str]):
             level = self.levels[int(rng.random() * len(self.levels))]
         if level not in self.allowed:
             raise ValueError(f"`level` must be in {self.allowed}, got {level!r}")
-        params = dict(options.get("params") or {})
+        level, params = int(level), dict(options.get("params") or {})
         seed = options.get("problem_seed")
-        if seed is None:
-            seed = self.draw_seed(rng, int(level), params)
-        elif not 0 <= seed < 2**63:
-            raise ValueError(f"`problem_seed` must be in [0, 2**63), got {seed}")
-        return {"level": int(level), "params": params, "problem_seed": int(seed)}
-
-    def draw_seed(self, rng: np.random.Generator, level: int, params: Mapping[str, Any]) -> int:
-        """Return the next row of a problem set, or any 63 bits where problems are generated."""
         size = self.task.num_rows(self.split, **{**self.preset.levels[level], **params})
-        if size is None:
-            return int(rng.bit_generator.random_raw()) >> 1
-        return self.order.next(rng, json.dumps([self.place, level, params], sort_keys=True), size)
+        if seed is None and size is None:
+            seed = rng.bit_generator.random_raw() >> 1
+        elif seed is None:
+            arm = json.dumps([self.place, level, params], sort_keys=True)
+            seed = self.order.next(rng, arm, size or 0)
+        elif not isinstance(seed, (int, np.integer)) or not 0 <= seed < (size or MAX_SEED):
+            raise ValueError(
+                f"`problem_seed` must be an int in [0, {size or MAX_SEED}), got {seed!r}"
+            )
+        return {"level": level, "params": params, "problem_seed": int(seed)}
 
     def pose(self, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Return the problem of `options`, which `choose` made, and its name."""
@@ -274,18 +274,20 @@ def override(preset: Preset, overrides: Mapping[str, Any]) -> Preset:
     return replace(preset, **parts)
 
 
-def evaluation_set(env: ReasoningEnv, level: int, size: int = 200) -> list[dict[str, Any]]:
+def evaluation_set(env: gym.Env[str, str], level: int, size: int = 200) -> list[dict[str, Any]]:
     """Return the options of the first `size` distinct problems of problem seeds 0, 1, 2, ...
 
     They are the same on every machine: the test set of a level, if the split of `env` is "test".
     There are fewer where the first 10,000 seeds, or all rows, give no more.
     """
-    rows = env.task.num_rows(env.split, **env.preset.levels[level])
+    base: ReasoningEnv = env.unwrapped  # type: ignore[assignment]
+    if level not in base.allowed:
+        raise ValueError(f"`level` must be in {base.allowed}, got {level!r}")
+    rows = base.task.num_rows(base.split, **base.preset.levels[level])
     chosen: dict[str, dict[str, Any]] = {}
     for seed in range(MAX_PROBLEM_SEEDS if rows is None else min(rows, MAX_PROBLEM_SEEDS)):
         options = {"level": level, "params": {}, "problem_seed": seed}
-        problem, _ = env.pose(options)
-        chosen.setdefault(env.task.canonical(problem), options)
+        chosen.setdefault(base.task.canonical(base.draw(level, seed)), options)
         if len(chosen) == size:
             break
     return list(chosen.values())
@@ -298,6 +300,8 @@ def pose(name: str) -> ReasoningEnv:
         ValueError: If another problem has that name here: another version of its environment.
     """
     parts = json.loads(name)
+    if parts["env"] is None:
+        raise ValueError(f"`name` must be of a registered environment, got {name}")
     options = {key: parts[key] for key in ("level", "params", "problem_seed")}
     made = gym.make(parts["env"], split=parts["split"], allow_ood=True, **parts["overrides"])
     env: ReasoningEnv = made.unwrapped  # type: ignore[assignment]

@@ -57,3 +57,26 @@ class Frame:
         closed = self.messages(prompt)[: -1 if self.after else None]
         parts = [f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in closed]
         return "".join(parts) + f"<|im_start|>assistant\n{self.after}"
+
+
+SEC_FRAME = Frame(  # of all tasks of SEC, arXiv 2505.14970
+    before=(
+        "A conversation between User and Assistant. The user asks a question, and the Assistant "
+        "solves it. The assistant first thinks about the reasoning process in the mind and then "
+        "provides the user with the answer.\nUser: "
+    ),
+    after="\nAssistant: Let me solve this step by step.",
+    max_completion_tokens=4096,
+)
+E2H_FRAME = Frame(  # of all tasks of E2H, arXiv 2506.06632, but Blocksworld says "first think"
+    before=(
+        "You are a helpful assistant. You first thinks about the reasoning process in the mind and "
+        "then provides the user with the answer.\n"
+    ),
+    after="Let me solve this step by step.\n<think>",
+    chat=True,
+    opening="<think>",
+    stop=("</answer>",),
+    max_prompt_tokens=1000,
+    max_completion_tokens=512,
+)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.frame import Frame
+from edgewise.frame import E2H_FRAME, SEC_FRAME, Frame
 from edgewise.task import MAX_DRAWS, Preset, Protocol, Task, Unsolvable, split_of_key
 
 MAX_DEAD = 100_000  # multisets of values that cannot make the target
@@ -30,6 +30,7 @@ TOKEN = re.compile(r"\d+|[-+*/()]", re.ASCII)
 
 Floats = NDArray[np.float64]
 Value = int | Fraction
+Term = tuple[Value, str]  # and the expression that made it
 Step = tuple[str, Value, Value, Value]  # operation, left, right, result
 
 
@@ -78,16 +79,7 @@ class Countdown(Task[Problem]):
             ood=(4,),
             rewards=(1.0, 0.1, 0.0),
             answer="boxed",
-            frame=Frame(
-                before=(
-                    "A conversation between User and Assistant. The user asks a question, and the "
-                    "Assistant solves it. The assistant first thinks about the reasoning process "
-                    "in the mind and then provides the user with the answer.\nUser: "
-                ),
-                after="\nAssistant: Let me solve this step by step.",
-                max_completion_tokens=4096,
-            ),
-            protocol=Protocol(temperature=1.0, num_samples=8),
+            frame=SEC_FRAME,
         ),
         "e2h": Preset(
             template=(
@@ -100,18 +92,7 @@ class Countdown(Task[Problem]):
             ood=(5,),
             rewards=(1.0, 0.1, 0.0),
             answer="think_answer",
-            frame=Frame(
-                before=(
-                    "You are a helpful assistant. You first thinks about the reasoning process in "
-                    "the mind and then provides the user with the answer.\n"
-                ),
-                after="Let me solve this step by step.\n<think>",
-                chat=True,
-                opening="<think>",
-                stop=("</answer>",),
-                max_prompt_tokens=1000,
-                max_completion_tokens=512,
-            ),
+            frame=E2H_FRAME,
             protocol=Protocol(temperature=0.0, num_samples=1),
         ),
         "seedling": Preset(
@@ -199,7 +180,7 @@ class Countdown(Task[Problem]):
         """Return the expression that made the target, or search for one."""
         if problem.solution is not None:
             return problem.solution
-        found = search([(Fraction(n), str(n)) for n in problem.numbers], problem.target, set())
+        found = search([(n, str(n)) for n in problem.numbers], problem.target, set())
         if found is None:
             raise Unsolvable(f"`target` {problem.target} cannot be made of {problem.numbers}")
         return found
@@ -223,9 +204,9 @@ class Countdown(Task[Problem]):
 @cache
 def bounds(num_numbers: int, max_number: int, num_choices: int) -> tuple[Floats, Floats]:
     """Return the least value of each part of a draw, numbers then operations, and how many."""
-    least = [1.0] * num_numbers + [0.0] * (num_numbers - 1)
-    sizes = [float(max_number)] * num_numbers + [float(num_choices)] * (num_numbers - 1)
-    return np.array(least), np.array(sizes)
+    rest = num_numbers - 1
+    sizes = [max_number] * num_numbers + [num_choices] * rest
+    return np.array([1.0] * num_numbers + [0.0] * rest), np.array(sizes, dtype=float)
 
 
 def split_of_numbers(numbers: Sequence[int]) -> str:
@@ -289,19 +270,10 @@ def fold_seedling(numbers: list[int], choices: list[int]) -> int | None:
     value = numbers[0]
     for number, choice in zip(numbers[1:], choices, strict=True):
         left, right = (value, number) if choice < 4 else (number, value)
-        operation = choice % 4
-        if operation == 0:
-            value = left + right
-        elif operation == 1:
-            value = left - right
-        elif operation == 2:
-            value = left * right
-        elif left % right:
+        made = operate(OPERATIONS[choice % 4], left, right)
+        if not isinstance(made, int) or made < 1:
             return None
-        else:
-            value = left // right
-        if value < 1:
-            return None
+        value = made
     return value
 
 
@@ -387,24 +359,35 @@ def operate(operation: str, left: Value, right: Value) -> Value | None:
     return Fraction(left) / right if left % right else int(left // right)
 
 
-def search(
-    terms: list[tuple[Fraction, str]], target: int, dead: set[tuple[Fraction, ...]]
-) -> str | None:
+def search(terms: list[Term], target: int, dead: set[tuple[Value, ...]]) -> str | None:
     """Return an expression over all of `terms` that equals `target`, None if there is none."""
-    values = tuple(sorted(value for value, _ in terms))
-    if len(terms) == 1:
-        return terms[0][1] if values[0] == target else None
+    if len(terms) == 2:
+        return join(terms[0], terms[1], target) or join(terms[1], terms[0], target)
+    values = tuple(sorted([value for value, _ in terms]))
+    if values in dead:
+        return None
     if len(dead) > MAX_DEAD:
         raise Unsolvable(f"`target` {target} was not found in {MAX_DEAD} steps")
-    for i, j in permutations(range(len(terms) if values not in dead else 0), 2):
+    for i, j in permutations(range(len(terms)), 2):
         (left, one), (right, two) = terms[i], terms[j]
         rest = [term for k, term in enumerate(terms) if k not in (i, j)]
-        for operation in OPERATIONS:
-            if (i > j and operation in "+*") or (right == 0 and operation == "/"):
-                continue
-            value = Fraction(operate(operation, left, right) or 0)
-            made = (value, f"({one} {operation} {two})")
-            if (found := search([*rest, made], target, dead)) is not None:
-                return found
+        for operation in OPERATIONS if i < j else "-/":
+            value = operate(operation, left, right)
+            if value is not None:
+                made = (value, f"({one} {operation} {two})")
+                if (found := search([*rest, made], target, dead)) is not None:
+                    return found
     dead.add(values)
     return None
+
+
+def join(left: Term, right: Term, target: int) -> str | None:
+    """Return the expression of `left`, then `right`, that equals `target`, None if there is none."""
+    (one, first), (two, second) = left, right
+    if one + two == target:
+        return f"{first} + {second}"
+    if one - two == target:
+        return f"{first} - {second}"
+    if one * two == target:
+        return f"{first} * {second}"
+    return f"{first} / {second}" if two != 0 and one == target * two else None

@@ -1,46 +1,85 @@
 """What every registered environment owes its users."""
 
+import hashlib
 import json
+import os
 import pickle
+import re
 import subprocess
 import sys
-import time
+from collections import Counter
+from dataclasses import fields, replace
+from pathlib import Path
 
 import gymnasium as gym
+import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
 import edgewise
+from edgewise.task import SPLITS, Task, split_of_key
 
 SPECS = [s for s in gym.registry.values() if str(s.entry_point) == "edgewise.env:ReasoningEnv"]
-SPLITS = ("train", "validation", "test")
+IDS = [spec.id for spec in SPECS]
 LADDERS = [
     (spec.id, preset, level)
     for spec in SPECS
     for preset, ladder in gym.make(spec.id).unwrapped.task.presets.items()
     for level in ladder.levels
 ]
-HOSTILE = [
-    "", "?", "()", "9" * 10_000, "(" * 199, "[" * 10_000, "1/0", "None", "1and 2", "3(4)", "9**9**9",
-    "²", "é", "\0", "\ud800", "\\", "nan", "inf", "-" * 199 + "1", "{}{0}%s", "a" * 100_000,
-]  # fmt: skip
+HASHES = Path(__file__).with_name("problem_hashes.json")
+FROZEN = json.loads(HASHES.read_text())
+FEW = {  # levels that have so few problems that one in a hundred is drawn twice
+    ("Countdown-v0", "e2h", 1),
+    ("Countdown-v0", "seedling", 1),
+}
+DESCRIBE = """
+import edgewise, gymnasium as gym, hashlib, sys
+for env_id, preset, level in {ladders}:
+    env = gym.make(env_id, preset=preset, levels=(level,), allow_ood=True).unwrapped
+    for seed in range(3):
+        prompt, info = env.reset(options=dict(level=level, problem_seed=seed))
+        print([prompt, info["problem"], env.task.solve(env.problem)])
+"""
+more = pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.slow)])
 
 
-@pytest.fixture(params=[spec.id for spec in SPECS])
+def make(ladder, **kwargs):
+    env_id, preset, level = ladder
+    made = gym.make(env_id, preset=preset, levels=(level,), allow_ood=True, **kwargs)
+    return made.unwrapped
+
+
+@pytest.fixture(params=IDS)
 def env(request):
     return gym.make(request.param)
 
 
 @pytest.fixture(params=LADDERS, ids=lambda ladder: "-".join(map(str, ladder)))
-def ladder(request):
-    env_id, preset, level = request.param
-    return gym.make(env_id, preset=preset, levels=(level,), allow_ood=True).unwrapped
+def place(request):
+    return request.param
+
+
+@pytest.fixture
+def ladder(place):
+    return make(place)
 
 
 def problems(env, count, start=0):
-    level = env.levels[0]
-    for seed in range(start, start + count):
-        yield env.pose({"level": level, "params": {}, "problem_seed": seed})[0]
+    rows = env.task.num_rows(env.split, **env.preset.levels[env.levels[0]])
+    for seed in range(start, start + count if rows is None else min(start + count, rows)):
+        yield env.draw(env.levels[0], seed)
+
+
+def run(code, **variables):
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, **variables}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return done.stdout
+
+
+# Gymnasium
 
 
 def test_gymnasium_accepts_it(env):
@@ -48,7 +87,68 @@ def test_gymnasium_accepts_it(env):
 
 
 def test_module_is_imported_once(env):
-    assert type(env.unwrapped.task).__module__.startswith("edgewise.envs.")
+    assert type(env.unwrapped.task).__module__.startswith("edgewise.")
+
+
+def test_it_is_made_from_its_spec_and_pickles(env):
+    env.reset(seed=1)
+    copies = [gym.make(env.spec), gym.make(EnvSpec.from_json(env.spec.to_json()))]
+    for copy in [*copies, pickle.loads(pickle.dumps(env))]:
+        assert copy.reset(seed=2) == env.reset(seed=2)
+    again = pickle.loads(pickle.dumps(env))
+    assert again.reset() == env.reset()
+
+
+def test_the_vector_environment_pickles_and_pays_the_same(env):
+    envs = gym.make_vec(env.spec.id, num_envs=4, group_size=2)
+    envs.reset(seed=1)
+    envs = pickle.loads(pickle.dumps(envs))
+    prompts, info = envs.reset()
+    right = [envs.unwrapped.env.demonstrate(problem) for problem in envs.unwrapped.problems]
+    actions = [right[0], "no answer", right[1], r"\boxed{?}"]
+    _, rewards, _, _, scored = envs.step(actions)
+    for i, action in enumerate(actions):
+        options = {key: info[key][i] for key in ("level", "problem_seed")}
+        prompt, name = env.reset(options=options)
+        assert (prompt, name["problem"]) == (prompts[i], info["problem"][i])
+        _, reward, _, _, told = env.step(action)
+        assert (reward, told["answer"]) == (rewards[i], scored["answer"][i])
+
+
+def test_it_is_the_same_in_other_processes():
+    code = DESCRIBE.format(ladders=LADDERS)
+    assert run(code, PYTHONHASHSEED="1") == run(code, PYTHONHASHSEED="2") != ""
+
+
+def test_it_is_made_without_importing_edgewise(env):
+    code = f"import gymnasium as gym; print([gym.make('edgewise:{env.spec.id}').reset(seed=3)[0]])"
+    assert run(code).strip() == repr([env.reset(seed=3)[0]])
+
+
+def test_unknown_keywords_and_options_raise(env):
+    with pytest.raises(TypeError, match="bogus"):
+        gym.make(env.spec.id, bogus=1)
+    with pytest.raises(ValueError, match="bogus"):
+        env.reset(options={"bogus": 1})
+
+
+def test_levels_must_exist(env):
+    with pytest.raises(ValueError, match=r"`levels` must be among .* got \(99,\)"):
+        gym.make(env.spec.id, levels=(99,))
+
+
+def test_training_on_ood_levels_must_be_allowed(env):
+    ood = env.unwrapped.preset.ood
+    if not ood:
+        pytest.skip("no level is kept out of training")
+    with pytest.raises(ValueError, match="`levels` must be among"):
+        gym.make(env.spec.id, levels=ood)
+    with pytest.raises(ValueError, match="`level` must be in"):
+        env.reset(options={"level": ood[0]})
+    assert gym.make(env.spec.id, levels=ood, split="test").reset(seed=0)
+
+
+# Problems
 
 
 def test_tasks_and_problems_are_frozen_and_pickle(ladder):
@@ -58,16 +158,12 @@ def test_tasks_and_problems_are_frozen_and_pickle(ladder):
         hash(problem)
 
 
-def test_solution_is_right(ladder):
+def test_prompts_state_the_answer_format(ladder):
+    tags = {"boxed": [r"\boxed{"], "answer": ["<answer>"], "think_answer": ["<think>", "<answer>"]}
     for problem in problems(ladder, 20):
-        assert ladder.task.verify(problem, ladder.task.solve(problem)) is True
-
-
-def test_demonstration_earns_the_full_reward(ladder):
-    posed = list(problems(ladder, 20))
-    texts = [ladder.demonstrate(problem) for problem in posed]
-    outcomes = ladder.score(posed, [()] * 20, texts)
-    assert {outcome.reward for outcome in outcomes} == {ladder.preset.rewards[0]}
+        text = ladder.frame_of(problem).text(ladder.prompt(problem))
+        assert all(tag in text for tag in tags.get(ladder.preset.answer, []))
+        assert any(tag in text for tag in (r"\boxed{", "<answer>"))
 
 
 def test_name_replays_the_problem(ladder):
@@ -85,59 +181,181 @@ def test_name_of_another_version_raises(ladder):
         edgewise.pose(json.dumps({**name, "key": "0" * 16}))
 
 
-def test_same_seed_same_problem_in_another_process(env):
-    code = f"import gymnasium as gym, edgewise; print(repr(gym.make({env.spec.id!r}).reset(seed=3)[0]))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == repr(env.reset(seed=3)[0])
-
-
-def test_every_problem_lies_in_its_split(ladder):
+@pytest.mark.parametrize("count", [300, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_splits_share_no_problem(place, count):
+    canonical = {}
     for split in SPLITS:
-        env = gym.make(ladder.spec, split=split).unwrapped
-        assert {env.task.split_of(problem) for problem in problems(env, 20)} == {split}
+        env = make(place, split=split)
+        if type(env.task).draft is not Task.draft:
+            count = 20  # that are finished; the test below looks at drafts
+        found = list(problems(env, count))
+        assert {env.task.split_of(problem) for problem in found} == {split}
+        canonical[split] = {env.task.canonical(problem) for problem in found}
+    assert not canonical["train"] & canonical["test"]
+    assert not canonical["validation"] & (canonical["train"] | canonical["test"])
 
 
-def test_neighbouring_seeds_share_no_problems(ladder):
-    assert len(set(problems(ladder, 50)) & set(problems(ladder, 50, start=50))) < 25
+DRAFTED = [place for place in LADDERS if type(make(place).task).draft is not Task.draft]
 
 
-@pytest.mark.parametrize("answer", HOSTILE)
-def test_verify_survives_any_text(env, answer):
+@pytest.mark.parametrize("place", DRAFTED)
+def test_finished_problems_lie_in_the_split_of_their_draft(ladder):
+    task, params = ladder.task, ladder.preset.levels[ladder.levels[0]]
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        draft = task.draft(rng, **params)
+        problem = task.generate(rng, draft, **params)
+        assert task.split_of(problem) == split_of_key(task.draft_key(draft))
+
+
+def test_few_problems_are_drawn_twice(place, ladder):
+    drawn = list(problems(ladder, 300))
+    distinct = {ladder.task.canonical(problem) for problem in drawn}
+    assert len(distinct) >= (0.5 if place in FEW else 0.99) * len(drawn)
+
+
+def digest(env_id, preset, level):
+    env = gym.make(env_id, preset=preset, split="test").unwrapped
+    chosen = edgewise.evaluation_set(env, level)
+    assert len(chosen) == 200 or env.task.num_rows("test", **env.preset.levels[level])
+    texts = [env.task.canonical(env.draw(level, options["problem_seed"])) for options in chosen]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def test_the_test_set_has_200_problems_and_is_frozen(place):
+    """A level that is not in problem_hashes.json is only counted. This adds all of an env's:
+
+    python tests/envs/test_contract.py Countdown-v0 sec e2h
+    """
+    env_id, preset, level = place
+    found = digest(*place)
+    assert found == FROZEN.get(env_id, {}).get(preset, {}).get(str(level), found)
+
+
+# Answers
+
+
+@more
+def test_the_reference_solver_is_right(place, count):
+    env = make(place, split="test")
+    for problem in problems(env, count):
+        answer = env.task.solve(problem)
+        assert env.task.verify(problem, answer) is True
+        assert env.task.credit(problem, answer) == 1.0
+
+
+@pytest.mark.parametrize("count", [5, pytest.param(100, marks=pytest.mark.slow)])
+def test_problems_are_solved_without_the_hint_of_their_generator(ladder, count):
+    for problem in problems(ladder, count):
+        if "solution" in {field.name for field in fields(problem)}:
+            problem = replace(problem, solution=None)
+        assert ladder.task.verify(problem, ladder.task.solve(problem)) is True
+
+
+def test_demonstration_earns_the_full_reward(ladder):
+    posed = list(problems(ladder, 20))
+    texts = [ladder.demonstrate(problem) for problem in posed]
+    outcomes = ladder.score(posed, [()] * len(posed), texts)
+    assert {outcome.reward for outcome in outcomes} == {ladder.preset.rewards[0]}
+
+
+def guesses(place, env, posed):
+    """Yield lists of an answer for each problem: constants, and parts of the prompt."""
+    prompts = [env.prompt(problem) for problem in posed]
+    words = [re.findall(r"\w+", prompt) for prompt in prompts]
+    answers = Counter(env.task.solve(problem) for problem in problems(make(place), len(posed)))
+    common = Counter(word for text in words for word in set(text))
+    for constant in ["", *(text for text, _ in answers.most_common(5) + common.most_common(40))]:
+        yield [constant] * len(posed)
+    yield prompts
+    yield [" ".join(text) for text in words]
+    yield [" ".join(word for word in text if word.isdigit()) for text in words]
+    for i in range(-20, 20):
+        yield [text[i % len(text)] for text in words]
+
+
+@more
+def test_guessing_does_not_pay(place, count):
+    env = make(place, split="test")
+    posed = list(problems(env, count))
+    sizes = [env.task.num_answers(problem) or np.inf for problem in posed]
+    bound = max(0.05, float(np.mean([1 / size for size in sizes])) + 0.02)
+    noise = 3 * np.sqrt(bound * (1 - bound) / len(posed))
+    for answers in guesses(place, env, posed):
+        rate = np.mean(env.task.verify_many(posed, answers))
+        assert rate <= bound + noise, answers[0]
+
+
+PIECES = [
+    "", "?", "()", "9" * 30, "(", "[", "{", "\\frac{", "1/0", "None", "1and 2", "3(4)", "9**9**9", "²", "é",
+    "\0", "\ud800", "\\", "nan", "inf", "-", "{}{0}%s", "a", "1e999", "0x1F", "0b1", "1_0", "٣", "½", "//",
+    "%", "<<", "!", "@", ";", "\n", "\t", "'", '"', "`", "$", "${7*7}", "{{7*7}}", "<script>", ":=", "==",
+    "\u202e", "\ufeff", "🙂", "lambda:0", "factorial(10**6)", "0e0*(", "\\boxed{", "<answer>", "</answer>",
+]  # fmt: skip
+
+
+def hostile_answers(solution, path, count):
+    """Yield texts that are not answers: payloads that would make a file, and random pieces."""
+    write = f"open({str(path)!r}, 'w')"
+    payloads = [
+        f"__import__('os').system('touch {path}')", f"[{write}][0]", f"(lambda: {write})()", write,
+        f"print({write})", f"exec({write!r})", f"${{{write}}}", f"$(touch {path})", f"`touch {path}`",
+        f"().__class__.__base__.__subclasses__()[0]({write})", f"#= {solution}\n{write}",
+    ]  # fmt: skip
+    yield from payloads
+    yield from (piece * (100_000 // max(1, len(piece))) for piece in PIECES)
+    rng = np.random.default_rng(0)
+    pieces = [*PIECES, *payloads, solution[: len(solution) // 2]]
+    for _ in range(count):
+        chosen = rng.choice(len(pieces), size=rng.integers(1, 8)).tolist()
+        times = (10 ** (4 * rng.random(len(chosen)) ** 3)).astype(int).tolist()
+        yield "".join(pieces[i] * n for i, n in zip(chosen, times, strict=True))
+
+
+@pytest.fixture
+def watch():
+    """Count the lines of Python that run, and note what reaches the machine."""
+    seen = {"lines": 0, "events": set(), "on": True}
+    forbidden = ("exec", "open", "import", "os.", "subprocess.", "socket.", "ctypes.")
+
+    def trace(frame, event, argument):
+        seen["lines"] += event == "line"
+        return trace
+
+    def audit(event, arguments):
+        if seen["on"] and event.startswith(forbidden):
+            seen["events"].add(event)
+
+    sys.addaudithook(audit)  # for good, so it is switched off below
+    before = sys.gettrace()
+    sys.settrace(trace)
+    yield seen
+    sys.settrace(before)
+    seen["on"] = False
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_hostile_answers_are_wrong_and_harmless(env, count, tmp_path, watch):
     base = env.unwrapped
     env.reset(seed=0)
-    times = []
-    for _ in range(3):
-        start = time.process_time()
+    solution = base.task.solve(base.problem)
+    base.task.verify(base.problem, solution)  # whatever is imported late is imported now
+    watch["events"].clear()
+    for answer in hostile_answers(solution, tmp_path / "made", count):
+        watch["lines"] = 0
         assert base.task.verify(base.problem, answer) is False
-        times.append(time.process_time() - start)
-    assert min(times) < 0.1
+        assert watch["lines"] <= 10_000 + 20 * len(answer)
+        outcome = base.score(
+            [base.problem], [()], [rf"<answer>{answer}</answer>\boxed{{{answer}}}"]
+        )
+        assert outcome[0].correct is False
+    assert not watch["events"] and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("split", SPLITS)
-def test_generation_is_fast(ladder, split):
-    env = gym.make(ladder.spec, split=split).unwrapped
-    start = time.process_time()
-    for _ in problems(env, 50):
-        pass
-    assert (time.process_time() - start) / 50 < 0.02
-
-
-def test_unknown_keywords_and_options_raise(env):
-    with pytest.raises(TypeError, match="bogus"):
-        gym.make(env.spec.id, bogus=1)
-    with pytest.raises(ValueError, match="bogus"):
-        env.reset(options={"bogus": 1})
-
-
-def test_levels_must_exist(env):
-    with pytest.raises(ValueError, match=r"`levels` must be among .* got \(99,\)"):
-        gym.make(env.spec.id, levels=(99,))
-
-
-def test_training_on_ood_levels_must_be_allowed(env):
-    ood = env.unwrapped.preset.ood
-    with pytest.raises(ValueError, match="`levels` must be among"):
-        gym.make(env.spec.id, levels=ood)
-    with pytest.raises(ValueError, match="`level` must be in"):
-        env.reset(options={"level": ood[0]})
-    assert gym.make(env.spec.id, levels=ood, split="test").reset(seed=0)
+if __name__ == "__main__":
+    env_id, *presets = sys.argv[1:]
+    for preset in presets:
+        levels = gym.make(env_id, preset=preset).unwrapped.preset.levels
+        hashes = {str(level): digest(env_id, preset, level) for level in levels}
+        FROZEN.setdefault(env_id, {})[preset] = hashes
+    HASHES.write_text(json.dumps(FROZEN, indent=2, sort_keys=True) + "\n")
