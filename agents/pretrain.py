@@ -33,8 +33,17 @@ class Source:
     """Where worked solutions come from."""
 
     env: str = "Countdown-v0"
-    preset: str = "seedling"
     weights: tuple[float, ...] = (0.3, 0.45, 0.242, 0.008)  # shares of levels 1, 2, ...
+
+
+@dataclass(frozen=True)
+class TrainDefaults:
+    """How a seedling is best trained by reinforcement, unless told otherwise."""
+
+    num_steps: int = 240
+    num_problems: int = 32
+    group_size: int = 8
+    learning_rate: float = 1e-3
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,7 @@ class PretrainConfig:
     """Size of a seedling and hyperparameters of its training."""
 
     sources: tuple[Source, ...] = (Source(),)
+    preset: str = "seedling"  # of all sources
     hidden_size: int = 160
     num_layers: int = 4
     num_heads: int = 5
@@ -54,8 +64,7 @@ class PretrainConfig:
     num_warmup_steps: int = 100  # linear; then half a cosine down to 0
     max_grad_norm: float = 1.0
     seed: int = 0  # of weights and problems
-    num_test_problems: int = 200  # of each level, for the model card
-    num_test_samples: int = 32  # completions of each of them
+    train: TrainDefaults = TrainDefaults()  # what the model's folder recommends
 
 
 def build_policy(config: PretrainConfig) -> TransformersPolicy:
@@ -112,7 +121,7 @@ def schedule(config: PretrainConfig, step: int) -> float:
 def read(config: PretrainConfig, tokenizer: Any) -> Iterator[Row]:
     """Yield prompts with their worked solutions, from the training split, without end."""
     envs: list[Any] = [
-        gym.make(source.env, preset=source.preset, allow_ood=True).unwrapped
+        gym.make(source.env, preset=config.preset, allow_ood=True).unwrapped
         for source in config.sources
     ]
     places = [

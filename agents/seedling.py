@@ -3,144 +3,116 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
-import torch
 
+from edgewise.agents.evaluation import EvaluationPlan, LevelScore, evaluate
 from edgewise.agents.policy import Sampling
-from edgewise.agents.pretrain import PretrainConfig, Source
+from edgewise.agents.pretrain import PretrainConfig, Source, TrainDefaults
 from edgewise.agents.transformers_policy import TransformersPolicy
-from edgewise.env import evaluation_set
-from edgewise.errors import unknown
 
-ROWS = 256  # that are sampled at once
 CARD = """# A seedling for {envs}
 
 A language model of {size:,} parameters, Qwen2 architecture, made by Edgewise to be the start of
-experiments with reinforcement learning that take minutes on a CPU. It knows the notation and solves
-easy problems often and hard ones rarely. It knows no language.
+experiments with reinforcement learning that take minutes on a CPU. It knows the notation, solves
+easy problems often and hard ones rarely, and knows no language.
 
-- Made on {date}, Apache-2.0, by `edgewise pretrain {command}`; the recipe is `recipe.json`, its seed
-  {seed}.
-- Data: worked solutions of problems of the training split, drawn anew for every row:
-  {steps:,} steps of {batch} rows, {rows:,} in all.
-{shares}
+- Made on {date} by `{command}`; the recipe is `recipe.json`, its seed {seed}. Apache-2.0.
+- Data: prompts with worked solutions, drawn anew for each row from the training split of preset
+  {preset!r}: {steps:,} steps of {batch} rows, {rows:,} rows in all.
 
-On {problems} problems of each level of the test split, {samples} completions each at temperature 1:
+On the first {problems} problems of each level of the test split, at temperature 1, before any
+reinforcement learning (pass@1 is a mean over {samples} completions of each, with its 95 % interval;
+pass@{k} is over {k} completions of each of the first {deep}):
 
-| env | level | in training | pass@1 | pass@{samples} | formatted | cut off | tokens |
+| env | level | pretraining share | pass@1 | pass@{k} | formatted | cut off | tokens |
 |---|---|---|---|---|---|---|---|
 {table}
 """
 
 
-def packaged(name: str = "countdown") -> Path:
-    """Return the folder of a seedling that is part of Edgewise.
-
-    Raises:
-        ValueError: If there is none of that name.
-    """
-    folder = Path(str(files("edgewise.agents"))) / "seedlings"
-    names = sorted(path.parent.name for path in folder.glob("*/edgewise.json"))
-    if name not in names:
-        raise ValueError(unknown("seedling", name, names))
-    return folder / name
-
-
-def presets_of(folder: str | Path) -> dict[str, str]:
-    """Return the preset that the model in `folder` was made for, of each environment id."""
-    path = Path(folder) / "edgewise.json"
-    presets: dict[str, str] = json.loads(path.read_text())["presets"] if path.is_file() else {}
-    return presets
-
-
 def load_recipe(path: str | Path) -> PretrainConfig:
     """Return the configuration in a JSON file; what it leaves out has its default."""
-    fields = json.loads(Path(path).read_text())
+    fields: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
     if "sources" in fields:
         fields["sources"] = tuple(
             Source(**{**source, "weights": tuple(source["weights"])})
             for source in fields["sources"]
         )
+    if "train" in fields:
+        fields["train"] = TrainDefaults(**fields["train"])
     return PretrainConfig(**fields)
 
 
+def score(
+    config: PretrainConfig, policy: TransformersPolicy, plan: EvaluationPlan
+) -> dict[str, list[LevelScore]]:
+    """Return the scores on all levels of each environment that `config` names."""
+    scores = {}
+    for source in config.sources:
+        single: Any = gym.make(source.env, preset=config.preset).unwrapped
+        sampling = Sampling(max_tokens=single.preset.frame.max_completion_tokens)
+        scores[source.env] = evaluate(policy, source.env, plan, sampling, preset=config.preset)
+    return scores
+
+
 def save_seedling(
-    folder: str | Path, config: PretrainConfig, policy: TransformersPolicy, command: str
+    folder: str | Path,
+    config: PretrainConfig,
+    policy: TransformersPolicy,
+    plan: EvaluationPlan,
+    command: str,
 ) -> None:
-    """Write the folder of a seedling made from `config`; `command` names the recipe in the card."""
+    """Write the folder of a seedling made from `config` by `command`, scored by `plan`."""
     folder = Path(folder)
     policy.save(folder)
-    presets = {source.env: source.preset for source in config.sources}
-    (folder / "edgewise.json").write_text(json.dumps({"presets": presets}, indent=2) + "\n")
-    (folder / "recipe.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
-    shares = [
-        f"- {source.env}, preset {source.preset!r}, shares of levels 1, 2, ...: {source.weights}"
-        for source in config.sources
-    ]
+    made_for = {
+        "envs": [source.env for source in config.sources],
+        "preset": config.preset,
+        "train": asdict(config.train),
+    }
+    write(folder / "edgewise.json", made_for)
+    write(folder / "recipe.json", asdict(config))
     card = CARD.format(
-        envs=", ".join(presets),
+        envs=", ".join(made_for["envs"]),
         size=sum(parameter.numel() for parameter in policy.parameters()),
         date=date.today().isoformat(),
         command=command,
         seed=config.seed,
+        preset=config.preset,
         steps=config.num_steps,
         batch=config.batch_size,
         rows=config.num_steps * config.batch_size,
-        shares="\n".join(shares),
-        problems=config.num_test_problems,
-        samples=config.num_test_samples,
-        table="\n".join(tabulate(config, policy)),
+        problems=plan.num_problems,
+        samples=plan.num_samples,
+        k=plan.k,
+        deep=plan.num_pass_k,
+        table="\n".join(tabulate(config, score(config, policy, plan))),
     )
-    (folder / "README.md").write_text(card)
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def tabulate(config: PretrainConfig, policy: TransformersPolicy) -> list[str]:
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON that people read."""
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def tabulate(config: PretrainConfig, scores: Mapping[str, list[LevelScore]]) -> list[str]:
     """Return a row of the card for each environment and level."""
-    lines = []
+    total = sum(sum(source.weights) for source in config.sources)
+    rows = []
     for source in config.sources:
-        env: Any = gym.make(source.env, preset=source.preset, split="test").unwrapped
-        for level in env.preset.levels:
-            found = measure(policy, env, level, config.num_test_problems, config.num_test_samples)
-            training = "no" if level in env.preset.ood else "yes"
-            cells = [f"{value:.3f}" for value in list(found.values())[:4]]
-            lines.append(
-                f"| {source.env} | {level} | {training} | {' | '.join(cells)} "
-                f"| {found['num_tokens']:.1f} |"
+        for level, found in enumerate(scores[source.env]):
+            share = source.weights[level] / total if level < len(source.weights) else 0.0
+            rows.append(
+                f"| {source.env} | {found.level} | {share:.1%} "
+                f"| {found.pass_at_1:.3f} ({found.low:.3f} to {found.high:.3f}) "
+                f"| {found.pass_at_k:.3f} | {found.format_rate:.3f} | {found.truncated:.3f} "
+                f"| {found.mean_length:.1f} |"
             )
-    return lines
-
-
-def measure(
-    policy: TransformersPolicy, env: Any, level: int, num_problems: int, num_samples: int
-) -> dict[str, float]:
-    """Answer the evaluation set of a level at temperature 1, and return means over all answers."""
-    chosen = evaluation_set(env, level, num_problems)
-    problems = [env.pose(options)[0] for options in chosen for _ in range(num_samples)]
-    sampling = Sampling(max_tokens=env.preset.frame.max_completion_tokens)
-    generator = torch.Generator().manual_seed(0)
-    correct, formatted, cut, lengths = list[bool](), list[bool](), list[bool](), list[int]()
-    for start in range(0, len(problems), ROWS):
-        batch = problems[start : start + ROWS]
-        prompts = [env.preset.frame.text(env.prompt(problem)) for problem in batch]
-        completions = policy.generate(prompts, sampling, generator)
-        outcomes = env.score(batch, [()] * len(batch), completions.texts)
-        correct += [outcome.correct for outcome in outcomes]
-        formatted += [outcome.formatted for outcome in outcomes]
-        ended = torch.isin(completions.tokens, policy.ends) * completions.mask
-        cut += (~ended.any(dim=1)).tolist()
-        lengths += completions.mask.sum(dim=1).tolist()
-    groups = np.reshape(correct, (-1, num_samples))
-    return {
-        "pass@1": float(groups.mean()),
-        f"pass@{num_samples}": float(groups.any(axis=1).mean()),
-        "formatted": float(np.mean(formatted)),
-        "cut_off": float(np.mean(cut)),
-        "num_tokens": float(np.mean(lengths)),
-    }
+    return rows

@@ -6,6 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from edgewise.agents.evaluation import EvaluationPlan  # noqa: E402
+from edgewise.agents.models import made_for  # noqa: E402
 from edgewise.agents.pretrain import (  # noqa: E402
     PretrainConfig,
     Source,
@@ -15,12 +17,7 @@ from edgewise.agents.pretrain import (  # noqa: E402
     schedule,
     summed_loss,
 )
-from edgewise.agents.seedling import (  # noqa: E402
-    load_recipe,
-    packaged,
-    presets_of,
-    save_seedling,
-)
+from edgewise.agents.seedling import load_recipe, save_seedling  # noqa: E402
 from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
 
 TINY = PretrainConfig(
@@ -34,8 +31,6 @@ TINY = PretrainConfig(
     chunk_size=8,
     learning_rate=1e-2,
     num_warmup_steps=2,
-    num_test_problems=3,
-    num_test_samples=2,
 )
 
 
@@ -96,11 +91,14 @@ def test_chunks_add_up_to_the_batch():
 
 def test_a_folder_says_what_it_is(tmp_path):
     policy = build_policy(TINY)
-    save_seedling(tmp_path, TINY, policy, "--recipe recipes/seedling_0.json")
+    plan = EvaluationPlan(num_problems=3, num_samples=2, k=2)
+    save_seedling(tmp_path, TINY, policy, plan, "edgewise pretrain")
     assert load_recipe(tmp_path / "recipe.json") == TINY
-    assert presets_of(tmp_path) == {"Countdown-v0": "seedling"}
+    found = made_for(f"hf:{tmp_path}")
+    assert (found["envs"], found["preset"]) == (["Countdown-v0"], "seedling")
+    assert found["train"]["group_size"] == 8
     card = (tmp_path / "README.md").read_text()
-    assert "192 in all" in card and card.count("| Countdown-v0 |") == 5
+    assert "192 rows in all" in card and card.count("| Countdown-v0 |") == 5
     loaded = TransformersPolicy.load(tmp_path)
     for one, two in zip(loaded.parameters(), policy.parameters(), strict=True):
         assert torch.equal(one, two)
@@ -110,8 +108,3 @@ def test_a_recipe_takes_defaults(tmp_path):
     (tmp_path / "recipe.json").write_text('{"seed": 3}')
     assert load_recipe(tmp_path / "recipe.json") == replace(PretrainConfig(), seed=3)
     assert asdict(PretrainConfig())["sources"][0]["weights"][3] < 0.01  # of 5 numbers
-
-
-def test_an_unknown_seedling_is_refused():
-    with pytest.raises(ValueError, match="`seedling` must be one of"):
-        packaged("countdwn")
