@@ -45,12 +45,18 @@ class LevelScore:
 class EvaluationPlan:
     """What is asked of each level."""
 
-    num_problems: int = 200  # the first of the fixed set
-    num_samples: int = 8  # completions of each, for pass@1
-    k: int = 32  # completions of each of the first `num_pass_k` problems, for pass@k
+    num_problems: int = 200
+    """Problems of each level: the first of its fixed set."""
+    num_samples: int = 8
+    """Completions of each problem, for pass@1."""
+    k: int = 32
+    """Completions of each of the first problems, for pass@k."""
     num_pass_k: int = 50
+    """How many problems those are."""
     split: str = "test"
-    seed: int = 0  # of the sampled tokens
+    """Split of the problems: validation or test; choose nothing by the test split."""
+    seed: int = 0
+    """Seed of the sampled tokens."""
 
     def __post_init__(self) -> None:
         """Check the counts."""

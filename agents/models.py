@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from edgewise.agents.seedling import packaged
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.errors import unknown
+
+SEEDLINGS = Path(str(files("edgewise.agents") / "seedlings"))
 
 
 def model_path(agent: str) -> str:
@@ -22,7 +24,11 @@ def model_path(agent: str) -> str:
         return name
     if kind != "seedling":
         raise ValueError(unknown("agent", agent, ["seedling", "seedling:NAME", "hf:PATH"]))
-    return str(packaged(name or "countdown"))
+    names = sorted(path.parent.name for path in SEEDLINGS.glob("*/config.json"))
+    name = name or "countdown"
+    if name not in names:
+        raise ValueError(unknown("seedling", name, names))
+    return str(SEEDLINGS / name)
 
 
 def load_policy(agent: str) -> TransformersPolicy:
@@ -31,9 +37,9 @@ def load_policy(agent: str) -> TransformersPolicy:
 
 
 def made_for(agent: str) -> dict[str, Any]:
-    """Return the model's edgewise.json: "presets" by environment id, and defaults to "train" it."""
+    """Return what the model's edgewise.json says: "envs", "preset", and defaults to "train" it."""
     path = Path(model_path(agent)) / "edgewise.json"
-    card: dict[str, Any] = {"presets": {}, "train": {}}
+    card: dict[str, Any] = {"envs": [], "preset": None, "train": {}}
     if path.is_file():
         card |= json.loads(path.read_text(encoding="utf-8"))
     return card

@@ -92,7 +92,9 @@ def complete(config: TrainConfig) -> TrainConfig:
         ValueError: If the agent does not exist.
     """
     card = made_for(config.agent)
-    defaults = {**SEC_SIZE, **card["train"], "preset": card["presets"].get(config.env)}
+    defaults = {**SEC_SIZE, **card["train"]}
+    if config.env in card["envs"]:
+        defaults["preset"] = card["preset"]
     given = {name: value for name, value in defaults.items() if getattr(config, name) is None}
     return replace(config, **given)
 
@@ -203,9 +205,8 @@ class Training:
         """Write the trained model, with what it was made for, and return its folder."""
         path = self.folder.path / "model"
         self.policy.save(path)
-        card = made_for(self.config.agent)
-        card["presets"][self.config.env] = self.preset_name
-        self.folder.write("model/edgewise.json", card)
+        card = {"envs": [self.config.env], "preset": self.preset_name}
+        self.folder.write("model/edgewise.json", {**made_for(self.config.agent), **card})
         return path
 
 

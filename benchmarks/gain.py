@@ -65,7 +65,9 @@ def run(config: GainConfig, setting: Setting) -> list[Record]:
         for _ in training.steps():
             pass
         training.score("after.json", print)
-    before, after = (json.loads((path / f"{when}.json").read_text()) for when in ("before", "after"))
+    before, after = (
+        json.loads((path / f"{when}.json").read_text()) for when in ("before", "after")
+    )
     return [
         {
             **setting,
@@ -109,7 +111,10 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 def table(records: Sequence[Record]) -> list[str]:
     """Return Markdown: for each curriculum and level, before, after, and the gain over seeds."""
-    lines = ["| curriculum | level | seeds | before | after | gain [95 % interval] |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| curriculum | level | seeds | before | after | gain [95 % interval] |",
+        "|---|---|---|---|---|---|",
+    ]
     for curriculum in dict.fromkeys(r["curriculum"] for r in records):
         own = [r for r in records if r["curriculum"] == curriculum]
         for level in dict.fromkeys(r["level"] for r in own):

@@ -54,7 +54,8 @@ def run(arguments: Sequence[str]) -> None:
     torch.set_num_threads(config.threads)
     with usage():
         check_id(config.env)
-        made = made_for(config.agent)["presets"].get(config.env)
+        card = made_for(config.agent)
+        made = card["preset"] if config.env in card["envs"] else None
         options: dict[str, Any] = {"preset": config.preset or made}
         levels = config.levels
         env: Any = gym.make(config.env, split=config.plan.split, levels=levels, **options).unwrapped

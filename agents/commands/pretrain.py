@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from rich.console import Console
 
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.display import clock
+from edgewise.agents.evaluation import EvaluationPlan
 from edgewise.agents.pretrain import build_policy, pretrain
 from edgewise.agents.seedling import load_recipe, save_seedling
 from edgewise.errors import UsageError, usage
@@ -27,6 +28,8 @@ class PretrainCommand:
     """JSON file of sizes, sources and seed, such as recipes/countdown-0.json."""
     output: Path
     """Folder of the model, which must not exist."""
+    evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
+    """What is asked of each level for the model card."""
     threads: int = 1
     """Threads of torch; the same number gives the same model."""
 
@@ -52,5 +55,6 @@ def run(arguments: Sequence[str]) -> None:
                 f"step {step}/{config.num_steps}  loss {metrics['loss']:.4f}  {clock(left)} left",
                 highlight=False,
             )
-    save_seedling(command.output, config, policy, f"--recipe {command.recipe}")
+    words = f"edgewise pretrain --recipe {command.recipe} --output {command.output}"
+    save_seedling(command.output, config, policy, command.evaluation, words)
     console.print(f"model {command.output}", soft_wrap=True, highlight=False)

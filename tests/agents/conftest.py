@@ -30,6 +30,6 @@ def tiny_model(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "tiny"
     TransformersPolicy(transformers.Qwen2ForCausalLM(config), tokenizer).save(path)
     defaults = {"num_steps": 6, "num_problems": 4, "group_size": 4, "learning_rate": 1e-3}
-    card = {"presets": {"Countdown-v0": "seedling"}, "train": defaults}
+    card = {"envs": ["Countdown-v0"], "preset": "seedling", "train": defaults}
     (path / "edgewise.json").write_text(json.dumps(card))
     return path

@@ -2,7 +2,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edgewise.benchmarks.gain import interval, score, table  # noqa: E402
+from edgewise.benchmarks.gain import interval, score, table
 
 
 def record(seed, level, before, after, ood=False):

@@ -51,7 +51,7 @@ def test_every_flag_is_explained(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
     assert stop.value.code == 0
-    flags = re.split(r"\n│ (?=-)", capsys.readouterr().out)[1:]
+    flags = re.split(r"\n\W*(?=--)", capsys.readouterr().out)[1:]
     assert len(flags) > 1 or command == "list"
     for flag in flags:
         assert re.search(r"[a-z]{2,},? [a-z]{2,}", flag), flag
