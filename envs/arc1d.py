@@ -7,9 +7,9 @@ preset "sec" of Chen et al. (2025), arXiv 2505.14970.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -108,22 +108,25 @@ class ARC1D(Task[Problem]):
         size: int,
         families: Sequence[str] | None = None,
     ) -> Problem:
-        """Draw rules and grids until these determine the answer, and the last lies in `split`.
+        """Draw a rule and grids until these determine the answer, and the last lies in `split`.
 
         Args:
             rng: The source of all that is drawn.
             split: The split of the last grid; None accepts any.
             size: The length of the grids, 5 or more.
-            families: The names of the families, one as often as another; None draws them as
-                often as the data of SEC has them.
+            families: The names of the families, one as often as another; None draws those of
+                SEC as its data has them, less its problems with no or with two answers.
         """
         if size < 5:
             raise ValueError(f"`size` must be at least 5, got {size}")
         choices, dice = weighted(None if families is None else tuple(families)), Dice(rng)
+        family: Family | None = None
         for _ in range(MAX_DRAWS):
-            family = choices[int(dice.number() * len(choices))]
+            if family is None or families is None:
+                family = choices[int(dice.number() * len(choices))]
             rule = Rule(family, family.params[int(dice.number() * len(family.params))])
-            problem = attempt(dice, size, rule, split)
+            draw = family.draws[int(dice.number() * len(family.draws))]
+            problem = attempt(partial(draw, dice, size, *rule.params), rule, split)
             if problem is not None:
                 return problem
         raise RuntimeError(f"no grids of size {size} in {split} determine a rule of {families}")
@@ -201,14 +204,14 @@ def split_of_grid(grid: Grid) -> str:
     return split_of_key(grid, percent=25)
 
 
-def attempt(dice: Dice, size: int, rule: Rule, split: str | None) -> Problem | None:
+def attempt(draw: Callable[[], Grid | None], rule: Rule, split: str | None) -> Problem | None:
     """Return a problem of `rule`; None if its grids came out wrong or determine no answer."""
-    last = draw_pair(dice, size, rule)
+    last = draw_pair(draw, rule)
     if last is None or (split is not None and split_of_grid(last[0]) != split):
         return None
     pairs = [last]
     for _ in range(NUM_EXAMPLES):
-        pair = draw_pair(dice, size, rule)
+        pair = draw_pair(draw, rule)
         if pair is None or pair in pairs:
             return None
         pairs.append(pair)
@@ -218,10 +221,10 @@ def attempt(dice: Dice, size: int, rule: Rule, split: str | None) -> Problem | N
     return Problem(examples, grid, answer, str(rule)) if answers == {answer} else None
 
 
-def draw_pair(dice: Dice, size: int, rule: Rule) -> tuple[Grid, Grid] | None:
+def draw_pair(draw: Callable[[], Grid | None], rule: Rule) -> tuple[Grid, Grid] | None:
     """Return an input and its output; None if they are equal, or no grid was found."""
     for _ in range(MAX_TRIES):
-        grid = rule.family.draw(dice, size, *rule.params)
+        grid = draw()
         if grid is not None:
             output = rule(grid)
             return (grid, output) if output is not None and output != grid else None

@@ -51,14 +51,14 @@ class ARC1DDataset(ProblemSet[Problem], ARC1D):
 
     def rows(self, split: str, **params: Any) -> Sequence[Problem]:
         """Return the problems of one split whose longest grid has `min_size` to `max_size` cells."""
-        return select(find(self.data), split, **params)
+        return select(data_files(self.data), split, **params)
 
     def divisions(self, kind: str) -> Sequence[dict[str, Any]]:
         """Refuse: the rows have no families."""
         raise ValueError(f"`arms` must be None or a list for ARC1D-Dataset-v0, got {kind!r}")
 
 
-def find(data: str | None) -> tuple[Path, ...]:
+def data_files(data: str | None) -> tuple[Path, ...]:
     """Return the files of `data`, or of the folder that the environment variable names."""
     path = Path(data or os.environ.get("EDGEWISE_DATA", "."))
     path = path if data else path / "arc_1d"
@@ -72,26 +72,29 @@ def find(data: str | None) -> tuple[Path, ...]:
 
 
 @lru_cache
-def select(files: tuple[Path, ...], split: str, min_size: int, max_size: int) -> list[Problem]:
+def select(
+    files: tuple[Path, ...], split: str, min_size: int, max_size: int
+) -> tuple[Problem, ...]:
     """Return the problems in `files` of one split and of these sizes, in the order of the files."""
-    return [
+    return tuple(
         problem
-        for problem in (problem for file in files for problem in read(file))
+        for file in files
+        for problem in read(file)
         if ARC1D().split_of(problem) == split
         and min_size <= max(len(grid) for grid, _ in problem.examples) <= max_size
-    ]
+    )
 
 
 @lru_cache
-def read(file: Path) -> list[Problem]:
+def read(file: Path) -> tuple[Problem, ...]:
     """Return the problems in `file`, one for each test pair."""
     with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as lines:
         rows = [json.loads(line) for line in lines]
-    return [
+    return tuple(
         Problem(tuple(map(read_pair, row["train"])), *read_pair(test))
         for row in rows
         for test in row["test"]
-    ]
+    )
 
 
 def read_pair(pair: dict[str, list[list[int]]]) -> tuple[Grid, Grid]:

@@ -6,6 +6,8 @@ Reasoning Gym, whose grids the tests compare with these; those of 1D-ARC alone a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 Grid = str  # a digit for each cell, its colour; 0 is the background
@@ -32,13 +34,9 @@ class Dice:
         """Return a whole number from `low` to `high`, both of them possible."""
         return low + int(self.number() * (high - low + 1))
 
-    def colour(self, low: int = 1, high: int = 9) -> str:
-        """Return a colour from `low` to `high`."""
-        return str(self.between(low, high))
-
-    def colours(self, count: int) -> str:
-        """Return `count` colours."""
-        return "".join([COLOURS[int(self.number() * 9)] for _ in range(count)])
+    def colour(self) -> str:
+        """Return a colour."""
+        return COLOURS[int(self.number() * 9)]
 
     def other(self, *colours: str) -> str:
         """Return a colour that is none of `colours`."""
@@ -46,30 +44,38 @@ class Dice:
         return choices[int(self.number() * len(choices))]
 
 
+Block = Callable[..., str]  # a block of that many cells
+
+
 def place(size: int, start: int, cells: str) -> Grid:
     """Return a grid of `size` cells, empty but for `cells` at `start`."""
     return ("0" * start + cells).ljust(size, "0")
 
 
-def one_colour_or_many(dice: Dice, length: int) -> str:
-    """Return a block of one colour, or of as many as it has cells, each half of the time."""
-    return dice.colour() * length if dice.number() < 0.5 else dice.colours(length)
+def solid(dice: Dice, length: int, *but: str) -> str:
+    """Return a block of one colour, none of `but`."""
+    return dice.other(*but) * length
 
 
-def to_move(dice: Dice, size: int, shift: int) -> Grid | None:
+def motley(dice: Dice, length: int, *but: str) -> str:
+    """Return a block whose cells each have any colour but those of `but`."""
+    return "".join([dice.other(*but) if but else dice.colour() for _ in range(length)])
+
+
+def to_move(block: Block, dice: Dice, size: int, shift: int) -> Grid | None:
     """Draw a block with room to move by `shift`."""
     steps = abs(shift)
     if size <= steps + 1:
         return None
     length = dice.between(1, size - steps - 1)
-    grid = place(size, dice.between(0, size - length - steps), one_colour_or_many(dice, length))
+    grid = place(size, dice.between(0, size - length - steps), block(dice, length))
     return grid if shift > 0 else grid[::-1]
 
 
-def to_rotate(dice: Dice, size: int, shift: int) -> Grid:
+def to_rotate(block: Block, dice: Dice, size: int, shift: int) -> Grid:
     """Draw a block that may reach over the border."""
     length = dice.between(1, size)
-    cells, start = one_colour_or_many(dice, length).ljust(size, "0"), dice.between(0, size - 1)
+    cells, start = block(dice, length).ljust(size, "0"), dice.between(0, size - 1)
     return cells[size - start :] + cells[: size - start]
 
 
@@ -85,11 +91,8 @@ def scattered_in_two_colours(dice: Dice, size: int, *params: str) -> Grid:
 
 
 def block_and_dot(dice: Dice, size: int, dot: str, *params: int) -> Grid | None:
-    """Draw a block beside a dot, on either side where there is room, in a colour above the dot's.
-
-    Where the dot has the last colour, the block has any other.
-    """
-    colour = str(dice.between(int(dot) + 1, 9)) if dot < "9" else dice.other(dot)
+    """Draw a block beside a dot, on either side where there is room, in a colour above the dot's."""
+    colour = str(dice.between(int(dot) + 1, 9))
     length, spot = dice.between(1, size - 1), dice.between(0, size - 1)
     fits_left, fits_right = spot >= length, spot + length < size
     if not fits_left and not fits_right:
@@ -142,14 +145,10 @@ def pairs_of_dots(dice: Dice, size: int) -> Grid | None:
     return "".join([colour if cell in places else "0" for cell in range(size)])
 
 
-def to_reverse(dice: Dice, size: int) -> Grid:
-    """Draw a block whose one end has a colour of its own; the rest has one or many."""
+def to_reverse(block: Block, dice: Dice, size: int) -> Grid:
+    """Draw a block whose one end has a colour of its own."""
     length, end = dice.between(2, size), dice.colour()
-    if dice.number() < 0.5:
-        cells = dice.other(end) * (length - 1)
-    else:
-        cells = "".join([dice.other(end) for _ in range(length - 1)])
-    start = dice.between(0, size - length)
+    cells, start = block(dice, length - 1, end), dice.between(0, size - length)
     return place(size, start, end + cells if dice.number() < 0.5 else cells + end)
 
 
@@ -217,7 +216,7 @@ def dots_in_colours(dice: Dice, size: int) -> Grid | None:
 def to_repeat(dice: Dice, size: int) -> Grid | None:
     """Draw a pattern of two to five cells, twice."""
     length = dice.between(2, 5)
-    return place(size, 0, dice.colours(length) * 2) if 2 * length < size else None
+    return place(size, 0, motley(dice, length) * 2) if 2 * length < size else None
 
 
 def to_move_by_length(dice: Dice, size: int) -> Grid:
@@ -250,9 +249,12 @@ def to_paint(dice: Dice, size: int, paint: str) -> Grid | None:
 
 
 def to_sort(dice: Dice, size: int) -> Grid | None:
-    """Draw blocks of random lengths, or one of each length up to the longest that fits."""
-    if dice.number() < 0.5:
-        return blocks_apart(dice, size, dice.colour(), 1, widest=4)
+    """Draw blocks of one colour."""
+    return blocks_apart(dice, size, dice.colour(), 1, widest=4)
+
+
+def all_lengths(dice: Dice, size: int) -> Grid | None:
+    """Draw a block of each length up to the longest that fits, in any order."""
     longest = 1
     while (longest + 1) * (longest + 4) <= 2 * size:
         longest += 1

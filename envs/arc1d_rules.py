@@ -16,9 +16,9 @@ BLOCK = re.compile("[1-9]+")
 
 
 @lru_cache(maxsize=1024)
-def blocks(grid: Grid) -> list[tuple[int, int]]:
+def blocks(grid: Grid) -> tuple[tuple[int, int], ...]:
     """Return where each run of cells that are not empty begins and ends."""
-    return [match.span() for match in BLOCK.finditer(grid)]
+    return tuple([match.span() for match in BLOCK.finditer(grid)])
 
 
 def is_plain(grid: Grid) -> bool:
@@ -306,7 +306,8 @@ def echo(grid: Grid) -> Grid | None:
     if len(longer) != 1 or not 1 < len(spans) < 4:
         return None
     start, stop = longer[0]
-    left, right, length, size = grid[: start - 1], grid[stop + 1 :], stop - start, len(grid)
+    near = max(start - 1, 0)
+    left, right, length, size = grid[:near], grid[stop + 1 :], stop - start, len(grid)
     if left.strip("0"):
         if left[:-1].strip("0"):
             return None
@@ -315,7 +316,7 @@ def echo(grid: Grid) -> Grid | None:
         if right[1:].strip("0"):
             return None
         right = ((right[0] * length + "0") * size)[: len(right)]
-    return left + grid[start - 1 : stop + 1] + right
+    return left + grid[near : stop + 1] + right
 
 
 def spill(grid: Grid) -> Grid | None:
@@ -359,4 +360,4 @@ def colour_by_parity(grid: Grid, odd: str, even: str) -> Grid | None:
 
 def colour_by_length(grid: Grid, one: str, two: str, three: str) -> Grid | None:
     """Give blocks of one, two and three cells a colour each."""
-    return recoloured(grid, lambda length: ("", one, two, three)[min(length, 4) % 4] or None)
+    return recoloured(grid, lambda length: {1: one, 2: two, 3: three}.get(length) or None)
