@@ -42,7 +42,8 @@ class Problem:
 class ARC1D(Task[Problem]):
     r"""Find the rule that turns each input into its output, and apply it to one more input.
 
-    Levels: the length of the grids; those of "seedling" have more families of rules too.
+    Levels: the length of the grids; those of "seedling" have more families of rules too. A family
+    is chosen by "families" in `params`, and `arms="family"` makes an arm of each.
 
     No grid is its own output, no input occurs twice, and every rule of every family that fits the
     examples gives the same answer. The last input decides the split: a quarter of all grids is for
@@ -113,7 +114,7 @@ class ARC1D(Task[Problem]):
         Args:
             rng: The source of all that is drawn.
             split: The split of the last grid; None accepts any.
-            size: The length of the grids, 5 or more.
+            size: The length of the grids, 5 or more; every family can be drawn from 8 on.
             families: The names of the families, one as often as another; None draws those of
                 SEC as its data has them, less its problems with no or with two answers.
         """

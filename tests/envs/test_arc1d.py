@@ -348,7 +348,10 @@ def test_sec_is_solved_but_where_two_rules_fit(name, unsolved):
     problems = rows_of_sec(name)
     wrong = [p for p in problems if not ARC1D().verify(p, ARC1D().solve(p))]
     assert len(wrong) <= unsolved < 0.01 * len(problems)
-    for problem in wrong:  # the examples allow the answer, and others
+    # Of the 26: 16 blocks move towards a dot by a number of steps that no example shows, 5 grids
+    # fall by one step or rotate, 3 fall to a side or are sorted too, one is reversed or hollowed,
+    # one falls or moves by its length. The examples allow the answer, and others.
+    for problem in wrong:
         assert problem.answer in {rule(problem.grid) for rule in fitting(problem.examples)}
 
 
