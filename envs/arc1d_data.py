@@ -99,5 +99,6 @@ def read(file: Path) -> tuple[Problem, ...]:
 
 def read_pair(pair: dict[str, list[list[int]]]) -> tuple[Grid, Grid]:
     """Return input and output, each a row of colours in a list of one row."""
-    (grid,), (output,) = pair["input"], pair["output"]
-    return "".join(map(str, grid)), "".join(map(str, output))
+    if len(pair["input"]) != 1 or len(pair["output"]) != 1:
+        raise ValueError(f"`data` must hold grids of one row, got {pair}")
+    return "".join(map(str, pair["input"][0])), "".join(map(str, pair["output"][0]))
