@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,11 @@ from edgewise.envs.blocksworld_text import (
 )
 from edgewise.errors import unknown
 from edgewise.frame import Frame
-from edgewise.task import MAX_DRAWS, Preset, Protocol, Task, Turn, split_of_key
+from edgewise.task import MAX_DRAWS, Preset, Protocol, Task, Turn, Unsolvable, split_of_key
 
 MAX_ANSWER = 10_000  # characters
 MAX_BLOCKS = 12  # there are as many colors
+MAX_PARSED = 26  # blocks
 ONE_BY_ONE = "\nGive one action at a time; after each, the state is told. "
 NOT_POSSIBLE = "Not possible. "
 PLAN_LENGTHS = (1, 2, 4, 6, 8)
@@ -56,7 +58,7 @@ class Problem:
     """Make every fact of `goal` true, from `start`; either is in no particular order."""
 
     start: tuple[Fact, ...]  # each block, and what it is on: another, "table" or "hand"
-    goal: tuple[Fact, ...]  # the same, of some blocks; ("", x) says that nothing is on x
+    goal: tuple[Fact, ...]  # the same, of some blocks
     notation: str = field(default="words", compare=False)  # or "pddl", "compact"
     num_actions: int | None = field(default=None, repr=False, compare=False)  # of a shortest plan
 
@@ -113,7 +115,7 @@ class Blocksworld(Task[Problem]):
         "planbench": Preset(
             template=PLANBENCH_PROMPT,
             levels={
-                k: {"num_actions": n, "names": ("colors",)}
+                k: {"num_actions": n, "min_blocks": 4, "names": ("colors",)}
                 for k, n in enumerate(PLAN_LENGTHS, start=1)
             },
             ood=(5,),
@@ -122,7 +124,7 @@ class Blocksworld(Task[Problem]):
         "pddl": Preset(
             template=PDDL_PROMPT,
             levels={
-                k: {"num_actions": n, "names": ("letters",), "notation": "pddl"}
+                k: {"num_actions": n, "min_blocks": 3, "names": ("letters",), "notation": "pddl"}
                 for k, n in enumerate(PLAN_LENGTHS, start=1)
             },
             ood=(5,),
@@ -133,6 +135,7 @@ class Blocksworld(Task[Problem]):
             levels={
                 k: {
                     "num_actions": n,
+                    "min_blocks": 3,
                     "max_blocks": 4 if k < 5 else 5,
                     "names": ("letters",),
                     "notation": "compact",
@@ -220,9 +223,9 @@ class Blocksworld(Task[Problem]):
         names = {block.lower() for block in start}
         if len(names) < len(start) or not names.isdisjoint(RESERVED) or not is_state(start):
             return None
-        if not all(block in start or not block for block, _ in goal):
+        if len(start) > MAX_PARSED or not all(block in start for block, _ in goal):
             return None
-        return Problem(tuple(start.items()), tuple(goal), notation)
+        return Problem(tuple(start.items()), tuple(dict.fromkeys(goal)), notation)
 
     def count_actions(self, problem: Problem, answer: str) -> int | None:
         """Return how many actions `answer` takes to the goal; None if it does not get there."""
@@ -247,9 +250,7 @@ class Blocksworld(Task[Problem]):
         """Return (1 + n* / n) / 2 for n actions where n* are enough, as E2H does."""
         if num_actions is None:
             return 0.0
-        least = problem.num_actions
-        if least is None:
-            least = len(shortest_plan(dict(problem.start), problem.goal))
+        least = count_least(problem) if problem.num_actions is None else problem.num_actions
         return 1.0 if num_actions <= least else (1 + least / num_actions) / 2
 
     def turn(self, problem: Problem, answers: Sequence[str]) -> Turn:
@@ -297,11 +298,18 @@ class Blocksworld(Task[Problem]):
         return split_of_start(problem.start)
 
     def num_answers(self, problem: Problem) -> int | None:
-        """Return the count of plans that are as long, legal or not, over these blocks."""
+        """Return the count of plans as long as needed over these blocks, legal or not."""
         num_actions = problem.num_actions
-        if num_actions is None:
-            num_actions = len(shortest_plan(dict(problem.start), problem.goal))
-        return int((2 * len(problem.start) ** 2) ** num_actions)
+        return None if num_actions is None else int((2 * len(problem.start) ** 2) ** num_actions)
+
+
+@lru_cache
+def count_least(problem: Problem) -> float:
+    """Return the length of a shortest plan; infinity if the search for one takes too long."""
+    try:
+        return len(shortest_plan(dict(problem.start), problem.goal))
+    except Unsolvable:
+        return float("inf")
 
 
 def lower(facts: Iterable[Fact]) -> list[Fact]:

@@ -46,13 +46,7 @@ def is_clear(state: State, block: str) -> bool:
 
 def is_reached(state: State, goal: Iterable[Fact]) -> bool:
     """Return whether all facts of `goal` hold."""
-    for block, place in goal:
-        if block:
-            if state.get(block) != place:
-                return False
-        elif not (HAND not in state.values() if place == HAND else is_clear(state, place)):
-            return False
-    return True
+    return all(state.get(block) == place for block, place in goal)
 
 
 def is_state(state: State) -> bool:
@@ -81,36 +75,30 @@ def shortest_plan(start: State, goal: Sequence[Fact]) -> list[Move]:
     if is_reached(start, goal):
         return []
     check_goal(start, goal)
-    targets = {block: place for block, place in goal if block and place != HAND}
+    targets = {block: place for block, place in goal if place != HAND}
     todo = blocks_to_move(start, goal)
-    plan = None
+    plan, dead = None, set[tuple[int, tuple[str, ...]]]()
     for num_waiting in range(len(todo) + 1):
-        plan = search(start, todo, targets, num_waiting, set())
+        plan = search(start, todo, targets, num_waiting, dead)
         if plan is not None:
             break
-    if plan is None:
-        raise Unsolvable(f"`goal` must be reachable from {start}, got {goal}")
+    assert plan is not None  # with all blocks on the table, each goes to its place
     for block, place in goal:
-        if block and place == HAND:
+        if place == HAND:
             plan.append((block, TABLE if block in todo else start[block], HAND))
     return plan
 
 
 def check_goal(state: State, goal: Sequence[Fact]) -> None:
     """Raise Unsolvable if facts of `goal` exclude each other."""
-    below: dict[str, str] = {}
-    above: dict[str, str] = {}
-    for block, place in goal:
-        one_place = not block or (block in state and below.setdefault(block, place) == place)
-        one_block = place == TABLE or above.setdefault(place, block) == block
-        known = place in state or place == HAND or (place == TABLE and block)
-        if not (one_place and one_block and known):
-            raise Unsolvable(f"`goal` must have facts that can all hold, got {goal}")
-    loose = dict(below)  # what is left of it, tower by tower, is a circle
-    while tops := [block for block in loose if block not in loose.values()]:
-        for block in tops:
-            del loose[block]
-    if loose or above.get(HAND, NOTHING) in above:
+    below = dict(goal)
+    above = {place: block for block, place in goal if place != TABLE}
+    loose = set(below)
+    for _ in goal:  # what remains when towers are taken off from the table up is a circle
+        loose -= {block for block in loose if below[block] not in loose}
+    known = set(state) >= below.keys() | above.keys() - {HAND}
+    unique = len(goal) == len(below) == len(above) + sum(place == TABLE for _, place in goal)
+    if loose or not known or not unique or above.get(HAND) in above:
         raise Unsolvable(f"`goal` must have facts that can all hold, got {goal}")
 
 
@@ -119,9 +107,8 @@ def blocks_to_move(state: State, goal: Sequence[Fact]) -> list[str]:
     above = {place: block for block, place in state.items() if place not in (TABLE, HAND)}
     todo = {block for block, place in state.items() if place == HAND}
     for block, place in goal:
-        if block and place != HAND and state[block] != place:
-            todo.add(block)
-        if not block or state[block] != place:
+        if state[block] != place:
+            todo.update([block] if place != HAND else [])
             for base in (block, place):
                 while base in above:
                     base = above[base]
