@@ -67,7 +67,9 @@ class Problem:
 class Blocksworld(Task[Problem]):
     r"""Find actions of a hand that bring blocks to a goal, which may leave some blocks open.
 
-    Levels: the count of actions that are needed, 1, 2, 4, 6 and 8, with 2 to 6 blocks.
+    Levels: the count of actions that are needed, 1, 2, 4, 6 and 8, with 2 to 6 blocks. Short plans
+    over few names are few problems: of 5,000 of the first level of "e2h", where a quarter of the
+    names are ordinals, 13 % repeat an earlier one; elsewhere it is 1 % or less.
 
     A plan that is longer than needed earns less, half at the least. Names of blocks are part of a
     problem, the order of blocks and facts is not; the start decides the split. With `interactive`
@@ -144,7 +146,7 @@ class Blocksworld(Task[Problem]):
             },
             ood=(5,),
             answer="boxed",
-            frame=Frame(max_prompt_tokens=64, max_completion_tokens=160),
+            frame=Frame(max_prompt_tokens=56, max_completion_tokens=128),
         ),
     }
 
@@ -258,11 +260,10 @@ class Blocksworld(Task[Problem]):
         if not self.interactive:
             num_actions = self.count_actions(problem, answers[-1])
             return Turn(num_actions is not None, self.shaped(problem, num_actions))
-        state = dict(lower(problem.start))
-        done = True
+        state, possible = dict(lower(problem.start)), True
         for answer in answers:
             plan = read_plan(answer) if len(answer) <= MAX_ANSWER else None
-            done = plan is not None and len(plan) == 1 and carry_out(state, plan[0])
+            possible = plan is not None and len(plan) == 1 and carry_out(state, plan[0])
         if is_reached(state, lower(problem.goal)):
             return Turn(True, self.shaped(problem, len(answers)))
         if len(answers) >= self.max_turns:
@@ -270,7 +271,7 @@ class Blocksworld(Task[Problem]):
         names = {block.lower(): block for block, _ in problem.start}
         now = {names[block]: names.get(place, place) for block, place in state.items()}
         told = write_state(now, problem.notation)
-        return Turn(False, 0.0, told if done else f"{NOT_POSSIBLE}{told}", done=False)
+        return Turn(False, 0.0, told if possible else f"{NOT_POSSIBLE}{told}", done=False)
 
     def solve(self, problem: Problem) -> str:
         """Return a shortest plan."""

@@ -34,7 +34,8 @@ WORDS_FACT = re.compile(
 PDDL_FACT = re.compile(
     r"\((?:on ([\w-]+) ([\w-]+)|ontable ([\w-]+)|holding ([\w-]+)|clear ([\w-]+)|handempty)\)"
 )
-COMPACT = re.compile(r"([\w>^ -]+) -> ([\w>^,.-]+)(?: |$)")
+CONNECTIVE = re.compile(r"\((?:not|or|imply|forall|exists)\b")
+COMPACT = re.compile(r"([\w>^ -]+) -> ([\w>^,-]+)(?: |$)")
 
 COLORS = "red blue green yellow orange purple pink brown gray cyan magenta emerald"
 GREEK = (
@@ -248,13 +249,9 @@ def write_pddl(fact: Fact) -> str:
 
 
 def write_compact(fact: Fact) -> str:
-    """Write a fact, nothing as a dot."""
+    """Write where a block is."""
     block, place = fact
-    return (
-        f"{block or '.'}^"
-        if place == HAND
-        else f"{block or '.'}>{'_' if place == TABLE else place}"
-    )
+    return f"{block}^" if place == HAND else f"{block}>{'_' if place == TABLE else place}"
 
 
 def read_problem(text: str) -> tuple[State, list[Fact], str] | None:
@@ -268,6 +265,8 @@ def read_problem(text: str) -> tuple[State, list[Fact], str] | None:
             goal = [read_tower(fact)[0] for fact in match[2].split(",") if fact]
     else:
         before, _, after = " ".join(text.split()).rpartition("goal")
+        if notation == "pddl" and CONNECTIVE.search(after):
+            return None
         start, goal = read_facts(before, notation), read_facts(after, notation)
     placed = [fact for fact in start if fact[0]]
     return (dict(placed), goal, notation) if goal and len(dict(placed)) == len(placed) else None
@@ -291,10 +290,8 @@ def read_facts(text: str, notation: str) -> list[Fact]:
 
 
 def read_tower(text: str) -> list[Fact]:
-    """Return the facts of a tower, or the fact alone if it has one, in the compact notation."""
+    """Return the facts of a tower, of which the first is that of its top, in compact notation."""
     if text.endswith("^"):
-        return [(text[:-1].strip("."), HAND)]
-    blocks = [*text.split(">"), "_"] if not text.endswith(">_") else text.split(">")
-    return [
-        (block.strip("."), TABLE if place == "_" else place) for block, place in pairwise(blocks)
-    ]
+        return [(text[:-1], HAND)]
+    blocks = text.removesuffix(">_").split(">")
+    return list(pairwise([*blocks, TABLE]))
