@@ -120,6 +120,7 @@ class ReasoningEnv(gym.Env[str, str]):
         self.problem: Any = None
         self.order = RowOrder()
         self.place = 0  # in a mixture
+        self.members: list[ReasoningEnv] = [self]  # a mixture has several
         self._history: tuple[str, ...] = ()
         self._done = True
         self._rng = np.random.Generator(np.random.Philox(key=0))

@@ -31,7 +31,7 @@ class Mixture(ReasoningEnv):
         """Make `envs`, ids or keywords of `gym.make` with the id."""
         specs = [{"id": spec} if isinstance(spec, str) else dict(spec) for spec in envs]
         made = [gym.make(**{"split": split, **spec}).unwrapped for spec in specs]
-        self.members: list[ReasoningEnv] = made  # type: ignore[assignment]
+        self.members = made  # type: ignore[assignment]
         self.split = split
         self.arms = [{"env": i, **arm} for i, env in enumerate(self.members) for arm in env.arms]
         self.render_mode = render_mode

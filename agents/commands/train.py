@@ -36,7 +36,7 @@ def work(training: Training, console: Console) -> None:
     config, path = training.config, training.folder.path
     say(console, f"run folder {path}")
     before = evaluated(training, console, "before")
-    arms = training.envs.arms
+    arms = training.folder.read("config.json")["arms"]
     assert config.num_steps is not None
     with (
         Display(console, arms, config.num_steps) as display,
