@@ -1,10 +1,11 @@
 # Each target sets up all it needs: Python 3.11 or later, make and git are enough.
 PYTHON ?= python3
 VENV := .venv
+OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all test-oldest lint clean
 
 demo: $(VENV)/train
 	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec --algorithm grpo --output runs/demo --report
@@ -14,6 +15,9 @@ test: $(VENV)/dev lint
 
 test-all: $(VENV)/dev lint
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+test-oldest: $(OLDEST)/done
+	$(OLDEST)/bin/python -m pytest tests/core tests/envs tests/wrappers
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -31,5 +35,11 @@ $(VENV)/dev: $(VENV)/train
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,dev]" --config-settings editable_mode=strict
 	touch $@
 
+# the oldest gymnasium and numpy that are supported; that numpy has wheels for Python 3.11 at most
+$(OLDEST)/done: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable . pytest hypothesis
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(OLDEST) build dist *.egg-info
