@@ -196,7 +196,8 @@ class ReasoningEnv(gym.Env[str, str]):
         if self.preset.answer in ("any", "boxed"):
             return trace
         tagged = f"<answer>{extract_answer(trace, 'boxed')}</answer>"
-        return f"<think>{trace}</think>{tagged}" if self.preset.answer != "answer" else tagged
+        thought = trace if self.preset.answer == "answer" else f"<think>{trace}</think>"
+        return f"{thought} {tagged}"
 
     def score(
         self, problems: Sequence[Any], histories: Sequence[Sequence[str]], actions: Sequence[str]
