@@ -361,6 +361,8 @@ def operate(operation: str, left: Value, right: Value) -> Value | None:
 
 def search(terms: list[Term], target: int, dead: set[tuple[Value, ...]]) -> str | None:
     """Return an expression over all of `terms` that equals `target`, None if there is none."""
+    if len(terms) == 1:
+        return terms[0][1] if terms[0][0] == target else None
     if len(terms) == 2:
         return join(terms[0], terms[1], target) or join(terms[1], terms[0], target)
     values = tuple(sorted([value for value, _ in terms]))
