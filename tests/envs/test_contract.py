@@ -33,6 +33,7 @@ FROZEN = json.loads(HASHES.read_text())
 FEW = {  # levels that have so few problems that one in a hundred is drawn twice
     ("Countdown-v0", "e2h", 1),
     ("Countdown-v0", "seedling", 1),
+    ("Countdown-v0", "seedling", 2),
     *(("Blocksworld-v0", "e2h", level) for level in (1, 2, 3, 4, 5)),
 }
 DESCRIBE = """
