@@ -45,4 +45,4 @@ def test_the_wheel_trains_and_evaluates(tmp_path):
     edgewise = tmp_path / "venv" / "bin" / "edgewise"
     assert "report" in ran(edgewise, "train", *few, "--output", "run", cwd=tmp_path)
     plan = ["--plan.num-problems", "4", "--plan.k", "1", "--agent", "hf:run/model"]
-    assert "level 3: pass@1" in ran(edgewise, "eval", *plan, cwd=tmp_path)
+    assert "Countdown-v0 3: pass@1" in ran(edgewise, "eval", *plan, cwd=tmp_path)

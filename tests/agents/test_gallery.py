@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("tyro")
 
-from edgewise.agents.commands.gallery import gallery  # noqa: E402
+from edgewise.agents.commands.gallery import gallery
 
 PAGE = Path(__file__).parents[2] / "docs" / "gallery.md"
 

@@ -156,3 +156,22 @@ def _folder(path: Path):
     from edgewise.agents.run_folder import RunFolder
 
     return RunFolder.open(path)
+
+
+def test_several_tasks_are_one_environment(tiny_model, tmp_path):
+    envs = "Countdown-v0,ARC1D-v0"
+    training = make(tiny_model, tmp_path / "run", env=envs, preset="seedling", num_steps=1)
+    list(training.steps())
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["arms"][:4] == [
+        "Countdown-v0 level 1",
+        "Countdown-v0 level 2",
+        "Countdown-v0 level 3",
+        "ARC1D-v0 level 1",
+    ]
+    posed = {
+        json.loads(group["problem"])["env"] for group in lines(tmp_path / "run", "groups.jsonl")
+    }
+    assert posed <= {"Countdown-v0", "ARC1D-v0"}
+    card = json.loads((training.finish() / "edgewise.json").read_text())
+    assert card["envs"] == ["Countdown-v0", "ARC1D-v0"] and card["preset"] == "seedling"
