@@ -172,6 +172,8 @@ def grids(
     ]
     touching = [(bits(clue[1:]), clue) for clue in others]
     values = [unknowns[start : start + num_houses] for start in range(0, size, num_houses)]
+    if any(len(set(row)) < num_houses for row in values):
+        return []  # two values of an attribute in one house
     rows = [(bits(row), row) for row in values]
     found: list[Masks] = []
     stack: list[Branch] = [(masks, -1)]
