@@ -35,10 +35,10 @@ def sec_weights(num_houses: int, num_attributes: int) -> dict[str, float]:
     """
     items, pairs = num_houses * num_attributes, (num_houses - 1) * num_attributes**2
     return {
-        "at": 2.5 * items,
+        "at": (1.5 + 0.25 * num_attributes) * items,
         "same": 5 * items * (num_attributes - 1) / 2,
         "directly_left": 1.2 * pairs / 2,
-        "next": 0.65 * pairs / 2,
+        "next": 0.7 * pairs / 2,
     }
 
 

@@ -72,7 +72,7 @@ def swapped(num_houses: int, num_attributes: int) -> NDArray[np.int8]:
 @lru_cache(maxsize=1 << 14)
 def allowed(clue: Clue, num_houses: int, num_attributes: int) -> int:
     """Return which of the grids of `swapped` agree with `clue`, as bits."""
-    fits = holds(clue, swapped(num_houses, num_attributes))  # type: ignore[arg-type]
+    fits = holds(clue, swapped(num_houses, num_attributes))
     return int.from_bytes(np.packbits(fits, bitorder="little").tobytes(), "little")
 
 

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgewise.errors import unknown
 
 KINDS = ("at", "same", "directly_left", "left", "next", "between", "not_at", "not_same")
@@ -28,7 +31,7 @@ class Clue(NamedTuple):
     third: int = -1
 
 
-def holds(clue: Clue, places: Sequence[Any]) -> Any:
+def holds(clue: Clue, places: Sequence[int] | NDArray[np.int8]) -> Any:
     """Return whether the items, houses included, that are at `places` agree with `clue`.
 
     The place of an item is a number, or an array of its houses in many grids.

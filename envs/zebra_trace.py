@@ -77,8 +77,9 @@ class Trace:
 
     def changes(self, old: Masks, new: Masks) -> str:
         """Return the items whose houses are not the same, with those they have now."""
+        gap = ":" if max(map(len, self.labels)) > 1 else ""
         return ",".join(
-            f"{label}:{''.join(str(house + 1) for house in range(self.num_houses) if b >> house & 1)}"
+            f"{label}{gap}{''.join(str(house + 1) for house in range(self.num_houses) if b >> house & 1)}"
             for label, a, b in zip(self.labels, old, new, strict=True)
             if a != b
         )

@@ -133,7 +133,7 @@ def test_the_search_allows_what_the_meaning_of_a_clue_allows(kind):
     for _ in range(20):
         items = rng.permutation(12)[:3].tolist()  # of 4 houses and 2 attributes, houses included
         clues = [Clue(kind, *(items if kind == "between" else items[:2]))]
-        clues.append(Clue("not_same", *rng.permutation(8)[:2].tolist()))
+        clues += [Clue(other, *rng.permutation(8)[:2].tolist()) for other in ("same", "not_same")]
         expected = [g[:8] for g in every_grid(4, 2) if all(holds(clue, g) for clue in clues)]
         assert sorted(grids(clues, 4, 2, limit=1000)) == sorted(expected)
 
@@ -175,7 +175,7 @@ def test_levels_get_harder(preset):
     ladder = PRESETS[preset].levels
     posed = {level: list(problems(preset, level, 20)) for level in ladder}
     clues = [np.mean([len(p.clues) for p in posed[level]]) for level in ladder]
-    work = [np.mean([TASK.demonstrate(p).count(":") for p in posed[level]]) for level in ladder]
+    work = [np.mean([len(TASK.demonstrate(p)) for p in posed[level]]) for level in ladder]
     assert clues == sorted(set(clues))
     assert work == sorted(set(work))
 
@@ -221,7 +221,7 @@ def test_the_test_set_is_frozen():
     env = gym.make("Zebra-v0", split="test").unwrapped
     posed = [env.pose({"level": 2, "params": {}, "problem_seed": seed})[0] for seed in range(200)]
     text = "\n".join(map(env.task.canonical, posed))
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "725b22567db8cf62"
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "25109466420b15b1"
 
 
 def find(phrase, attributes):
