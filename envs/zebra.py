@@ -24,6 +24,7 @@ from edgewise.task import Preset, Protocol, Task, Unsolvable, split_of_key
 
 MAX_ANSWER = 2_000  # characters
 INTRODUCTION = re.compile(r"^(?:(?:the )?(?:final )?answer(?: is)?:? )?(?:the )?")
+HOUSE = re.compile(r"(?:house )?([1-9]) ?[:.] ?")
 MARKUP = re.compile(r"\\(?:text|textbf|mathrm)\{([^{}]*)\}")
 
 
@@ -249,13 +250,13 @@ class Zebra(Task[Problem]):
             return 0.0
         if problem.question is not None:
             attribute, house = problem.question
-            return float(normalise(answer) == solution[attribute][1][house])
+            return float(normalise(answer) == normalise(solution[attribute][1][house]))
         given = parse_table(answer)
         right = [list(row) for row in zip(*[row for _, row in solution], strict=True)]
         if [len(row) for row in given] != [len(row) for row in right]:
             return 0.0
         matches: list[bool] = [
-            cell == value
+            cell == normalise(value)
             for row, values in zip(given, right, strict=True)
             for cell, value in zip(row, values, strict=True)
         ]
@@ -337,5 +338,7 @@ def parse_table(answer: str) -> list[list[str]]:
     rows = [row for row in re.split("[;\n]", answer) if row.strip()]
     cells = [[normalise(cell) for cell in re.split("[,|]", row)] for row in rows]
     for house, row in enumerate(cells, start=1):
-        row[0] = re.sub(rf"^(?:house )?{house} ?[:.] ?", "", row[0])
+        number = HOUSE.match(row[0])
+        if number is not None and int(number[1]) == house:
+            row[0] = row[0][number.end() :]
     return cells

@@ -90,6 +90,8 @@ def distinct(masks: tuple[int, ...]) -> tuple[int, ...] | None:
     return tuple(
         [
             sum([bit for bit in singles if mask & bit and possible & row[bit]])
+            if mask & (mask - 1)
+            else mask
             for row, mask in zip(table, masks, strict=True)
         ]
     )

@@ -82,6 +82,14 @@ def test_other_tables_do_not(answer):
     assert not TASK.verify(TABLE, answer)
 
 
+@pytest.mark.parametrize(
+    "answer", ["", ";" * 1999, "1:" * 900, "1:\n" * 600, ",|;" * 600, "²: bob", "\ud800;\0;|"]
+)
+def test_any_text_is_a_wrong_table(answer):
+    assert Zebra(partial_credit=True).credit(TABLE, answer) == 0
+    assert not TASK.verify(TABLE, answer)
+
+
 def test_cells_are_credited_by_option_only():
     answer = "bob, boba tea; carol, tea; alice, milk"  # two of six are wrong
     assert Zebra(partial_credit=True).credit(TABLE, answer) == pytest.approx(4 / 6)
@@ -111,6 +119,16 @@ def test_the_search_ends():
     values = tuple((str(a), tuple(f"{a}{v}" for v in range(12))) for a in range(12))
     with pytest.raises(Unsolvable, match="at most"):
         TASK.solve(Problem(values, (), (0, 0)))
+
+
+def test_values_may_have_any_case():
+    problem = Problem(
+        (("name", ("Bob", "Alice")), ("drink", ("Tea", "Milk"))),
+        (Clue("at", 0, 4), Clue("at", 2, 4)),
+        None,
+    )
+    assert TASK.verify(problem, TASK.solve(problem))
+    assert TASK.verify(problem, "bob, tea; alice, milk")
 
 
 @pytest.mark.parametrize(
