@@ -13,10 +13,10 @@ demo: $(VENV)/train
 	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec --algorithm grpo
 
 test: install lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 test-all: install lint
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest --numprocesses 2 -m "slow or not slow"
 
 test-oldest: $(OLDEST)/done
 	$(OLDEST)/bin/python -m pytest tests/core tests/envs tests/wrappers
