@@ -99,7 +99,7 @@ class Countdown(Task[Problem]):
             template=r"{numbers} -> {target} \boxed{{}}:",
             levels={
                 **{k: {"num_numbers": k + 1, **SEEDLING_LEVEL} for k in (1, 2, 3, 4)},
-                5: {"num_numbers": 3, **SEEDLING_LEVEL, "max_number": 99, "max_target": 200},
+                5: {"num_numbers": 3, **SEEDLING_LEVEL, "max_number": 50, "max_target": 150},
             },
             ood=(4, 5),
             answer="boxed",
