@@ -20,6 +20,7 @@ import gymnasium as gym
 
 import edgewise
 from edgewise.env import ReasoningEnv
+from edgewise.problem_set import ProblemSet
 
 Setting = dict[str, Any]  # env, preset, level
 Record = dict[str, float]  # calls per CPU-second, of each measure
@@ -34,11 +35,13 @@ PEER_COLUMNS = ("peer generated", "peer verified")
 
 
 def settings(env_ids: Iterable[str] | None = None) -> Iterator[Setting]:
-    """Yield every level of every preset of the environments, by default all single ones."""
+    """Yield every level of every preset, by default of all environments that generate."""
     single = "edgewise.env:ReasoningEnv"
     known = [spec.id for spec in gym.registry.values() if spec.entry_point == single]
     for env_id in known if env_ids is None else env_ids:
         base: Any = gym.make(env_id).unwrapped
+        if env_ids is None and isinstance(base.task, ProblemSet):
+            continue  # its rows are in files that need not be here
         for preset, ladder in base.task.presets.items():
             for level in ladder.levels:
                 yield {"env": env_id, "preset": preset, "level": level}
@@ -110,17 +113,17 @@ def peer_works(setting: Setting) -> dict[str, Work]:
     import reasoning_gym
 
     base: Any = gym.make(setting["env"], preset=setting["preset"]).unwrapped
-    name, configure = PEERS[setting["env"]]
+    name, size, configure = PEERS[setting["env"]]
     config = configure(base.preset.levels[setting["level"]])
-    dataset = reasoning_gym.create_dataset(name, size=NUM_PROBLEMS, seed=0, **config)
+    dataset = reasoning_gym.create_dataset(name, size=size, seed=0, **config)
     rows = list(dataset)
 
     def score(row: dict[str, Any]) -> object:
         return dataset.score_answer(row["answer"], row)
 
     return {
-        "peer generated": lambda i: dataset[i % NUM_PROBLEMS],
-        "peer verified": lambda i: score(rows[i % NUM_PROBLEMS]),
+        "peer generated": lambda i: dataset[i % size],
+        "peer verified": lambda i: score(rows[i % size]),
     }
 
 
@@ -137,8 +140,22 @@ def countdown(level: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-PEERS: dict[str, tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
-    "Countdown-v0": ("countdown", countdown)
+def zebra(level: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of Reasoning Gym's zebra_puzzles for a level of ours."""
+    attributes = level["num_attributes"]
+    return {"num_people": level["num_houses"], "num_characteristics": attributes}
+
+
+def arc(level: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of Reasoning Gym's arc_1d for a level of ours."""
+    return {"min_size": level["size"], "max_size": level["size"], "num_train": 3}
+
+
+# the name there, how many problems are drawn (zebras are slow there), and the configuration
+PEERS: dict[str, tuple[str, int, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
+    "Countdown-v0": ("countdown", NUM_PROBLEMS, countdown),
+    "Zebra-v0": ("zebra_puzzles", 3, zebra),
+    "ARC1D-v0": ("arc_1d", NUM_PROBLEMS, arc),
 }
 
 
