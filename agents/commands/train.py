@@ -25,8 +25,11 @@ def run(arguments: Sequence[str]) -> None:
     with usage():
         training = begin(config) if config.resume is None else resume(config.resume)
     console = Console()
-    with stoppable() as stopped:
-        work(training, console, stopped)
+    try:
+        with stoppable() as stopped:
+            work(training, console, stopped)
+    except FloatingPointError as error:
+        raise UsageError(str(error)) from error
 
 
 def work(training: Training, console: Console, stopped: Callable[[], bool]) -> None:
