@@ -24,6 +24,7 @@ CHECKS: dict[str, Check] = {
     "clip_eps": POSITIVE,
     "clip_eps_high": POSITIVE,
     "value_clip_eps": POSITIVE,
+    "importance_cap": POSITIVE,
     "max_grad_norm": POSITIVE,
     "kl_coef": NOT_NEGATIVE,
     "value_coef": NOT_NEGATIVE,

@@ -25,6 +25,9 @@ Conventions, in which codes of PPO differ:
     - The value is a linear head, 0 at the start, on the last hidden state of the policy's own
       network, which learns from `value_coef` times the value loss too. One optimizer has both; the
       norm of their gradient is clipped together.
+    - With `importance_cap`, for a sampler of another precision or engine, old log-probabilities are
+      the learner's own, computed before the first update of a step, and each token of the policy's
+      loss is weighted by min(learner / sampler, importance_cap).
     - With `kl_coef` > 0, kl_coef times log (policy / reference) of each token, Schulman's k1, is
       subtracted from the reward at that token. The reference is the policy at the start. The
       default 0 is that of SEC.
@@ -45,6 +48,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
 from edgewise.agents.losses import LossMean, descend, kl, sequence_mean, token_weights, whiten
 from edgewise.agents.policy import Completions, Policy, Sampling
@@ -70,6 +74,7 @@ class PPOConfig:
     gae_lambda: float = 1.0  # lambda: 1 trusts the return, 0 the next value
     kl_coef: float = 0.0  # weight of the divergence from the policy at the start, in the reward
     loss_mean: LossMean = "token"
+    importance_cap: float | None = None  # of learner / sampler, where they differ; None for equal
     max_grad_norm: float = 1.0
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0  # of the sampled tokens and the minibatches
@@ -223,7 +228,8 @@ def improve(
     state: State,
 ) -> dict[str, float]:
     """Update `policy` on a batch; return mean metrics."""
-    sums: dict[str, float] = defaultdict(float)
+    completions, correction, corrected = correct(policy, completions, config.importance_cap)
+    sums: dict[str, float] = defaultdict(float, corrected)
     for _ in range(config.num_epochs):
         order = torch.randperm(len(completions.mask), generator=state.generator)
         for rows in order.tensor_split(config.num_minibatches):
@@ -232,8 +238,9 @@ def improve(
                 batch, given = completions.select(rows), estimates.select(rows)
                 weights = token_weights(batch.mask, config.loss_mean, config.sampling.max_tokens)
                 logprobs, values = policy.logprobs_and_values(batch)  # (B / num_minibatches, T)
+                corrections = weights * correction[rows]
                 loss, metrics = clipped_loss(
-                    logprobs, batch.logprobs, given.advantages, weights, config
+                    logprobs, batch.logprobs, given.advantages, corrections, config
                 )
                 value_loss = clipped_value_loss(values, given, weights, config)
                 metrics |= {"policy_loss": loss.item(), "value_loss": value_loss.item()}

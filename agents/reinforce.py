@@ -21,6 +21,9 @@ Conventions, in which codes of REINFORCE differ:
     - Completions whose gradient is exactly 0, those with advantages of 0, are left out of the
       forward and backward passes. Every mean still counts them, and an update without any other
       completion is one with gradient 0.
+    - With `importance_cap`, for a sampler of another precision or engine, old log-probabilities are
+      the learner's own, computed before the first update of a step, and each token of the loss is
+      weighted by min(learner / sampler, importance_cap).
     - With `kl_coef` > 0, kl_coef times log (policy / reference) of each token, Schulman's k1, is
       subtracted from the reward at that token. The reference is the policy at the start.
     - No entropy bonus, no weight decay, a constant learning rate.
@@ -40,6 +43,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
+from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
 from edgewise.agents.losses import LossMean, descend, kl, sequence_mean, token_weights, whiten
 from edgewise.agents.policy import Completions, Policy, Sampling
@@ -60,6 +64,7 @@ class REINFORCEConfig:
     clip_eps: float | None = None  # the ratio is clipped to [1 - eps, 1 + eps]; None for no ratio
     kl_coef: float = 0.0  # weight of the divergence from the policy at the start, in the reward
     loss_mean: LossMean = "constant"
+    importance_cap: float | None = None  # of learner / sampler, where they differ; None for equal
     max_grad_norm: float = 1.0
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0  # of the sampled tokens and the minibatches
@@ -174,13 +179,15 @@ def improve(
     state: State,
 ) -> dict[str, float]:
     """Update `policy` on a batch whose tokens have `advantages`, (B, T); return mean metrics."""
-    sums: dict[str, float] = defaultdict(float)
+    completions, correction, corrected = correct(policy, completions, config.importance_cap)
+    sums: dict[str, float] = defaultdict(float, corrected)
     used = (advantages != 0).any(dim=1).cpu()  # (B,) what may have a gradient
     for _ in range(config.num_epochs):
         order = torch.randperm(len(advantages), generator=state.generator)
         for rows in order.tensor_split(config.num_minibatches):
             mask = completions.mask[rows]
             weights = token_weights(mask, config.loss_mean, config.sampling.max_tokens)
+            weights = weights * correction[rows]
             loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
             if used[rows].any():
                 batch, weights = completions.select(rows[used[rows]]), weights[used[rows]]

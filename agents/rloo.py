@@ -18,6 +18,9 @@ Conventions, in which codes of RLOO differ:
     - Completions whose gradient is exactly 0, those with advantage 0, are left out of the forward
       and backward passes. Every mean still counts them, and an update without any other
       completion is one with gradient 0.
+    - With `importance_cap`, for a sampler of another precision or engine, old log-probabilities are
+      the learner's own, computed before the first update of a step, and each token of the loss is
+      weighted by min(learner / sampler, importance_cap).
     - With `kl_coef` > 0, kl_coef times log (policy / reference) of the completion, Schulman's k1
       summed over its tokens, is subtracted from its reward, in both forms. The reference is the
       policy at the start. The default 0 is that of SEC.
@@ -38,6 +41,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
+from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
 from edgewise.agents.losses import descend, kl, token_weights
 from edgewise.agents.policy import Completions, Policy, Sampling
@@ -58,6 +62,7 @@ class RLOOConfig:
     ratio: Literal["sequence", "token"] = "sequence"  # of what, to the policy that sampled
     clip_eps: float = 0.2  # the ratio is clipped to [1 - eps, 1 + eps]
     kl_coef: float = 0.0  # weight of the divergence from the policy at the start, in the reward
+    importance_cap: float | None = None  # of learner / sampler, where they differ; None for equal
     max_grad_norm: float = 1.0
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0  # of the sampled tokens and the minibatches
@@ -148,13 +153,15 @@ def improve(
     state: State,
 ) -> dict[str, float]:
     """Update `policy` on a batch whose completions have `advantages`, (B,); return mean metrics."""
-    sums: dict[str, float] = defaultdict(float)
+    completions, correction, corrected = correct(policy, completions, config.importance_cap)
+    sums: dict[str, float] = defaultdict(float, corrected)
     used = advantages != 0  # (B,) what may have a gradient
     for _ in range(config.num_epochs):
         order = torch.randperm(len(advantages), generator=state.generator)
         for rows in order.tensor_split(config.num_minibatches):
             mask = completions.mask[rows]
             weights = token_weights(mask, config.ratio, config.sampling.max_tokens)
+            weights = weights * correction[rows]
             loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
             if used[rows].any():
                 batch, weights = completions.select(rows[used[rows]]), weights[used[rows]]
@@ -191,7 +198,7 @@ def clipped_loss(
         old_logprobs: Of the policy that sampled, shape (B, T), in nats.
         advantages: Of each completion, shape (B,).
         weights: Of each token in the loss, shape (B, T), 0.0 on those that do not count; those of
-            a completion add up to one B-th where its ratio is that of the sequence.
+            a completion add up to 1 / B where its ratio is that of the sequence.
         config: Gives the ratio and the clip range.
     """
     mask = (weights > 0).float()

@@ -1,5 +1,6 @@
 """What every algorithm does: it learns a bandit, teaches the curriculum first, and continues."""
 
+import math
 from copy import deepcopy
 from dataclasses import replace
 
@@ -143,9 +144,32 @@ def test_a_reward_that_is_not_finite_stops_before_anything_learns(bandit):
     policy, config = bandit.TablePolicy(), ALGORITHMS["grpo"].config()
     envs = Broken(8, task=bandit.Echo, group_size=4)
     state = ALGORITHMS["grpo"].start(policy, config)
-    with pytest.raises(FloatingPointError, match="`reward` must be finite, got nan for {"):
+    with pytest.raises(FloatingPointError, match="`reward` must be finite, got nan for "):
         next(ALGORITHMS["grpo"].train(envs, policy, config, state))
     assert not policy.logits.any()
+
+
+@pytest.mark.parametrize("name", list(ALGORITHMS))
+def test_a_sampler_with_other_probabilities_is_corrected_for(bandit, name):
+    class Elsewhere(bandit.TablePolicy):
+        """Draws as the learner does, and says that it had half the probability."""
+
+        def generate(self, *arguments):
+            drawn = super().generate(*arguments)
+            return replace(drawn, logprobs=drawn.logprobs + math.log(0.5) * drawn.mask)
+
+    gradients = []
+    for kind, cap in ((bandit.TablePolicy, None), (Elsewhere, 1.5), (Elsewhere, 9.0)):
+        arguments = {"num_minibatches": 1, "max_grad_norm": 1e9, "importance_cap": cap}
+        policy, config = kind(), ALGORITHMS[name].config(num_steps=1, **arguments)
+        state = ALGORITHMS[name].start(policy, config)
+        (metrics,) = ALGORITHMS[name].train(bandit.make(64), policy, config, state)
+        gradients.append(policy.logits.grad)
+    torch.testing.assert_close(gradients[1], 1.5 * gradients[0])
+    torch.testing.assert_close(gradients[2], 2.0 * gradients[0])
+    assert metrics["clip_ratio"] == 0
+    for name in ("mean", "min", "max"):
+        assert metrics[f"sampling/importance_sampling_ratio/{name}"] == pytest.approx(2.0)
 
 
 def test_groups_that_a_filter_rejects_are_answered_again(bandit):

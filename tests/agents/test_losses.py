@@ -98,6 +98,6 @@ def test_a_loss_of_nothing_is_an_update_with_gradient_0():
 def test_a_loss_that_is_not_finite_changes_nothing(factor):
     weight = torch.nn.Parameter(torch.ones(2))
     optimizer = torch.optim.AdamW([weight], lr=0.1)
-    with pytest.raises(FloatingPointError, match="`loss` must be finite, got (nan|inf) with"):
+    with pytest.raises(FloatingPointError, match=r"`loss` must be finite, got (nan|inf) with"):
         descend((weight * factor).sum(), optimizer, 1.0)
     assert torch.equal(weight.data, torch.ones(2)) and not optimizer.state

@@ -11,8 +11,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgewise.agents.report import write_report
-from edgewise.agents.training import TrainConfig, begin, complete, resume
+from edgewise.agents.report import write_report  # noqa: E402
+from edgewise.agents.training import TrainConfig, begin, complete, resume  # noqa: E402
 
 
 def lines(path, name="metrics.jsonl"):
@@ -125,7 +125,7 @@ def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_pa
     next(steps), next(steps)
     kept = weights(tmp_path / "run", 2)
     next(training.policy.model.parameters()).data.fill_(float("nan"))
-    with pytest.raises(FloatingPointError, match="^step 3: .*the last checkpoint is .*/2$"):
+    with pytest.raises(FloatingPointError, match=r"^step 3: .*the last checkpoint is .*/2$"):
         next(steps)
     assert weights(tmp_path / "run", 2) == kept
     list(resume(tmp_path / "run").steps())
