@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium as gym
 import torch
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from edgewise.agents import grpo
+from edgewise.agents import grpo, ppo, reinforce, rloo
 from edgewise.agents.evaluation import EvaluationPlan, LevelScore, as_records, evaluate
 from edgewise.agents.models import load_policy, made_for, model_path
-from edgewise.agents.policy import Sampling
-from edgewise.agents.rollout import Envs
+from edgewise.agents.policy import Policy, Sampling
+from edgewise.agents.rollout import Envs, Rollout
 from edgewise.agents.run_folder import RunFolder, group_records
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
@@ -27,8 +28,39 @@ from edgewise.wrappers import make_rule, vector
 from edgewise.wrappers.catalogue import construct
 from edgewise.wrappers.rule import to_json
 
-ALGORITHMS = {"grpo": grpo.GRPOConfig}
 SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_rate": 1e-6}
+
+
+class State(Protocol):
+    """What an algorithm changes beside the policy."""
+
+    step: int
+    rollout: Rollout | None
+    abs_advantages: Tensor | None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return tensors, numbers and lists."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """What the file of an algorithm has; a config says which `min_group_size` it needs."""
+
+    config: type[Any]
+    start: Callable[[Policy, Any], State]
+    train: Callable[[Envs, Policy, Any, Any], Iterator[dict[str, float]]]
+
+
+ALGORITHMS = {
+    "grpo": Algorithm(grpo.GRPOConfig, grpo.start, grpo.train),
+    "rloo": Algorithm(rloo.RLOOConfig, rloo.start, rloo.train),
+    "ppo": Algorithm(ppo.PPOConfig, ppo.start, ppo.train),
+    "reinforce": Algorithm(reinforce.REINFORCEConfig, reinforce.start, reinforce.train),
+    "reinforce++": Algorithm(reinforce.REINFORCEPlusPlusConfig, reinforce.start, reinforce.train),
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +72,7 @@ class TrainConfig:
     curriculum: str = "sec"
     """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
     algorithm: str = "grpo"
-    """Algorithm, with its arguments: grpo, grpo:num_epochs=2:clip_eps=0.1 ..."""
+    """Algorithm, with its arguments: grpo, rloo, ppo, reinforce, reinforce++, ppo:num_epochs=2 ..."""
     agent: str = "seedling"
     """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
     preset: str | None = None
@@ -52,7 +84,7 @@ class TrainConfig:
     num_problems: int | None = None
     """Problems in a batch, P; by default the model's own number, else 256, as in SEC."""
     group_size: int | None = None
-    """Completions of each problem, G, at least 2; by default the model's own number, else 8."""
+    """Completions of each problem, G; by default the model's own number, else 8, as in SEC."""
     learning_rate: float | None = None
     """Learning rate of AdamW; by default the model's own, else 1e-6, as in SEC."""
     temperature: float = 1.0
@@ -76,12 +108,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check what nothing else checks."""
-        for name in ("num_steps", "num_problems", "checkpoint_every", "threads", "max_tokens"):
+        counts = ("num_steps", "num_problems", "group_size", "max_tokens")
+        for name in (*counts, "checkpoint_every", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {value}")
-        if self.group_size is not None and self.group_size < 2:
-            raise ValueError(f"`group_size` must be at least 2 for GRPO, got {self.group_size}")
         if self.temperature <= 0:
             raise ValueError(f"`temperature` must be positive, got {self.temperature}")
 
@@ -130,8 +161,9 @@ class Training:
             temperature=config.temperature,
             stop=tuple(sorted({stop for frame in frames for stop in frame.stop})),
         )
-        self.algorithm = make_algorithm(config, self.sampling)
-        self.state = grpo.start(self.policy, self.algorithm)
+        self.hyperparameters = make_hyperparameters(config, self.sampling)
+        self.algorithm = algorithm_of(config)
+        self.state = self.algorithm.start(self.policy, self.hyperparameters)
         self.envs.reset(seed=config.seed)  # seeds the draws; the first batch is drawn by `collect`
         self.restore()
 
@@ -151,12 +183,19 @@ class Training:
         self.folder.checkpoint(self.policy, self.state.state_dict(), self.envs.state_dict())
 
     def steps(self) -> Generator[dict[str, float]]:
-        """Train, record each step, and yield its metrics; close the iterator to stop and save."""
+        """Train, record each step, and yield its metrics; close the iterator to stop and save.
+
+        Raises:
+            FloatingPointError: If a reward, the loss or its gradient is not finite; the latest
+                checkpoint is of a step before.
+        """
         logs = str(self.folder.path / "tensorboard")
         with closing(SummaryWriter(logs, purge_step=self.state.step + 1)) as writer:
             began = time.perf_counter()
             try:
-                for metrics in grpo.train(self.envs, self.policy, self.algorithm, self.state):
+                for metrics in self.algorithm.train(
+                    self.envs, self.policy, self.hyperparameters, self.state
+                ):
                     seconds = time.perf_counter() - began
                     metrics["time/step_seconds"] = seconds
                     metrics["time/tokens_per_second"] = metrics["num_tokens"] / seconds
@@ -170,6 +209,11 @@ class Training:
             except GeneratorExit:  # between two steps; in the middle of one nothing is saved
                 self.save()
                 raise
+            except FloatingPointError as error:
+                kept = self.folder.checkpoints()[-1]
+                raise FloatingPointError(
+                    f"step {self.state.step + 1}: {error}; the last checkpoint is {kept}"
+                ) from error
             self.save()
 
     def record(self, metrics: Mapping[str, float]) -> None:
@@ -250,31 +294,42 @@ def arm_names(config: TrainConfig, arms: Sequence[Mapping[str, Any]]) -> list[st
     return names
 
 
-def make_algorithm(config: TrainConfig, sampling: Sampling) -> grpo.GRPOConfig:
-    """Return the hyperparameters that the command line names.
+def algorithm_of(config: TrainConfig) -> Algorithm:
+    """Return the algorithm that the command line names, without its arguments."""
+    return ALGORITHMS[config.algorithm.split(":")[0]]
+
+
+def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
+    """Return the config of the algorithm that the command line names.
 
     Raises:
-        ValueError: If there is no such algorithm or argument.
+        ValueError: If there is no such algorithm or argument, or the groups are too small for it.
     """
-    algorithm: grpo.GRPOConfig = construct(
+    hyperparameters: Any = construct(
         "algorithm",
         config.algorithm,
-        ALGORITHMS,
+        {name: algorithm.config for name, algorithm in ALGORITHMS.items()},
         num_steps=config.num_steps,
         learning_rate=config.learning_rate,
         sampling=sampling,
         seed=config.seed,
     )
-    return algorithm
+    assert config.group_size is not None
+    if config.group_size < hyperparameters.min_group_size:
+        raise ValueError(
+            f"`group_size` must be at least {hyperparameters.min_group_size} "
+            f"for {config.algorithm}, got {config.group_size}"
+        )
+    return hyperparameters
 
 
 def to_record(config: TrainConfig) -> dict[str, Any]:
     """Return `config` for JSON, with the rule and the algorithm in full."""
     assert config.num_steps
     record: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
-    algorithm = make_algorithm(config, Sampling())
+    hyperparameters = make_hyperparameters(config, Sampling())
     details = {"rule": to_json(make_rule(config.curriculum, config.num_steps))}
-    return {**record, **details, "hyperparameters": asdict(algorithm)}
+    return {**record, **details, "hyperparameters": asdict(hyperparameters)}
 
 
 def from_record(record: Mapping[str, Any]) -> TrainConfig:

@@ -73,6 +73,28 @@ def test_a_padded_row_scores_as_it_does_alone(policy):
         torch.testing.assert_close(alone[0], padded, atol=1e-5, rtol=0)
 
 
+def test_values_are_read_before_each_token_and_change_no_log_probability(policy):
+    completions = many(policy)
+    assert not policy.values(completions).any()  # the head is 0 at the start
+    policy.value_head.weight.data.copy_(torch.linspace(-1, 1, 32)[None])
+    logprobs, values = policy.logprobs_and_values(completions)
+    torch.testing.assert_close(logprobs, policy.logprobs(completions), atol=1e-6, rtol=0)
+    for row in (0, 1, 2):
+        kept = completions.attention[row].bool()
+        output = policy.model(
+            completions.tokens[row, kept][None], output_hidden_states=True, use_cache=False
+        )
+        before = policy.value_head(output.hidden_states[-1][0, :-1])[:, 0]
+        sampled = completions.mask[row, kept].bool()
+        expected = before[sampled[1:]]  # the value of a token is that of the state before it
+        torch.testing.assert_close(values[row, kept][sampled], expected, atol=1e-5, rtol=0)
+    assert not values[completions.mask == 0].any()
+    values.sum().backward()
+    assert policy.value_head.weight.grad.any()
+    policy.model.zero_grad()
+    policy.value_head.weight.data.zero_()
+
+
 def test_greedy_completions_are_those_of_the_library(policy):
     ours = policy.generate(PROMPTS, Sampling(max_tokens=12, temperature=0), seeded())
     batch = policy.tokenizer(PROMPTS, return_tensors="pt", padding=True)
