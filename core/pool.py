@@ -1,0 +1,239 @@
+"""Worker processes for work that may hang, crash or exhaust the memory, such as judging answers."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import queue
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pkgutil import resolve_name
+from types import TracebackType
+from typing import Any
+
+START_SECONDS = 120  # for the imports of a worker
+MAX_STARTS = 10  # of a worker that does not come up
+READY = b"ready\n"
+CODE = "import sys; from edgewise.pool import work; work(*sys.argv[1:])"
+
+Job = tuple[str, ...]
+
+
+class WorkerError(RuntimeError):
+    """A worker process could not be started."""
+
+
+class Pool:
+    """Call one function in worker processes, each call within a limit of time and memory.
+
+    A call that exceeds a limit, or whose worker dies, gives None, and the worker is replaced. A call
+    is never begun twice. Results are kept, so that equal calls cost nothing. Any thread may call
+    `map`. The workers are fresh interpreters: the caller may be a daemon, a script without a main
+    guard or a notebook. They need a POSIX system.
+
+    Example:
+        >>> with Pool("textwrap:dedent", num_workers=1) as pool:
+        ...     pool.map([("  a",), (" b",), ("  a",)])
+        ['a', 'b', 'a']
+    """
+
+    def __init__(
+        self,
+        function: str,
+        *,
+        num_workers: int | None = None,
+        seconds: float = 3.0,
+        memory: int = 2**30,
+        cache_size: int = 100_000,
+    ) -> None:
+        """Start the workers.
+
+        Args:
+            function: "module:name" of what is called, with texts; the result is made JSON.
+            num_workers: How many processes; by default one for each core, at most four.
+            seconds: The wall-clock limit of one call.
+            memory: The limit in bytes of the address space of one worker.
+            cache_size: How many results are kept.
+        """
+        if num_workers is None:
+            num_workers = min(4, os.cpu_count() or 1)
+        if num_workers < 1:
+            raise ValueError(f"`num_workers` must be at least 1, got {num_workers}")
+        self.command = [sys.executable, "-P", "-c", CODE, function, str(seconds), str(memory)]
+        self.seconds, self.cache_size = seconds, cache_size
+        self._cache: dict[Job, Any] = {}
+        self._lock = threading.Lock()  # of the cache, and of closing
+        self._calls: queue.SimpleQueue[tuple[Job, Future[Any]] | None] = queue.SimpleQueue()
+        self._workers = [Worker(self.command, seconds) for _ in range(num_workers)]
+        self._threads = [
+            threading.Thread(target=self._serve, args=[worker], daemon=True)
+            for worker in self._workers
+        ]
+        self._closed = False
+        for thread in self._threads:
+            thread.start()
+        atexit.register(self.close)
+
+    @property
+    def pids(self) -> list[int]:
+        """Return the process ids of the workers that are up."""
+        processes = [worker.process for worker in self._workers]
+        return [process.pid for process in processes if process is not None]
+
+    def map(self, jobs: Sequence[Job]) -> list[Any]:
+        """Return the result of each call, in order; None where it exceeded a limit or died.
+
+        Raises:
+            WorkerError: If the workers cannot be started.
+        """
+        with self._lock:
+            if self._closed:
+                raise WorkerError("the pool is closed")
+            results = {job: self._cache[job] for job in jobs if job in self._cache}
+            futures: dict[Job, Future[Any]] = {
+                job: Future() for job in dict.fromkeys(jobs) if job not in results
+            }
+            for call in futures.items():
+                self._calls.put(call)
+        results.update({job: future.result() for job, future in futures.items()})
+        with self._lock:
+            for job in futures:
+                self._cache[job] = results[job]
+            while len(self._cache) > self.cache_size:
+                del self._cache[next(iter(self._cache))]
+        return [results[job] for job in jobs]
+
+    def close(self) -> None:
+        """End the workers, after the calls that are under way."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                for _ in self._threads:
+                    self._calls.put(None)
+        for thread in self._threads:
+            thread.join()
+        atexit.unregister(self.close)
+
+    def __enter__(self) -> Pool:
+        """Return the pool."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the workers."""
+        self.close()
+
+    def _serve(self, worker: Worker) -> None:
+        """Give calls to `worker` until there are no more."""
+        while (call := self._calls.get()) is not None:
+            job, future = call
+            try:
+                future.set_result(worker.call(job))
+            except WorkerError as error:
+                future.set_exception(error)
+        worker.stop()
+
+
+class Worker:
+    """One process, and the thread's end of the line to it."""
+
+    def __init__(self, command: Sequence[str], seconds: float) -> None:
+        """Note how to start it; it is started with its first call."""
+        self.command, self.seconds = command, seconds
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def call(self, job: Job) -> Any:
+        """Return the result of a call; None if it was not back in time, or the worker died."""
+        request = json.dumps(job).encode() + b"\n"
+        for _ in range(MAX_STARTS):
+            if self.process is None or self.process.poll() is not None:
+                self.start()
+            try:
+                self.line.sendall(request)
+            except OSError:  # it died before it read the call
+                self.stop()
+                continue
+            reply = self.receive()
+            if not reply:
+                self.stop()
+            return json.loads(reply or b"null")
+        return None
+
+    def start(self) -> None:
+        """Start the process, and wait until it is ready."""
+        for _ in range(MAX_STARTS):
+            self.stop()
+            self.launch()
+            ready = self.receive()
+            if ready == READY:
+                self.line.settimeout(self.seconds)
+                return
+            if ready:
+                self.stop()
+                raise WorkerError(json.loads(ready))
+        self.stop()
+        raise WorkerError(f"a worker process ended {MAX_STARTS} times before it was ready")
+
+    def launch(self) -> None:
+        """Start the process, on one end of a pair of sockets."""
+        self.line, end = socket.socketpair()
+        self.line.settimeout(START_SECONDS)
+        self.stream = self.line.makefile("rb")
+        path = os.pathsep.join(filter(None, sys.path))
+        with end:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=end.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            )
+
+    def receive(self) -> bytes:
+        """Return the next line from the process; empty if it comes too late or never."""
+        try:
+            return self.stream.readline()
+        except OSError:  # a timeout among them
+            return b""
+
+    def stop(self) -> None:
+        """End the process, whatever it does, and take note of its end."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.stream.close()
+            self.line.close()
+            self.process = None
+
+
+def work(function: str, seconds: str, memory: str) -> None:
+    """Answer the calls that come in at the standard input, a socket, until it is closed."""
+    line = socket.socket(fileno=0)
+    stream = line.makefile("rb")
+    try:
+        called = resolve_name(function)
+    except Exception as error:
+        line.sendall(json.dumps(f"{type(error).__name__}: {error}").encode() + b"\n")
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    line.sendall(READY)
+    for request in stream:
+        signal.setitimer(signal.ITIMER_REAL, float(seconds) + 1)  # should the caller be gone
+        try:
+            reply = json.dumps(called(*json.loads(request)))
+        except Exception:
+            reply = "null"
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        line.sendall(reply.encode() + b"\n")

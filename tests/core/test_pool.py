@@ -1,0 +1,154 @@
+"""Calls end within their limits, whatever happens to the workers."""
+
+import os
+import random
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from edgewise.pool import Pool, WorkerError
+
+CALLS = """
+import os, time
+
+def run(kind, text):
+    if kind == "note":  # the text is the path of a file and a line for it
+        path, line = text.split("|")
+        with open(path, "a") as file:
+            file.write(line + "\\n")
+        return line
+    if kind == "hang":
+        time.sleep(60)
+    if kind == "spin":
+        while True:
+            pass
+    if kind == "die":
+        os._exit(1)
+    if kind == "raise":
+        raise RuntimeError(text)
+    if kind == "memory":
+        return len(bytearray(int(text)))
+    return text[::-1]
+"""
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("calls")
+    (folder / "pool_calls.py").write_text(CALLS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield "pool_calls:run"
+
+
+@pytest.fixture(scope="module")
+def pool(calls):
+    with Pool(calls, num_workers=2, seconds=1.0) as made:
+        yield made
+
+
+def is_gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_results_come_in_the_order_of_the_calls(pool):
+    jobs = [("reverse", f"a{i}") for i in range(50)]
+    assert pool.map(jobs) == [f"{i}"[::-1] + "a" for i in range(50)]
+
+
+def test_any_text_goes_through(pool):
+    texts = ["", "\n", "\ud800", "é\0", "🙂", "x" * 1_000_000]
+    assert pool.map([("reverse", text) for text in texts]) == [text[::-1] for text in texts]
+
+
+@pytest.mark.parametrize("kind", ["hang", "spin", "die", "raise", "memory"])
+def test_a_call_that_fails_gives_none_and_leaves_the_others_alone(pool, kind):
+    jobs = [("reverse", kind), (kind, str(2**40)), ("reverse", kind * 2)]
+    assert pool.map(jobs) == [kind[::-1], None, (kind * 2)[::-1]]
+
+
+def test_an_equal_call_is_not_made_again(pool, tmp_path):
+    job = ("note", f"{tmp_path / 'notes'}|once")
+    assert pool.map([job, job]) == pool.map([job, job]) == ["once"] * 2
+    assert (tmp_path / "notes").read_text() == "once\n"
+
+
+def test_a_function_that_cannot_be_imported_raises():
+    with Pool("no_such_module:run", num_workers=1) as pool:
+        for _ in range(2):
+            with pytest.raises(WorkerError, match="No module named 'no_such_module'"):
+                pool.map([("a",)])
+
+
+def test_closing_ends_the_workers_and_refuses_calls(calls):
+    pool = Pool(calls, num_workers=2)
+    pool.map([("reverse", "a")])
+    pids = pool.pids
+    assert pids
+    pool.close()
+    pool.close()
+    assert all(map(is_gone, pids))
+    with pytest.raises(WorkerError, match="closed"):
+        pool.map([("reverse", "a")])
+
+
+def test_no_worker_outlives_the_process_that_made_it(calls, tmp_path):
+    child = os.fork()
+    if child == 0:
+        with Pool(calls, num_workers=1) as pool:
+            pool.map([("reverse", "a")])
+            (tmp_path / "pids").write_text(str(pool.pids[0]))
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    orphan = int((tmp_path / "pids").read_text())
+    for _ in range(100):
+        if is_gone(orphan) or Path(f"/proc/{orphan}/stat").read_text().split()[2] == "Z":
+            return
+        time.sleep(0.05)
+    pytest.fail("the worker is still there")
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.slow)])
+def test_workers_killed_at_random_lose_no_answer_and_begin_none_twice(calls, tmp_path, kills):
+    notes, done, killed = tmp_path / "notes", threading.Event(), []
+    rng = random.Random(0)
+    with Pool(calls, num_workers=2) as pool:
+
+        def kill():
+            while len(killed) < kills:
+                time.sleep(rng.random() * 0.3)
+                if pids := pool.pids:
+                    killed.append(rng.choice(pids))
+                    try:
+                        os.kill(killed[-1], signal.SIGKILL)
+                    except ProcessLookupError:
+                        killed.pop()
+            done.set()
+
+        def load(place):
+            results, lines = [], []
+            while not done.is_set():
+                chunk = [f"{place}-{len(lines) + i}" for i in range(20)]
+                results += pool.map([("note", f"{notes}|{line}") for line in chunk])
+                lines += chunk
+            return lines, results
+
+        with ThreadPoolExecutor(4) as threads:
+            loads = [threads.submit(load, place) for place in range(4)]
+            kill()
+            answers = [pair for run in loads for pair in zip(*run.result(), strict=True)]
+        pids = set(pool.pids) | set(killed)
+    assert {result for line, result in answers if result != line} <= {None}
+    assert sum(result is None for _, result in answers) <= kills
+    begun = notes.read_text().splitlines()
+    assert len(begun) == len(set(begun))
+    assert set(begun) >= {line for line, result in answers if result is not None}
+    assert all(map(is_gone, pids))
