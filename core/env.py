@@ -17,6 +17,7 @@ from edgewise.answer import extract_answer
 from edgewise.errors import unknown
 from edgewise.frame import Frame
 from edgewise.problem_set import RowOrder
+from edgewise.registration import require
 from edgewise.task import SPLITS, Preset, Task
 from edgewise.text import UnicodeText
 
@@ -56,6 +57,7 @@ class ReasoningEnv(gym.Env[str, str]):
         task: str | type[Task[Any]],
         *,
         env_id: str | None = None,
+        requires: str | None = None,
         preset: str | None = None,
         levels: Sequence[int] | None = None,
         split: str = "train",
@@ -73,6 +75,7 @@ class ReasoningEnv(gym.Env[str, str]):
         Args:
             task: The class, or its "module:Name".
             env_id: The name in the registry, for the names of problems.
+            requires: The extra of the package that the task needs.
             preset: The name of a preset of the task; the first by default.
             levels: The levels to draw from; the training levels by default.
             split: "train", "validation" or "test"; no problem is in two.
@@ -86,6 +89,8 @@ class ReasoningEnv(gym.Env[str, str]):
             render_mode: "ansi" makes `render` return the prompt.
             task_options: The fields of the task.
         """
+        if requires is not None:
+            require(requires)
         task_class = resolve_name(task) if isinstance(task, str) else task
         self.task: Task[Any] = task_class(**task_options)
         name = next(iter(self.task.presets)) if preset is None else preset

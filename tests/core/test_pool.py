@@ -124,7 +124,7 @@ def test_workers_killed_at_random_lose_no_answer_and_begin_none_twice(calls, tmp
 
         def kill():
             while len(killed) < kills:
-                time.sleep(rng.random() * 0.3)
+                time.sleep(rng.random() * 0.6)
                 if pids := pool.pids:
                     killed.append(rng.choice(pids))
                     try:

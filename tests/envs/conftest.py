@@ -19,6 +19,54 @@ def row(problem):
     return {"train": pairs[:3], "test": pairs[3:]}
 
 
+SUBJECTS = (
+    "Prealgebra", "Algebra", "Number Theory", "Counting & Probability", "Geometry",
+    "Intermediate Algebra", "Precalculus",
+)  # fmt: skip
+
+
+def sum_rows(split, num_levels, subjects, **fields):
+    """Sums to find, of our own writing, with the fields of all layouts."""
+    rng = np.random.default_rng(len(split))
+    for i in range(60 * num_levels):
+        left, right = (3001 + rng.integers(3000, size=2)).tolist()
+        yield {
+            "problem": f"A {split} shelf holds ${left}$ red and ${right}$ blue marbles. How many?",
+            "answer": str(left + right),
+            "answer_text": f"${left + right}$",
+            "level": i % num_levels + 1,
+            "n_steps": i % num_levels + 2,
+            "subject": subjects[i // num_levels % len(subjects)],
+            "multiple_choice_only": i == 0,
+            "in_qwen_amc23_40": i % 2 == 0,
+            **fields,
+        }
+
+
+def choice_rows(split):
+    for i, row in enumerate(sum_rows(split, 1, [""])):
+        letters = dict(zip("ABCDE", (str(7000 + 11 * j + i) for j in range(5)), strict=True))
+        yield {**row, "options": letters, "answer": "ABCDE"[i * i % 7 % 5]}
+
+
+def write(folder, name, rows):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
+def write_math(folder):
+    for name in ("math/train", "math/test", "math/math500"):
+        write(folder, name, sum_rows(name, 5, SUBJECTS))
+    for name in ("gsm8k/train", "gsm8k/test"):
+        write(folder, name, sum_rows(name, 4, SUBJECTS))
+    for name in ("aime24/aime24", "amc/amc22_23", "minerva_math/test"):
+        write(folder, name, sum_rows(name, 1, SUBJECTS))
+    for name in ("aqua_rat/dev", "aqua_rat/test"):
+        write(folder, name, choice_rows(name))
+    write(folder, "olympiadbench/oe_to_maths_en_comp", sum_rows("olympiad", 1, ["Geometry"]))
+    write(folder, "harp/harp_mcq_500", sum_rows("harp", 4, ["geometry"]))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
@@ -30,6 +78,7 @@ def data(tmp_path_factory):
         for _ in range(300)
     ]
     (folder / "arc_1d" / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    write_math(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGEWISE_DATA", str(folder))
         yield folder

@@ -7,8 +7,10 @@ import pickle
 import re
 import subprocess
 import sys
+import threading
 from collections import Counter
 from dataclasses import fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import gymnasium as gym
@@ -20,7 +22,13 @@ from gymnasium.utils.env_checker import check_env
 import edgewise
 from edgewise.task import SPLITS, Task, split_of_key
 
-SPECS = [s for s in gym.registry.values() if str(s.entry_point) == "edgewise.env:ReasoningEnv"]
+HAS_MATH = find_spec("math_verify") is not None
+SPECS = [
+    spec
+    for spec in gym.registry.values()
+    if str(spec.entry_point) == "edgewise.env:ReasoningEnv"
+    and (HAS_MATH or spec.kwargs.get("requires") != "math")
+]
 IDS = [spec.id for spec in SPECS]
 LADDERS = [
     (spec.id, preset, level)
@@ -75,7 +83,7 @@ def problems(env, count):
     level = env.levels[0]
     rows = env.task.num_rows(env.split, **env.preset.levels[level])
     drawn = DRAWN.setdefault((json.dumps(env.identity), level), [])
-    for seed in range(min(count, rows or count)):
+    for seed in range(count if rows is None else min(count, rows)):
         if seed == len(drawn):
             drawn.append(env.draw(level, seed))
         yield drawn[seed]
@@ -346,7 +354,8 @@ def watch():
         return trace
 
     def audit(event, arguments):
-        if seen["on"] and event.startswith(forbidden):
+        here = threading.current_thread() is threading.main_thread()  # others renew the workers
+        if seen["on"] and here and event.startswith(forbidden):
             seen["events"].add(event)
 
     sys.addaudithook(audit)  # for good, so it is switched off below
