@@ -30,6 +30,7 @@ PLAIN = re.compile(
     re.ASCII,
 )
 LISTED = re.compile(r"\\cup|\\infty|\\begin|[(\[][^()\[\]]*,[^()\[\]]*[)\]]")  # no plain number
+WORDS = re.compile(r"[a-zA-Z\s,.?!'-]+")  # no number either
 FOREIGN = re.compile(r"[\"`@#]")  # to mathematics
 AROUND = re.compile(r"\\left(?![a-z])|\\right(?![a-z])|\\[,;:! ]|[$\s]|\.$")
 
@@ -74,7 +75,8 @@ def compare(gold: str, answer: str) -> bool | None:
         if "." not in left + right or abs(values[0] - values[1]) > LEAST_GAP * abs(values[0]):
             return False
     if "$" not in answer and r"\boxed" not in answer:
-        if None in values and values != (None, None) and LISTED.search(left + right):
+        plain = None in values and values != (None, None)  # one of them
+        if plain and (LISTED.search(left + right) or WORDS.fullmatch(right)):
             return False
         if len(answer) > MAX_BARE_LENGTH or FOREIGN.search(answer):
             return False

@@ -1,0 +1,155 @@
+"""Mathematical data sets: the rows, the prompts, what is left out, and the gold answers."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium as gym
+import pytest
+
+pytest.importorskip("math_verify")
+
+import edgewise
+from edgewise.envs import math_data
+from edgewise.envs.math_data import DATASETS, Problem
+
+BESIDE = Path(__file__).parents[3] / "shared" / "data"
+DATA = Path(os.environ.get("EDGEWISE_DATA", BESIDE))
+real = pytest.mark.skipif(not (DATA / "math").is_dir(), reason="the data are not at hand")
+
+
+def test_the_prompts_are_those_of_the_papers():
+    env = gym.make("MATH-v0", preset="e2h").unwrapped
+    assert env.prompt(Problem("What is {1}?", "1")) == (
+        "Solve the following math problem\nWhat is {1}?\n\n Show your work in <think> </think> tags. "
+        r"And return the final answer in \boxed{}, wrapped in <answer> </answer> tags, for example "
+        r"<answer>\boxed{500}</answer>."
+    )
+    env = gym.make("AQuA-v0", preset="e2h").unwrapped
+    assert env.prompt(Problem("Which?", "A")) == (
+        "Solve the following math problem and choose an answer from the given options\nWhich?\n\n "
+        "Show your work in <think> </think> tags. And return the final answer in <answer> </answer> "
+        "tags, for example <answer> C </answer>."
+    )
+
+
+def test_an_answer_counts_in_the_format_of_its_preset():
+    env = gym.make("MATH-v0", preset="e2h").unwrapped
+    texts = [
+        r"<think>a</think> <answer>\boxed{1/2}</answer>",
+        "<think>a</think> <answer>0.5</answer>",
+        r"\boxed{1/2}",
+        "<think>a</think> <answer>2</answer>",
+    ]
+    problems = [Problem("?", r"\frac{1}{2}")] * 4
+    outcomes = env.score(problems, [()] * 4, texts)
+    assert [outcome.reward for outcome in outcomes] == [1.0, 1.0, 0.0, 0.1]
+
+
+def test_subjects_are_arms():
+    env = gym.make("MATH-v0", levels=(1, 2), arms="subject").unwrapped
+    assert len(env.arms) == 14
+    _, info = env.reset(seed=0, options=env.arms[8])
+    assert info["level"] == 2 and env.problem.subject == "Algebra"
+    assert edgewise.pose(info["problem"]).problem == env.problem
+    with pytest.raises(ValueError, match=r"`subject` must be one of Prealgebra.*'Algebar'"):
+        gym.make("MATH-v0", arms=[{"level": 1, "params": {"subject": "Algebar"}}])
+    with pytest.raises(ValueError, match="must be None or a list for GSM8K-v0"):
+        gym.make("GSM8K-v0", arms="subject")
+
+
+def test_every_row_is_drawn_before_one_comes_again():
+    env = gym.make("AIME24-v0").unwrapped
+    size = env.task.num_rows("test", level=1)
+    seeds = [env.reset(seed=0 if i == 0 else None)[1]["problem_seed"] for i in range(size)]
+    assert sorted(seeds) == list(range(size))
+
+
+def test_training_rows_of_a_test_set_are_left_out(tmp_path):
+    row = {"answer": "4", "level": 1, "subject": "Algebra"}
+    for name, texts in {
+        "math/train": ["What is $2+2$?", "What is 3+1?", "what is  $ 2+2 $ ?"],
+        "math/test": ["Else?"],
+        "minerva_math/test": ["What is 2 + 2?"],
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        lines = [json.dumps({**row, "problem": text}) for text in texts]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+    env = gym.make("MATH-v0", data=str(tmp_path), levels=(1,)).unwrapped
+    assert [problem.text for problem in env.task.rows("train", level=1)] == ["What is 3+1?"]
+
+
+def test_rows_without_a_level_or_an_answer_are_left_out():
+    row = {"problem": "?", "answer": "1", "level": 3, "subject": "Algebra"}
+    assert math_data.MATH.read_row(row) == Problem("?", "1", 3, "Algebra")
+    assert math_data.MATH.read_row({**row, "level": None}) is None
+    assert math_data.MATH.read_row({**row, "answer": " "}) is None
+
+
+@pytest.mark.parametrize("answer", ["C", "c", "(C)", " C) ", r"\boxed{C}"])
+def test_the_letter_of_an_option_is_right(answer):
+    assert math_data.AQuA().verify(Problem("?", "C"), answer)
+
+
+@pytest.mark.parametrize("answer", ["", "D", "A C", "not C", "ABCDE", "C" * 1000])
+def test_anything_but_the_letter_is_wrong(answer):
+    assert not math_data.AQuA().verify(Problem("?", "C"), answer)
+
+
+def test_files_may_be_in_gzip(tmp_path):
+    (tmp_path / "aime24").mkdir()
+    with gzip.open(tmp_path / "aime24" / "aime24.jsonl.gz", "wt") as file:
+        file.write(json.dumps({"problem": "?", "answer": "7"}))
+    assert gym.make("AIME24-v0", data=str(tmp_path)).reset(seed=0)[0].startswith("?")
+
+
+def test_a_missing_file_says_which_and_what_to_do(tmp_path, monkeypatch):
+    message = r"GSM8K-v0 needs gsm8k/train.jsonl or .jsonl.gz, and .* has none: pass `data`, or set"
+    with pytest.raises(FileNotFoundError, match=message):
+        gym.make("GSM8K-v0", data=str(tmp_path)).reset(seed=0)
+
+
+def test_without_the_extra_making_it_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr("edgewise.registration.find_spec", lambda module: None)
+    with pytest.raises(
+        ImportError, match=r"math_verify is needed here: pip install 'edgewise\[math\]'"
+    ):
+        gym.make("MATH-v0")
+
+
+def test_no_engine_is_imported_in_the_process_that_asks():
+    code = (
+        "import sys; from edgewise.equivalence import equivalent; "
+        "print(equivalent('x+1', '1+x'), {'sympy', 'math_verify'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True set()\n"
+
+
+@pytest.mark.slow
+@real
+@pytest.mark.parametrize("kind", DATASETS, ids=lambda kind: kind.name)
+def test_gold_answers_of_the_real_data_are_right(kind):
+    env = gym.make(kind.name, split="test", data=str(DATA)).unwrapped
+    problems = [row for level in env.preset.levels for row in env.task.rows("test", level=level)]
+    texts = [rf"\boxed{{{env.task.solve(problem)}}}" for problem in problems]
+    outcomes = env.score(problems, [()] * len(problems), texts)
+    wrong = [p for p, outcome in zip(problems, outcomes, strict=True) if not outcome.correct]
+    assert len(wrong) <= 0.002 * len(problems), wrong
+
+
+@pytest.mark.slow
+@real
+def test_the_real_data_has_its_published_sizes():
+    sizes = {
+        kind.name: sum(
+            len(kind(str(DATA)).rows("test", level=level)) for level in kind.presets["sec"].levels
+        )
+        for kind in DATASETS
+    }
+    assert sizes["MATH-v0"] >= 4_990 and sizes["GSM8K-v0"] >= 1_315
+    assert (sizes["MATH500-v0"], sizes["AMC-v0"], sizes["AMC23-v0"]) == (500, 83, 40)
+    assert (sizes["AIME24-v0"], sizes["MinervaMath-v0"]) == (30, 272)
