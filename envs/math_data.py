@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edgewise.answer import extract_answer
-from edgewise.equivalence import equivalent, equivalent_many
+from edgewise.equivalence import equivalent_many
 from edgewise.errors import unknown
 from edgewise.frame import E2H_FRAME, SEC_FRAME
 from edgewise.problem_set import ProblemSet
@@ -25,6 +25,7 @@ from edgewise.task import Preset, Protocol
 
 Row = Mapping[str, Any]
 UNIT = re.compile(r"\s+|\\[,;!: ]|[$.]")
+PROSE = re.compile(r"(?:(?<![\\a-zA-Z])[a-zA-Z]{2,20}[^a-zA-Z\\]{1,20}){6}")
 SUBJECTS = (
     "Prealgebra", "Algebra", "Number Theory", "Counting & Probability", "Geometry",
     "Intermediate Algebra", "Precalculus",
@@ -106,12 +107,16 @@ class MathDataset(ProblemSet[Problem]):
 
     def verify(self, problem: Problem, answer: str) -> bool:
         """Return whether `answer` means the same as the gold answer."""
-        return equivalent(problem.answer, unwrap(answer))
+        return self.verify_many([problem], [answer])[0]
 
     def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
         """Return `verify` of each pair, all at once."""
         golds = [problem.answer for problem in problems]
-        return equivalent_many(golds, [unwrap(answer) for answer in answers])
+        given = [
+            unwrap(answer) if is_terse(answer) or not is_terse(gold) else ""
+            for gold, answer in zip(golds, answers, strict=True)
+        ]
+        return equivalent_many(golds, given)
 
     def solve(self, problem: Problem) -> str:
         """Return the gold answer."""
@@ -260,6 +265,15 @@ def unwrap(answer: str) -> str:
     r"""Return what is in \boxed{}, which E2H asks for within <answer>, or all."""
     boxed = extract_answer(answer, "boxed")
     return answer if boxed is None else boxed
+
+
+def is_terse(answer: str) -> bool:
+    """Return whether `answer` has no six words on end, among which any number could hide.
+
+    >>> is_terse("15 square feet"), is_terse("It may be 3, but then it may also be 4, I think")
+    (True, False)
+    """
+    return PROSE.search(answer) is None
 
 
 def normalise(text: str) -> str:

@@ -369,6 +369,10 @@ def watch():
 @pytest.mark.parametrize("count", [150, pytest.param(1_000, marks=pytest.mark.slow)])
 def test_hostile_answers_are_wrong_and_harmless(env, count, tmp_path, watch):
     base = env.unwrapped
+    verify = type(base.task).verify
+    same = [env_id for env_id in IDS if type(gym.make(env_id).unwrapped.task).verify is verify]
+    if same[0] != env.spec.id:
+        pytest.skip(f"{same[0]} verifies as it does")
     env.reset(seed=0)
     solution = base.task.solve(base.problem)
     base.task.verify(base.problem, solution)  # whatever is imported late is imported now
