@@ -49,7 +49,7 @@ class Pool:
         function: str,
         *,
         num_workers: int | None = None,
-        seconds: float = 3.0,
+        seconds: float = 5.0,
         memory: int = 2**30,
         cache_size: int = 100_000,
     ) -> None:
