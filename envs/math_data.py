@@ -155,7 +155,7 @@ class MATH500(MATH):
 
     name = "MATH500-v0"
     files = {"test": "math/math500"}
-    presets = make_presets(5)
+    presets = make_presets(5, e2h="e2h_math")
 
 
 class AIME24(MathDataset):
