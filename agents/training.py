@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from edgewise.agents.policy import Policy, Sampling
 from edgewise.agents.rollout import Envs, Rollout
 from edgewise.agents.run_folder import RunFolder, group_records
 from edgewise.agents.transformers_policy import TransformersPolicy
+from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
 from edgewise.wrappers import make_rule, vector
 from edgewise.wrappers.catalogue import construct
@@ -67,7 +68,7 @@ class TrainConfig:
     """Train a language model on an environment, under a curriculum."""
 
     env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them."""
+    """Environment id, as `edgewise list` prints them, or several, with commas between."""
     curriculum: str = "sec"
     """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
     algorithm: str = "grpo"
@@ -124,7 +125,7 @@ def complete(config: TrainConfig) -> TrainConfig:
     """
     card = made_for(config.agent)
     defaults = {**SEC_SIZE, **card["train"]}
-    if config.env in card["envs"]:
+    if set(config.env.split(",")) <= set(card["envs"]):
         defaults["preset"] = card["preset"]
     given = {name: value for name, value in defaults.items() if getattr(config, name) is None}
     return replace(config, **given)
@@ -132,8 +133,9 @@ def complete(config: TrainConfig) -> TrainConfig:
 
 def default_output(config: TrainConfig) -> Path:
     """Return the first free folder runs/ENV-CURRICULUM-ALGORITHM-sSEED[-N]."""
-    parts = (config.env.removesuffix("-v0").lower(), config.curriculum, config.algorithm)
-    name = "-".join([*(part.split(":")[0] for part in parts), f"s{config.seed}"])
+    envs = config.env.replace("-v0", "").replace(",", "-").lower()
+    parts = (envs, config.curriculum.split(":")[0], config.algorithm.split(":")[0])
+    name = "-".join([*parts, f"s{config.seed}"])
     names = [name, *(f"{name}-{number}" for number in range(2, 1_000))]
     return next(path for path in map(Path("runs").joinpath, names) if not path.exists())
 
@@ -152,11 +154,12 @@ class Training:
         self.policy: TransformersPolicy = load_policy(config.agent)
         self.envs = make_envs(config, self.policy)
         base: Any = self.envs.unwrapped
-        self.preset, self.preset_name = base.env.preset, base.env.preset_name
+        self.members: list[ReasoningEnv] = base.env.members
+        frames = [member.preset.frame for member in self.members]
         self.sampling = Sampling(
-            max_tokens=config.max_tokens or self.preset.frame.max_completion_tokens,
+            max_tokens=config.max_tokens or max(frame.max_completion_tokens for frame in frames),
             temperature=config.temperature,
-            stop=self.preset.frame.stop,
+            stop=tuple(sorted({stop for frame in frames for stop in frame.stop})),
         )
         self.hyperparameters = make_hyperparameters(config, self.sampling)
         self.algorithm = algorithm_of(config)
@@ -231,17 +234,20 @@ class Training:
         """Evaluate on all levels, unless the file `name` says how that came out, and write it."""
         scores: dict[str, Any] | None = self.folder.read(name)
         if scores is None:
-            scores = as_records(
-                evaluate(
+            found: list[LevelScore] = []
+            for member, env_id in zip(self.members, self.config.env.split(","), strict=True):
+                protocol = member.preset.protocol
+                sampling = replace(self.sampling, temperature=protocol.temperature)
+                found += evaluate(
                     self.policy,
-                    self.config.env,
+                    env_id,
                     self.config.evaluation,
-                    replace(self.sampling, temperature=self.preset.protocol.temperature),
+                    sampling,
                     render=self.policy.render,
                     progress=progress,
                     preset=self.config.preset,
                 )
-            )
+            scores = as_records(found)
             self.folder.write(name, scores)
         return scores
 
@@ -249,7 +255,7 @@ class Training:
         """Write the trained model, with what it was made for, and return its folder."""
         path = self.folder.path / "model"
         self.policy.save(path)
-        card = {"envs": [self.config.env], "preset": self.preset_name}
+        card = {"envs": self.config.env.split(","), "preset": self.members[0].preset_name}
         self.folder.write("model/edgewise.json", {**made_for(self.config.agent), **card})
         return path
 
@@ -260,17 +266,32 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
     Raises:
         ValueError: If the environment refuses its arguments, or there is no such curriculum.
     """
-    check_id(config.env)
     assert config.num_problems and config.group_size and config.num_steps
     rule = make_rule(config.curriculum, config.num_steps)
+    ids = config.env.split(",")
+    for env_id in ids:
+        check_id(env_id)
+    options: dict[str, Any] = {"preset": config.preset, "levels": config.levels}
+    if len(ids) > 1:
+        options = {"envs": [{"id": env_id, **options} for env_id in ids]}
     envs: Envs = gym.make_vec(
-        config.env,
+        ids[0] if len(ids) == 1 else "Mixture-v0",
         num_envs=config.num_problems * config.group_size,
         group_size=config.group_size,
-        preset=config.preset,
-        levels=config.levels,
+        **options,
     )
     return vector.Curriculum(vector.PromptFormat(envs, render=policy.render), rule)
+
+
+def arm_names(config: TrainConfig, arms: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what each arm is called: "level 2", or "Zebra-v0 level 2" among several tasks."""
+    ids = config.env.split(",")
+    names = []
+    for arm in arms:
+        place = f"{ids[arm['env']]} " if "env" in arm else ""
+        rest = {key: value for key, value in arm.items() if key != "env"}
+        names.append(place + " ".join(f"{key} {value}" for key, value in rest.items()))
+    return names
 
 
 def algorithm_of(config: TrainConfig) -> Algorithm:
@@ -329,8 +350,9 @@ def begin(config: TrainConfig) -> Training:
     config = replace(config, output=config.output or default_output(config))
     assert config.output is not None
     model_path(config.agent)
-    make_envs(config, load_policy(config.agent))
-    folder = RunFolder.create(config.output, to_record(config))
+    envs = make_envs(config, load_policy(config.agent))
+    record = {**to_record(config), "arms": arm_names(config, envs.arms)}
+    folder = RunFolder.create(config.output, record)
     return Training(config, folder)
 
 

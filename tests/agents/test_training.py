@@ -87,17 +87,43 @@ def test_steps_after_the_last_checkpoint_are_done_again(tiny_model, tmp_path, wh
     assert weights(tmp_path / "run") == weights(whole)
 
 
+def started(tiny_model, path, *flags):
+    """A run in another process that has done its first step."""
+    command = [sys.executable, "-m", "edgewise", "train", "--agent", f"hf:{tiny_model}"]
+    command += ["--output", str(path), "--max-tokens", "12", "--no-evaluate", *flags]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert any(line.startswith("step 1/") for line in process.stdout)
+    return process
+
+
 def test_a_run_that_was_killed_continues_bit_for_bit(tiny_model, tmp_path, whole):
-    path = tmp_path / "run"
-    flags = f"--agent hf:{tiny_model} --output {path} --max-tokens 12 --no-evaluate --preset sec"
-    command = [sys.executable, "-m", "edgewise", "train", *flags.split()]
-    command += ["--checkpoint-every", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert any(line.startswith("step 1/") for line in process.stdout)
-        process.send_signal(signal.SIGKILL)
+    flags = ("--preset", "sec", "--checkpoint-every", "2")
+    with started(tiny_model, tmp_path / "run", *flags) as process:
+        process.kill()
     assert process.returncode == -signal.SIGKILL
-    list(resume(path).steps())
-    assert lines(path) == lines(whole) and weights(path) == weights(whole)
+    list(resume(tmp_path / "run").steps())
+    assert lines(tmp_path / "run") == lines(whole)
+    assert weights(tmp_path / "run") == weights(whole)
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_says_how_to_go_on(tiny_model, tmp_path):
+    with started(tiny_model, tmp_path / "run", "--num-steps", "500") as process:
+        process.send_signal(signal.SIGINT)
+        last = process.stdout.read().splitlines()[-1]
+    assert process.returncode == 0
+    assert f"continue with: edgewise train --resume {tmp_path / 'run'}" in last
+    step = resume(tmp_path / "run").state.step
+    assert f"stopped after step {step};" in last and 1 <= step < 500
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_in_one_line(tiny_model, tmp_path):
+    run = f"{sys.executable} -m edgewise train --agent hf:{tiny_model} --output {tmp_path}/run"
+    limited = f"ulimit -f 20; exec {run} --max-tokens 12 --no-evaluate"  # KiB a file
+    ran = subprocess.run(["bash", "-c", limited], capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert ran.stderr.count("\n") == 1 and "too large" in ran.stderr.lower()
 
 
 @pytest.mark.parametrize("algorithm", ["rloo", "ppo", "reinforce", "reinforce++:kl_coef=0.01"])
@@ -177,3 +203,22 @@ def _folder(path: Path):
     from edgewise.agents.run_folder import RunFolder
 
     return RunFolder.open(path)
+
+
+def test_several_tasks_are_one_environment(tiny_model, tmp_path):
+    envs = "Countdown-v0,ARC1D-v0"
+    training = make(tiny_model, tmp_path / "run", env=envs, preset="seedling", num_steps=1)
+    list(training.steps())
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["arms"][:4] == [
+        "Countdown-v0 level 1",
+        "Countdown-v0 level 2",
+        "Countdown-v0 level 3",
+        "ARC1D-v0 level 1",
+    ]
+    posed = {
+        json.loads(group["problem"])["env"] for group in lines(tmp_path / "run", "groups.jsonl")
+    }
+    assert posed <= {"Countdown-v0", "ARC1D-v0"}
+    card = json.loads((training.finish() / "edgewise.json").read_text())
+    assert card["envs"] == ["Countdown-v0", "ARC1D-v0"] and card["preset"] == "seedling"

@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from edgewise import Frame  # noqa: E402
 from edgewise.agents.policy import Sampling  # noqa: E402
 from edgewise.agents.tokenizer import build_tokenizer  # noqa: E402
 from edgewise.agents.transformers_policy import (  # noqa: E402
@@ -189,3 +190,9 @@ def test_a_folder_that_does_not_load_is_one_clear_line(policy, tmp_path, damage)
     with pytest.raises(ValueError, match="`model` must be a folder or hub id") as caught:
         TransformersPolicy.load(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("after", ["", "Let me think.\n<think>"])
+def test_a_chat_in_the_models_markup_is_that_of_the_frame(policy, after):
+    frame = Frame(before="Be brief.", after=after, chat=True)
+    assert policy.render(frame.messages("1 + 1?")) == frame.text("1 + 1?")
