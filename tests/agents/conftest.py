@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # before anything imports transformers
+
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
@@ -16,7 +18,6 @@ def tiny_model(tmp_path_factory):
     from edgewise.agents.tokenizer import build_tokenizer
     from edgewise.agents.transformers_policy import TransformersPolicy
 
-    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     torch.manual_seed(0)
     tokenizer = build_tokenizer()
     config = transformers.Qwen2Config(
