@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 from edgewise.agents.report import write_report  # noqa: E402
 from edgewise.agents.training import TrainConfig, begin, complete, resume  # noqa: E402
+from edgewise.cli import main  # noqa: E402
 
 
 def lines(path, name="metrics.jsonl"):
@@ -157,6 +158,15 @@ def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_pa
     list(resume(tmp_path / "run").steps())
     assert lines(tmp_path / "run") == lines(whole)
     assert weights(tmp_path / "run") == weights(whole)
+
+
+def test_a_run_that_diverges_says_so_in_one_line(tiny_model, tmp_path, capsys):
+    flags = f"--agent hf:{tiny_model} --output {tmp_path / 'run'} --preset sec --no-evaluate"
+    size = "--max-tokens 12 --learning-rate 1e30 --algorithm reinforce++"
+    assert main(["train", *flags.split(), *size.split()]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.startswith("edgewise: step 2: `logprobs`")
+    assert error.endswith("run/checkpoints/0\n")
 
 
 def test_a_run_folder_that_exists_is_refused(tiny_model, whole):
