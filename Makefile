@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test test-all test-oldest lint install clean FORCE
 
 demo: $(VENV)/train
-	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec --algorithm grpo
+	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
 
 test: install lint
 	$(BIN)/python -m pytest --numprocesses 2

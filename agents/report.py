@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgewise.agents.run_folder import RunFolder
 
-WINDOW = 10  # steps that a curve is averaged over
+WINDOW = 10  # steps that a curve is averaged over, at the most
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -135,8 +135,8 @@ def curve(
 ) -> None:
     """Draw one metric against the step, as a mean over a window of the steps that have it."""
     points = np.array([(m["step"], m[name]) for m in metrics if name in m]).reshape(-1, 2)
-    width = min(WINDOW, len(points))
-    if width:
+    width = min(WINDOW, 1 + len(points) // 4)
+    if len(points):
         kernel = np.ones(width) / width
         smooth = np.convolve(points[:, 1], kernel, mode="valid")
         axes.plot(points[width - 1 :, 0], smooth, label=label)

@@ -19,7 +19,7 @@ from edgewise.envs.zebra_solver import Masks, solution_of
 from edgewise.envs.zebra_trace import Trace, is_grid
 from edgewise.envs.zebra_words import LETTERS, SYMBOLS, VIEWS, WORDS, state
 from edgewise.errors import unknown
-from edgewise.frame import Frame
+from edgewise.frame import SEC_FRAME, Frame
 from edgewise.task import Preset, Protocol, Task, Unsolvable, split_of_key
 
 MAX_ANSWER = 2_000  # characters
@@ -113,15 +113,7 @@ class Zebra(Task[Problem]):
             ood=(4,),
             rewards=(1.0, 0.1, 0.0),
             answer="boxed",
-            frame=Frame(
-                before=(
-                    "A conversation between User and Assistant. The user asks a question, and the "
-                    "Assistant solves it. The assistant first thinks about the reasoning process "
-                    "in the mind and then provides the user with the answer.\nUser: "
-                ),
-                after="\nAssistant: Let me solve this step by step.",
-                max_completion_tokens=4096,
-            ),
+            frame=SEC_FRAME,
             protocol=Protocol(temperature=1.0, num_samples=8),
         ),
         "any": Preset(

@@ -1,13 +1,10 @@
 """A model small enough to train in a test, and a bandit with a table as policy."""
 
 import json
-import os
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-
-os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # before anything imports transformers
 
 
 @pytest.fixture(scope="session")

@@ -91,15 +91,23 @@ def test_steps_after_the_last_checkpoint_are_done_again(tiny_model, tmp_path, wh
 def started(tiny_model, path, *flags):
     """A run in another process that has done its first step."""
     command = [sys.executable, "-m", "edgewise", "train", "--agent", f"hf:{tiny_model}"]
-    command += ["--output", str(path), "--max-tokens", "12", "--no-evaluate", *flags]
+    command += [
+        "--output",
+        str(path),
+        "--max-tokens",
+        "12",
+        "--no-evaluate",
+        "--preset",
+        "sec",
+        *flags,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert any(line.startswith("step 1/") for line in process.stdout)
     return process
 
 
 def test_a_run_that_was_killed_continues_bit_for_bit(tiny_model, tmp_path, whole):
-    flags = ("--preset", "sec", "--checkpoint-every", "2")
-    with started(tiny_model, tmp_path / "run", *flags) as process:
+    with started(tiny_model, tmp_path / "run", "--checkpoint-every", "2") as process:
         process.kill()
     assert process.returncode == -signal.SIGKILL
     list(resume(tmp_path / "run").steps())
