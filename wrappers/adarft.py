@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class AdaRFT(Rule):
     near share.
     """
 
+    paper: ClassVar[str] = "2504.05520"
     signal: Signal = field(default=SuccessRate(), kw_only=True)
     target_success: float = 0.5  # beta, the success aimed at
     sensitivity: float = 2.0  # alpha, positive

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class UCB(Rule):
     counts for each.
     """
 
+    paper: ClassVar[str] = "0805.3415"
     discount: float = 0.95  # gamma, in (0, 1]; 1 never forgets
     exploration: float = 0.5  # b, at least 0, in units of the signal
 

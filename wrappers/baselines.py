@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ class Random(Rule):
     random order. With arms of equal sizes, or without an end, it is `Balanced`.
     """
 
+    paper: ClassVar[str] = "2505.14970"
     sizes: Sequence[float] | None = None  # the number of problems of each arm; None if equal
 
     def __post_init__(self) -> None:
@@ -46,6 +48,8 @@ class Balanced(Rule):
     The baseline "balanced", also called GRPO, of Parashar et al. (2025), arXiv 2506.06632.
     """
 
+    paper: ClassVar[str] = "2506.06632"
+
     def probabilities(self) -> Floats:
         """Return 1 / K for each arm, shape (K,)."""
         return np.full(self.num_arms, 1 / self.num_arms)
@@ -59,6 +63,7 @@ class Subset(Rule):
     are needed for.
     """
 
+    paper: ClassVar[str] = "2506.06632"
     arms: Sequence[int]  # those to pose, counted from 0
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from edgewise.wrappers.signal import Floats, Ints
 
 @dataclass(eq=False)
 class DUMP(Rule):
-    """Distribution-level curriculum by upper confidence bounds.
+    """Draws in proportion to exp of an upper confidence bound of |A|.
 
     With n_d problems posed of arm d, and n of all,
 
@@ -30,6 +30,7 @@ class DUMP(Rule):
     This is the paper. Its released code updates only at validation, from raw rewards.
     """
 
+    paper: ClassVar[str] = "2504.09710"
     window: int = 300  # problems of an arm, at least 1
     temperature: float = 0.1  # tau, positive
 

@@ -33,6 +33,7 @@ class E2HAdaptive(Schedule):
     2 / (K (K + 1)), which is the branch's 0.1 for 4 arms.
     """
 
+    paper: ClassVar[str] = "2506.06632"
     signal: Signal = field(default=AdvantageAndSuccess(), kw_only=True)
     signal_size: ClassVar[int] = 2
     groupdro: float = 1.0  # c_dro

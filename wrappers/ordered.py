@@ -7,6 +7,7 @@ hard is also "CL" of Parashar et al. (2025), arXiv 2506.06632.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ class Ordered(Schedule):
     released code. SEC sorts single problems, so that a batch may straddle two arms; here it does
     not.
     """
+
+    paper: ClassVar[str] = "2505.14970"
 
     def probabilities(self) -> Floats:
         """Return 1 for the arm of the present step and 0 for the others, shape (K,)."""

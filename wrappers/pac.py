@@ -20,7 +20,7 @@ EPSILON = 1e-8  # keeps the sum of the slopes from 0
 
 @dataclass(eq=False)
 class PAC(Rule):
-    """Progress- and advantage-based curriculum.
+    """Thompson sampling on |A|, raised by progress: progress-advantage curriculum.
 
     Of arm i, over the last W training steps that posed it,
 
@@ -39,6 +39,7 @@ class PAC(Rule):
     arm that was not posed has rho = 0 and only widens, to variance 1 at most.
     """
 
+    paper: ClassVar[str] = "2608.30528"
     signal: Signal = field(default=AdvantageAndSuccess(), kw_only=True)
     signal_size: ClassVar[int] = 2
     window: int = 16  # W, at least 2

@@ -7,7 +7,7 @@ Verifiable Environments", arXiv 2511.07317, and its released code.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class RLVE(Rule):
     ladder, which ends at the hardest.
     """
 
+    paper: ClassVar[str] = "2511.07317"
     signal: Signal = field(default=SuccessRate(), kw_only=True)
     width: int = 4  # d, arms in the window, at least 1
     threshold: float = 0.9  # success that is enough, in (0, 1]

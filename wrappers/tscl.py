@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -23,7 +23,7 @@ UNKNOWN = 1.0  # the progress of an arm of which there is too little to tell, as
 
 @dataclass(eq=False)
 class TSCL(Rule):
-    """Teacher-Student Curriculum Learning.
+    """The arm whose scores change most: Teacher-Student Curriculum Learning.
 
     The score r of an arm in a training step is the mean signal of its problems. Its progress is, by
     the four algorithms of the paper,
@@ -44,6 +44,7 @@ class TSCL(Rule):
     largest is computed, so that the draws are the wrapper's and one for each problem.
     """
 
+    paper: ClassVar[str] = "1707.00183"
     signal: Signal = field(default=SuccessRate(), kw_only=True)
     estimate: Literal["online", "naive", "window", "sampling"] = "online"
     learning_rate: float = 0.1  # alpha, in (0, 1]; for online and naive

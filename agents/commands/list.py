@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import gymnasium as gym
 from rich.console import Console
@@ -12,7 +12,7 @@ from rich.table import Table
 from edgewise.agents.commands.parse import parse
 from edgewise.env import ReasoningEnv
 from edgewise.registration import env_ids
-from edgewise.wrappers import CURRICULA
+from edgewise.wrappers import CURRICULA, Rule
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,23 @@ def environments() -> Table:
 
 
 def curricula() -> Table:
-    """Return a row for each curriculum."""
-    table = Table("curriculum", "arguments", "what")
+    """Return a row for each curriculum: its paper, what it is and takes, what it keeps and costs."""
+    table = Table("curriculum", "arXiv", "what, and arguments", "state", "extra cost")
     for name, kind in CURRICULA.items():
-        fields = [field for field in kind.__dataclass_fields__ if field != "signal"]
-        table.add_row(name, " ".join(fields), first_line(kind.__doc__))
+        arguments = " ".join(field.name for field in fields(kind) if field.name != "signal")
+        what = f"{first_line(kind.__doc__)}\n[dim]{arguments}[/dim]"
+        table.add_row(name, kind.paper, what, state_of(kind), kind.cost)
     return table
+
+
+def state_of(kind: type[Rule]) -> str:
+    """Return the names of what a rule of this kind keeps from step to step."""
+    needed = {"num_steps": 1, "arms": [0]}
+    rule = kind(
+        **{field.name: needed[field.name] for field in fields(kind) if field.name in needed}
+    )
+    rule.start(2)
+    return " ".join(rule.state_dict()) or "none"
 
 
 def first_line(docstring: str | None) -> str:
