@@ -226,7 +226,7 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
         preset=config.preset,
         levels=config.levels,
     )
-    return vector.Curriculum(vector.PromptFormat(envs, render=policy.render), rule)
+    return vector.with_rule(vector.PromptFormat(envs, render=policy.render), rule)
 
 
 def make_algorithm(config: TrainConfig, sampling: Sampling) -> grpo.GRPOConfig:

@@ -7,13 +7,15 @@ arXiv 2504.05520, and its code.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
+from edgewise.wrappers.problem_rule import ProblemRule, nearest
 from edgewise.wrappers.rule import Rule
-from edgewise.wrappers.signal import Floats, Ints, Signal, SuccessRate
+from edgewise.wrappers.signal import Floats, Groups, Ints, Signal, SuccessRate
 
 HARDEST = 100.0  # difficulties are in [0, 100]
 
@@ -40,13 +42,7 @@ class AdaRFT(Rule):
 
     def __post_init__(self) -> None:
         """Check the arguments."""
-        for name in ("sensitivity", "step_size"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"`{name}` must be positive, got {getattr(self, name)}")
-        if not 0 <= self.target_success <= 1:
-            raise ValueError(f"`target_success` must be in [0, 1], got {self.target_success}")
-        if not 0 <= self.target <= HARDEST:
-            raise ValueError(f"`target` must be in [0, 100], got {self.target}")
+        check(self.target_success, self.sensitivity, self.step_size, self.target)
 
     def start(self, num_arms: int) -> None:
         """Go back to the first target."""
@@ -57,8 +53,8 @@ class AdaRFT(Rule):
         """Return 1 for the arm nearest to the target and 0 for the others, shape (K,)."""
         difficulties = np.linspace(0.0, HARDEST, self.num_arms)
         distance = np.abs(difficulties - self.now)
-        nearest = np.isclose(distance, distance.min(), rtol=0.0, atol=1e-9)
-        probabilities: Floats = nearest / nearest.sum()
+        close = np.isclose(distance, distance.min(), rtol=0.0, atol=1e-9)
+        probabilities: Floats = close / close.sum()
         return probabilities
 
     def update(self, arms: Ints, signal: Floats) -> None:
@@ -83,3 +79,56 @@ def moved(
     """Return the next target difficulty after a step of mean success `success`."""
     step = step_size * math.tanh(sensitivity * (success - target_success))
     return min(max(target + step, 0.0), HARDEST)
+
+
+@dataclass(eq=False)
+class AdaRFTProblems(ProblemRule):
+    """The problems whose difficulty is nearest to a target that follows the success of the learner.
+
+    As `AdaRFT`, over single problems: those of the smallest |d - T|, equal ones at random, where the
+    code may pick the same ones again and again.
+    """
+
+    paper: ClassVar[str] = "2504.05520"
+    target_success: float = 0.5  # beta, the success aimed at
+    sensitivity: float = 2.0  # alpha, positive
+    step_size: float = 50.0  # eta, positive
+    target: float = 0.0  # the first T, in [0, 100]
+
+    def __post_init__(self) -> None:
+        """Check the arguments."""
+        check(self.target_success, self.sensitivity, self.step_size, self.target)
+
+    def start(self, names: Sequence[str], difficulties: Sequence[float]) -> None:
+        """Go back to the first target."""
+        super().start(names, difficulties)
+        self.now = self.target  # T
+
+    def choose(self, num_problems: int, rng: np.random.Generator) -> Ints:
+        """Take the problems nearest to the target."""
+        return nearest(np.abs(self.difficulties - self.now), num_problems, rng)
+
+    def learn(self, rows: Ints, groups: Groups) -> None:
+        """Move the target."""
+        success = float(groups.correct.mean())
+        arguments = (self.target_success, self.sensitivity, self.step_size)
+        self.now = moved(self.now, success, *arguments)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the target."""
+        return {"target": self.now}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the target."""
+        self.now = state["target"]
+
+
+def check(target_success: float, sensitivity: float, step_size: float, target: float) -> None:
+    """Raise ValueError if AdaRFT cannot have one of its hyperparameters."""
+    for name, value in (("sensitivity", sensitivity), ("step_size", step_size)):
+        if value <= 0:
+            raise ValueError(f"`{name}` must be positive, got {value}")
+    if not 0 <= target_success <= 1:
+        raise ValueError(f"`target_success` must be in [0, 1], got {target_success}")
+    if not 0 <= target <= HARDEST:
+        raise ValueError(f"`target` must be in [0, 100], got {target}")

@@ -8,14 +8,19 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from edgewise.errors import unknown
-from edgewise.wrappers.adarft import AdaRFT
+from edgewise.wrappers.adarft import AdaRFT, AdaRFTProblems
 from edgewise.wrappers.bandits import UCB, Regression, Thompson
 from edgewise.wrappers.baselines import Balanced, Random, Subset
 from edgewise.wrappers.dump import DUMP
 from edgewise.wrappers.e2h import E2HCosine, E2HGaussian, E2HNoFading
 from edgewise.wrappers.e2h_adaptive import E2HAdaptive
+from edgewise.wrappers.greso import GRESO
+from edgewise.wrappers.learnability import DOTS, SFL
+from edgewise.wrappers.mopps import MoPPS
 from edgewise.wrappers.ordered import Ordered, Reverse
 from edgewise.wrappers.pac import PAC
+from edgewise.wrappers.plr import PLR
+from edgewise.wrappers.problem_rule import ProblemRule, RandomProblems
 from edgewise.wrappers.rlve import RLVE
 from edgewise.wrappers.rule import Rule
 from edgewise.wrappers.sec import SEC
@@ -52,6 +57,15 @@ CURRICULA: dict[str, type[Rule]] = {
     "rlve": RLVE,
     "adarft": AdaRFT,
 }
+PROBLEM_CURRICULA: dict[str, type[ProblemRule]] = {  # which choose problems of a pool
+    "random-problems": RandomProblems,
+    "plr": PLR,
+    "mopps": MoPPS,
+    "sfl": SFL,
+    "greso": GRESO,
+    "dots": DOTS,
+    "adarft-problems": AdaRFTProblems,
+}
 SIGNALS: dict[str, type[Signal]] = {
     "mean-abs-advantage": MeanAbsAdvantage,
     "success-rate": SuccessRate,
@@ -63,20 +77,23 @@ SIGNALS: dict[str, type[Signal]] = {
 }
 
 
-def make_rule(text: str, num_steps: int) -> Rule:
+def make_rule(text: str, num_steps: int) -> Rule | ProblemRule:
     """Return the rule that `text` names, with its arguments: "sec:learning_rate=0.5:temperature=1".
 
     A rule that needs `num_steps`, the length of the training run, is given it.
 
-    >>> make_rule("sec:temperature=0.4", num_steps=100).temperature
-    0.4
-    >>> make_rule("sec:signal=progress", num_steps=100).signal
-    Progress(of=MeanReward())
+    >>> make_rule("ucb:discount=0.9", num_steps=100)
+    UCB(signal=MeanAbsAdvantage(), discount=0.9, exploration=0.5)
+    >>> make_rule("plr", num_steps=100)
+    PLR(beta=0.1, staleness=0.1, replay=None, signal=MeanAbsAdvantage())
+    >>> make_rule("ucb:signal=progress", num_steps=100)
+    UCB(signal=Progress(of=MeanReward()), discount=0.95, exploration=0.5)
 
     Raises:
         ValueError: If there is no such rule or argument, or its value is refused.
     """
-    rule: Rule = construct("curriculum", text, CURRICULA, num_steps=num_steps)
+    kinds = {**CURRICULA, **PROBLEM_CURRICULA}
+    rule: Rule | ProblemRule = construct("curriculum", text, kinds, num_steps=num_steps)
     return rule
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from edgewise.agents.commands.parse import parse
 from edgewise.env import ReasoningEnv
 from edgewise.registration import env_ids
-from edgewise.wrappers import CURRICULA, Rule
+from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,24 @@ def environments() -> Table:
 def curricula() -> Table:
     """Return a row for each curriculum: its paper, what it is and takes, what it keeps and costs."""
     table = Table("curriculum", "arXiv", "what, and arguments", "state", "extra cost")
-    for name, kind in CURRICULA.items():
+    kinds: dict[str, type[Rule | ProblemRule]] = {**CURRICULA, **PROBLEM_CURRICULA}
+    for name, kind in kinds.items():
         arguments = " ".join(field.name for field in fields(kind) if field.name != "signal")
         what = f"{first_line(kind.__doc__)}\n[dim]{arguments}[/dim]"
         table.add_row(name, kind.paper, what, state_of(kind), kind.cost)
     return table
 
 
-def state_of(kind: type[Rule]) -> str:
+def state_of(kind: type[Rule | ProblemRule]) -> str:
     """Return the names of what a rule of this kind keeps from step to step."""
     needed = {"num_steps": 1, "arms": [0]}
     rule = kind(
         **{field.name: needed[field.name] for field in fields(kind) if field.name in needed}
     )
-    rule.start(2)
+    if isinstance(rule, ProblemRule):
+        rule.start(["problem"], [0.0])
+    else:
+        rule.start(2)
     return " ".join(rule.state_dict()) or "none"
 
 

@@ -14,7 +14,7 @@ from edgewise.wrappers import (
     RewardVariance,
     SuccessRate,
 )
-from edgewise.wrappers.lesson import summarize
+from edgewise.wrappers.lesson import of_arms, of_groups
 from edgewise.wrappers.signal import group_advantages
 
 ARMS = np.array([0, 1])
@@ -68,7 +68,8 @@ def test_shaped_rewards_differ_where_nothing_is_right():
     rule = Random()
     rule.start(2)
     half = [0.1] * 4 + [0.0] * 4
-    metrics = summarize(ARMS, groups(half, half), rule)
+    told = groups(half, half)
+    metrics = {**of_groups(told), **of_arms(ARMS, told, rule)}
     assert metrics["abs_advantage"] == pytest.approx(0.935, abs=5e-4)
     assert metrics["effective_prompt_ratio"] == 1.0
     assert metrics["abs_advantage_correct"] == metrics["effective_prompt_ratio_correct"] == 0.0
