@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import gymnasium as gym
 from rich.console import Console
@@ -60,7 +61,7 @@ def curricula() -> Table:
 
 def state_of(kind: type[Rule | ProblemRule]) -> str:
     """Return the names of what a rule of this kind keeps from step to step."""
-    needed = {"num_steps": 1, "arms": [0]}
+    needed: dict[str, Any] = {"num_steps": 1, "arms": [0]}
     rule = kind(
         **{field.name: needed[field.name] for field in fields(kind) if field.name in needed}
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -16,7 +16,7 @@ from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.problem_rule import ProblemRule
 from edgewise.wrappers.rule import Rule
 from edgewise.wrappers.vector.curriculum import Curriculum
-from edgewise.wrappers.vector.texts import Texts, TextWrapper
+from edgewise.wrappers.vector.texts import Actions, Texts, TextWrapper
 
 MAX_DRAWS = 20  # for each problem of the pool, before it stays smaller
 
@@ -30,7 +30,7 @@ class ProblemCurriculum(Curriculum):
 
     def __init__(
         self,
-        env: gym.vector.VectorEnv[Texts, Sequence[str], NDArray[Any]],
+        env: gym.vector.VectorEnv[Texts, Actions, NDArray[Any]],
         rule: ProblemRule | Mapping[str, Any],
         pool_size: int = 1000,
         pool_seed: int = 0,
@@ -91,7 +91,7 @@ def draw_pool(
 
 
 def with_rule(
-    envs: gym.vector.VectorEnv[Texts, Sequence[str], NDArray[Any]], rule: Rule | ProblemRule
+    envs: gym.vector.VectorEnv[Texts, Actions, NDArray[Any]], rule: Rule | ProblemRule
 ) -> Curriculum:
     """Return `envs` under the curriculum that carries out `rule`, over arms or over problems."""
     return (
