@@ -18,6 +18,7 @@ class Filter(ABC):
     """A test of groups of completions."""
 
     paper: ClassVar[str]  # its arXiv id
+    cost: ClassVar[str] = "rejected groups"  # what is needed beside the completions trained on
 
     @abstractmethod
     def __call__(self, rewards: Tensor, correct: Tensor) -> Tensor:
@@ -87,6 +88,7 @@ class SPEED(Filter):
     """
 
     paper: ClassVar[str] = "2506.09016"
+    cost: ClassVar[str] = "rejected screenings"
     screen: int = 4  # completions made first, at least 2 and fewer than G
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ class ProblemRule(ABC):
     """
 
     paper: ClassVar[str] = ""  # its arXiv id
-    cost: ClassVar[str] = "none"  # what is computed or sampled beside the completions trained on
+    cost: ClassVar[str] = "a pool"  # what is needed beside the completions trained on
 
     def start(self, names: Sequence[str], difficulties: Sequence[float]) -> None:
         """Forget everything; the pool has problems with `names` and `difficulties`, both (N,).

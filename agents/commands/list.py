@@ -7,10 +7,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import gymnasium as gym
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from edgewise.agents.commands.parse import parse
+from edgewise.agents.filters import FILTERS
 from edgewise.env import ReasoningEnv
 from edgewise.registration import env_ids
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule
@@ -49,13 +51,18 @@ def environments() -> Table:
 
 
 def curricula() -> Table:
-    """Return a row for each curriculum: its paper, what it is and takes, what it keeps and costs."""
-    table = Table("curriculum", "arXiv", "what, and arguments", "state", "extra cost")
+    """Return a row for each rule and filter: its paper, what it is, what it keeps and costs."""
+    table = Table("curriculum", "arXiv", "what, its arguments and its state", "cost", box=SIMPLE)
     kinds: dict[str, type[Rule | ProblemRule]] = {**CURRICULA, **PROBLEM_CURRICULA}
     for name, kind in kinds.items():
         arguments = " ".join(field.name for field in fields(kind) if field.name != "signal")
-        what = f"{first_line(kind.__doc__)}\n[dim]{arguments}[/dim]"
-        table.add_row(name, kind.paper, what, state_of(kind), kind.cost)
+        notes = f"takes: {arguments or 'nothing'}\nkeeps: {state_of(kind)}"
+        what = f"{first_line(kind.__doc__)}\n[dim]{notes}[/dim]"
+        table.add_row(name, kind.paper, what, kind.cost)
+    for name, test in FILTERS.items():
+        table.add_row(f"filter={name}", test.paper, first_line(test.__doc__), test.cost)
+    for column in table.columns[:2]:
+        column.no_wrap = True
     return table
 
 
@@ -69,7 +76,7 @@ def state_of(kind: type[Rule | ProblemRule]) -> str:
         rule.start(["problem"], [0.0])
     else:
         rule.start(2)
-    return " ".join(rule.state_dict()) or "none"
+    return " ".join(rule.state_dict()) or "nothing"
 
 
 def first_line(docstring: str | None) -> str:

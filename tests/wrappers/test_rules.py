@@ -114,7 +114,9 @@ def test_permuting_the_arms_permutes_the_probabilities(text):
         np.testing.assert_allclose(other[order], own, atol=1e-9)
 
 
-@pytest.mark.parametrize("text", ["e2h-cosine", "e2h-cosine:variant=paper", "regression"])
+@pytest.mark.parametrize(
+    "text", ["e2h-cosine", "e2h-cosine:variant=paper", "e2h-gaussian:beta=1", "regression"]
+)
 def test_reversing_the_arms_reverses_the_probabilities(text):
     order = np.arange(5)[::-1]
     own, other = (list(learned(make(text), 5, 12, by)) for by in (None, order))
