@@ -1,21 +1,25 @@
 # Each target sets up all it needs: Python 3.11 or later, make and git are enough.
 PYTHON ?= python3
 VENV := .venv
+OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 FOLDERS := core envs wrappers agents benchmarks
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-all lint install clean FORCE
+.PHONY: demo test test-all test-oldest lint install clean FORCE
 
 demo: $(VENV)/train
-	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec --algorithm grpo
+	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
 
 test: install lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 test-all: install lint
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest --numprocesses 2 -m "slow or not slow"
+
+test-oldest: $(OLDEST)/done
+	$(OLDEST)/bin/python -m pytest tests/core tests/envs tests/wrappers
 
 lint: install
 	$(BIN)/ruff check .
@@ -42,5 +46,11 @@ $(VENV)/files: FORCE
 	@find $(FOLDERS) -type f -not -name '*.pyc' | sort > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# the oldest gymnasium and numpy that are supported; that numpy has wheels for Python 3.11 at most
+$(OLDEST)/done: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable . pytest hypothesis
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(OLDEST) build dist *.egg-info

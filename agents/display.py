@@ -20,10 +20,10 @@ LINE_EVERY = 10  # steps, where there is no terminal
 class Display:
     """Show the metrics of each step, smoothed, with one row for each arm."""
 
-    def __init__(self, console: Console, arms: Sequence[Mapping[str, Any]], num_steps: int) -> None:
-        """Show `num_steps` steps of training on `arms`, options of `reset`."""
+    def __init__(self, console: Console, arms: Sequence[str], num_steps: int) -> None:
+        """Show `num_steps` steps of training on `arms`, by name."""
         self.console = console
-        self.names = [" ".join(f"{key} {value}" for key, value in arm.items()) for arm in arms]
+        self.names = arms
         self.num_steps = num_steps
         self.smooth: dict[str, float] = {}
         self.live = Live(console=console, transient=False, refresh_per_second=4)
@@ -111,9 +111,9 @@ def clock(seconds: float) -> str:
 
 def score_line(score: LevelScore) -> str:
     """Return one level's score in one line."""
-    kind = " (OOD)" if score.ood else ""
+    kind = " OOD" if score.ood else ""
     return (
-        f"level {score.level}{kind}: pass@1 {score.pass_at_1:.3f} "
+        f"{score.env} {score.level}{kind}: pass@1 {score.pass_at_1:.3f} "
         f"[{score.low:.3f}, {score.high:.3f}]  pass@{score.k} {score.pass_at_k:.3f}  "
         f"format {score.format_rate:.3f}  truncated {score.truncated:.3f}  "
         f"{score.mean_length:.0f} tokens"
@@ -123,10 +123,10 @@ def score_line(score: LevelScore) -> str:
 def score_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
     """Return the scores of each level before and after training, and the gain."""
     k = f"pass@{before['levels'][0]['k']}"
-    table = Table("level", "pass@1 before", "after", "gain", f"{k} before", "after")
+    table = Table("test problems", "pass@1 before", "after", "gain", f"{k} before", "after")
     for one, two in zip(before["levels"], after["levels"], strict=True):
         table.add_row(
-            f"{one['level']}{' OOD' if one['ood'] else ''}",
+            f"{one['env']} {one['level']}{' OOD' if one['ood'] else ''}",
             *compared(one["pass_at_1"], two["pass_at_1"]),
             *compared(one["pass_at_k"], two["pass_at_k"])[:2],
         )

@@ -26,6 +26,7 @@ Z = 1.96  # two-sided 95 % of the normal distribution
 class LevelScore:
     """What a policy scores on one level; all but the counts and k are fractions or tokens."""
 
+    env: str
     level: int
     ood: bool  # whether the level is kept out of training
     num_problems: int
@@ -99,7 +100,7 @@ def evaluate(
             sample(problems[: len(deep)], plan.k, *arguments),
             sample(problems[len(deep) :], plan.num_samples, *arguments),
         ]
-        score = summarize(level, level in single.preset.ood, parts, plan)
+        score = summarize(env_id, level, level in single.preset.ood, parts, plan)
         progress(score)
         scores.append(score)
     return scores
@@ -146,7 +147,9 @@ def sample(
     return {name: np.concatenate([empty, *arrays]) for name, arrays in found.items()}
 
 
-def summarize(level: int, ood: bool, parts: Sequence[Samples], plan: EvaluationPlan) -> LevelScore:
+def summarize(
+    env_id: str, level: int, ood: bool, parts: Sequence[Samples], plan: EvaluationPlan
+) -> LevelScore:
     """Return the score of a level; `parts` are samples of the problems for pass@k, and the others."""
     first = {
         name: np.concatenate([part[name][:, : plan.num_samples] for part in parts]) for name in KEYS
@@ -156,6 +159,7 @@ def summarize(level: int, ood: bool, parts: Sequence[Samples], plan: EvaluationP
     deep = parts[0]["correct"] if len(parts[0]["correct"]) else first["correct"]
     k = min(plan.k, deep.shape[1])
     return LevelScore(
+        env=env_id,
         level=level,
         ood=ood,
         num_problems=len(rates),

@@ -22,7 +22,7 @@ def write_report(folder: RunFolder) -> Path:
     config = folder.read("config.json")
     metrics = list(folder.lines("metrics.jsonl"))
     if metrics:
-        draw(metrics, folder.path / "report.png")
+        draw(metrics, config["arms"], folder.path / "report.png")
     text = "\n".join(
         [
             f"# {config['env']}, {config['curriculum']}, {config['algorithm']}, seed {config['seed']}",
@@ -45,13 +45,13 @@ def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]])
     rollouts = sum(
         config["num_problems"] * config["group_size"] + m["num_extra_rollouts"] for m in metrics
     )
+    tokens = sum(m["num_tokens"] + m["num_extra_tokens"] for m in metrics)
     seconds = sum(m["time/step_seconds"] for m in metrics)
     lines = [
         f"- model {config['agent']}, preset {config['preset']}, learning rate {config['learning_rate']:g}",
         f"- {len(metrics)} of {config['num_steps']} steps of {config['num_problems']} problems, "
         f"{config['group_size']} completions each",
-        f"- {rollouts:,.0f} completions, {sum(m['num_tokens'] for m in metrics):,.0f} tokens "
-        f"in {seconds:,.0f} s of training",
+        f"- {rollouts:,.0f} completions, {tokens:,.0f} tokens in {seconds:,.0f} s of training",
     ]
     if metrics and "arm/0_probability" in metrics[-1]:
         distance = np.mean([total_variation(probabilities(m)) for m in metrics])
@@ -76,7 +76,7 @@ def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
     ]
     for old, new in zip(before["levels"], after["levels"], strict=True):
         lines.append(
-            f"| {old['level']}{' (OOD)' if old['ood'] else ''} | {interval(old)} | {interval(new)} "
+            f"| {old['env']} {old['level']}{' (OOD)' if old['ood'] else ''} | {interval(old)} | {interval(new)} "
             f"| {new['pass_at_1'] - old['pass_at_1']:+.3f} | {old['pass_at_k']:.3f} "
             f"| {new['pass_at_k']:.3f} | {new['format_rate']:.3f} | {new['truncated']:.3f} |"
         )
@@ -105,7 +105,7 @@ def total_variation(distribution: NDArray[np.float64]) -> float:
     return float(np.abs(distribution - 1 / len(distribution)).sum() / 2)
 
 
-def draw(metrics: Sequence[Mapping[str, float]], path: Path) -> None:
+def draw(metrics: Sequence[Mapping[str, float]], names: Sequence[str], path: Path) -> None:
     """Draw reward, accuracy per arm, arm probabilities and effective prompt ratio."""
     figure = Figure(figsize=(11, 7), layout="constrained")
     reward, accuracy, arms, effective = figure.subplots(2, 2).flat
@@ -113,7 +113,7 @@ def draw(metrics: Sequence[Mapping[str, float]], path: Path) -> None:
     curve(reward, metrics, "reward", "mean reward")
     curve(effective, metrics, "effective_prompt_ratio", "groups whose rewards differ", top=1.0)
     shares = np.array([probabilities(m) for m in metrics])  # (steps, K)
-    names = [f"arm {arm}" for arm in range(shares.shape[1])]
+    names = names[: shares.shape[1]]  # none without a curriculum
     if names:
         arms.stackplot(steps, shares.T, labels=names, alpha=0.8)
         arms.legend(loc="lower left", fontsize=8)

@@ -4,30 +4,63 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium as gym
 import torch
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from edgewise.agents import grpo
+from edgewise.agents import grpo, ppo, reinforce, rloo
 from edgewise.agents.evaluation import EvaluationPlan, LevelScore, as_records, evaluate
 from edgewise.agents.models import load_policy, made_for, model_path
-from edgewise.agents.policy import Sampling
-from edgewise.agents.rollout import Envs
+from edgewise.agents.policy import Policy, Sampling
+from edgewise.agents.rollout import Envs, Rollout
 from edgewise.agents.run_folder import RunFolder, group_records
 from edgewise.agents.transformers_policy import TransformersPolicy
+from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
 from edgewise.wrappers import make_rule, vector
 from edgewise.wrappers.catalogue import construct
 from edgewise.wrappers.rule import to_json
 
-ALGORITHMS = {"grpo": grpo.GRPOConfig}
 SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_rate": 1e-6}
+
+
+class State(Protocol):
+    """What an algorithm changes beside the policy."""
+
+    step: int
+    rollout: Rollout | None
+    abs_advantages: Tensor | None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return tensors, numbers and lists."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """What the file of an algorithm has; a config says which `min_group_size` it needs."""
+
+    config: type[Any]
+    start: Callable[[Policy, Any], State]
+    train: Callable[[Envs, Policy, Any, Any], Iterator[dict[str, float]]]
+
+
+ALGORITHMS = {
+    "grpo": Algorithm(grpo.GRPOConfig, grpo.start, grpo.train),
+    "rloo": Algorithm(rloo.RLOOConfig, rloo.start, rloo.train),
+    "ppo": Algorithm(ppo.PPOConfig, ppo.start, ppo.train),
+    "reinforce": Algorithm(reinforce.REINFORCEConfig, reinforce.start, reinforce.train),
+    "reinforce++": Algorithm(reinforce.REINFORCEPlusPlusConfig, reinforce.start, reinforce.train),
+}
 
 
 @dataclass(frozen=True)
@@ -35,11 +68,11 @@ class TrainConfig:
     """Train a language model on an environment, under a curriculum."""
 
     env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them."""
+    """Environment id, as `edgewise list` prints them, or several, with commas between."""
     curriculum: str = "sec"
     """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
     algorithm: str = "grpo"
-    """Algorithm, with its arguments: grpo, grpo:num_epochs=2:clip_eps=0.1 ..."""
+    """Algorithm, with its arguments: grpo, rloo, ppo, reinforce, reinforce++, ppo:num_epochs=2 ..."""
     agent: str = "seedling"
     """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
     preset: str | None = None
@@ -51,7 +84,7 @@ class TrainConfig:
     num_problems: int | None = None
     """Problems in a batch, P; by default the model's own number, else 256, as in SEC."""
     group_size: int | None = None
-    """Completions of each problem, G, at least 2; by default the model's own number, else 8."""
+    """Completions of each problem, G; by default the model's own number, else 8, as in SEC."""
     learning_rate: float | None = None
     """Learning rate of AdamW; by default the model's own, else 1e-6, as in SEC."""
     temperature: float = 1.0
@@ -75,12 +108,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check what nothing else checks."""
-        for name in ("num_steps", "num_problems", "checkpoint_every", "threads", "max_tokens"):
+        counts = ("num_steps", "num_problems", "group_size", "max_tokens")
+        for name in (*counts, "checkpoint_every", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {value}")
-        if self.group_size is not None and self.group_size < 2:
-            raise ValueError(f"`group_size` must be at least 2 for GRPO, got {self.group_size}")
         if self.temperature <= 0:
             raise ValueError(f"`temperature` must be positive, got {self.temperature}")
 
@@ -93,7 +125,7 @@ def complete(config: TrainConfig) -> TrainConfig:
     """
     card = made_for(config.agent)
     defaults = {**SEC_SIZE, **card["train"]}
-    if config.env in card["envs"]:
+    if set(config.env.split(",")) <= set(card["envs"]):
         defaults["preset"] = card["preset"]
     given = {name: value for name, value in defaults.items() if getattr(config, name) is None}
     return replace(config, **given)
@@ -101,8 +133,9 @@ def complete(config: TrainConfig) -> TrainConfig:
 
 def default_output(config: TrainConfig) -> Path:
     """Return the first free folder runs/ENV-CURRICULUM-ALGORITHM-sSEED[-N]."""
-    parts = (config.env.removesuffix("-v0").lower(), config.curriculum, config.algorithm)
-    name = "-".join([*(part.split(":")[0] for part in parts), f"s{config.seed}"])
+    envs = config.env.replace("-v0", "").replace(",", "-").lower()
+    parts = (envs, config.curriculum.split(":")[0], config.algorithm.split(":")[0])
+    name = "-".join([*parts, f"s{config.seed}"])
     names = [name, *(f"{name}-{number}" for number in range(2, 1_000))]
     return next(path for path in map(Path("runs").joinpath, names) if not path.exists())
 
@@ -121,14 +154,16 @@ class Training:
         self.policy: TransformersPolicy = load_policy(config.agent)
         self.envs = make_envs(config, self.policy)
         base: Any = self.envs.unwrapped
-        self.preset, self.preset_name = base.env.preset, base.env.preset_name
+        self.members: list[ReasoningEnv] = base.env.members
+        frames = [member.preset.frame for member in self.members]
         self.sampling = Sampling(
-            max_tokens=config.max_tokens or self.preset.frame.max_completion_tokens,
+            max_tokens=config.max_tokens or max(frame.max_completion_tokens for frame in frames),
             temperature=config.temperature,
-            stop=self.preset.frame.stop,
+            stop=tuple(sorted({stop for frame in frames for stop in frame.stop})),
         )
-        self.algorithm = make_algorithm(config, self.sampling)
-        self.state = grpo.start(self.policy, self.algorithm)
+        self.hyperparameters = make_hyperparameters(config, self.sampling)
+        self.algorithm = algorithm_of(config)
+        self.state = self.algorithm.start(self.policy, self.hyperparameters)
         self.envs.reset(seed=config.seed)  # seeds the draws; the first batch is drawn by `collect`
         self.restore()
 
@@ -148,12 +183,19 @@ class Training:
         self.folder.checkpoint(self.policy, self.state.state_dict(), self.envs.state_dict())
 
     def steps(self) -> Generator[dict[str, float]]:
-        """Train, record each step, and yield its metrics; close the iterator to stop and save."""
+        """Train, record each step, and yield its metrics; close the iterator to stop and save.
+
+        Raises:
+            FloatingPointError: If a reward, the loss or its gradient is not finite; the latest
+                checkpoint is of a step before.
+        """
         logs = str(self.folder.path / "tensorboard")
         with closing(SummaryWriter(logs, purge_step=self.state.step + 1)) as writer:
             began = time.perf_counter()
             try:
-                for metrics in grpo.train(self.envs, self.policy, self.algorithm, self.state):
+                for metrics in self.algorithm.train(
+                    self.envs, self.policy, self.hyperparameters, self.state
+                ):
                     seconds = time.perf_counter() - began
                     metrics["time/step_seconds"] = seconds
                     metrics["time/tokens_per_second"] = metrics["num_tokens"] / seconds
@@ -167,6 +209,11 @@ class Training:
             except GeneratorExit:  # between two steps; in the middle of one nothing is saved
                 self.save()
                 raise
+            except FloatingPointError as error:
+                kept = self.folder.checkpoints()[-1]
+                raise FloatingPointError(
+                    f"step {self.state.step + 1}: {error}; the last checkpoint is {kept}"
+                ) from error
             self.save()
 
     def record(self, metrics: Mapping[str, float]) -> None:
@@ -187,17 +234,20 @@ class Training:
         """Evaluate on all levels, unless the file `name` says how that came out, and write it."""
         scores: dict[str, Any] | None = self.folder.read(name)
         if scores is None:
-            scores = as_records(
-                evaluate(
+            found: list[LevelScore] = []
+            for member, env_id in zip(self.members, self.config.env.split(","), strict=True):
+                protocol = member.preset.protocol
+                sampling = replace(self.sampling, temperature=protocol.temperature)
+                found += evaluate(
                     self.policy,
-                    self.config.env,
+                    env_id,
                     self.config.evaluation,
-                    replace(self.sampling, temperature=self.preset.protocol.temperature),
+                    sampling,
                     render=self.policy.render,
                     progress=progress,
                     preset=self.config.preset,
                 )
-            )
+            scores = as_records(found)
             self.folder.write(name, scores)
         return scores
 
@@ -205,7 +255,7 @@ class Training:
         """Write the trained model, with what it was made for, and return its folder."""
         path = self.folder.path / "model"
         self.policy.save(path)
-        card = {"envs": [self.config.env], "preset": self.preset_name}
+        card = {"envs": self.config.env.split(","), "preset": self.members[0].preset_name}
         self.folder.write("model/edgewise.json", {**made_for(self.config.agent), **card})
         return path
 
@@ -216,44 +266,70 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
     Raises:
         ValueError: If the environment refuses its arguments, or there is no such curriculum.
     """
-    check_id(config.env)
     assert config.num_problems and config.group_size and config.num_steps
     rule = make_rule(config.curriculum, config.num_steps)
+    ids = config.env.split(",")
+    for env_id in ids:
+        check_id(env_id)
+    options: dict[str, Any] = {"preset": config.preset, "levels": config.levels}
+    if len(ids) > 1:
+        options = {"envs": [{"id": env_id, **options} for env_id in ids]}
     envs: Envs = gym.make_vec(
-        config.env,
+        ids[0] if len(ids) == 1 else "Mixture-v0",
         num_envs=config.num_problems * config.group_size,
         group_size=config.group_size,
-        preset=config.preset,
-        levels=config.levels,
+        **options,
     )
     return vector.with_rule(vector.PromptFormat(envs, render=policy.render), rule)
 
 
-def make_algorithm(config: TrainConfig, sampling: Sampling) -> grpo.GRPOConfig:
-    """Return the hyperparameters that the command line names.
+def arm_names(config: TrainConfig, arms: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what each arm is called: "level 2", or "Zebra-v0 level 2" among several tasks."""
+    ids = config.env.split(",")
+    names = []
+    for arm in arms:
+        place = f"{ids[arm['env']]} " if "env" in arm else ""
+        rest = {key: value for key, value in arm.items() if key != "env"}
+        names.append(place + " ".join(f"{key} {value}" for key, value in rest.items()))
+    return names
+
+
+def algorithm_of(config: TrainConfig) -> Algorithm:
+    """Return the algorithm that the command line names, without its arguments."""
+    return ALGORITHMS[config.algorithm.split(":")[0]]
+
+
+def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
+    """Return the config of the algorithm that the command line names.
 
     Raises:
-        ValueError: If there is no such algorithm or argument.
+        ValueError: If there is no such algorithm or argument, or the groups are too small for it.
     """
-    algorithm: grpo.GRPOConfig = construct(
+    hyperparameters: Any = construct(
         "algorithm",
         config.algorithm,
-        ALGORITHMS,
+        {name: algorithm.config for name, algorithm in ALGORITHMS.items()},
         num_steps=config.num_steps,
         learning_rate=config.learning_rate,
         sampling=sampling,
         seed=config.seed,
     )
-    return algorithm
+    assert config.group_size is not None
+    if config.group_size < hyperparameters.min_group_size:
+        raise ValueError(
+            f"`group_size` must be at least {hyperparameters.min_group_size} "
+            f"for {config.algorithm}, got {config.group_size}"
+        )
+    return hyperparameters
 
 
 def to_record(config: TrainConfig) -> dict[str, Any]:
     """Return `config` for JSON, with the rule and the algorithm in full."""
     assert config.num_steps
     record: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
-    algorithm = make_algorithm(config, Sampling())
+    hyperparameters = make_hyperparameters(config, Sampling())
     details = {"rule": to_json(make_rule(config.curriculum, config.num_steps))}
-    return {**record, **details, "hyperparameters": asdict(algorithm)}
+    return {**record, **details, "hyperparameters": asdict(hyperparameters)}
 
 
 def from_record(record: Mapping[str, Any]) -> TrainConfig:
@@ -274,8 +350,9 @@ def begin(config: TrainConfig) -> Training:
     config = replace(config, output=config.output or default_output(config))
     assert config.output is not None
     model_path(config.agent)
-    make_envs(config, load_policy(config.agent))
-    folder = RunFolder.create(config.output, to_record(config))
+    envs = make_envs(config, load_policy(config.agent))
+    record = {**to_record(config), "arms": arm_names(config, envs.base.arms)}
+    folder = RunFolder.create(config.output, record)
     return Training(config, folder)
 
 

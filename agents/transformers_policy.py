@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
+from torch.nn.utils import skip_init
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from edgewise.agents.policy import Completions, Sampling
@@ -43,6 +44,7 @@ class TransformersPolicy:
         known = {end for end in (*ends, tokenizer.eos_token_id) if end is not None}
         if not known:
             raise ValueError("`tokenizer` must have an end-of-sequence token, got none")
+        self.value_head = value_head(model)
         self.ends = torch.tensor(sorted(known), device=model.device)
         self.padding: int = tokenizer.pad_token_id
         if tokenizer.pad_token_id is None:
@@ -67,7 +69,7 @@ class TransformersPolicy:
         return cls(model.to(dtype), tokenizer)
 
     def save(self, folder: str | Path) -> None:
-        """Write model and tokenizer to `folder`, for `load`.
+        """Write model and tokenizer to `folder`, for `load`, without the value head.
 
         Raises:
             OSError: If they cannot be written.
@@ -94,7 +96,7 @@ class TransformersPolicy:
         return text
 
     def parameters(self) -> Iterable[nn.Parameter]:
-        """Return the parameters to train."""
+        """Return the parameters to train, without those of the value head."""
         parameters: Iterable[nn.Parameter] = self.model.parameters()
         return parameters
 
@@ -131,7 +133,19 @@ class TransformersPolicy:
         return self.sample(start, torch.tensor(rows), sampling, generator) if rows else completions
 
     def logprobs(self, completions: Completions) -> Tensor:
-        """Return the log-probability of each sampled token, (B, T), with gradient; 0.0 elsewhere.
+        """Return the log-probability of each sampled token, (B, T), with gradient; 0.0 elsewhere."""
+        return self.read(completions, valued=False)[0]
+
+    def values(self, completions: Completions) -> Tensor:
+        """Return the value before each sampled token, (B, T), with gradient; 0.0 elsewhere."""
+        return self.read(completions, valued=True)[1]
+
+    def logprobs_and_values(self, completions: Completions) -> tuple[Tensor, Tensor]:
+        """Return both from one pass."""
+        return self.read(completions, valued=True)
+
+    def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities and values, both (B, T), the latter 0.0 unless `valued`.
 
         Rows of like length are computed together, and equal prompts once for all of these.
         """
@@ -140,22 +154,30 @@ class TransformersPolicy:
         ends = (columns * completions.mask).amax(dim=1).long() + 1  # after the last sampled token
         first = int(completions.mask.any(dim=0).int().argmax())
         order = ends.argsort()
-        parts = []
+        parts: tuple[list[Tensor], list[Tensor]] = ([], [])
         for rows in order.split(ROWS):
             end = int(ends[rows].max())
-            tokens = completions.tokens[rows, :end]
-            chosen = self.logprobs_after(first, tokens, completions.attention[rows, :end])
-            parts.append(pad(chosen, (first, length - end)))
-        return torch.cat(parts)[order.argsort()] * completions.mask
+            tokens, attention = completions.tokens[rows, :end], completions.attention[rows, :end]
+            for part, found in zip(
+                parts, self.read_after(first, tokens, attention, valued), strict=True
+            ):
+                part.append(pad(found, (first, length - end)))
+        back = order.argsort()
+        logprobs, values = (torch.cat(part)[back] * completions.mask for part in parts)
+        return logprobs, values
 
-    def logprobs_after(self, first: int, tokens: Tensor, attention: Tensor) -> Tensor:
-        """Return the log-probabilities, (B, T - first), of the tokens from column `first` on."""
+    def read_after(
+        self, first: int, tokens: Tensor, attention: Tensor, valued: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities and values, (B, T - first), from column `first` on."""
         cache = DynamicCache()
-        logits = self.prefill(tokens[:, :first], attention[:, :first], cache)[:, None]  # (B, 1, V)
+        logits, values = self.prefill(tokens[:, :first], attention[:, :first], cache, valued)
+        logits, values = logits[:, None], values[:, None]  # (B, 1, V) and (B, 1)
         if tokens.shape[1] > first + 1:
-            further = self.forward(tokens[:, first:-1], attention[:, :-1], cache)
-            logits = torch.cat([logits, further], dim=1)  # (B, T - first, V)
-        return score(logits, tokens[:, first:])
+            further = self.forward(tokens[:, first:-1], attention[:, :-1], cache, valued=valued)
+            logits = torch.cat([logits, further[0]], dim=1)  # (B, T - first, V)
+            values = torch.cat([values, further[1]], dim=1)  # (B, T - first)
+        return score(logits, tokens[:, first:]), values
 
     def encode(self, texts: Sequence[str], special: bool) -> tuple[Tensor, Tensor]:
         """Return the tokens of `texts`, padded on the left, and their attention; both (B, T)."""
@@ -182,7 +204,7 @@ class TransformersPolicy:
         ended = start.ended.clone()
         ended[rows] = False
         cache = DynamicCache()
-        logits = self.prefill(start.tokens[rows], start.attention[rows], cache)  # (rows, V)
+        logits, _ = self.prefill(start.tokens[rows], start.attention[rows], cache)  # (rows, V)
         seen = start.attention[rows]  # with one more column for each token
         for place in range(sampling.max_tokens):
             uniform = torch.rand(shape[0], 1, generator=generator, dtype=torch.float64)
@@ -203,40 +225,55 @@ class TransformersPolicy:
                 cache.batch_select_indices(kept)
                 rows, seen, chosen = rows[live], seen[kept], chosen[kept]
                 live = live[live]
-            logits = self.forward(chosen, seen, cache)[:, -1]
+            logits = self.forward(chosen, seen, cache)[0][:, -1]
         length = int(mask.any(dim=0).sum())
         turn = (tokens[:, :length], mask[:, :length], logprobs[:, :length])
         return replace(self.finish(start, *turn), ended=ended)
 
-    def prefill(self, tokens: Tensor, attention: Tensor, cache: Any) -> Tensor:
-        """Fill `cache` with B rows and return their next logits, (B, V); equal rows cost one."""
+    def prefill(
+        self, tokens: Tensor, attention: Tensor, cache: Any, valued: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Fill `cache` with B rows and return their next logits, (B, V), and values, (B,).
+
+        Equal rows cost one.
+        """
         both = torch.cat([tokens, attention], dim=1)
         distinct, places = torch.unique(both, dim=0, return_inverse=True)
         tokens, attention = distinct.chunk(2, dim=1)
-        logits = self.forward(tokens, attention, cache, logits_to_keep=1)[:, 0]
+        logits, values = self.forward(tokens, attention, cache, logits_to_keep=1, valued=valued)
         cache.batch_select_indices(places)
-        return logits[places]
+        return logits[places, 0], values[places, -1]
 
     def forward(
-        self, tokens: Tensor, attention: Tensor, cache: Any, logits_to_keep: int = 0
-    ) -> Tensor:
-        """Return the logits, (B, T, V), after each of `tokens`, the last columns of `attention`.
+        self,
+        tokens: Tensor,
+        attention: Tensor,
+        cache: Any,
+        logits_to_keep: int = 0,
+        valued: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits, (B, T, V), and the values, (B, T), after each of `tokens`.
 
         Args:
             tokens: What follows the cache, shape (B, T).
-            attention: 1 on tokens and 0 on padding, those of the cache included.
+            attention: 1 on tokens and 0 on padding, those of the cache included; the last columns
+                are those of `tokens`.
             cache: Is appended to.
             logits_to_keep: How many of the last logits are returned; 0 for all.
+            valued: Whether values are computed; else they are 0.0.
         """
-        logits: Tensor = self.model(
+        output: Any = self.model(
             input_ids=tokens,
             attention_mask=attention,
             position_ids=positions(attention)[:, -tokens.shape[1] :],
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=logits_to_keep,
-        ).logits
-        return logits
+            output_hidden_states=valued,
+        )
+        if not valued:
+            return output.logits, torch.zeros(tokens.shape, device=tokens.device)
+        return output.logits, self.value_head(output.hidden_states[-1].float())[..., 0]
 
     def stopped(self, tokens: Tensor, stop: tuple[str, ...]) -> Tensor:
         """Return which rows have just completed one of `stop`; a token is a character or more."""
@@ -257,6 +294,14 @@ class TransformersPolicy:
         """Return the text of each row, without special tokens."""
         texts: list[str] = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return texts
+
+
+def value_head(model: Any) -> nn.Module:
+    """Return a linear map, 0 everywhere, from the last hidden states of `model` to values."""
+    head: nn.Linear = skip_init(nn.Linear, model.config.hidden_size, 1, device=model.device)
+    for weight in head.parameters():
+        nn.init.zeros_(weight)
+    return head
 
 
 def append(

@@ -1,15 +1,17 @@
 """What training gains: pass@1 on test problems before and after, over seeds.
 
-    python -m edgewise.benchmarks.gain --curricula sec --seeds 5
+    python -m edgewise.benchmarks.gain --curricula sec:temperature=0.2 --seeds 5
 
 Each setting is a run of `edgewise train` with the defaults of its model; a setting that is done is
-not done again, and one that was stopped goes on. The last checkpoint is scored, not the best.
+not done again, and one that was stopped goes on. The last checkpoint is scored, not the best. All
+runs start from one model, so what it scores before training is measured once and shared.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +21,15 @@ import numpy as np
 import tyro
 from scipy.stats import t as student
 
-from edgewise.agents.evaluation import EvaluationPlan
+from edgewise.agents.display import score_line
+from edgewise.agents.evaluation import LevelScore
+from edgewise.agents.report import write_report
 from edgewise.agents.training import TrainConfig, begin, resume
 
 Setting = Mapping[str, Any]
 Record = dict[str, Any]
 CONFIDENCE = 0.95
+LINE_EVERY = 20  # steps
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class GainConfig:
 
     env: str = "Countdown-v0"
     """Environment id."""
-    curricula: tuple[str, ...] = ("sec",)
+    curricula: tuple[str, ...] = ("sec:temperature=0.2",)
     """Curricula to train under, each with every seed."""
     seeds: int = 5
     """Seeds 0, 1, 2, ... of each curriculum."""
@@ -61,10 +66,18 @@ def run(config: GainConfig, setting: Setting) -> list[Record]:
     path = config.runs / f"{setting['curriculum'].replace(':', '_')}-s{setting['seed']}"
     if not (path / "after.json").is_file():
         training = resume(path) if path.exists() else begin(train_config(config, setting, path))
-        training.score("before.json", print)
-        for _ in training.steps():
-            pass
-        training.score("after.json", print)
+        shared = config.runs / "before.json"
+        if shared.is_file():
+            shutil.copy(shared, path)
+        training.score("before.json", show)
+        shutil.copy(path / "before.json", shared)
+        for metrics in training.steps():
+            if metrics["step"] % LINE_EVERY == 0:
+                print(
+                    f"{path} step {metrics['step']:.0f} reward {metrics['reward']:.3f}", flush=True
+                )
+        training.score("after.json", show)
+        write_report(training.folder)
     before, after = (
         json.loads((path / f"{when}.json").read_text()) for when in ("before", "after")
     )
@@ -82,6 +95,11 @@ def run(config: GainConfig, setting: Setting) -> list[Record]:
     ]
 
 
+def show(score: LevelScore) -> None:
+    """Print the score of a level."""
+    print(score_line(score), flush=True)
+
+
 def train_config(config: GainConfig, setting: Setting, path: Path) -> TrainConfig:
     """Return the config of one setting."""
     return TrainConfig(
@@ -89,7 +107,6 @@ def train_config(config: GainConfig, setting: Setting, path: Path) -> TrainConfi
         agent=config.agent,
         num_steps=config.num_steps,
         output=path,
-        evaluation=EvaluationPlan(seed=setting["seed"]),
         **setting,
     )
 

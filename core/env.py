@@ -97,32 +97,30 @@ class ReasoningEnv(gym.Env[str, str]):
         parts = {"template": template, "rewards": rewards, "answer": answer, "frame": fields}
         overrides = {key: value for key, value in parts.items() if value is not None}
         self.preset = override(self.task.presets[name], overrides)
-        self.split = split
+        self.split, self.render_mode = split, render_mode
+        self.preset_name = f"{name}+" if overrides or task_options else name
+        overrides = {"preset": name, **overrides, **task_options}
+        self.identity = {"env": env_id, "overrides": overrides, "split": split}
+        self._name = json.dumps(self.identity)[:-1]
         closed = () if allow_ood or split != "train" else self.preset.ood
         self.allowed = [level for level in self.preset.levels if level not in closed]
-        training = [level for level in self.preset.levels if level not in self.preset.ood]
-        self.levels = tuple(training if levels is None else levels)
-        if not self.levels or not set(self.levels) <= set(self.allowed):
-            raise ValueError(
-                f"`levels` must be among {self.allowed} of {name!r} ({split}), got {levels}"
-            )
-        self.preset_name = f"{name}+" if overrides or task_options else name
-        self.identity = {
-            "env": env_id,
-            "overrides": {"preset": name, **overrides, **task_options},
-            "split": split,
-        }
-        self._name = json.dumps(self.identity)[:-1]
+        self.levels = self.make_levels(levels)
         self.arms = self.make_arms(arms)
-        self.render_mode = render_mode
-        self.observation_space = UnicodeText()
-        self.action_space = UnicodeText()
+        self.observation_space, self.action_space = UnicodeText(), UnicodeText()
         self.problem: Any = None
-        self.order = RowOrder()
-        self.place = 0  # in a mixture
-        self._history: tuple[str, ...] = ()
-        self._done = True
+        self.order, self.place = RowOrder(), 0  # a mixture sets both
+        self._history, self._done = tuple[str, ...](), True
+        self.members: list[ReasoningEnv] = [self]  # a mixture has several
         self._rng = np.random.Generator(np.random.Philox(key=0))
+
+    def make_levels(self, levels: Sequence[int] | None) -> tuple[int, ...]:
+        """Return the levels to draw from, checked."""
+        if levels is None:
+            return tuple(level for level in self.preset.levels if level not in self.preset.ood)
+        if not levels or not set(levels) <= set(self.allowed):
+            place = f"{self.preset_name!r} ({self.split})"
+            raise ValueError(f"`levels` must be among {self.allowed} of {place}, got {levels}")
+        return tuple(levels)
 
     def make_arms(self, arms: str | Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
         """Return the arms, each checked."""
@@ -196,7 +194,8 @@ class ReasoningEnv(gym.Env[str, str]):
         if self.preset.answer in ("any", "boxed"):
             return trace
         tagged = f"<answer>{extract_answer(trace, 'boxed')}</answer>"
-        return f"<think>{trace}</think>{tagged}" if self.preset.answer != "answer" else tagged
+        thought = trace if self.preset.answer == "answer" else f"<think>{trace}</think>"
+        return f"{thought} {tagged}"
 
     def score(
         self, problems: Sequence[Any], histories: Sequence[Sequence[str]], actions: Sequence[str]

@@ -29,9 +29,11 @@ class Mixture(ReasoningEnv):
         render_mode: str | None = None,
     ) -> None:
         """Make `envs`, ids or keywords of `gym.make` with the id."""
+        if isinstance(envs, str) or not envs:
+            raise ValueError(f"`envs` must be a list of at least one environment, got {envs!r}")
         specs = [{"id": spec} if isinstance(spec, str) else dict(spec) for spec in envs]
         made = [gym.make(**{"split": split, **spec}).unwrapped for spec in specs]
-        self.members: list[ReasoningEnv] = made  # type: ignore[assignment]
+        self.members = made  # type: ignore[assignment]
         self.split = split
         self.arms = [{"env": i, **arm} for i, env in enumerate(self.members) for arm in env.arms]
         self.render_mode = render_mode
@@ -52,7 +54,7 @@ class Mixture(ReasoningEnv):
         if place is None:
             place = int(rng.random() * len(self.members))
         if place not in range(len(self.members)):
-            raise ValueError(f"`env` must be below {len(self.members)}, got {place}")
+            raise ValueError(f"`env` must be in [0, {len(self.members)}), got {place!r}")
         return {"env": int(place), **self.members[place].choose(rng, options)}
 
     def pose(self, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

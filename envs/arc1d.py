@@ -17,7 +17,7 @@ import numpy as np
 from edgewise.envs.arc1d_families import FAMILIES, Examples, Family, Rule, fitting
 from edgewise.envs.arc1d_grids import Dice, Grid
 from edgewise.errors import unknown
-from edgewise.frame import Frame
+from edgewise.frame import SEC_FRAME, Frame
 from edgewise.task import MAX_DRAWS, Preset, Protocol, Task, Unsolvable, split_of_key
 
 NUM_EXAMPLES = 3
@@ -75,15 +75,7 @@ class ARC1D(Task[Problem]):
             ood=(4,),
             rewards=(1.0, 0.1, 0.0),
             answer="boxed",
-            frame=Frame(
-                before=(
-                    "A conversation between User and Assistant. The user asks a question, and the "
-                    "Assistant solves it. The assistant first thinks about the reasoning process "
-                    "in the mind and then provides the user with the answer.\nUser: "
-                ),
-                after="\nAssistant: Let me solve this step by step.",
-                max_completion_tokens=4096,
-            ),
+            frame=SEC_FRAME,
             protocol=Protocol(temperature=1.0, num_samples=8),
         ),
         "seedling": Preset(

@@ -8,7 +8,7 @@ plan counts that reaches the goal.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -42,7 +42,7 @@ from edgewise.envs.blocksworld_text import (
     write_state,
 )
 from edgewise.errors import unknown
-from edgewise.frame import Frame
+from edgewise.frame import E2H_FRAME, Frame
 from edgewise.task import MAX_DRAWS, Preset, Protocol, Task, Turn, Unsolvable, split_of_key
 
 MAX_ANSWER = 10_000  # characters
@@ -51,6 +51,11 @@ MAX_PARSED = 26  # blocks
 ONE_BY_ONE = "\nGive one action at a time; after each, the state is told. "
 NOT_POSSIBLE = "Not possible. "
 PLAN_LENGTHS = (1, 2, 4, 6, 8)
+
+
+FIRST_THINK = replace(  # the one task of E2H whose system text says "think"
+    E2H_FRAME, before=E2H_FRAME.before.replace("thinks", "think"), max_prompt_tokens=1600
+)
 
 
 @dataclass(frozen=True)
@@ -100,18 +105,7 @@ class Blocksworld(Task[Problem]):
             ood=(5,),
             rewards=(3.0, 1.0, 0.0),
             answer="think_answer",
-            frame=Frame(
-                before=(
-                    "You are a helpful assistant. You first think about the reasoning process in "
-                    "the mind and then provides the user with the answer.\n"
-                ),
-                after="Let me solve this step by step.\n<think>",
-                chat=True,
-                opening="<think>",
-                stop=("</answer>",),
-                max_prompt_tokens=1600,
-                max_completion_tokens=512,
-            ),
+            frame=FIRST_THINK,
             protocol=Protocol(temperature=0.0, num_samples=1),
         ),
         "planbench": Preset(

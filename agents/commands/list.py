@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -11,6 +12,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from edgewise.agents.commands.gallery import gallery
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.filters import FILTERS
 from edgewise.env import ReasoningEnv
@@ -24,11 +26,16 @@ class ListConfig:
 
     curricula: bool = False
     """Show the curricula instead."""
+    gallery: Path | None = None
+    """Write a page with one example of each level to this file instead."""
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Print a table."""
+    """Print a table, or write the gallery."""
     config = parse(ListConfig, "list", arguments)
+    if config.gallery is not None:
+        config.gallery.write_text(gallery(), encoding="utf-8")
+        return
     Console().print(curricula() if config.curricula else environments())
 
 

@@ -25,30 +25,33 @@ def run(arguments: Sequence[str]) -> None:
     with usage():
         training = begin(config) if config.resume is None else resume(config.resume)
     console = Console()
-    with stoppable() as stopped:
-        work(training, console, stopped)
+    try:
+        work(training, console)
+    except KeyboardInterrupt:
+        say(console, f"stopped; {continued(training)}")
+    except FloatingPointError as error:
+        raise UsageError(str(error)) from error
 
 
-def work(training: Training, console: Console, stopped: Callable[[], bool]) -> None:
-    """Evaluate, train, evaluate again and report; `stopped` says when to leave off."""
+def work(training: Training, console: Console) -> None:
+    """Evaluate, train, evaluate again and report."""
     config, path = training.config, training.folder.path
-    console.print(f"run folder {path}", soft_wrap=True, highlight=False)
+    say(console, f"run folder {path}")
     before = evaluated(training, console, "before")
-    arms = training.envs.arms
+    arms = training.folder.read("config.json")["arms"]
     assert config.num_steps is not None
-    with Display(console, arms, config.num_steps) as display, closing(training.steps()) as steps:
+    with (
+        Display(console, arms, config.num_steps) as display,
+        closing(training.steps()) as steps,
+        stoppable() as stopped,
+    ):
         for metrics in steps:
             display.update(metrics)
             if stopped() and training.state.step < config.num_steps:
                 break
     if training.state.step < config.num_steps:
         write_report(training.folder)
-        console.print(
-            f"stopped after step {training.state.step} of {config.num_steps}; "
-            f"continue with: edgewise train --resume {path}",
-            soft_wrap=True,
-            highlight=False,
-        )
+        say(console, f"stopped after step {training.state.step}; {continued(training)}")
         return
     model = training.finish()
     after = evaluated(training, console, "after")
@@ -61,17 +64,27 @@ def work(training: Training, console: Console, stopped: Callable[[], bool]) -> N
         ("records", path / "groups.jsonl"),
         ("curves", f"tensorboard --logdir {path / 'tensorboard'}"),
     ):
-        console.print(f"{name:8} {place}", soft_wrap=True, highlight=False)
+        say(console, f"{name:8} {place}")
+
+
+def say(console: Console, text: str) -> None:
+    """Print a line as it is, however narrow the terminal."""
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def continued(training: Training) -> str:
+    """Say how the run goes on."""
+    return f"continue with: edgewise train --resume {training.folder.path}"
 
 
 def evaluated(training: Training, console: Console, when: str) -> dict[str, Any] | None:
     """Score all levels, unless that is turned off or already done."""
     if not training.config.evaluate:
         return None
-    console.print(f"test problems {when} training:", highlight=False)
+    say(console, f"test problems {when} training:")
     return training.score(
         f"{when}.json",
-        lambda score: console.print(f"  {score_line(score)}", soft_wrap=True, highlight=False),
+        lambda score: say(console, f"  {score_line(score)}"),
     )
 
 

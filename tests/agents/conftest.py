@@ -1,19 +1,20 @@
-"""A model small enough to train in a test, in a folder as `hf:PATH` takes it."""
+"""A model small enough to train in a test, and a bandit with a table as policy."""
 
 import json
-import os
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
+    """A folder as `hf:PATH` takes it."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     from edgewise.agents.tokenizer import build_tokenizer
     from edgewise.agents.transformers_policy import TransformersPolicy
 
-    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     torch.manual_seed(0)
     tokenizer = build_tokenizer()
     config = transformers.Qwen2Config(
@@ -27,9 +28,87 @@ def tiny_model(tmp_path_factory):
         eos_token_id=tokenizer.eos_token_id,
         tie_word_embeddings=True,
     )
+    model = transformers.Qwen2ForCausalLM(config)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    often = tokenizer.convert_tokens_to_ids([r"\boxed{", "}", "1", "<eos>"])
+    for _ in range(20):  # so that some completions have a box, and rewards differ
+        logprobs = model(torch.randint(len(tokenizer), (8, 48))).logits.log_softmax(-1)
+        optimizer.zero_grad()
+        (-logprobs[..., often].mean()).backward()
+        optimizer.step()
     path = tmp_path_factory.mktemp("models") / "tiny"
-    TransformersPolicy(transformers.Qwen2ForCausalLM(config), tokenizer).save(path)
+    TransformersPolicy(model, tokenizer).save(path)
     defaults = {"num_steps": 6, "num_problems": 4, "group_size": 4, "learning_rate": 1e-3}
     card = {"envs": ["Countdown-v0"], "preset": "seedling", "train": defaults}
     (path / "edgewise.json").write_text(json.dumps(card))
     return path
+
+
+@pytest.fixture(scope="session")
+def bandit():
+    """Environments whose answer is in the prompt, and a policy that must learn it."""
+    torch = pytest.importorskip("torch")
+    from edgewise import Preset, ReasoningVectorEnv, Task
+    from edgewise.agents.policy import Completions
+    from edgewise.wrappers import SEC, vector
+
+    class Echo(Task[int]):
+        """The answer is the number in the prompt, modulo 4."""
+
+        presets = {"toy": Preset("{}", {1: {"high": 2}, 2: {"high": 50}})}
+
+        def generate(self, rng, *, high):
+            return int(rng.integers(high))
+
+        def prompt(self, problem, template):
+            return template.format(problem)
+
+        def verify(self, problem, answer):
+            return answer == str(problem % 4)
+
+        def solve(self, problem):
+            return str(problem % 4)
+
+    class TablePolicy(torch.nn.Module):
+        """A logit for each prompt and answer, a value for each prompt: T = 2, vocabulary 4."""
+
+        def __init__(self):
+            super().__init__()
+            self.logits = torch.nn.Parameter(torch.zeros(50, 4))
+            self.value_head = torch.nn.Embedding.from_pretrained(torch.zeros(50, 1), freeze=False)
+
+        def parameters(self, recurse=True):
+            return [self.logits]
+
+        def generate(self, prompts, sampling, generator):
+            rows = torch.tensor([int(prompt) for prompt in prompts])
+            answers = self.logits[rows].softmax(-1).multinomial(1, generator=generator)
+            tokens = torch.cat([rows[:, None], answers], dim=1)  # the prompt is one token
+            mask = torch.tensor([[0.0, 1.0]]).repeat(len(prompts), 1)
+            ended = torch.ones(len(prompts), dtype=torch.bool)
+            completions = Completions([], tokens, torch.ones_like(tokens), mask, mask, ended)
+            texts = [f"<answer>{answer}</answer>" for answer in answers.flatten().tolist()]
+            logprobs = self.logprobs(completions).detach()
+            return replace(completions, texts=texts, logprobs=logprobs)
+
+        def logprobs(self, completions):
+            rows, answers = completions.tokens.T
+            logprobs = self.logits[rows].log_softmax(-1).gather(1, answers[:, None])
+            return torch.cat([torch.zeros_like(logprobs), logprobs], dim=1)
+
+        def values(self, completions):
+            values = self.value_head(completions.tokens[:, 0])
+            return torch.cat([torch.zeros_like(values), values], dim=1)
+
+        def logprobs_and_values(self, completions):
+            return self.logprobs(completions), self.values(completions)
+
+    def make(num_envs=128, group_size=8):
+        """Return environments under SEC, with group_size completions of each problem."""
+        base = ReasoningVectorEnv(num_envs, task=Echo, group_size=group_size)
+        envs = vector.Curriculum(base, SEC())
+        envs.reset(seed=0)
+        envs.lesson.forget()
+        return envs
+
+    return SimpleNamespace(Echo=Echo, TablePolicy=TablePolicy, make=make)

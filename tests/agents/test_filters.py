@@ -1,63 +1,19 @@
 """Which groups a filter keeps, and that what it rejects is counted and taught."""
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgewise import Preset, ReasoningVectorEnv, Task  # noqa: E402
+from edgewise import ReasoningVectorEnv  # noqa: E402
 from edgewise.agents.filters import DAPO, FILTERS, SPEED, VCRL, Bae  # noqa: E402
 from edgewise.agents.grpo import GRPOConfig, start, train  # noqa: E402
-from edgewise.agents.policy import Completions, Sampling  # noqa: E402
+from edgewise.agents.policy import Sampling  # noqa: E402
 from edgewise.agents.rollout import collect  # noqa: E402
 from edgewise.wrappers import Balanced, SuccessRate, vector  # noqa: E402
-
-
-class Echo(Task[int]):
-    """The answer is the number in the prompt."""
-
-    presets = {"toy": Preset("{}", {1: {"high": 4}, 2: {"high": 50}}, rewards=(1.0, 0.1, 0.0))}
-
-    def generate(self, rng, *, high):
-        return int(rng.integers(high))
-
-    def prompt(self, problem, template):
-        return template.format(problem)
-
-    def verify(self, problem, answer):
-        return answer == str(problem % 4)
-
-    def solve(self, problem):
-        return str(problem % 4)
-
-
-class TablePolicy(torch.nn.Module):
-    """One logit for each prompt and answer digit; a completion is one token."""
-
-    def __init__(self):
-        super().__init__()
-        self.logits = torch.nn.Parameter(torch.zeros(50, 4))
-        self.logits.data[:, 0] = 2.0  # multiples of 4 are mostly solved, the others mostly not
-        self.num_asked = 0
-
-    def generate(self, prompts, sampling, generator):
-        self.num_asked += len(prompts)
-        rows = torch.tensor([int(prompt) for prompt in prompts])
-        answers = self.logits[rows].softmax(-1).multinomial(1, generator=generator)
-        tokens = torch.cat([rows[:, None], answers], dim=1)  # the prompt is one token
-        mask = torch.tensor([[0.0, 1.0]]).repeat(len(prompts), 1)
-        ended = torch.ones(len(prompts), dtype=torch.bool)
-        texts = [f"<answer>{answer}</answer>" for answer in answers.flatten().tolist()]
-        completions = Completions(texts, tokens, torch.ones_like(tokens), mask, mask, ended)
-        return replace(completions, logprobs=self.logprobs(completions).detach())
-
-    def logprobs(self, completions):
-        prompts, answers = completions.tokens.T
-        chosen = self.logits[prompts].log_softmax(-1).gather(1, answers[:, None])
-        return torch.cat([torch.zeros_like(chosen), chosen], dim=1)
 
 
 @dataclass(eq=False)
@@ -113,8 +69,6 @@ def test_speed_keeps_groups_with_right_and_wrong():
         (lambda: Bae(low=0.8, high=0.2), "`low` and `high` must be 0 <= low < high <= 1"),
         (lambda: SPEED(screen=1), "`screen` must be at least 2, got 1"),
         (lambda: VCRL(kappa=0), r"`kappa` must be in \(0, 1\], got 0"),
-        (lambda: GRPOConfig(filter="depo"), "`filter` must be one of none, dapo, .*'dapo'"),
-        (lambda: gathered(SPEED(screen=8)), "`screen` must be below group_size = 8, got 8"),
     ],
 )
 def test_what_cannot_be_is_refused(make, message):
@@ -122,23 +76,50 @@ def test_what_cannot_be_is_refused(make, message):
         make()
 
 
-def make(num_groups=8):
-    envs = ReasoningVectorEnv(8 * num_groups, group_size=8, task=Echo)
-    return vector.Curriculum(envs, Recorder(signal=SuccessRate()))
+class Toy:
+    """The bandit, with a policy that mostly solves multiples of 4 and mostly fails the others."""
+
+    def __init__(self, bandit):
+        class Asked(bandit.TablePolicy):
+            def generate(self, prompts, *args):
+                self.num_asked += len(prompts)
+                return super().generate(prompts, *args)
+
+        self.task, self.policy = bandit.Echo, Asked
+
+    def envs(self):
+        envs = ReasoningVectorEnv(64, group_size=8, task=self.task)
+        envs = vector.Curriculum(envs, Recorder(signal=SuccessRate()))
+        envs.reset(seed=0)
+        return envs
+
+    def make_policy(self, logit=2.0):
+        policy = self.policy()
+        policy.num_asked = 0
+        policy.logits.data[:, 0] = logit
+        return policy
+
+    def gather(self, rule, logit=2.0, **arguments):
+        """Return envs, policy and what `collect` returned."""
+        envs, policy = self.envs(), self.make_policy(logit)
+        generator = torch.Generator().manual_seed(0)
+        return envs, policy, collect(envs, policy, Sampling(), generator, filter=rule, **arguments)
 
 
-def gathered(rule, **arguments):
-    """Return envs, policy and what `collect` returned."""
-    envs, policy = make(), TablePolicy()
-    envs.reset(seed=0)
-    generator = torch.Generator().manual_seed(0)
-    return envs, policy, collect(envs, policy, Sampling(), generator, filter=rule, **arguments)
+@pytest.fixture
+def toy(bandit):
+    return Toy(bandit)
+
+
+def test_a_screening_must_leave_something(toy):
+    with pytest.raises(ValueError, match="`screen` must be below group_size = 8, got 8"):
+        toy.gather(SPEED(screen=8))
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_rejected_groups_are_answered_again_counted_and_taught(name):
+def test_rejected_groups_are_answered_again_counted_and_taught(name, toy):
     rule = FILTERS[name]()
-    envs, policy, rollout = gathered(rule, max_rounds=100)
+    envs, policy, rollout = toy.gather(rule, max_rounds=100)
     assert rule(rollout.rewards, rollout.correct).all()
     assert rollout.num_extra_rollouts == policy.num_asked - 64 > 0
     assert rollout.num_extra_tokens == rollout.num_extra_rollouts  # a token each
@@ -153,9 +134,9 @@ def test_rejected_groups_are_answered_again_counted_and_taught(name):
     np.testing.assert_allclose(told[:8], rollout.correct.float().mean(dim=1))
 
 
-def test_screening_costs_less_and_teaches_what_it_saw():
-    envs, _, rollout = gathered(SPEED(screen=4), max_rounds=100)
-    *_, whole = gathered(DAPO(by="correct"), max_rounds=100)
+def test_screening_costs_less_and_teaches_what_it_saw(toy):
+    envs, _, rollout = toy.gather(SPEED(screen=4), max_rounds=100)
+    *_, whole = toy.gather(DAPO(by="correct"), max_rounds=100)
     assert rollout.num_extra_rollouts % 4 == 0
     assert rollout.num_extra_rollouts < whole.num_extra_rollouts * 2
     envs.learn()
@@ -163,30 +144,30 @@ def test_screening_costs_less_and_teaches_what_it_saw():
     assert set(told[8:].tolist()) <= {0.0, 1.0}  # rejected for being all alike
 
 
-def test_after_the_last_round_what_is_left_is_completed():
-    *_, rollout = gathered(SPEED(screen=4), max_rounds=2)
+def test_after_the_last_round_what_is_left_is_completed(toy):
+    *_, rollout = toy.gather(SPEED(screen=4), logit=99.0, max_rounds=2)
     assert rollout.completions.mask.sum() == 64
-    assert not SPEED()(rollout.rewards, rollout.correct).all()
+    assert rollout.num_extra_rollouts == 8 * 4  # a screening of each, then all of it
+    assert not SPEED()(rollout.rewards, rollout.correct).any()
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_training_continues_from_a_state(name):
+def test_training_continues_from_a_state(name, toy):
     config = GRPOConfig(num_steps=4, learning_rate=0.1, filter=name)
-    policy, envs = TablePolicy(), make()
-    envs.reset(seed=0)
+    policy, envs = toy.make_policy(), toy.envs()
     state = start(policy, config)
     run = train(envs, policy, config, state)
     next(run), next(run)
     saved = deepcopy([part.state_dict() for part in (policy, state, envs)])
-    again, resumed = make(), TablePolicy()
+    again, resumed = toy.envs(), toy.make_policy()
     fresh = start(resumed, config)
     for part, record in zip((resumed, fresh, again), saved, strict=True):
         part.load_state_dict(record)
     assert list(train(again, resumed, config, fresh)) == list(run)
 
 
-def test_an_environment_given_none_waits():
-    envs = vector.PromptFormat(ReasoningVectorEnv(2, group_size=2, task=Echo))
+def test_an_environment_given_none_waits(bandit):
+    envs = vector.PromptFormat(ReasoningVectorEnv(2, group_size=2, task=bandit.Echo))
     prompts, _ = envs.reset(seed=0)
     texts, _, done, _, infos = envs.step(["<answer>7</answer>", None])
     assert texts == ("", prompts[1]) and done.tolist() == [True, False]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
-from edgewise.agents.report import write_report
-from edgewise.agents.training import TrainConfig, begin, resume
+from edgewise.agents.report import write_report  # noqa: E402
+from edgewise.agents.training import TrainConfig, begin, complete, resume  # noqa: E402
 
 
 def lines(path, name="metrics.jsonl"):
@@ -26,11 +26,12 @@ def lines(path, name="metrics.jsonl"):
 
 def make(tiny_model, path, **changes):
     options = {"agent": f"hf:{tiny_model}", "output": path, "max_tokens": 12, "evaluate": False}
-    return begin(TrainConfig(**{**options, "checkpoint_every": 2, **changes}))
+    more = {"preset": "sec", "checkpoint_every": 2}  # a preset that rewards a box
+    return begin(TrainConfig(**{**options, **more, **changes}))
 
 
-def weights(path):
-    return (path / "checkpoints" / "6" / "model" / "model.safetensors").read_bytes()
+def weights(path, step=6):
+    return (path / "checkpoints" / str(step) / "model" / "model.safetensors").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +41,19 @@ def whole(tiny_model, tmp_path_factory):
     return path
 
 
-def test_what_is_left_open_is_what_the_model_was_made_for(whole):
+def test_what_is_left_open_is_what_the_model_was_made_for(tiny_model):
+    config = complete(TrainConfig(agent=f"hf:{tiny_model}"))
+    assert (config.preset, config.num_steps, config.learning_rate) == ("seedling", 6, 1e-3)
+
+
+def test_the_config_tells_the_rule_and_the_hyperparameters_in_full(whole):
     config = json.loads((whole / "config.json").read_text())
-    assert (config["preset"], config["num_steps"], config["learning_rate"]) == ("seedling", 6, 1e-3)
     assert config["rule"]["class"] == "edgewise.wrappers.sec:SEC"
+    assert config["hyperparameters"]["loss_mean"] == "token"
+
+
+def test_the_run_has_gradients(whole):
+    assert sum(record["grad_norm"] > 0 for record in lines(whole)) >= 3
 
 
 def test_a_group_has_a_record(whole):
@@ -93,17 +103,84 @@ def test_steps_after_the_last_checkpoint_are_done_again(tiny_model, tmp_path, wh
     assert weights(tmp_path / "run") == weights(whole)
 
 
+def started(tiny_model, path, *flags):
+    """A run in another process that has done its first step."""
+    command = [sys.executable, "-m", "edgewise", "train", "--agent", f"hf:{tiny_model}"]
+    command += [
+        "--output",
+        str(path),
+        "--max-tokens",
+        "12",
+        "--no-evaluate",
+        "--preset",
+        "sec",
+        *flags,
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert any(line.startswith("step 1/") for line in process.stdout)
+    return process
+
+
 def test_a_run_that_was_killed_continues_bit_for_bit(tiny_model, tmp_path, whole):
-    path = tmp_path / "run"
-    flags = f"--agent hf:{tiny_model} --output {path} --max-tokens 12 --no-evaluate"
-    command = [sys.executable, "-m", "edgewise", "train", *flags.split()]
-    command += ["--checkpoint-every", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert any(line.startswith("step 1/") for line in process.stdout)
-        process.send_signal(signal.SIGKILL)
+    with started(tiny_model, tmp_path / "run", "--checkpoint-every", "2") as process:
+        process.kill()
     assert process.returncode == -signal.SIGKILL
-    list(resume(path).steps())
-    assert lines(path) == lines(whole) and weights(path) == weights(whole)
+    list(resume(tmp_path / "run").steps())
+    assert lines(tmp_path / "run") == lines(whole)
+    assert weights(tmp_path / "run") == weights(whole)
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_says_how_to_go_on(tiny_model, tmp_path):
+    with started(tiny_model, tmp_path / "run", "--num-steps", "500") as process:
+        process.send_signal(signal.SIGINT)
+        last = process.stdout.read().splitlines()[-1]
+    assert process.returncode == 0
+    assert f"continue with: edgewise train --resume {tmp_path / 'run'}" in last
+    step = resume(tmp_path / "run").state.step
+    assert f"stopped after step {step};" in last and 1 <= step < 500
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_in_one_line(tiny_model, tmp_path):
+    run = f"{sys.executable} -m edgewise train --agent hf:{tiny_model} --output {tmp_path}/run"
+    limited = f"ulimit -f 20; exec {run} --max-tokens 12 --no-evaluate"  # KiB a file
+    ran = subprocess.run(["bash", "-c", limited], capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert ran.stderr.count("\n") == 1 and "too large" in ran.stderr.lower()
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "ppo", "reinforce", "reinforce++:kl_coef=0.01"])
+def test_every_algorithm_continues_bit_for_bit(tiny_model, tmp_path, algorithm):
+    options = {"algorithm": algorithm, "num_steps": 4}
+    list(make(tiny_model, tmp_path / "whole", **options).steps())
+    with closing(make(tiny_model, tmp_path / "run", **options).steps()) as steps:
+        next(steps)
+    resumed = resume(tmp_path / "run")
+    list(resumed.steps())
+    assert lines(tmp_path / "run") == lines(tmp_path / "whole")
+    ended = [
+        torch.load(tmp_path / run / "checkpoints" / "4" / "algorithm.pt", weights_only=True)
+        for run in ("run", "whole")
+    ]
+    torch.testing.assert_close(*ended, rtol=0, atol=0)
+    assert weights(tmp_path / "run", 4) == weights(tmp_path / "whole", 4)
+    if algorithm == "ppo":
+        assert ended[0]["value_head"]["weight"].any()
+
+
+def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_path, whole):
+    training = make(tiny_model, tmp_path / "run", checkpoint_every=1)
+    steps = training.steps()
+    next(steps), next(steps)
+    kept = weights(tmp_path / "run", 2)
+    next(training.policy.model.parameters()).data.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match=r"^step 3: .*the last checkpoint is .*/2$"):
+        next(steps)
+    assert weights(tmp_path / "run", 2) == kept
+    list(resume(tmp_path / "run").steps())
+    assert lines(tmp_path / "run") == lines(whole)
+    assert weights(tmp_path / "run") == weights(whole)
 
 
 def test_a_run_folder_that_exists_is_refused(tiny_model, whole):
@@ -126,6 +203,9 @@ def test_only_a_run_is_resumed(tmp_path):
         ({"curriculum": "sek"}, "did you mean 'sec'"),
         ({"algorithm": "gpro"}, "did you mean 'grpo'"),
         ({"algorithm": "grpo:clip=0.1"}, "did you mean 'clip_eps'"),
+        ({"algorithm": "ppo:gae_lambda=2"}, r"`gae_lambda` must be in \[0, 1\], got 2"),
+        ({"algorithm": "ppo:discount=high"}, "has a value of the wrong type"),
+        ({"algorithm": "rloo", "group_size": 1}, "`group_size` must be at least 2 for rloo, got 1"),
         ({"agent": "seedlings"}, "did you mean 'seedling'"),
         ({"agent": "hf:/nowhere"}, "`model` must be a folder or hub id of a causal language model"),
     ],
@@ -147,3 +227,22 @@ def _folder(path: Path):
     from edgewise.agents.run_folder import RunFolder
 
     return RunFolder.open(path)
+
+
+def test_several_tasks_are_one_environment(tiny_model, tmp_path):
+    envs = "Countdown-v0,ARC1D-v0"
+    training = make(tiny_model, tmp_path / "run", env=envs, preset="seedling", num_steps=1)
+    list(training.steps())
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["arms"][:4] == [
+        "Countdown-v0 level 1",
+        "Countdown-v0 level 2",
+        "Countdown-v0 level 3",
+        "ARC1D-v0 level 1",
+    ]
+    posed = {
+        json.loads(group["problem"])["env"] for group in lines(tmp_path / "run", "groups.jsonl")
+    }
+    assert posed <= {"Countdown-v0", "ARC1D-v0"}
+    card = json.loads((training.finish() / "edgewise.json").read_text())
+    assert card["envs"] == ["Countdown-v0", "ARC1D-v0"] and card["preset"] == "seedling"

@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from edgewise import Frame  # noqa: E402
 from edgewise.agents.policy import Sampling  # noqa: E402
 from edgewise.agents.tokenizer import build_tokenizer  # noqa: E402
 from edgewise.agents.transformers_policy import (  # noqa: E402
@@ -70,6 +71,28 @@ def test_a_padded_row_scores_as_it_does_alone(policy):
         alone = policy.logprobs(replace(completions, **dict(zip(names, parts, strict=True))))
         padded = policy.logprobs(completions)[row, kept]
         torch.testing.assert_close(alone[0], padded, atol=1e-5, rtol=0)
+
+
+def test_values_are_read_before_each_token_and_change_no_log_probability(policy):
+    completions = many(policy)
+    assert not policy.values(completions).any()  # the head is 0 at the start
+    policy.value_head.weight.data.copy_(torch.linspace(-1, 1, 32)[None])
+    logprobs, values = policy.logprobs_and_values(completions)
+    torch.testing.assert_close(logprobs, policy.logprobs(completions), atol=1e-6, rtol=0)
+    for row in (0, 1, 2):
+        kept = completions.attention[row].bool()
+        output = policy.model(
+            completions.tokens[row, kept][None], output_hidden_states=True, use_cache=False
+        )
+        before = policy.value_head(output.hidden_states[-1][0, :-1])[:, 0]
+        sampled = completions.mask[row, kept].bool()
+        expected = before[sampled[1:]]  # the value of a token is that of the state before it
+        torch.testing.assert_close(values[row, kept][sampled], expected, atol=1e-5, rtol=0)
+    assert not values[completions.mask == 0].any()
+    values.sum().backward()
+    assert policy.value_head.weight.grad.any()
+    policy.model.zero_grad()
+    policy.value_head.weight.data.zero_()
 
 
 def test_greedy_completions_are_those_of_the_library(policy):
@@ -167,3 +190,9 @@ def test_a_folder_that_does_not_load_is_one_clear_line(policy, tmp_path, damage)
     with pytest.raises(ValueError, match="`model` must be a folder or hub id") as caught:
         TransformersPolicy.load(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("after", ["", "Let me think.\n<think>"])
+def test_a_chat_in_the_models_markup_is_that_of_the_frame(policy, after):
+    frame = Frame(before="Be brief.", after=after, chat=True)
+    assert policy.render(frame.messages("1 + 1?")) == frame.text("1 + 1?")

@@ -19,7 +19,7 @@ pytest.importorskip("tyro")
         ("train --preset seq", "did you mean 'sec'"),
         ("train --levels 9", "`levels` must be among"),
         ("train --curriculum sek", "did you mean 'sec'"),
-        ("train --algorithm gppo", "did you mean 'grpo'"),
+        ("train --algorithm gpro", "did you mean 'grpo'"),
         ("train --group-size 1", "`group_size` must be at least 2"),
         ("train --group-size one", "Error parsing --group-size"),
         ("train --no-such-flag", "--no-such-flag"),

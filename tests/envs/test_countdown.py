@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
@@ -142,7 +141,9 @@ def test_any_text_gets_a_verdict(text):
 # Solver
 
 
-@pytest.mark.parametrize("numbers", [(8, 8, 3, 3), (1, 3, 4, 6), (5, 5, 5, 1), (4, 1, 8, 7)])
+@pytest.mark.parametrize(
+    "numbers", [(24,), (4, 6), (2, 48), (8, 8, 3, 3), (1, 3, 4, 6), (5, 5, 5, 1), (4, 1, 8, 7)]
+)
 def test_a_missing_solution_is_searched(numbers):
     problem = Problem(numbers, 24)
     assert TASK.verify(problem, TASK.solve(problem))
@@ -233,12 +234,8 @@ def written(operations):
 
 @needs_data
 def test_worked_operations_of_stream_of_search_are_right():
-    """A step's number is taken from an earlier step if that makes it, which may be the wrong one
-    of two equal numbers; the value is the same, and the numbers left over show it."""
     for row in rows("countdown/stream_of_search_val512"):
-        answer = written(row["operations"])
-        if Counter(re.findall(r"\d+", answer)) == Counter(map(str, row["nums"])):
-            assert TASK.verify(problem_of(row), answer), row["id"]
+        assert TASK.verify(problem_of(row), written(row["operations"])), row["id"]
         assert TASK.verify(problem_of(row), TASK.solve(problem_of(row))), row["id"]
 
 

@@ -1,0 +1,55 @@
+"""A page with one example of each level of each environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from inspect import cleandoc
+
+import gymnasium as gym
+
+from edgewise.env import ReasoningEnv
+from edgewise.problem_set import ProblemSet
+from edgewise.registration import env_ids
+from edgewise.task import Task
+
+HEAD = """# Gallery
+
+One problem of each level of each preset, the first of its test set, with an answer that is right.
+Made by `edgewise list --gallery docs/gallery.md`.
+"""
+FENCE = "~~~~"
+
+
+def gallery() -> str:
+    """Return the page in Markdown."""
+    sections = [HEAD]
+    for env_id in env_ids():
+        if gym.spec(env_id).kwargs.get("task") is not None:
+            sections += section(env_id)
+    return "\n".join(sections)
+
+
+def section(env_id: str) -> Iterator[str]:
+    """Yield what the page says of one environment; of a data set, only what it is."""
+    env = gym.make(env_id).unwrapped
+    assert isinstance(env, ReasoningEnv)
+    yield f"## {env_id}\n"
+    yield f"{cleandoc(type(env.task).__doc__ or '').split('Example:')[0].strip()}\n"
+    if isinstance(env.task, ProblemSet):
+        yield "Its problems are read from files that are not part of Edgewise.\n"
+        return
+    for name in env.task.presets:
+        made = gym.make(env_id, preset=name, split="test").unwrapped
+        assert isinstance(made, ReasoningEnv)
+        for level in made.preset.levels:
+            yield from example(made, name, level)
+
+
+def example(env: ReasoningEnv, name: str, level: int) -> Iterator[str]:
+    """Yield the first test problem of a level."""
+    prompt, _ = env.reset(options={"level": level, "problem_seed": 0})
+    kept_out = ", out of distribution" if level in env.preset.ood else ""
+    yield f"### {env.spec.id if env.spec else ''} `{name}`, level {level}{kept_out}\n"
+    yield f"{FENCE}\n{prompt}\n{FENCE}\n"
+    if type(env.task).demonstrate is not Task.demonstrate:
+        yield f"{FENCE}\n{env.demonstrate(env.problem)}\n{FENCE}\n"

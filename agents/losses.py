@@ -1,0 +1,90 @@
+"""What the losses of several algorithms have in common.
+
+Shapes: B completions, T tokens of a row, prompt included.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+LossMean = Literal["token", "sequence", "constant"]
+Estimator = Literal["k1", "k2", "k3"]
+
+
+def token_weights(mask: Tensor, mean: LossMean, max_tokens: int) -> Tensor:
+    """Return the weight of each token in a mean, (B, T); a mean is the sum of weights * values.
+
+    Args:
+        mask: 1.0 on the tokens that count, shape (B, T).
+        mean: "token" is over all tokens at once; "sequence" over the tokens of each completion,
+            then over completions; "constant" divides the sum by B `max_tokens`.
+        max_tokens: The longest completion, of one turn.
+    """
+    if mean == "token":
+        return mask / mask.sum()
+    if mean == "sequence":
+        return mask / (mask.sum(dim=1, keepdim=True).clamp(min=1) * len(mask))
+    return mask / (len(mask) * max_tokens)
+
+
+def sequence_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Average `values`, (B, T), over the tokens of each completion, (B,)."""
+    return (values * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+
+
+def whiten(values: Tensor, mask: Tensor) -> Tensor:
+    """Shift and scale `values`, (B, T), to mean 0 and deviation 1 over all tokens; else 0.0.
+
+    The variance is unbiased, and 1e-8 is added to it.
+    """
+    count = mask.sum()
+    centered = (values - (values * mask).sum() / count) * mask
+    variance = centered.square().sum() / (count - 1).clamp(min=1)
+    return centered * torch.rsqrt(variance + 1e-8)
+
+
+def kl(logprobs: Tensor, reference: Tensor, estimator: Estimator) -> Tensor:
+    """Estimate KL(policy || reference) from each token that the policy sampled, (B, T), in nats.
+
+    With r = reference / policy: k1 is -log r, unbiased, of either sign; k2 is (log r)^2 / 2; k3 is
+    r - log r - 1, unbiased, never negative. As a term of a loss k1 has no gradient on average, k2
+    has that of the divergence. Schulman (2020), "Approximating KL divergence",
+    http://joschu.net/blog/kl-approx.html.
+    """
+    log_ratio = reference - logprobs
+    if estimator == "k1":
+        return -log_ratio
+    if estimator == "k2":
+        return log_ratio.square() / 2
+    return log_ratio.exp() - log_ratio - 1
+
+
+def descend(loss: Tensor, optimizer: Optimizer, max_grad_norm: float) -> dict[str, float]:
+    """Take one step down `loss`, whose gradient is cut to `max_grad_norm`; return both numbers.
+
+    A loss of no completion has the gradient 0, and the moments of `optimizer` decay.
+
+    Raises:
+        FloatingPointError: If the loss or its gradient is not finite; then nothing has changed.
+    """
+    parameters = [weight for group in optimizer.param_groups for weight in group["params"]]
+    optimizer.zero_grad()
+    if loss.requires_grad:
+        loss.backward()
+    else:
+        for weight in parameters:
+            weight.grad = torch.zeros_like(weight)
+    norm = torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+    metrics = {"loss": loss.item(), "grad_norm": norm.item()}
+    if not torch.isfinite(loss + norm):
+        optimizer.zero_grad()
+        raise FloatingPointError(
+            f"`loss` must be finite, got {loss.item()} with a gradient of norm {norm.item()}; "
+            "a smaller `learning_rate` may help"
+        )
+    optimizer.step()
+    return metrics
