@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.wrappers.lesson import Gather, Lesson, of_groups
+from edgewise.wrappers.lesson import Gather, Lesson, of_groups, of_posed
 from edgewise.wrappers.problem_rule import ProblemRule
 from edgewise.wrappers.rule import from_json
 from edgewise.wrappers.signal import Floats, Groups, Ints
@@ -36,14 +36,19 @@ class ProblemLesson(Lesson):
         return np.array([self.rule.rows[name] for name in names]), np.ones(num_groups)
 
     def update(self, arms: Ints, groups: Groups) -> None:
-        """Let the rule observe the groups."""
+        """Let the rule observe the groups; metrics are of difficulties, as if they were arms."""
         self.rule.observe([self.rule.names[row] for row in arms.tolist()], groups)
         self.seen[arms] = True
+        ladder, places = np.unique(self.rule.difficulties, return_inverse=True)
         self.metrics = {
             **of_groups(groups),
+            **of_posed(places[arms], groups, len(ladder)),
             "pool/difficulty": float(self.rule.difficulties[arms].mean()),
             "pool/num_seen": int(self.seen.sum()),
         }
+        for place in range(len(ladder)):  # what it came to, for a rule only proposes
+            share = self.metrics[f"arm/{place}_count"] / len(arms)
+            self.metrics[f"arm/{place}_probability"] = share
 
     def rule_state(self) -> dict[str, Any]:
         """Return the state of the rule, and which problems were posed."""
