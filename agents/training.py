@@ -71,6 +71,8 @@ class TrainConfig:
     """Environment id, as `edgewise list` prints them, or several, with commas between."""
     curriculum: str = "sec"
     """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
+    pool_size: int = 1000
+    """Problems that rules over problems, such as plr and mopps, choose from; at least a batch."""
     algorithm: str = "grpo"
     """Algorithm, with its arguments: grpo, rloo, ppo, reinforce, reinforce++, ppo:num_epochs=2 ..."""
     agent: str = "seedling"
@@ -280,7 +282,8 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
         group_size=config.group_size,
         **options,
     )
-    return vector.with_rule(vector.PromptFormat(envs, render=policy.render), rule)
+    framed = vector.PromptFormat(envs, render=policy.render)
+    return vector.with_rule(framed, rule, config.pool_size)
 
 
 def arm_names(config: TrainConfig, arms: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -28,7 +28,7 @@ class GRESO(ProblemRule):
     ones. After each training step, the e of either kind falls by `step` if the share of its groups
     among all is above its target, else it rises by it, in [`least`, 1].
 
-    Departures: the skipped are not sent to the end of a queue but met again in the next pass, and
+    The two targets add up to the 0.25 of the released scripts. Departures: the skipped are not sent to the end of a queue but met again in the next pass, and
     after two passes without enough problems none is skipped.
     """
 

@@ -55,7 +55,7 @@ class SFL(LastSuccess):
     """
 
     paper: ClassVar[str] = "2408.15099"
-    explore: float = 0.5  # in [0, 1]
+    explore: float = 0.5  # in [0, 1]; ours
 
     def __post_init__(self) -> None:
         """Check the share."""
@@ -82,7 +82,7 @@ class DOTS(LastSuccess):
     """
 
     paper: ClassVar[str] = "2506.05316"
-    temperature: float = 0.1  # tau, positive
+    temperature: float = 0.1  # tau, positive; ours
 
     def __post_init__(self) -> None:
         """Check tau."""

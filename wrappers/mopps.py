@@ -27,7 +27,7 @@ class MoPPS(ProblemRule):
         a <- lambda a + (1 - lambda) a0 + n s,    b <- lambda b + (1 - lambda) b0 + n (1 - s).
 
     The released code has a slip of precedence, by which groups of one completion count as eight
-    successes and eight failures; here they count as one completion.
+    successes and eight failures; here they count as one completion. The default of lambda is ours.
     """
 
     paper: ClassVar[str] = "2507.04632"

@@ -40,7 +40,8 @@ class TSCL(Rule):
     exp(|progress| / tau) with `temperature`, where sampling takes the mean difference.
 
     Departures: many problems are posed in a step and only arms among them have scores, where the
-    code scores every arm after every step; for sampling, the probability that an arm draws the
+    code scores every arm after every step; |progress| is the paper's, and in the code needs a flag,
+    here `absolute`; for sampling, the probability that an arm draws the
     largest is computed, so that the draws are the wrapper's and one for each problem.
     """
 

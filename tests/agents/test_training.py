@@ -77,7 +77,7 @@ def test_a_stopped_run_continues_bit_for_bit(tiny_model, tmp_path, whole):
 
 
 def test_a_run_over_problems_continues_and_is_reported(tiny_model, tmp_path):
-    options = {"curriculum": "mopps", "algorithm": "grpo:filter=bae"}
+    options = {"curriculum": "mopps", "pool_size": 100, "algorithm": "grpo:filter=bae"}
     for name, stop in (("whole", 6), ("run", 3)):
         with closing(make(tiny_model, tmp_path / name, **options).steps()) as steps:
             for _ in range(stop):

@@ -49,11 +49,13 @@ class ProblemCurriculum(Curriculum):
         """
         TextWrapper.__init__(self, env)
         base: Any = env.unwrapped
-        if pool_size < 1:
-            raise ValueError(f"`pool_size` must be at least 1, got {pool_size}")
         self.base = base
         self.arms, names, difficulties = draw_pool(base.env, pool_size, pool_seed)
         shape = (self.num_envs // base.group_size, base.group_size)
+        if len(names) < shape[0]:
+            raise ValueError(
+                f"`pool_size` must be at least {shape[0]}, the problems of a batch, got {len(names)}"
+            )
         self.lesson = ProblemLesson(rule, (names, difficulties), shape, rank, gather)
 
     def reset(
@@ -91,9 +93,11 @@ def draw_pool(
 
 
 def with_rule(
-    envs: gym.vector.VectorEnv[Texts, Actions, NDArray[Any]], rule: Rule | ProblemRule
+    envs: gym.vector.VectorEnv[Texts, Actions, NDArray[Any]],
+    rule: Rule | ProblemRule,
+    pool_size: int = 1000,
 ) -> Curriculum:
     """Return `envs` under the curriculum that carries out `rule`, over arms or over problems."""
-    return (
-        ProblemCurriculum(envs, rule) if isinstance(rule, ProblemRule) else Curriculum(envs, rule)
-    )
+    if isinstance(rule, ProblemRule):
+        return ProblemCurriculum(envs, rule, pool_size)
+    return Curriculum(envs, rule)
