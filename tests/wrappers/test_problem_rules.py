@@ -224,7 +224,7 @@ def test_a_seed_gives_the_same_pool_and_other_seeds_others():
 def test_the_size_of_the_pool():
     envs = gym.make_vec("Countdown-v0", num_envs=1, levels=(1,))
     assert len(vector.ProblemCurriculum(envs, SFL(), pool_size=3).arms) == 3
-    with pytest.raises(ValueError, match="`pool_size` must be at least 1, .*, got 0"):
+    with pytest.raises(ValueError, match=r"`pool_size` must be at least 1, .*, got 0"):
         vector.ProblemCurriculum(envs, SFL(), pool_size=0)
 
 
