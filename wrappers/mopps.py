@@ -66,10 +66,10 @@ class MoPPS(ProblemRule):
 
     def learn(self, rows: Ints, groups: Groups) -> None:
         """Count successes and failures."""
-        right = groups.correct.sum(axis=1)
-        earned = np.stack([right, groups.correct.shape[1] - right], axis=1)
-        kept = self.discount * self.belief[rows] + (1 - self.discount) * np.array(self.prior)
-        self.belief[rows] = kept + earned
+        prior, size = np.array(self.prior), groups.correct.shape[1]
+        for row, right in zip(rows.tolist(), groups.correct.sum(axis=1).tolist(), strict=True):
+            kept = self.discount * self.belief[row] + (1 - self.discount) * prior
+            self.belief[row] = kept + (right, size - right)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the beliefs."""

@@ -69,6 +69,9 @@ def test_mopps_worked_by_hand():
     assert rule.belief[1].tolist() == [4.0, 2.0] and rule.belief[0].tolist() == [1.0, 1.0]
     rule.observe(["b"], groups(0))
     assert rule.belief[1].tolist() == [2.5, 5.5]
+    twice = started(MoPPS())  # rejected by a filter, and proposed again
+    twice.observe(["b", "b"], groups(3, 0))
+    assert twice.belief[1].tolist() == [2.5, 5.5]
 
 
 def test_mopps_poses_what_it_believes_to_be_half_right():
