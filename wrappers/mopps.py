@@ -69,7 +69,7 @@ class MoPPS(ProblemRule):
         prior, size = np.array(self.prior), groups.correct.shape[1]
         for row, right in zip(rows.tolist(), groups.correct.sum(axis=1).tolist(), strict=True):
             kept = self.discount * self.belief[row] + (1 - self.discount) * prior
-            self.belief[row] = kept + (right, size - right)
+            self.belief[row] = kept + np.array([right, size - right])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the beliefs."""
