@@ -45,13 +45,13 @@ def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]])
     rollouts = sum(
         config["num_problems"] * config["group_size"] + m["num_extra_rollouts"] for m in metrics
     )
+    tokens = sum(m["num_tokens"] + m["num_extra_tokens"] for m in metrics)
     seconds = sum(m["time/step_seconds"] for m in metrics)
     lines = [
         f"- model {config['agent']}, preset {config['preset']}, learning rate {config['learning_rate']:g}",
         f"- {len(metrics)} of {config['num_steps']} steps of {config['num_problems']} problems, "
         f"{config['group_size']} completions each",
-        f"- {rollouts:,.0f} completions, {sum(m['num_tokens'] for m in metrics):,.0f} tokens "
-        f"in {seconds:,.0f} s of training",
+        f"- {rollouts:,.0f} completions, {tokens:,.0f} tokens in {seconds:,.0f} s of training",
     ]
     if metrics and "arm/0_probability" in metrics[-1]:
         distance = np.mean([total_variation(probabilities(m)) for m in metrics])

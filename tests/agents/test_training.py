@@ -77,6 +77,22 @@ def test_a_stopped_run_continues_bit_for_bit(tiny_model, tmp_path, whole):
     assert weights(tmp_path / "run") == weights(whole)
 
 
+def test_a_run_over_problems_continues_and_is_reported(tiny_model, tmp_path):
+    options = {"curriculum": "mopps", "pool_size": 100, "algorithm": "grpo:filter=bae"}
+    for name, stop in (("whole", 6), ("run", 3)):
+        with closing(make(tiny_model, tmp_path / name, **options).steps()) as steps:
+            for _ in range(stop):
+                next(steps)
+    resumed = resume(tmp_path / "run")
+    list(resumed.steps())
+    assert lines(tmp_path / "run") == lines(tmp_path / "whole")
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+    last = lines(tmp_path / "run")[-1]
+    assert last["pool/num_seen"] > 6 * 4 and last["num_extra_rollouts"] > 0
+    assert "arm_probability" not in lines(tmp_path / "run", "groups.jsonl")[0]
+    assert "mopps" in write_report(resumed.folder).read_text()
+
+
 def test_steps_after_the_last_checkpoint_are_done_again(tiny_model, tmp_path, whole):
     steps = make(tiny_model, tmp_path / "run").steps()
     for _ in range(3):
