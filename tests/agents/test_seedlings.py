@@ -11,7 +11,7 @@ from edgewise.agents.models import SEEDLINGS, load_policy, made_for  # noqa: E40
 from edgewise.agents.seedling import load_recipe, score  # noqa: E402
 
 FOLDERS = sorted(path.parent for path in SEEDLINGS.glob("*/config.json"))
-RANGES = {1: (0.9, 1.0), 2: (0.35, 0.65), 3: (0.05, 0.25)}
+RANGES = {1: (0.85, 1.0), 2: (0.35, 0.65), 3: (0.05, 0.25)}
 
 
 def test_there_is_a_seedling():
@@ -48,7 +48,8 @@ def test_the_format_is_known_and_there_is_room_to_learn():
     policy = load_policy("seedling:countdown")
     for found in score(recipe, policy, EvaluationPlan(num_pass_k=25))["Countdown-v0"]:
         assert found.num_problems == 200
-        assert found.format_rate >= 0.99 and found.truncated <= 0.01
+        assert found.format_rate >= (0.97 if found.ood else 0.99)
+        assert found.truncated <= 0.01
         least, most = RANGES.get(found.level, (0.0, 1.0))  # of pass@1
         assert least <= found.pass_at_1 <= most, found
         assert not found.ood or found.pass_at_k > 0
