@@ -38,7 +38,7 @@ $(VENV)/train: pyproject.toml constraints.txt
 # the checkout is linked file by file, so that mypy sees it, and linked anew when files come or go
 $(VENV)/dev: $(VENV)/train $(VENV)/files
 	rm -rf build
-	$(PIP) --editable ".[train,math,dev]" --config-settings editable_mode=strict
+	$(PIP) --editable ".[train,dev]" --config-settings editable_mode=strict
 	touch $@
 
 $(VENV)/files: FORCE

@@ -30,7 +30,6 @@ CHECKS: dict[str, Check] = {
     "value_coef": NOT_NEGATIVE,
     "discount": FRACTION,
     "gae_lambda": FRACTION,
-    "dynamic_sampling": SWITCH,
     "standardize_tokens": SWITCH,
 }
 

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from edgewise.agents.policy import Completions, Policy
+
 LossMean = Literal["token", "sequence", "constant"]
 Estimator = Literal["k1", "k2", "k3"]
 
@@ -61,6 +63,22 @@ def kl(logprobs: Tensor, reference: Tensor, estimator: Estimator) -> Tensor:
     if estimator == "k2":
         return log_ratio.square() / 2
     return log_ratio.exp() - log_ratio - 1
+
+
+def penalize(
+    reference: Policy | None, completions: Completions, kl_coef: float
+) -> tuple[Tensor, dict[str, float]]:
+    """Return what the divergence from `reference` costs at each token, (B, T), and its mean.
+
+    It is `kl_coef` times k1, with the log-probabilities at sampling; without a reference, nothing.
+    """
+    if reference is None:
+        return torch.zeros_like(completions.mask), {}
+    with torch.no_grad():
+        fixed = reference.logprobs(completions)
+    divergence = kl(completions.logprobs, fixed, "k1") * completions.mask  # (B, T)
+    mean = divergence.sum() / completions.mask.sum()
+    return kl_coef * divergence, {"kl": mean.item()}
 
 
 def descend(loss: Tensor, optimizer: Optimizer, max_grad_norm: float) -> dict[str, float]:

@@ -19,9 +19,9 @@ Conventions, in which codes of PPO differ:
     - The ratio is clipped to [1 - clip_eps, 1 + clip_eps], per token. Old log-probabilities are
       those of the sampled tokens when they were sampled.
     - The value loss is max((V - target)^2, (clip(V) - target)^2) / 2, where clip(V) is within
-      `value_clip_eps` of the value before the first update; both losses are means as `loss_mean`
-      says, of a minibatch: "token" over all tokens, "sequence" over each completion, then over
-      completions, "constant" the sum over completions times `sampling.max_tokens`.
+      `value_clip_eps` of the value before the first update. Both losses are means of a minibatch:
+      with `loss_mean` "token" over all tokens; "sequence" of each completion, then over
+      completions; "constant" divides the sum by completions times `sampling.max_tokens`.
     - The value is a linear head, 0 at the start, on the last hidden state of the policy's own
       network, which learns from `value_coef` times the value loss too. One optimizer has both; the
       norm of their gradient is clipped together.
@@ -50,7 +50,7 @@ from torch.optim import AdamW
 
 from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
-from edgewise.agents.losses import LossMean, descend, kl, sequence_mean, token_weights, whiten
+from edgewise.agents.losses import LossMean, descend, penalize, sequence_mean, token_weights, whiten
 from edgewise.agents.policy import Completions, Policy, Sampling
 from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.wrappers.vector import teach
@@ -147,7 +147,7 @@ def train(
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
         completions = rollout.completions
-        penalty, penalties = penalize(completions, config, state)
+        penalty, penalties = penalize(state.reference, completions, config.kl_coef)
         rewards = token_rewards(rollout.rewards.flatten(), penalty, completions.mask)
         estimates = estimate(policy, completions, rewards, config)
 
@@ -161,19 +161,6 @@ def train(
         state.step += 1
         state.rollout, state.abs_advantages = rollout, abs_advantages
         yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **taught}
-
-
-def penalize(
-    completions: Completions, config: PPOConfig, state: State
-) -> tuple[Tensor, dict[str, float]]:
-    """Return what the divergence costs at each token, (B, T), and its mean over tokens."""
-    if state.reference is None:
-        return torch.zeros_like(completions.mask), {}
-    with torch.no_grad():
-        fixed = state.reference.logprobs(completions)
-    divergence = kl(completions.logprobs, fixed, "k1") * completions.mask  # (B, T)
-    mean = divergence.sum() / completions.mask.sum()
-    return config.kl_coef * divergence, {"kl": mean.item()}
 
 
 def token_rewards(rewards: Tensor, penalty: Tensor, mask: Tensor) -> Tensor:

@@ -57,6 +57,7 @@ class PretrainConfig:
     num_heads: int = 5
     intermediate_size: int = 384  # of the feed-forward layers
     num_steps: int = 1700
+    further_steps: tuple[int, ...] = ()  # of warm restarts after those
     batch_size: int = 64
     chunk_size: int = 32  # rows of like length that are computed at once
     learning_rate: float = 3e-3  # of AdamW, at its highest
@@ -65,6 +66,11 @@ class PretrainConfig:
     max_grad_norm: float = 1.0
     seed: int = 0  # of weights and problems
     train: TrainDefaults = TrainDefaults()  # what the model's folder recommends
+
+    @property
+    def total_steps(self) -> int:
+        """Return the steps of all cycles."""
+        return self.num_steps + sum(self.further_steps)
 
 
 def build_policy(config: PretrainConfig) -> TransformersPolicy:
@@ -90,13 +96,28 @@ def build_policy(config: PretrainConfig) -> TransformersPolicy:
 
 
 def pretrain(config: PretrainConfig, policy: TransformersPolicy) -> Iterator[dict[str, float]]:
-    """Train `policy` in place, yielding the metrics of each step."""
-    rows = read(config, policy.tokenizer)
+    """Train `policy` in place, yielding the metrics of each step.
+
+    A warm restart (Loshchilov & Hutter, 2017, arXiv 1608.03983) begins with the weights so far, a
+    fresh optimizer, the schedule from its start, and further problems.
+    """
+    done = 0
+    for cycle, num_steps in enumerate((config.num_steps, *config.further_steps)):
+        rows = read(config, policy.tokenizer, cycle)
+        for metrics in run_cycle(config, policy, rows, num_steps):
+            done += 1
+            yield {"step": done, **metrics}
+
+
+def run_cycle(
+    config: PretrainConfig, policy: TransformersPolicy, rows: Iterator[Row], num_steps: int
+) -> Iterator[dict[str, float]]:
+    """Train `policy` on `rows` while the learning rate rises and falls once."""
     parameters = list(policy.parameters())
     optimizer = AdamW(parameters, lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay)
-    for step in range(config.num_steps):
+    for step in range(num_steps):
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * schedule(config, step)
+            group["lr"] = config.learning_rate * schedule(step, num_steps, config.num_warmup_steps)
         batch = sorted((next(rows) for _ in range(config.batch_size)), key=lambda row: len(row[0]))
         num_targets = sum(len(tokens) - first for tokens, first in batch)
         optimizer.zero_grad()
@@ -107,18 +128,18 @@ def pretrain(config: PretrainConfig, policy: TransformersPolicy) -> Iterator[dic
             total += loss.item()
         torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
         optimizer.step()
-        yield {"step": step + 1, "loss": total, "num_tokens": sum(len(row) for row, _ in batch)}
+        yield {"loss": total, "num_tokens": sum(len(row) for row, _ in batch)}
 
 
-def schedule(config: PretrainConfig, step: int) -> float:
+def schedule(step: int, num_steps: int, num_warmup_steps: int) -> float:
     """Return the share of the learning rate: a linear rise, then half a cosine down to 0."""
-    if step < config.num_warmup_steps:
-        return (step + 1) / config.num_warmup_steps
-    done = (step - config.num_warmup_steps) / (config.num_steps - config.num_warmup_steps)
+    if step < num_warmup_steps:
+        return (step + 1) / num_warmup_steps
+    done = (step - num_warmup_steps) / (num_steps - num_warmup_steps)
     return (1 + cos(pi * done)) / 2
 
 
-def read(config: PretrainConfig, tokenizer: Any) -> Iterator[Row]:
+def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row]:
     """Yield prompts with their worked solutions, from the training split, without end."""
     envs: list[Any] = [
         gym.make(source.env, preset=config.preset, allow_ood=True).unwrapped
@@ -129,7 +150,7 @@ def read(config: PretrainConfig, tokenizer: Any) -> Iterator[Row]:
         for env, source in zip(envs, config.sources, strict=True)
         for level, weight in enumerate(source.weights, start=1)
     ]
-    rng = np.random.default_rng(config.seed)
+    rng = np.random.default_rng([config.seed, cycle] if cycle else config.seed)
     bounds = np.cumsum([weight for _, _, weight in places])
     while True:
         place = int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))

@@ -45,7 +45,7 @@ from torch.optim import AdamW
 
 from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
-from edgewise.agents.losses import LossMean, descend, kl, sequence_mean, token_weights, whiten
+from edgewise.agents.losses import LossMean, descend, penalize, sequence_mean, token_weights, whiten
 from edgewise.agents.policy import Completions, Policy, Sampling
 from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.wrappers.vector import teach
@@ -144,7 +144,7 @@ def train(
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
         mask = rollout.completions.mask
-        penalty, penalties = penalize(rollout.completions, config, state)
+        penalty, penalties = penalize(state.reference, rollout.completions, config.kl_coef)
         advantages = token_advantages(rollout.rewards, penalty, mask, config)  # (B, T)
 
         # The curriculum hears of the batch before the policy learns from it.
@@ -156,19 +156,6 @@ def train(
         state.step += 1
         state.rollout, state.abs_advantages = rollout, abs_advantages
         yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **taught}
-
-
-def penalize(
-    completions: Completions, config: REINFORCEConfig, state: State
-) -> tuple[Tensor, dict[str, float]]:
-    """Return what the divergence costs at each token, (B, T), and its mean over tokens."""
-    if state.reference is None:
-        return torch.zeros_like(completions.mask), {}
-    with torch.no_grad():
-        fixed = state.reference.logprobs(completions)
-    divergence = kl(completions.logprobs, fixed, "k1") * completions.mask  # (B, T)
-    mean = divergence.sum() / completions.mask.sum()
-    return config.kl_coef * divergence, {"kl": mean.item()}
 
 
 def improve(

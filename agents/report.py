@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgewise.agents.run_folder import RunFolder
 
-WINDOW = 10  # steps that a curve is averaged over
+WINDOW = 10  # steps that a curve is averaged over, at the most
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -45,13 +45,13 @@ def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]])
     rollouts = sum(
         config["num_problems"] * config["group_size"] + m["num_extra_rollouts"] for m in metrics
     )
+    tokens = sum(m["num_tokens"] + m["num_extra_tokens"] for m in metrics)
     seconds = sum(m["time/step_seconds"] for m in metrics)
     lines = [
         f"- model {config['agent']}, preset {config['preset']}, learning rate {config['learning_rate']:g}",
         f"- {len(metrics)} of {config['num_steps']} steps of {config['num_problems']} problems, "
         f"{config['group_size']} completions each",
-        f"- {rollouts:,.0f} completions, {sum(m['num_tokens'] for m in metrics):,.0f} tokens "
-        f"in {seconds:,.0f} s of training",
+        f"- {rollouts:,.0f} completions, {tokens:,.0f} tokens in {seconds:,.0f} s of training",
     ]
     if metrics and "arm/0_probability" in metrics[-1]:
         distance = np.mean([total_variation(probabilities(m)) for m in metrics])
@@ -135,8 +135,8 @@ def curve(
 ) -> None:
     """Draw one metric against the step, as a mean over a window of the steps that have it."""
     points = np.array([(m["step"], m[name]) for m in metrics if name in m]).reshape(-1, 2)
-    width = min(WINDOW, len(points))
-    if width:
+    width = min(WINDOW, 1 + len(points) // 4)
+    if len(points):
         kernel = np.ones(width) / width
         smooth = np.convolve(points[:, 1], kernel, mode="valid")
         axes.plot(points[width - 1 :, 0], smooth, label=label)

@@ -43,7 +43,7 @@ from torch.optim import AdamW
 
 from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
-from edgewise.agents.losses import descend, kl, token_weights
+from edgewise.agents.losses import descend, penalize, token_weights
 from edgewise.agents.policy import Completions, Policy, Sampling
 from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.wrappers.vector import teach
@@ -119,8 +119,9 @@ def train(
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
-        penalty, penalties = penalize(rollout.completions, config, state)
-        advantages = leave_one_out(rollout.rewards - penalty.view_as(rollout.rewards))  # (P, G)
+        penalty, penalties = penalize(state.reference, rollout.completions, config.kl_coef)
+        paid = penalty.sum(dim=1).cpu().view_as(rollout.rewards)  # by each completion
+        advantages = leave_one_out(rollout.rewards - paid)  # (P, G)
 
         # The curriculum hears of the batch before the policy learns from it.
         taught = teach(envs, advantages.abs().numpy().astype("float64"))
@@ -130,19 +131,6 @@ def train(
         state.step += 1
         state.rollout, state.abs_advantages = rollout, advantages.abs()
         yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **taught}
-
-
-def penalize(
-    completions: Completions, config: RLOOConfig, state: State
-) -> tuple[Tensor, dict[str, float]]:
-    """Return what the divergence costs each completion, (B,), and its mean over tokens."""
-    if state.reference is None:
-        return torch.zeros(len(completions.mask)), {}
-    with torch.no_grad():
-        fixed = state.reference.logprobs(completions)
-    divergence = kl(completions.logprobs, fixed, "k1") * completions.mask  # (B, T)
-    mean = divergence.sum() / completions.mask.sum()
-    return config.kl_coef * divergence.sum(dim=1).cpu(), {"kl": mean.item()}
 
 
 def improve(

@@ -44,6 +44,8 @@ def load_recipe(path: str | Path) -> PretrainConfig:
             Source(**{**source, "weights": tuple(source["weights"])})
             for source in fields["sources"]
         )
+    if "further_steps" in fields:
+        fields["further_steps"] = tuple(fields["further_steps"])
     if "train" in fields:
         fields["train"] = TrainDefaults(**fields["train"])
     return PretrainConfig(**fields)
@@ -85,9 +87,9 @@ def save_seedling(
         command=command,
         seed=config.seed,
         preset=config.preset,
-        steps=config.num_steps,
+        steps=config.total_steps,
         batch=config.batch_size,
-        rows=config.num_steps * config.batch_size,
+        rows=config.total_steps * config.batch_size,
         problems=plan.num_problems,
         samples=plan.num_samples,
         k=plan.k,

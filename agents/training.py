@@ -71,6 +71,8 @@ class TrainConfig:
     """Environment id, as `edgewise list` prints them, or several, with commas between."""
     curriculum: str = "sec"
     """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
+    pool_size: int = 1000
+    """Problems that rules over problems, such as plr and mopps, choose from; at least a batch."""
     algorithm: str = "grpo"
     """Algorithm, with its arguments: grpo, rloo, ppo, reinforce, reinforce++, ppo:num_epochs=2 ..."""
     agent: str = "seedling"
@@ -280,7 +282,8 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
         group_size=config.group_size,
         **options,
     )
-    return vector.Curriculum(vector.PromptFormat(envs, render=policy.render), rule)
+    framed = vector.PromptFormat(envs, render=policy.render)
+    return vector.with_rule(framed, rule, config.pool_size)
 
 
 def arm_names(config: TrainConfig, arms: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -351,7 +354,7 @@ def begin(config: TrainConfig) -> Training:
     assert config.output is not None
     model_path(config.agent)
     envs = make_envs(config, load_policy(config.agent))
-    record = {**to_record(config), "arms": arm_names(config, envs.arms)}
+    record = {**to_record(config), "arms": arm_names(config, envs.base.arms)}
     folder = RunFolder.create(config.output, record)
     return Training(config, folder)
 

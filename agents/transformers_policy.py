@@ -298,7 +298,8 @@ class TransformersPolicy:
 
 def value_head(model: Any) -> nn.Module:
     """Return a linear map, 0 everywhere, from the last hidden states of `model` to values."""
-    head: nn.Linear = skip_init(nn.Linear, model.config.hidden_size, 1, device=model.device)
+    size = model.config.get_text_config().hidden_size
+    head: nn.Linear = skip_init(nn.Linear, size, 1, device=model.device)
     for weight in head.parameters():
         nn.init.zeros_(weight)
     return head

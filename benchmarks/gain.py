@@ -1,6 +1,6 @@
 """What training gains: pass@1 on test problems before and after, over seeds.
 
-    python -m edgewise.benchmarks.gain --curricula sec:temperature=0.2 --seeds 5
+    python -m edgewise.benchmarks.gain --curricula sec:temperature=0.2 --seeds 0 1 2 3 4
 
 Each setting is a run of `edgewise train` with the defaults of its model; a setting that is done is
 not done again, and one that was stopped goes on. The last checkpoint is scored, not the best. All
@@ -40,8 +40,8 @@ class GainConfig:
     """Environment id."""
     curricula: tuple[str, ...] = ("sec:temperature=0.2",)
     """Curricula to train under, each with every seed."""
-    seeds: int = 5
-    """Seeds 0, 1, 2, ... of each curriculum."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Seeds of each curriculum; parts of them may be run at the same time."""
     agent: str = "seedling"
     """Model to start from."""
     num_steps: int | None = None
@@ -57,7 +57,7 @@ def settings(config: GainConfig) -> list[Setting]:
     return [
         {"curriculum": curriculum, "seed": seed}
         for curriculum in config.curricula
-        for seed in range(config.seeds)
+        for seed in config.seeds
     ]
 
 

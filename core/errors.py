@@ -32,5 +32,5 @@ def usage() -> Iterator[None]:
     """Make a UsageError of what refuses the user's values; around set-up only, not around work."""
     try:
         yield
-    except (ValueError, TypeError, gym.error.Error) as error:
+    except (ValueError, TypeError, ImportError, gym.error.Error) as error:
         raise UsageError(str(error)) from error

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from edgewise.agents.commands.gallery import gallery
 from edgewise.agents.commands.parse import parse
+from edgewise.agents.filters import FILTERS
 from edgewise.env import ReasoningEnv
 from edgewise.registration import env_ids
-from edgewise.wrappers import CURRICULA
+from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,32 @@ def environments() -> Table:
 
 
 def curricula() -> Table:
-    """Return a row for each curriculum."""
-    table = Table("curriculum", "arguments", "what")
-    for name, kind in CURRICULA.items():
-        fields = [field for field in kind.__dataclass_fields__ if field != "signal"]
-        table.add_row(name, " ".join(fields), first_line(kind.__doc__))
+    """Return a row for each rule and filter: its paper, what it is, what it keeps and costs."""
+    table = Table("curriculum", "arXiv", "what, its arguments and its state", "cost", box=SIMPLE)
+    kinds: dict[str, type[Rule | ProblemRule]] = {**CURRICULA, **PROBLEM_CURRICULA}
+    for name, kind in kinds.items():
+        arguments = " ".join(field.name for field in fields(kind) if field.name != "signal")
+        notes = f"takes: {arguments or 'nothing'}\nkeeps: {state_of(kind)}"
+        what = f"{first_line(kind.__doc__)}\n[dim]{notes}[/dim]"
+        table.add_row(name, kind.paper, what, kind.cost)
+    for name, test in FILTERS.items():
+        table.add_row(f"filter={name}", test.paper, first_line(test.__doc__), test.cost)
+    for column in table.columns[:2]:
+        column.no_wrap = True
     return table
+
+
+def state_of(kind: type[Rule | ProblemRule]) -> str:
+    """Return the names of what a rule of this kind keeps from step to step."""
+    needed: dict[str, Any] = {"num_steps": 1, "arms": [0]}
+    rule = kind(
+        **{field.name: needed[field.name] for field in fields(kind) if field.name in needed}
+    )
+    if isinstance(rule, ProblemRule):
+        rule.start(["problem"], [0.0])
+    else:
+        rule.start(2)
+    return " ".join(rule.state_dict()) or "nothing"
 
 
 def first_line(docstring: str | None) -> str:

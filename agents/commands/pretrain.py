@@ -45,14 +45,14 @@ def run(arguments: Sequence[str]) -> None:
         policy = build_policy(config)
     console = Console()
     size = sum(parameter.numel() for parameter in policy.parameters())
-    console.print(f"{size:,} parameters, {config.num_steps} steps", highlight=False)
+    console.print(f"{size:,} parameters, {config.total_steps} steps", highlight=False)
     began = time.perf_counter()
     for metrics in pretrain(config, policy):
         step = int(metrics["step"])
-        if step % LINE_EVERY == 0 or step == config.num_steps:
-            left = (time.perf_counter() - began) / step * (config.num_steps - step)
+        if step % LINE_EVERY == 0 or step == config.total_steps:
+            left = (time.perf_counter() - began) / step * (config.total_steps - step)
             console.print(
-                f"step {step}/{config.num_steps}  loss {metrics['loss']:.4f}  {clock(left)} left",
+                f"step {step}/{config.total_steps}  loss {metrics['loss']:.4f}  {clock(left)} left",
                 highlight=False,
             )
     words = f"edgewise pretrain --recipe {command.recipe} --output {command.output}"

@@ -29,8 +29,6 @@ def run(arguments: Sequence[str]) -> None:
         work(training, console)
     except KeyboardInterrupt:
         say(console, f"stopped; {continued(training)}")
-    except FloatingPointError as error:
-        raise UsageError(str(error)) from error
 
 
 def work(training: Training, console: Console) -> None:

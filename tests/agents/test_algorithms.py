@@ -10,13 +10,12 @@ torch = pytest.importorskip("torch")
 
 from edgewise import ReasoningVectorEnv  # noqa: E402
 from edgewise.agents.policy import Sampling  # noqa: E402
-from edgewise.agents.rollout import collect, mixed  # noqa: E402
 from edgewise.agents.training import ALGORITHMS  # noqa: E402
 
 CASES = {
     "grpo": ("grpo", {}),
     "Dr. GRPO": ("grpo", {"standardize": "none", "loss_mean": "constant"}),
-    "DAPO": ("grpo", {"clip_eps_high": 0.28, "dynamic_sampling": True}),
+    "DAPO": ("grpo", {"clip_eps_high": 0.28, "filter": "dapo"}),
     "GSPO": ("grpo", {"ratio": "sequence", "loss_mean": "sequence", "num_minibatches": 2}),
     "grpo with KL": ("grpo", {"kl_coef": 1e-3, "kl_estimator": "k2", "standardize": "batch"}),
     "rloo": ("rloo", {"kl_coef": 1e-3}),
@@ -76,8 +75,8 @@ def test_the_curriculum_learns_of_the_advantages_before_the_policy(bandit, case)
     state = algorithm.start(policy, config)
     next(algorithm.train(envs, policy, config, state))
     assert values[-1].sum() > 0
-    # Q = alpha mean |A| of the arm, which was 0; dynamic sampling teaches of more groups
-    if not getattr(config, "dynamic_sampling", False):
+    # Q = alpha mean |A| of the arm, which was 0; a filter teaches of more groups
+    if getattr(config, "filter", "none") == "none":
         arms = torch.as_tensor(state.rollout.infos["arm"])
         told = [state.abs_advantages[arms == arm].mean().item() / 2 for arm in (0, 1)]
         assert values[-1].tolist() == pytest.approx(told)
@@ -120,7 +119,7 @@ def test_groups_of_one_are_enough_without_a_group_baseline(bandit, name):
         ("grpo", {"clip_eps_high": -1}, "`clip_eps_high` must be positive, got -1"),
         ("grpo", {"loss_mean": "tokens"}, "got 'tokens'; did you mean 'token'"),
         ("grpo", {"kl_estimator": "k4"}, "`kl_estimator` must be one of k1, k2, k3, got 'k4'"),
-        ("grpo", {"dynamic_sampling": "no"}, "`dynamic_sampling` must be true or false, got no"),
+        ("grpo", {"filter": "depo"}, "`filter` must be one of none, dapo, .*'dapo'"),
         ("rloo", {"kl_coef": -0.1}, "`kl_coef` must be at least 0, got -0.1"),
         ("rloo", {"ratio": "group"}, "`ratio` must be one of sequence, token, got 'group'"),
         ("ppo", {"gae_lambda": 2}, r"`gae_lambda` must be in \[0, 1\], got 2"),
@@ -170,15 +169,3 @@ def test_a_sampler_with_other_probabilities_is_corrected_for(bandit, name):
     assert metrics["clip_ratio"] == 0
     for name in ("mean", "min", "max"):
         assert metrics[f"sampling/importance_sampling_ratio/{name}"] == pytest.approx(2.0)
-
-
-def test_groups_that_a_filter_rejects_are_answered_again(bandit):
-    policy, envs = bandit.TablePolicy(), bandit.make(64)
-    policy.logits.data[:, 0] = 2.0  # most groups are all right or all wrong
-    args = (envs, policy, Sampling(), torch.Generator().manual_seed(0))
-    assert not mixed(collect(*args).rewards).all()
-    rollout = collect(*args, filter=mixed, max_rounds=50)
-    assert mixed(rollout.rewards).all()
-    assert rollout.num_extra_rollouts > 0 and rollout.num_extra_rollouts % 8 == 0
-    right = rollout.completions.tokens[:, 0] % 4 == rollout.completions.tokens[:, 1]
-    assert torch.equal(right, rollout.correct.flatten())

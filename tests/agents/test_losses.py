@@ -1,6 +1,7 @@
 """Means, divergences and the step down a loss, against numbers worked by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -9,10 +10,12 @@ torch = pytest.importorskip("torch")
 from edgewise.agents.losses import (  # noqa: E402
     descend,
     kl,
+    penalize,
     sequence_mean,
     token_weights,
     whiten,
 )
+from edgewise.agents.policy import Sampling  # noqa: E402
 
 VALUES = torch.tensor([[9.0, 1.0, 2.0], [9.0, 6.0, 9.0]])
 MASK = torch.tensor([[0.0, 1.0, 1.0], [0.0, 1.0, 0.0]])
@@ -61,6 +64,17 @@ def test_estimates_of_the_divergence_agree_on_average():
     for estimator, tolerance in (("k1", 1e-6), ("k2", 2e-4), ("k3", 1e-6)):
         average = (policy * kl(policy.log(), reference.log(), estimator)).sum()
         torch.testing.assert_close(average, exact, atol=tolerance, rtol=0)
+
+
+def test_the_penalty_is_the_divergence_at_each_sampled_token(bandit):
+    policy = bandit.TablePolicy()
+    completions = policy.generate(["1", "2"], Sampling(), torch.Generator().manual_seed(0))
+    sampled = replace(completions, logprobs=completions.logprobs + math.log(2))
+    penalty, metrics = penalize(policy, sampled, 0.5)
+    torch.testing.assert_close(penalty, 0.5 * math.log(2) * completions.mask)
+    assert metrics["kl"] == pytest.approx(math.log(2))
+    penalty, metrics = penalize(None, sampled, 0.5)
+    assert not penalty.any() and not metrics
 
 
 def test_only_k1_has_no_gradient_on_average():

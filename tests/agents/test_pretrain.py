@@ -66,8 +66,7 @@ def test_levels_are_drawn_by_their_weights():
 
 
 def test_the_learning_rate_rises_and_falls():
-    config = PretrainConfig(num_steps=110, num_warmup_steps=10)
-    shares = [schedule(config, step) for step in (0, 9, 10, 60, 109)]
+    shares = [schedule(step, 110, 10) for step in (0, 9, 10, 60, 109)]
     assert shares == pytest.approx([0.1, 1.0, 1.0, 0.5, 0.0], abs=1e-3)
 
 
@@ -78,6 +77,16 @@ def test_training_learns_and_repeats():
     assert list(pretrain(TINY, second)) == metrics
     other = replace(TINY, seed=1)
     assert next(pretrain(other, build_policy(other)))["loss"] != metrics[0]["loss"]
+
+
+def test_a_warm_restart_goes_on_with_other_problems():
+    config = replace(TINY, num_steps=4, further_steps=(3,))
+    policy, again = build_policy(config), build_policy(config)
+    metrics = list(pretrain(config, policy))
+    assert [record["step"] for record in metrics] == [1, 2, 3, 4, 5, 6, 7]
+    assert list(pretrain(replace(config, further_steps=()), again)) == metrics[:4]
+    first, second = (read(config, policy.tokenizer, cycle) for cycle in (0, 1))
+    assert [next(first) for _ in range(4)] != [next(second) for _ in range(4)]
 
 
 def test_chunks_add_up_to_the_batch():

@@ -1,6 +1,6 @@
 """RLOO's advantages, both of its losses and its penalty against numbers worked by hand."""
 
-from dataclasses import replace
+import math
 
 import pytest
 
@@ -13,8 +13,8 @@ from edgewise.agents.rloo import (  # noqa: E402
     clipped_loss,
     improve,
     leave_one_out,
-    penalize,
     start,
+    train,
 )
 
 MASK = torch.tensor([[1.0, 1.0], [1.0, 0.0]])  # the last token is padding
@@ -69,14 +69,16 @@ def batch(bandit):
 
 
 def test_the_divergence_is_paid_for_by_the_completion(bandit):
-    policy, completions = batch(bandit)
-    state = start(policy, RLOOConfig(kl_coef=0.5))
-    sampled = replace(completions, logprobs=completions.logprobs * 0.5)  # 1/2 instead of 1/4
-    penalty, metrics = penalize(sampled, RLOOConfig(kl_coef=0.5), state)
-    log_two = torch.tensor(2.0).log()
-    torch.testing.assert_close(penalty, torch.full((4,), 0.5) * log_two)
-    assert metrics["kl"] == pytest.approx(log_two.item())
-    assert not penalize(completions, RLOOConfig(), start(policy, RLOOConfig()))[0].any()
+    envs, policy = bandit.make(16), bandit.TablePolicy()
+    config = RLOOConfig(num_steps=1, kl_coef=0.5)
+    state = start(policy, config)
+    state.reference.logits.data[:, 0] = math.log(5)  # 5 / 8 instead of 1 / 4, 1 / 8 for the others
+    (metrics,) = train(envs, policy, config, state)
+    answers = state.rollout.completions.tokens[:, 1]
+    divergence = torch.where(answers == 0, math.log(0.4), math.log(2.0))
+    rewards = state.rollout.rewards - 0.5 * divergence.view(2, 8)
+    torch.testing.assert_close(state.abs_advantages, leave_one_out(rewards).abs())
+    assert metrics["kl"] == pytest.approx(divergence.mean().item())
 
 
 def test_completions_without_an_advantage_are_counted_but_not_passed(bandit):

@@ -1,7 +1,6 @@
 """The packaged seedlings: what they can do before any reinforcement learning, and their size."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from edgewise.agents.models import SEEDLINGS, load_policy, made_for  # noqa: E40
 from edgewise.agents.seedling import load_recipe, score  # noqa: E402
 
 FOLDERS = sorted(path.parent for path in SEEDLINGS.glob("*/config.json"))
-RANGES = {"countdown": {1: (0.9, 1.0), 2: (0.35, 0.65), 3: (0.05, 0.25)}}  # of pass@1
+RANGES = {1: (0.85, 1.0), 2: (0.35, 0.65), 3: (0.05, 0.25)}
 
 
 def test_there_is_a_seedling():
@@ -27,7 +26,9 @@ def test_the_folder_is_small_and_complete(folder):
     recipe, card = load_recipe(folder / "recipe.json"), made_for(f"seedling:{folder.name}")
     assert card["preset"] == recipe.preset
     assert card["envs"] == [source.env for source in recipe.sources]
-    assert all(sum(source.weights[3:]) < 0.01 * sum(source.weights) for source in recipe.sources)
+    total = sum(sum(source.weights) for source in recipe.sources)
+    (countdown,) = [source for source in recipe.sources if source.env == "Countdown-v0"]
+    assert sum(countdown.weights[3:]) < 0.01 * total  # of 5 numbers
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -41,14 +42,14 @@ def test_the_model_is_small_and_follows_its_recipe(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_the_format_is_known_and_there_is_room_to_learn(folder):
+def test_the_format_is_known_and_there_is_room_to_learn():
     torch.set_num_threads(1)
-    policy = load_policy(f"seedling:{folder.name}")
-    recipe = load_recipe(folder / "recipe.json")
-    for found in score(recipe, policy, EvaluationPlan(num_pass_k=25))[recipe.sources[0].env]:
+    recipe = load_recipe(SEEDLINGS / "countdown" / "recipe.json")
+    policy = load_policy("seedling:countdown")
+    for found in score(recipe, policy, EvaluationPlan(num_pass_k=25))["Countdown-v0"]:
         assert found.num_problems == 200
-        assert found.format_rate >= 0.99 and found.truncated <= 0.01
-        least, most = RANGES[Path(folder).name].get(found.level, (0.0, 1.0))
+        assert found.format_rate >= (0.97 if found.ood else 0.99)
+        assert found.truncated <= 0.01
+        least, most = RANGES.get(found.level, (0.0, 1.0))  # of pass@1
         assert least <= found.pass_at_1 <= most, found
         assert not found.ood or found.pass_at_k > 0

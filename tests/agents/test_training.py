@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 from edgewise.agents.report import write_report  # noqa: E402
 from edgewise.agents.training import TrainConfig, begin, complete, resume  # noqa: E402
+from edgewise.cli import main  # noqa: E402
 
 
 def lines(path, name="metrics.jsonl"):
@@ -74,6 +75,22 @@ def test_a_stopped_run_continues_bit_for_bit(tiny_model, tmp_path, whole):
     assert lines(tmp_path / "run") == lines(whole)
     assert lines(tmp_path / "run", "groups.jsonl") == lines(whole, "groups.jsonl")
     assert weights(tmp_path / "run") == weights(whole)
+
+
+def test_a_run_over_problems_continues_and_is_reported(tiny_model, tmp_path):
+    options = {"curriculum": "mopps", "pool_size": 100, "algorithm": "grpo:filter=bae"}
+    for name, stop in (("whole", 6), ("run", 3)):
+        with closing(make(tiny_model, tmp_path / name, **options).steps()) as steps:
+            for _ in range(stop):
+                next(steps)
+    resumed = resume(tmp_path / "run")
+    list(resumed.steps())
+    assert lines(tmp_path / "run") == lines(tmp_path / "whole")
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+    last = lines(tmp_path / "run")[-1]
+    assert last["pool/num_seen"] > 6 * 4 and last["num_extra_rollouts"] > 0
+    assert "arm_probability" not in lines(tmp_path / "run", "groups.jsonl")[0]
+    assert "mopps" in write_report(resumed.folder).read_text()
 
 
 def test_steps_after_the_last_checkpoint_are_done_again(tiny_model, tmp_path, whole):
@@ -165,6 +182,15 @@ def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_pa
     list(resume(tmp_path / "run").steps())
     assert lines(tmp_path / "run") == lines(whole)
     assert weights(tmp_path / "run") == weights(whole)
+
+
+def test_a_run_that_diverges_says_so_in_one_line(tiny_model, tmp_path, capsys):
+    flags = f"--agent hf:{tiny_model} --output {tmp_path / 'run'} --preset sec --no-evaluate"
+    size = "--max-tokens 12 --learning-rate 1e30 --algorithm reinforce++"
+    assert main(["train", *flags.split(), *size.split()]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.startswith("edgewise: step 2: `logprobs`")
+    assert error.endswith("run/checkpoints/0\n")
 
 
 def test_a_run_folder_that_exists_is_refused(tiny_model, whole):

@@ -1,12 +1,36 @@
+import re
+
 import pytest
 
-from edgewise.wrappers import SEC, Ordered, make_rule
+from edgewise.wrappers import (
+    CURRICULA,
+    PROBLEM_CURRICULA,
+    SEC,
+    Learnability,
+    Ordered,
+    Progress,
+    make_rule,
+)
 
 
 def test_a_rule_is_made_by_name_with_arguments():
     rule = make_rule("sec:learning_rate=0.2:decay_unposed=true", num_steps=10)
     assert isinstance(rule, SEC)
     assert (rule.learning_rate, rule.temperature, rule.decay_unposed) == (0.2, 1.0, True)
+
+
+def test_a_signal_is_named():
+    assert make_rule("sec:signal=learnability", num_steps=10).signal == Learnability()
+    one, other = (make_rule("ucb:signal=progress", num_steps=10).signal for _ in range(2))
+    assert isinstance(one, Progress) and one is not other  # it remembers the arms of its rule
+
+
+@pytest.mark.parametrize("rule", [*CURRICULA.values(), *PROBLEM_CURRICULA.values()])
+def test_a_rule_says_what_it_is(rule):
+    own = {"thompson", "regression", "e2h-no-fading", "random-problems"}
+    names = {name for name, kind in {**CURRICULA, **PROBLEM_CURRICULA}.items() if kind is rule}
+    assert rule.__doc__.splitlines()[0].endswith(".")
+    assert re.fullmatch(r"\d{4}\.\d{5}|0805\.3415", rule.paper) or names & own
 
 
 def test_a_schedule_is_given_the_length_of_the_run():
@@ -21,6 +45,8 @@ def test_a_schedule_is_given_the_length_of_the_run():
         ("sec:temprature=1", "`sec argument` must be one of .*; did you mean 'temperature'?"),
         ("sec:temperature=warm", "wrong type"),
         ("sec:temperature=0", "`temperature` must be positive, got 0"),
+        ("sec:signal=progres", "`signal` must be one of .*; did you mean 'progress'?"),
+        ("subset", "`curriculum` 'subset' needs a value: subset:arms="),
     ],
 )
 def test_what_is_wrong_is_named(text, message):

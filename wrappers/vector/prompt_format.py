@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.frame import Frame, Render
-from edgewise.wrappers.vector.texts import Batch, Texts, TextWrapper
+from edgewise.wrappers.vector.texts import Actions, Batch, Texts, TextWrapper
 
 
 class PromptFormat(TextWrapper):
@@ -21,7 +21,7 @@ class PromptFormat(TextWrapper):
 
     def __init__(
         self,
-        env: gym.vector.VectorEnv[Texts, Sequence[str], NDArray[Any]],
+        env: gym.vector.VectorEnv[Texts, Actions, NDArray[Any]],
         frame: Frame | Mapping[str, Any] | None = None,
         render: Render | None = None,
     ) -> None:
@@ -54,11 +54,16 @@ class PromptFormat(TextWrapper):
             self._openings[slots] = [frame.opening] * size
         return tuple(self._texts), infos
 
-    def step(self, actions: Sequence[str]) -> Batch:
+    def step(self, actions: Actions) -> Batch:
         """Score the openings and `actions`; further turns of an episode have no frame."""
-        if len(actions) == self.num_envs:  # else the environment says what is wrong
-            actions = [a + b for a, b in zip(self._openings, actions, strict=True)]
-        self._openings = [""] * self.num_envs
-        observations, rewards, terminations, truncations, infos = super().step(actions)
-        self._texts = list(observations)
-        return observations, rewards, terminations, truncations, infos
+        if len(actions) != self.num_envs:
+            return super().step(actions)  # the environment says what is wrong
+        opened = [
+            None if action is None else opening + action
+            for opening, action in zip(self._openings, actions, strict=True)
+        ]
+        observations, rewards, terminations, truncations, infos = super().step(opened)
+        for i, action in enumerate(actions):
+            if action is not None:
+                self._openings[i], self._texts[i] = "", observations[i]
+        return tuple(self._texts), rewards, terminations, truncations, infos

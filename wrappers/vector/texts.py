@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 Texts = tuple[str, ...]
 Batch = tuple[Texts, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]
+Actions = Sequence[str | None]  # None lets an environment wait
 
 if TYPE_CHECKING:
-    TextWrapper = VectorWrapper[Texts, Sequence[str], Texts, Sequence[str], NDArray[Any]]
+    TextWrapper = VectorWrapper[Texts, Actions, Texts, Actions, NDArray[Any]]
 else:
     TextWrapper = VectorWrapper  # which cannot be subscripted before Gymnasium 1.4

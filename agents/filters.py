@@ -1,0 +1,136 @@
+"""Which groups are worth training on: filters of `collect`, which poses the others anew.
+
+What a filter rejects has been paid for: `Rollout` counts it, and a curriculum hears of it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Filter(ABC):
+    """A test of groups of completions."""
+
+    paper: ClassVar[str]  # its arXiv id
+    cost: ClassVar[str] = "rejected groups"  # what is needed beside the completions trained on
+
+    @abstractmethod
+    def __call__(self, rewards: Tensor, correct: Tensor) -> Tensor:
+        """Return which groups are kept, (P,), of the rewards and correctness of all, (P, G)."""
+
+    @property
+    def num_screened(self) -> int:
+        """How many completions of a group are looked at before the others are made; 0 for all."""
+        return 0
+
+
+@dataclass(frozen=True)
+class DAPO(Filter):
+    """Keep the groups whose rewards differ: dynamic sampling.
+
+    Yu et al. (2025), "DAPO", arXiv 2503.14476, where 0 < number right < G. With rewards of right and
+    wrong alone that is the same; where wrong answers earn more or less, say by which.
+    """
+
+    paper: ClassVar[str] = "2503.14476"
+    by: Literal["rewards", "correct"] = "rewards"
+
+    def __post_init__(self) -> None:
+        """Check the name."""
+        if self.by not in ("rewards", "correct"):
+            raise ValueError(f"`by` must be rewards or correct, got {self.by!r}")
+
+    def __call__(self, rewards: Tensor, correct: Tensor) -> Tensor:
+        """Return which groups differ, (P,)."""
+        earned = rewards if self.by == "rewards" else correct.float()
+        return earned.amax(dim=1) - earned.amin(dim=1) > 1e-6
+
+
+@dataclass(frozen=True)
+class Bae(Filter):
+    """Keep the groups of which neither too few nor too many are right: low < p < high.
+
+    Bae et al. (2025), "Online Difficulty Filtering for Reasoning Oriented Reinforcement Learning",
+    arXiv 2504.03380: the divergence that a problem can cause is bounded from below by p (1 - p).
+    Departure: the batch is refilled in rounds, not asynchronously.
+    """
+
+    paper: ClassVar[str] = "2504.03380"
+    low: float = 0.2
+    high: float = 0.8
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        if not 0 <= self.low < self.high <= 1:
+            raise ValueError(
+                f"`low` and `high` must be 0 <= low < high <= 1, got {self.low}, {self.high}"
+            )
+
+    def __call__(self, rewards: Tensor, correct: Tensor) -> Tensor:
+        """Return which groups are within the bounds, (P,)."""
+        p = correct.float().mean(dim=1)
+        return (p > self.low) & (p < self.high)
+
+
+@dataclass(frozen=True)
+class SPEED(Filter):
+    """Make a few completions first, and the others only if those differ in correctness.
+
+    Zhang et al. (2025), "SPEED-RL: Faster Training of Reasoning Models via Online Curriculum
+    Learning", arXiv 2506.09016. All completions are trained on, as there. Departure: a rejected
+    problem is replaced in the same step; there is no buffer of screened problems for later ones.
+    """
+
+    paper: ClassVar[str] = "2506.09016"
+    cost: ClassVar[str] = "rejected screenings"
+    screen: int = 4  # completions made first, at least 2 and fewer than G
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        if self.screen < 2:
+            raise ValueError(f"`screen` must be at least 2, got {self.screen}")
+
+    def __call__(self, rewards: Tensor, correct: Tensor) -> Tensor:
+        """Return which groups have right and wrong completions, (P,)."""
+        return correct.any(dim=1) & ~correct.all(dim=1)
+
+    @property
+    def num_screened(self) -> int:
+        """The completions made first."""
+        return self.screen
+
+
+@dataclass(frozen=True)
+class VCRL(Filter):
+    """Keep the groups whose success varies nearly as much as it can.
+
+    Jiang et al. (2025), "VCRL: Variance-based Curriculum Reinforcement Learning for Large Language
+    Models", arXiv 2509.19803. With k of G completions right, v = k (G - k) / (G (G - 1)), and the
+    group is kept if v / v_max >= kappa, where v_max is v at k = G / 2, rounded down. Departures:
+    groups are replaced by new problems, not from a memory of earlier ones; kappa is ours.
+    """
+
+    paper: ClassVar[str] = "2509.19803"
+    kappa: float = 0.5  # in (0, 1]
+
+    def __post_init__(self) -> None:
+        """Check kappa."""
+        if not 0 < self.kappa <= 1:
+            raise ValueError(f"`kappa` must be in (0, 1], got {self.kappa}")
+
+    def __call__(self, rewards: Tensor, correct: Tensor) -> Tensor:
+        """Return which groups vary enough, (P,)."""
+        size = correct.shape[1]
+        right = correct.sum(dim=1)
+        largest = (size // 2) * (size - size // 2)
+        kept: Tensor = right * (size - right) >= self.kappa * largest - 1e-9
+        return kept & (torch.tensor(largest) > 0)
+
+
+FILTERS: dict[str, type[Filter]] = {"dapo": DAPO, "bae": Bae, "speed": SPEED, "vcrl": VCRL}

@@ -1,0 +1,60 @@
+"""A batch of problems that a `ProblemRule` chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgewise.wrappers.lesson import Gather, Lesson, of_groups, of_posed
+from edgewise.wrappers.problem_rule import ProblemRule
+from edgewise.wrappers.rule import from_json
+from edgewise.wrappers.signal import Floats, Groups, Ints
+
+
+class ProblemLesson(Lesson):
+    """A batch whose arms are the rows of a pool, chosen by a `ProblemRule`."""
+
+    def __init__(
+        self,
+        rule: ProblemRule | Mapping[str, Any],
+        pool: tuple[Sequence[str], Sequence[float]],
+        shape: tuple[int, int],
+        rank: int = 0,
+        gather: Gather | None = None,
+    ) -> None:
+        """Start `rule`, or what `to_json` made of it, on the names and difficulties of `pool`."""
+        self.rule: ProblemRule = from_json(rule)
+        self.rule.start(*pool)
+        self.seen = np.zeros(len(self.rule.names), dtype=np.bool_)  # (N,)
+        super().__init__(shape, rank, gather)
+
+    def choose(self, num_groups: int) -> tuple[Ints, Floats]:
+        """Return what the rule proposes, and nothing else."""
+        names = self.rule.propose(num_groups, self.rng)
+        return np.array([self.rule.rows[name] for name in names]), np.ones(num_groups)
+
+    def update(self, arms: Ints, groups: Groups) -> None:
+        """Let the rule observe the groups; metrics are of difficulties, as if they were arms."""
+        self.rule.observe([self.rule.names[row] for row in arms.tolist()], groups)
+        self.seen[arms] = True
+        ladder, places = np.unique(self.rule.difficulties, return_inverse=True)
+        self.metrics = {
+            **of_groups(groups),
+            **of_posed(places[arms], groups, len(ladder)),
+            "pool/difficulty": float(self.rule.difficulties[arms].mean()),
+            "pool/num_seen": int(self.seen.sum()),
+        }
+        for place in range(len(ladder)):  # what it came to, for a rule only proposes
+            share = self.metrics[f"arm/{place}_count"] / len(arms)
+            self.metrics[f"arm/{place}_probability"] = share
+
+    def rule_state(self) -> dict[str, Any]:
+        """Return the state of the rule, and which problems were posed."""
+        return {"rule": self.rule.state_dict(), "seen": self.seen.tolist()}
+
+    def load_rule_state(self, state: Mapping[str, Any]) -> None:
+        """Take up what `rule_state` returned."""
+        self.rule.load_state_dict(state["rule"])
+        self.seen = np.array(state["seen"])
