@@ -39,7 +39,7 @@ def settings(env_ids: Iterable[str] | None = None) -> Iterator[Setting]:
     single = "edgewise.env:ReasoningEnv"
     known = [spec.id for spec in gym.registry.values() if spec.entry_point == single]
     for env_id in known if env_ids is None else env_ids:
-        base: Any = gym.make(env_id).unwrapped
+        base: Any = gym.make(env_id, requires=None).unwrapped
         if env_ids is None and isinstance(base.task, ProblemSet):
             continue  # its rows are in files that need not be here
         for preset, ladder in base.task.presets.items():
