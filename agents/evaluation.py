@@ -97,7 +97,7 @@ def evaluate(
         deep = problems[: plan.num_pass_k] if plan.k > plan.num_samples else []
         arguments = (policy, env_id, env_options, plan, sampling, generator, render)
         parts = [
-            sample(problems[: len(deep)], plan.k, *arguments),
+            sample(problems[: len(deep)], max(plan.k, plan.num_samples), *arguments),
             sample(problems[len(deep) :], plan.num_samples, *arguments),
         ]
         score = summarize(env_id, level, level in single.preset.ood, parts, plan)
