@@ -115,6 +115,8 @@ def peer_works(setting: Setting) -> dict[str, Work]:
     base: Any = gym.make(setting["env"], preset=setting["preset"]).unwrapped
     name, size, configure = PEERS[setting["env"]]
     config = configure(base.preset.levels[setting["level"]])
+    if config is None:
+        return {}
     dataset = reasoning_gym.create_dataset(name, size=size, seed=0, **config)
     rows = list(dataset)
 
@@ -146,13 +148,15 @@ def zebra(level: Mapping[str, Any]) -> dict[str, Any]:
     return {"num_people": level["num_houses"], "num_characteristics": attributes}
 
 
-def arc(level: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration of Reasoning Gym's arc_1d for a level of ours."""
+def arc(level: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the configuration of Reasoning Gym's arc_1d, which has no grids below 8 cells."""
+    if level["size"] < 8:
+        return None
     return {"min_size": level["size"], "max_size": level["size"], "num_train": 3}
 
 
 # the name there, how many problems are drawn (zebras are slow there), and the configuration
-PEERS: dict[str, tuple[str, int, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
+PEERS: dict[str, tuple[str, int, Callable[[Mapping[str, Any]], dict[str, Any] | None]]] = {
     "Countdown-v0": ("countdown", NUM_PROBLEMS, countdown),
     "Zebra-v0": ("zebra_puzzles", 3, zebra),
     "ARC1D-v0": ("arc_1d", NUM_PROBLEMS, arc),
