@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 FOLDERS := core envs wrappers agents benchmarks
 export OMP_NUM_THREADS ?= 1
 
@@ -30,14 +30,17 @@ lint: install
 install: $(VENV)/dev
 
 # torch first and pinned: without it, the newest build comes with gigabytes of CUDA packages
-$(VENV)/train: pyproject.toml constraints.txt
+$(VENV)/torch: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch
+	touch $@
+
+$(VENV)/train: $(VENV)/torch
 	$(PIP) --editable ".[train]"
 	touch $@
 
 # the checkout is linked file by file, so that mypy sees it, and linked anew when files come or go
-$(VENV)/dev: $(VENV)/train $(VENV)/files
+$(VENV)/dev: $(VENV)/torch $(VENV)/files
 	rm -rf build
 	$(PIP) --editable ".[train,dev]" --config-settings editable_mode=strict
 	touch $@
