@@ -1,0 +1,158 @@
+"""The forward pass of small Qwen2 and Llama models, with fewer operations than the library's.
+
+The matrices that read one input are joined, the gains of the norms are multiplied into them, and
+the rotation of queries and keys is a product of complex numbers.
+
+Shapes: N tokens, of all rows; H hidden size, D head size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding, silu
+from transformers.activations import ACT2FN
+from transformers.models.llama import modeling_llama as llama
+from transformers.models.qwen2 import modeling_qwen2 as qwen2
+
+MAX_PARAMETERS = 100_000_000  # a copy of the weights is held
+ROPE_TYPES = {"default", "linear", "llama3", "yarn"}  # whose frequencies do not change with length
+MODULES = {
+    *(qwen2.Qwen2ForCausalLM, qwen2.Qwen2Model, qwen2.Qwen2DecoderLayer, qwen2.Qwen2Attention),
+    *(qwen2.Qwen2MLP, qwen2.Qwen2RMSNorm, qwen2.Qwen2RotaryEmbedding),
+    *(llama.LlamaForCausalLM, llama.LlamaModel, llama.LlamaDecoderLayer, llama.LlamaAttention),
+    *(llama.LlamaMLP, llama.LlamaRMSNorm, llama.LlamaRotaryEmbedding),
+    *(nn.Linear, nn.Embedding, nn.ModuleList, type(ACT2FN["silu"])),
+}
+
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]  # of a layer: queries, keys, values
+
+
+def recognises(model: Any) -> bool:
+    """Return whether `model` is of a structure that `Network` computes: adapters, say, are not."""
+    if not {type(module) for module in model.modules()} <= MODULES:
+        return False
+    if model.device.type != "cpu" or model.num_parameters() > MAX_PARAMETERS:
+        return False
+    kinds = getattr(model.config, "layer_types", None) or ["full_attention"]
+    plain = [
+        linear.bias is None
+        for layer in model.model.layers
+        for linear in (layer.self_attn.o_proj, layer.mlp.gate_proj, layer.mlp.down_proj)
+    ]
+    return (
+        all(plain)
+        and set(kinds) == {"full_attention"}
+        and model.model.rotary_emb.rope_type in ROPE_TYPES
+    )
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Weights, (in, out)."""
+
+    qkv: Tensor
+    bias: Tensor | None  # of qkv
+    out: Tensor
+    gate_up: Tensor
+    down: Tensor
+
+
+class Network:
+    """A model's weights as they are now; gradients reach the model."""
+
+    def __init__(self, model: Any, dtype: torch.dtype, length: int) -> None:
+        """Take the weights of `model`, which `recognises`, in `dtype`, for rows up to `length`."""
+        config = model.config
+        self.num_heads: int = config.num_attention_heads
+        self.num_groups: int = config.num_key_value_heads  # of heads with the same keys
+        self.head_size: int = model.model.layers[0].self_attn.head_dim
+        self.epsilon: float = config.rms_norm_eps
+        self.embedding: Tensor = model.model.embed_tokens.weight.to(dtype)
+        self.layers = [self.fuse(layer, dtype) for layer in model.model.layers]
+        self.gain: Tensor = model.model.norm.weight
+        self.head = joined([model.lm_head.weight], self.gain, dtype)
+        with torch.no_grad():
+            places = torch.arange(length)[None]
+            cosine, sine = model.model.rotary_emb(torch.zeros(1), places)
+        half = self.head_size // 2
+        self.rotations = torch.complex(cosine[0, :, :half], sine[0, :, :half])  # (T, D / 2)
+
+    def fuse(self, layer: Any, dtype: torch.dtype) -> Layer:
+        """Return the weights of one layer."""
+        attention, mlp = layer.self_attn, layer.mlp
+        linears = (attention.q_proj, attention.k_proj, attention.v_proj)
+        scales = (self.head_size**-0.5, 1.0, None)  # None is not rotated
+        biases = None
+        if attention.q_proj.bias is not None:
+            parts = [self.order(x.bias, s) for x, s in zip(linears, scales, strict=True)]
+            biases = torch.cat(parts).to(dtype)
+        weights = [self.order(x.weight, s) for x, s in zip(linears, scales, strict=True)]
+        return Layer(
+            joined(weights, layer.input_layernorm.weight, dtype),
+            biases,
+            attention.o_proj.weight.T.contiguous().to(dtype),
+            joined(
+                [mlp.gate_proj.weight, mlp.up_proj.weight],
+                layer.post_attention_layernorm.weight,
+                dtype,
+            ),
+            mlp.down_proj.weight.T.contiguous().to(dtype),
+        )
+
+    def order(self, weight: Tensor, scale: float | None) -> Tensor:
+        """Put the two coordinates that are rotated together side by side, times `scale`."""
+        if scale is None:
+            return weight
+        halves = weight.unflatten(0, (-1, 2, self.head_size // 2))
+        return halves.transpose(1, 2).flatten(0, 2) * scale
+
+    def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """Return the normed last states of N tokens, (N, H), without the last norm's gain.
+
+        Args:
+            tokens: Shape (N,).
+            positions: Of each token in its row, (N,).
+            attend: Takes the number of a layer, queries, (N, heads, D), keys and values, (N,
+                groups, D), and returns what the queries read, (N, heads D).
+        """
+        count = self.num_heads, self.num_groups
+        hidden = embedding(tokens, self.embedding)
+        rotations = self.rotations[positions][:, None]  # (N, 1, D / 2)
+        for index, layer in enumerate(self.layers):
+            qkv = linear(self.normalize(hidden), layer.qkv, layer.bias)
+            qk, values = qkv.unflatten(1, (-1, self.head_size)).split([sum(count), count[1]], 1)
+            queries, keys = rotate(qk, rotations).split(count, 1)
+            hidden = torch.addmm(hidden, attend(index, queries, keys, values), layer.out)
+            gate, up = linear(self.normalize(hidden), layer.gate_up).chunk(2, dim=1)
+            hidden = torch.addmm(hidden, silu(gate) * up, layer.down)
+        return self.normalize(hidden)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return (N, V) of normed states, (N, H)."""
+        return hidden @ self.head
+
+    def normalize(self, hidden: Tensor) -> Tensor:
+        """Divide each state, (N, H), by its root mean square."""
+        square = hidden.float().square().mean(dim=1, keepdim=True)
+        return hidden * torch.rsqrt(square + self.epsilon).to(hidden.dtype)
+
+
+def joined(weights: Sequence[Tensor], gain: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return linear maps of the same normed input as one, (in, out), with the norm's gain in it."""
+    return (torch.cat(list(weights)) * gain).T.contiguous().to(dtype)
+
+
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return `inputs`, (N, in), times `weight`, (in, out), plus `bias`."""
+    return inputs @ weight if bias is None else torch.addmm(bias, inputs, weight)
+
+
+def rotate(states: Tensor, rotations: Tensor) -> Tensor:
+    """Turn each pair of coordinates of `states`, (N, heads, D), by its complex `rotations`."""
+    pairs = torch.view_as_complex(states.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * rotations).flatten(-2).to(states.dtype)
