@@ -95,10 +95,12 @@ class FastDecoder:
         return read.view(len(queries), -1)
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with `rows` only, indices in ascending order."""
+        """Go on with `rows` only, indices; cheap if the first are in their place already."""
         kept = len(rows)
         self.positions, self.padding = self.positions[rows], self.padding[rows]
+        to = (rows != torch.arange(kept)).nonzero()[:, 0]
+        moved = rows[to]
         for layer, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
-            keys[:kept, ..., : self.length] = keys[..., : self.length][rows]
-            values[:kept, :, : self.length] = values[:, :, : self.length][rows]
+            keys[to, ..., : self.length] = keys[moved, ..., : self.length]
+            values[to, :, : self.length] = values[moved, :, : self.length]
             self.keys[layer], self.values[layer] = keys[:kept], values[:kept]

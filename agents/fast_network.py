@@ -138,8 +138,9 @@ class Network:
 
     def normalize(self, hidden: Tensor) -> Tensor:
         """Divide each state, (N, H), by its root mean square."""
-        square = hidden.float().square().mean(dim=1, keepdim=True)
-        return hidden * torch.rsqrt(square + self.epsilon).to(hidden.dtype)
+        norm = torch.linalg.vector_norm(hidden, dim=1, keepdim=True, dtype=torch.float32)
+        scale = torch.rsqrt(norm.square() / hidden.shape[1] + self.epsilon)
+        return hidden * scale.to(hidden.dtype)
 
 
 def joined(weights: Sequence[Tensor], gain: Tensor, dtype: torch.dtype) -> Tensor:

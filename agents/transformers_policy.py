@@ -233,9 +233,9 @@ class TransformersPolicy:
             if not live.any() or place + 1 == sampling.max_tokens:
                 break
             if live.float().mean() <= DENSE:
-                kept = live.nonzero()[:, 0].to(device)
-                decoder.keep(kept)
-                rows, chosen, live = rows[live], chosen[kept], live[live]
+                kept = closed(live)
+                decoder.keep(kept.to(device))
+                rows, chosen, live = rows[kept], chosen[kept.to(device)], live[kept]
             logits = decoder.step(chosen)
         length = int(mask.any(dim=0).sum())
         turn = (tokens[:, :length], mask[:, :length], logprobs[:, :length])
@@ -333,6 +333,13 @@ class PlainDecoder:
         """Go on with `rows` only, indices."""
         self.cache.batch_select_indices(rows)
         self.seen = self.seen[rows]
+
+
+def closed(live: Tensor) -> Tensor:
+    """Return the indices of `live` rows, (B,), the last of them where the first ended."""
+    rows = torch.arange(int(live.sum()))
+    rows[~live[: len(rows)]] = live[len(rows) :].nonzero()[:, 0] + len(rows)
+    return rows
 
 
 def value_head(model: Any) -> nn.Module:
