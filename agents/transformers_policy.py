@@ -18,7 +18,8 @@ from torch.nn.utils import skip_init
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from edgewise.agents.fast_decode import FastDecoder
-from edgewise.agents.fast_network import recognises
+from edgewise.agents.fast_network import Network, recognises
+from edgewise.agents.fast_read import read as fast_read
 from edgewise.agents.policy import Completions, Sampling
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on
@@ -163,6 +164,8 @@ class TransformersPolicy:
 
         Rows of like length are computed together, and equal prompts once for all of these.
         """
+        if self.fast and self.model.dtype == torch.float32 and recognises(self.model):
+            return self.fast_read(completions, valued)
         length = completions.tokens.shape[1]
         columns = torch.arange(length, device=completions.mask.device)
         ends = (columns * completions.mask).amax(dim=1).long() + 1  # after the last sampled token
@@ -178,6 +181,16 @@ class TransformersPolicy:
                 part.append(pad(found, (first, length - end)))
         back = order.argsort()
         logprobs, values = (torch.cat(part)[back] * completions.mask for part in parts)
+        return logprobs, values
+
+    def fast_read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
+        """Return what `read` does, of a model that `recognises` does."""
+        network = Network(self.model, torch.float32, completions.tokens.shape[1])
+        logits, hidden = fast_read(network, completions)
+        sampled = completions.mask.bool()
+        found = [score(logits, completions.tokens[sampled])]
+        found.append(self.value_head(hidden * network.gain)[:, 0] if valued else found[0] * 0.0)
+        logprobs, values = (torch.zeros(sampled.shape).masked_scatter(sampled, x) for x in found)
         return logprobs, values
 
     def read_after(
