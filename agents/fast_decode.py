@@ -53,7 +53,8 @@ class FastDecoder:
 
         def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             queries, keys, values = (
-                part.unflatten(0, (rows, length)).transpose(1, 2) for part in (queries, keys, values)
+                part.unflatten(0, (rows, length)).transpose(1, 2)
+                for part in (queries, keys, values)
             )
             self.keys.append(self.cache(keys.transpose(2, 3)[places], 3))
             self.values.append(self.cache(values[places], 2))

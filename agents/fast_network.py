@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.nn.functional import embedding, silu
 from transformers.activations import ACT2FN
 from transformers.models.llama import modeling_llama as llama
@@ -121,15 +122,15 @@ class Network:
                 groups, D), and returns what the queries read, (N, heads D).
         """
         count = self.num_heads, self.num_groups
-        hidden = embedding(tokens, self.embedding)
+        hidden: Tensor = embedding(tokens, self.embedding)
         rotations = self.rotations[positions][:, None]  # (N, 1, D / 2)
         for index, layer in enumerate(self.layers):
             qkv = linear(self.normalize(hidden), layer.qkv, layer.bias)
             qk, values = qkv.unflatten(1, (-1, self.head_size)).split([sum(count), count[1]], 1)
             queries, keys = rotate(qk, rotations).split(count, 1)
             hidden = torch.addmm(hidden, attend(index, queries, keys, values), layer.out)
-            gate, up = linear(self.normalize(hidden), layer.gate_up).chunk(2, dim=1)
-            hidden = torch.addmm(hidden, silu(gate) * up, layer.down)
+            opened = Gate.apply(linear(self.normalize(hidden), layer.gate_up))
+            hidden = torch.addmm(hidden, opened, layer.down)
         return self.normalize(hidden)
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -138,9 +139,51 @@ class Network:
 
     def normalize(self, hidden: Tensor) -> Tensor:
         """Divide each state, (N, H), by its root mean square."""
+        normed: Tensor = Normalize.apply(hidden, self.epsilon)
+        return normed
+
+
+class Normalize(Function):
+    """Division of states, (N, H), by their root mean squares, with few passes over the memory."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, epsilon: float) -> Tensor:
+        """Return states whose mean square is 1."""
         norm = torch.linalg.vector_norm(hidden, dim=1, keepdim=True, dtype=torch.float32)
-        scale = torch.rsqrt(norm.square() / hidden.shape[1] + self.epsilon)
-        return hidden * scale.to(hidden.dtype)
+        scale = torch.rsqrt(norm.square() / hidden.shape[1] + epsilon).to(hidden.dtype)
+        normed = hidden * scale
+        ctx.save_for_backward(normed, scale)
+        return normed
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        """Take out what is along the state, which has no influence."""
+        normed, scale = ctx.saved_tensors
+        along = (grads[0] * normed).mean(dim=1, keepdim=True)
+        return torch.addcmul(grads[0], normed, along, value=-1).mul_(scale), None
+
+
+class Gate(Function):
+    """The product of silu of the first half and the second half, (N, 2 F) to (N, F)."""
+
+    @staticmethod
+    def forward(ctx: Any, gate_up: Tensor) -> Tensor:
+        """Return silu(gate) up."""
+        gate, up = gate_up.chunk(2, dim=1)
+        opened = silu(gate)
+        ctx.save_for_backward(gate_up, opened)
+        return opened * up
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        """Write both halves of the gradient in their places."""
+        gate_up, opened = ctx.saved_tensors
+        gate, up = gate_up.chunk(2, dim=1)
+        both = torch.empty_like(gate_up)
+        of_gate, of_up = both.chunk(2, dim=1)
+        torch.mul(grads[0], opened, out=of_up)
+        torch.ops.aten.silu_backward.grad_input(grads[0] * up, gate, grad_input=of_gate)
+        return both
 
 
 def joined(weights: Sequence[Tensor], gain: Tensor, dtype: torch.dtype) -> Tensor:

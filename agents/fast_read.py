@@ -26,25 +26,25 @@ class Block:
     """A rectangle of rows, of which some places hold tokens."""
 
     used: Tensor  # (rows, columns)
-    start: int  # of its tokens among the N
+    places: Tensor  # of its n tokens, counted row by row, (n,)
+
+    @classmethod
+    def of(cls, used: Tensor) -> Block:
+        """Return the block with tokens in the places `used`."""
+        return cls(used, used.flatten().nonzero()[:, 0])
 
     def spread(self, states: Tensor) -> Tensor:
-        """Return `states`, (N, heads, D), as (rows, heads, columns, D), 0.0 on padding."""
-        own = states.flatten(1)[self.start : self.start + int(self.used.sum())]
-        empty = own.new_zeros(self.used.numel(), own.shape[1])
-        full = empty.index_copy(0, self.places(), own)
+        """Return `states`, (n, heads, D), as (rows, heads, columns, D), 0.0 on padding."""
+        empty = states.new_zeros(self.used.numel(), *states.shape[1:])
+        full = empty.index_copy(0, self.places, states)
         return full.view(*self.used.shape, *states.shape[1:]).transpose(1, 2)
 
     def gather(self, states: Tensor) -> Tensor:
         """Return (rows, heads, columns, D) as those of the tokens, (n, heads D)."""
-        return embedding(self.places(), states.transpose(1, 2).flatten(0, 1).flatten(1))
-
-    def places(self) -> Tensor:
-        """Return where the tokens are, counted row by row."""
-        return self.used.flatten().nonzero()[:, 0]
+        return embedding(self.places, states.transpose(1, 2).flatten(0, 1).flatten(1))
 
 
-def read(network: Network, completions: Completions) -> tuple[Tensor, Tensor]:
+def read_states(network: Network, completions: Completions) -> tuple[Tensor, Tensor]:
     """Return the logits, (M, V), and the states, (M, H), before each of M sampled tokens.
 
     They are in the order of `completions.mask.nonzero()`.
@@ -56,7 +56,9 @@ def read(network: Network, completions: Completions) -> tuple[Tensor, Tensor]:
     order: list[Tensor] = []
     for chosen in torch.arange(len(prompts)).split(PROMPTS):
         rows = ((which >= chosen[0]) & (which <= chosen[-1])).nonzero()[:, 0]
-        parts.append(states(network, completions.select(rows), prompts[chosen], which[rows] - chosen[0]))
+        parts.append(
+            states(network, completions.select(rows), prompts[chosen], which[rows] - chosen[0])
+        )
         order.append(rows)
     counts = completions.mask.sum(dim=1).long()
     owner = torch.cat([rows.repeat_interleave(counts[rows]) for rows in order])
@@ -73,8 +75,8 @@ def states(network: Network, completions: Completions, prompts: Tensor, which: T
     width = max(int(ends.max()) - first, 1)  # no state is needed after the token before it
     answered = completions.attention[:, first : first + width]
     places = (completions.attention.cumsum(dim=1) - 1).clamp(min=0)[:, first : first + width]
-    before = Block(asked.bool(), 0)
-    after = Block(answered.bool() & (columns[:width] < ends), int(asked.sum()))
+    before = Block.of(asked.bool())
+    after = Block.of(answered.bool() & (columns[:width] < ends))
     memory = torch.cat([before.used[which], after.used], dim=1)  # (B, F + width)
     earlier = torch.ones(first + width, first + width, dtype=torch.bool).tril()
     itself = torch.eye(first + width, dtype=torch.bool)  # so that padding reads something
@@ -82,20 +84,25 @@ def states(network: Network, completions: Completions, prompts: Tensor, which: T
         (before.used[:, None] & earlier[:first, :first]) | itself[:first, :first],
         (memory[:, None] & earlier[first:]) | itself[first:],
     ]
+    counts = [len(before.places), len(after.places)]
     heads = network.num_heads // network.num_groups
     masks = [float_mask(part).repeat(1, heads, 1)[:, None] for part in seen]
 
     def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        asked_keys, asked_values = before.spread(keys), before.spread(values)
-        own_keys = torch.cat([asked_keys[which], after.spread(keys)], dim=2)
-        own_values = torch.cat([asked_values[which], after.spread(values)], dim=2)
+        early, late = zip(*(part.split(counts) for part in (queries, keys, values)), strict=True)
+        asked_queries, asked_keys, asked_values = map(before.spread, early)
+        own_queries, own_keys, own_values = map(after.spread, late)
+        own_keys = torch.cat([asked_keys[which], own_keys], dim=2)
+        own_values = torch.cat([asked_values[which], own_values], dim=2)
         found = [
-            grouped_attention(before.spread(queries), asked_keys, asked_values, masks[0]),
-            grouped_attention(after.spread(queries), own_keys, own_values, masks[1]),
+            grouped_attention(asked_queries, asked_keys, asked_values, masks[0]),
+            grouped_attention(own_queries, own_keys, own_values, masks[1]),
         ]
         return torch.cat([before.gather(found[0]), after.gather(found[1])])
 
-    flat = torch.cat([tokens[before.used], completions.tokens[:, first : first + width][after.used]])
+    flat = torch.cat(
+        [tokens[before.used], completions.tokens[:, first : first + width][after.used]]
+    )
     positions = (asked.cumsum(dim=1) - 1)[before.used]
     hidden = network.hidden(flat, torch.cat([positions, places[after.used]]), attend)
     return embedding(sources(before, after, completions.mask[:, first:], which), hidden)
@@ -105,7 +112,9 @@ def sources(before: Block, after: Block, mask: Tensor, which: Tensor) -> Tensor:
     """Return the place among N tokens of the one before each sampled token, row by row."""
     places = torch.zeros(after.used.shape[0], after.used.shape[1] + 1, dtype=torch.int64)
     places[:, 0] = before.used.sum(dim=1).cumsum(dim=0)[which] - 1  # the last of the prompt
-    places[:, 1:] = (after.used.flatten().cumsum(dim=0) - 1 + after.start).view(after.used.shape)
+    places[:, 1:] = (after.used.flatten().cumsum(dim=0) - 1 + len(before.places)).view(
+        after.used.shape
+    )
     return places[:, : mask.shape[1]][mask[:, : places.shape[1]].bool()]
 
 

@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from edgewise.agents.fast_decode import FastDecoder
 from edgewise.agents.fast_network import Network, recognises
-from edgewise.agents.fast_read import read as fast_read
+from edgewise.agents.fast_read import read_states
 from edgewise.agents.policy import Completions, Sampling
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on
@@ -186,7 +186,7 @@ class TransformersPolicy:
     def fast_read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
         """Return what `read` does, of a model that `recognises` does."""
         network = Network(self.model, torch.float32, completions.tokens.shape[1])
-        logits, hidden = fast_read(network, completions)
+        logits, hidden = read_states(network, completions)
         sampled = completions.mask.bool()
         found = [score(logits, completions.tokens[sampled])]
         found.append(self.value_head(hidden * network.gain)[:, 0] if valued else found[0] * 0.0)

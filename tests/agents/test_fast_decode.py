@@ -162,3 +162,23 @@ def test_rows_that_are_kept_decode_as_before():
     torch.testing.assert_close(fast, plain, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_and_gradients_are_those_of_the_plain_way(kind):
+    policy = build(kind)
+    policy.value_head.weight.data.normal_()
+    first = policy.generate(PROMPTS, Sampling(max_tokens=20), seeded())
+    second = policy.extend(first, ["no, 12", "", "again", "?"] * 8, Sampling(8), seeded())
+    for completions in (first.select(torch.tensor([5, 1, 0, 30])), second):
+        found = []
+        for fast in (True, False):
+            policy.fast = fast
+            logprobs, values = policy.logprobs_and_values(completions)
+            policy.model.zero_grad()
+            policy.value_head.zero_grad()
+            (logprobs.square().mean() + values.square().mean()).backward()
+            parameters = [*policy.parameters(), *policy.value_head.parameters()]
+            grads = [weight.grad for weight in parameters if weight.grad is not None]
+            found.append([logprobs, values, *(grad.clone() for grad in grads)])
+        assert len(found[0]) == len(found[1])
+        for ours, theirs in zip(*found, strict=True):
+            torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
