@@ -109,7 +109,7 @@ class Network:
         """Put the two coordinates that are rotated together side by side, times `scale`."""
         if scale is None:
             return weight
-        halves = weight.unflatten(0, (-1, 2, self.head_size // 2))
+        halves: Tensor = weight.unflatten(0, (-1, 2, self.head_size // 2))
         return halves.transpose(1, 2).flatten(0, 2) * scale
 
     def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
@@ -129,7 +129,7 @@ class Network:
             qk, values = qkv.unflatten(1, (-1, self.head_size)).split([sum(count), count[1]], 1)
             queries, keys = rotate(qk, rotations).split(count, 1)
             hidden = torch.addmm(hidden, attend(index, queries, keys, values), layer.out)
-            opened = Gate.apply(linear(self.normalize(hidden), layer.gate_up))
+            opened = open_gate(linear(self.normalize(hidden), layer.gate_up))
             hidden = torch.addmm(hidden, opened, layer.down)
         return self.normalize(hidden)
 
@@ -139,8 +139,7 @@ class Network:
 
     def normalize(self, hidden: Tensor) -> Tensor:
         """Divide each state, (N, H), by its root mean square."""
-        normed: Tensor = Normalize.apply(hidden, self.epsilon)
-        return normed
+        return divide(hidden, self.epsilon)
 
 
 class Normalize(Function):
@@ -184,6 +183,10 @@ class Gate(Function):
         torch.mul(grads[0], opened, out=of_up)
         torch.ops.aten.silu_backward.grad_input(grads[0] * up, gate, grad_input=of_gate)
         return both
+
+
+divide: Callable[[Tensor, float], Tensor] = Normalize.apply
+open_gate: Callable[[Tensor], Tensor] = Gate.apply
 
 
 def joined(weights: Sequence[Tensor], gain: Tensor, dtype: torch.dtype) -> Tensor:
