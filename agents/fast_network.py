@@ -34,8 +34,9 @@ Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]  # of a layer: queries,
 
 
 def recognises(model: Any) -> bool:
-    """Return whether `model` is of a structure that `Network` computes: adapters, say, are not."""
-    if not {type(module) for module in model.modules()} <= MODULES:
+    """Return whether `Network` can compute `model`: not, say, one with adapters."""
+    known = {type(module) for module in model.modules()} <= MODULES
+    if not known or model.is_gradient_checkpointing:
         return False
     if model.device.type != "cpu" or model.num_parameters() > MAX_PARAMETERS:
         return False
