@@ -36,7 +36,7 @@ Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]  # of a layer: queries,
 def recognises(model: Any) -> bool:
     """Return whether `Network` can compute `model`: not, say, one with adapters."""
     known = {type(module) for module in model.modules()} <= MODULES
-    if not known or model.is_gradient_checkpointing:
+    if not known or model.model.gradient_checkpointing:
         return False
     if model.device.type != "cpu" or model.num_parameters() > MAX_PARAMETERS:
         return False
