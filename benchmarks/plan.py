@@ -1,0 +1,94 @@
+"""What a comparison of curricula runs: a plan, written before its runs, and its cells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run; `benchmarks/plans/` has one JSON file of each plan."""
+
+    env: str
+    agents: Mapping[str, str]  # models to start from, as `--agent` takes them, by a short name
+    rules: Mapping[str, Sequence[Mapping[str, Any]]]  # configurations: parts of a TrainConfig
+    baseline: str  # the rule that the others are compared with
+    transfer: Mapping[str, Mapping[str, Any]]  # configurations that train on one level each
+    num_steps: int
+    num_problems: int
+    group_size: int
+    num_tokens: int  # the budget of generated tokens
+    seeds: Sequence[int]
+    transfer_seeds: Sequence[int]
+    selection_agent: str
+    selection_seeds: Sequence[int]
+    validation_problems: int  # of each level, answered once
+    test_problems: int  # of each level
+    test_samples: int  # answers to each
+
+    @classmethod
+    def load(cls, path: Path) -> Plan:
+        """Read the plan in `path`."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+    @property
+    def num_rollouts(self) -> int:
+        """Return the budget of rollouts of each cell."""
+        return self.num_steps * self.num_problems * self.group_size
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: a configuration, a model and a seed."""
+
+    phase: str  # "selection", "comparison" or "transfer"
+    rule: str
+    agent: str  # its short name
+    seed: int
+    config: Mapping[str, Any] = field(compare=False)
+    number: int = 0  # of the configuration
+
+    @property
+    def name(self) -> str:
+        """Return the folder of the cell."""
+        return f"{self.phase}/{self.rule}-{self.number}-{self.agent}-s{self.seed}"
+
+
+def selection_cells(plan: Plan) -> list[Cell]:
+    """Return the runs that choose the configuration of each rule."""
+    return [
+        Cell("selection", rule, plan.selection_agent, seed, config, number)
+        for seed in plan.selection_seeds
+        for rule, configs in plan.rules.items()
+        for number, config in enumerate(configs)
+    ]
+
+
+def comparison_cells(plan: Plan, chosen: Mapping[str, int]) -> list[Cell]:
+    """Return the runs that are compared; all rules of a seed and model stand together."""
+    return [
+        Cell("comparison", rule, agent, seed, plan.rules[rule][number], number)
+        for seed in plan.seeds
+        for agent in plan.agents
+        for rule, number in chosen.items()
+    ]
+
+
+def transfer_cells(plan: Plan) -> list[Cell]:
+    """Return the runs on a single level each."""
+    return [
+        Cell("transfer", rule, agent, seed, config)
+        for seed in plan.transfer_seeds
+        for agent in plan.agents
+        for rule, config in plan.transfer.items()
+    ]
+
+
+def start_cells(plan: Plan) -> list[Cell]:
+    """Return a run of no step for each model: what it scores before training."""
+    config = plan.rules[plan.baseline][0]
+    return [Cell("start", plan.baseline, agent, 0, config) for agent in plan.agents]

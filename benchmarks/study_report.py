@@ -1,0 +1,264 @@
+"""What a comparison of curricula found: effects against the baseline, with their intervals.
+
+An effect is a difference of mean accuracy on test problems between two rules that started from the
+same model with the same seed. Its 95 % interval is that of a hierarchical bootstrap: models are
+drawn with replacement, seeds within each, and problems, which all runs share.
+
+Shapes: A models, S seeds of each, N problems of a level.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from edgewise.benchmarks.plan import Cell, Plan
+
+Floats = NDArray[np.float64]
+NUM_RESAMPLES = 2_000
+PERCENTILES = (2.5, 97.5)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A difference of accuracies, with the bounds of its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return it in points."""
+        return f"{100 * self.mean:+.1f} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+
+
+def bootstrap(differences: Sequence[Floats], seed: int = 0) -> Effect:
+    """Return the mean over levels of `differences`, each (A, S, N), with its interval.
+
+    Levels are not drawn: they are what is asked.
+    """
+    rng = np.random.default_rng(seed)
+    num_models, num_seeds, _ = differences[0].shape
+    runs = run_weights(rng, num_models, num_seeds)  # (NUM_RESAMPLES, A S)
+    means = np.zeros(NUM_RESAMPLES)
+    for level in differences:
+        size = level.shape[2]
+        problems = rng.multinomial(size, np.full(size, 1 / size), NUM_RESAMPLES) / size
+        means += ((runs @ level.reshape(-1, size)) * problems).sum(axis=1) / len(differences)
+    low, high = np.percentile(means, PERCENTILES)
+    return Effect(float(np.mean([level.mean() for level in differences])), float(low), float(high))
+
+
+def run_weights(rng: np.random.Generator, num_models: int, num_seeds: int) -> Floats:
+    """Return how much each run counts in each resample, shape (NUM_RESAMPLES, A S)."""
+    weights = np.zeros((NUM_RESAMPLES, num_models * num_seeds))
+    for resample in weights:
+        for model in rng.integers(num_models, size=num_models):
+            np.add.at(resample, model * num_seeds + rng.integers(num_seeds, size=num_seeds), 1.0)
+    return weights / (num_models * num_seeds)
+
+
+class Scores:
+    """The scores of all cells of a plan."""
+
+    def __init__(self, cells: Iterable[Cell], folder: Path) -> None:
+        """Read them."""
+        self.cells = {cell.name: cell for cell in cells}
+        self.found = {name: read(folder / name / "score.json") for name in self.cells}
+        self.at_tokens = {
+            name: read(folder / name / "score-at-tokens.json")
+            for name, cell in self.cells.items()
+            if cell.phase in ("comparison", "transfer")
+        }
+
+    def of(self, phase: str, rule: str | None = None) -> list[str]:
+        """Return the names of the cells of a phase, and of a rule."""
+        return [
+            name
+            for name, cell in self.cells.items()
+            if cell.phase == phase and rule in (None, cell.rule)
+        ]
+
+    def rates(self, rule: str, level: str, at_tokens: bool = False) -> Floats:
+        """Return the accuracy of each run on each problem, (A, S, N); models and seeds in order."""
+        source = self.at_tokens if at_tokens else self.found
+        cells = [self.cells[name] for name in self.of("comparison", rule)]
+        cells.sort(key=lambda cell: (cell.agent, cell.seed))
+        rows = [source[cell.name] for cell in cells]
+        table: Floats = np.array([row["correct"][level] for row in rows]) / rows[0]["samples"]
+        num_models = len({cell.agent for cell in cells})
+        return np.reshape(table, (num_models, -1, table.shape[1]))
+
+    def effect(
+        self, rule: str, baseline: str, levels: Sequence[str], at_tokens: bool = False
+    ) -> Effect:
+        """Return how much better `rule` is than `baseline`, on the mean of `levels`."""
+        return bootstrap(
+            [
+                self.rates(rule, level, at_tokens) - self.rates(baseline, level, at_tokens)
+                for level in levels
+            ]
+        )
+
+    def mean(self, names: Iterable[str], key: str) -> float:
+        """Return the mean over cells of a number in their scores."""
+        return float(np.mean([self.found[name][key] for name in names]))
+
+    def accuracy(self, names: Iterable[str], level: str) -> float:
+        """Return the mean accuracy of cells on a level."""
+        return float(
+            np.mean(
+                [
+                    np.mean(s["correct"][level]) / s["samples"]
+                    for s in map(self.found.get, names)
+                    if s
+                ]
+            )
+        )
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a score; an empty one where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def write_study(
+    plan: Plan, cells: Sequence[Cell], ood: Mapping[str, bool], folder: Path, results: Path
+) -> str:
+    """Write the tables, every score and the figure under the name `results`; return the tables.
+
+    `ood` says of each level whether it is kept out of training.
+    """
+    scores = Scores(cells, folder)
+    text = "\n".join(
+        [
+            *comparison_table(plan, scores, ood),
+            "",
+            *level_table(plan, scores, ood),
+            "",
+            *selection_table(plan, scores),
+            "",
+            *transfer_table(plan, scores, ood),
+            "",
+        ]
+    )
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.with_suffix(".md").write_text(text, encoding="utf-8")
+    write_csv(scores, results.with_suffix(".csv"))
+    draw(plan, scores, ood, results.with_suffix(".png"))
+    return text
+
+
+def comparison_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str]:
+    """Return the primary table: the mean of the training levels."""
+    trained = [level for level, out in ood.items() if not out]
+    unseen = [level for level, out in ood.items() if out]
+    lines = [
+        f"Test accuracy after training, in points; effects against {plan.baseline} [95 % interval].",
+        "",
+        "| rule | training levels | effect | effect at equal tokens | effect OOD | steps | "
+        "completions | tokens | groups with a signal |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for rule in plan.rules:
+        names = scores.of("comparison", rule)
+        accuracy = np.mean([scores.accuracy(names, level) for level in trained])
+        effects = ["-"] * 3
+        if rule != plan.baseline:
+            effects = [
+                str(scores.effect(rule, plan.baseline, trained)),
+                str(scores.effect(rule, plan.baseline, trained, at_tokens=True)),
+                str(scores.effect(rule, plan.baseline, unseen)),
+            ]
+        steps = scores.mean(names, "steps")
+        used = [f"{scores.mean(names, key):,.0f}" for key in ("rollouts", "tokens")]
+        signal = scores.mean(names, "effective") / steps
+        cells = [f"{100 * accuracy:.1f}", *effects, f"{steps:.1f}", *used, f"{signal:.2f}"]
+        lines.append(f"| {rule} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def level_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str]:
+    """Return the accuracy before training, and the effects on each level."""
+    names = [f"level {level}{' (OOD)' if out else ''}" for level, out in ood.items()]
+    start = [f"{100 * scores.accuracy(scores.of('start'), level):.1f}" for level in ood]
+    base = scores.of("comparison", plan.baseline)
+    after = [f"{100 * scores.accuracy(base, level):.1f}" for level in ood]
+    lines = [
+        "| | " + " | ".join(names) + " |",
+        "|---" * (len(names) + 1) + "|",
+        "| before training | " + " | ".join(start) + " |",
+        f"| {plan.baseline} | " + " | ".join(after) + " |",
+    ]
+    for rule in plan.rules:
+        if rule != plan.baseline:
+            effects = [str(scores.effect(rule, plan.baseline, [level])) for level in ood]
+            lines.append(f"| {rule}, effect | " + " | ".join(effects) + " |")
+    return lines
+
+
+def selection_table(plan: Plan, scores: Scores) -> list[str]:
+    """Return the validation accuracy of every configuration."""
+    lines = ["| rule | configuration | validation accuracy |", "|---|---|---|"]
+    for name in scores.of("selection"):
+        cell = scores.cells[name]
+        words = ", ".join(f"{key} {value}" for key, value in cell.config.items())
+        lines.append(f"| {cell.rule} | {words} | {100 * scores.found[name]['accuracy']:.1f} |")
+    return lines
+
+
+def transfer_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str]:
+    """Return what training on one level alone does to each, against no training."""
+    names = [f"tested on {level}{' (OOD)' if out else ''}" for level, out in ood.items()]
+    lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for rule in plan.transfer:
+        gains = []
+        for level in ood:
+            after = scores.accuracy(scores.of("transfer", rule), level)
+            gains.append(f"{100 * (after - scores.accuracy(scores.of('start'), level)):+.1f}")
+        lines.append(f"| trained on {rule} | " + " | ".join(gains) + " |")
+    return lines
+
+
+def write_csv(scores: Scores, path: Path) -> None:
+    """Write a row for each cell and level."""
+    columns = ("phase", "rule", "number", "agent", "seed", "level", "accuracy", "problems")
+    more = ("steps", "rollouts", "tokens")
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*columns, *more])
+        for name, cell in scores.cells.items():
+            found = scores.found[name]
+            for level, counts in found["correct"].items():
+                rate = np.mean(counts) / found["samples"]
+                place = [cell.phase, cell.rule, cell.number, cell.agent, cell.seed, level]
+                used = [found.get(key, 0) for key in more]
+                writer.writerow([*place, f"{rate:.5f}", len(counts), *used])
+
+
+def draw(plan: Plan, scores: Scores, ood: Mapping[str, bool], path: Path) -> None:
+    """Draw the effects of the rules, one panel for the training levels and one for the OOD levels."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    rules = [rule for rule in plan.rules if rule != plan.baseline]
+    for axes, out in zip(figure.subplots(1, 2, sharey=True), (False, True), strict=True):
+        levels = [level for level in ood if ood[level] is out]
+        for row, rule in enumerate(reversed(rules)):
+            found = scores.effect(rule, plan.baseline, levels)
+            reach = [[100 * (found.mean - found.low)], [100 * (found.high - found.mean)]]
+            axes.errorbar([100 * found.mean], [row], xerr=reach, fmt="o", capsize=3, color="C0")
+        axes.axvline(0, color="gray", linewidth=1)
+        axes.set(
+            title="levels kept out of training" if out else "training levels",
+            xlabel=f"accuracy above {plan.baseline}, points",
+            yticks=range(len(rules)),
+            yticklabels=list(reversed(rules)),
+        )
+    figure.savefig(path, dpi=110)

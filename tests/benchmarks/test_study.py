@@ -1,0 +1,106 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from edgewise.benchmarks import study
+from edgewise.benchmarks.plan import Plan, comparison_cells, selection_cells, start_cells
+from edgewise.benchmarks.study_report import bootstrap
+
+PLANS = sorted((Path(__file__).parents[2] / "benchmarks" / "plans").glob("*.json"))
+SMALL = Plan(
+    env="Countdown-v0",
+    agents={"a": "seedling:countdown"},
+    baseline="random",
+    rules={
+        "random": [{"curriculum": "random"}],
+        "dapo": [{"curriculum": "random", "algorithm": "grpo:filter=dapo"}],
+    },
+    transfer={"level 1": {"curriculum": "subset:arms=[0]"}},
+    num_steps=3,
+    num_problems=4,
+    group_size=4,
+    num_tokens=600,
+    seeds=[1, 2],
+    transfer_seeds=[1],
+    selection_agent="a",
+    selection_seeds=[0],
+    validation_problems=3,
+    test_problems=5,
+    test_samples=2,
+)
+
+
+def test_the_interval_of_one_number_is_that_number():
+    effect = bootstrap([np.full((2, 3, 10), 0.25)])
+    assert (effect.mean, effect.low, effect.high) == pytest.approx((0.25, 0.25, 0.25))
+
+
+def test_the_interval_covers_what_differs_between_models():
+    # one model gains 1 on every problem, the other 0: a resample has 0, 1/2 or 1 of the first
+    effect = bootstrap([np.stack([np.ones((4, 50)), np.zeros((4, 50))])])
+    assert (effect.mean, effect.low, effect.high) == pytest.approx((0.5, 0.0, 1.0))
+
+
+def test_the_interval_of_many_problems_is_the_normal_one():
+    # a coin on each of 400 problems, equal in all runs: the error of the mean is .5 / 20
+    coins = np.tile(np.repeat([0.0, 1.0], 200), (1, 2, 1))
+    effect = bootstrap([coins])
+    assert effect.mean == 0.5
+    assert effect.high - effect.low == pytest.approx(2 * 1.96 * 0.025, rel=0.08)
+
+
+def test_levels_count_alike_whatever_their_size():
+    assert bootstrap([np.ones((1, 1, 2)), np.zeros((1, 1, 98))]).mean == 0.5
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_every_rule_of_a_plan_has_as_many_configurations(path):
+    plan = Plan.load(path)
+    assert len({len(configs) for configs in plan.rules.values()}) == 1
+    assert not set(plan.seeds) & set(plan.selection_seeds)
+    assert plan.selection_agent in plan.agents and plan.baseline in plan.rules
+
+
+def test_rules_are_paired_by_model_and_seed():
+    cells = comparison_cells(SMALL, {"random": 0, "dapo": 0})
+    assert [(cell.rule, cell.seed) for cell in cells] == [
+        ("random", 1),
+        ("dapo", 1),
+        ("random", 2),
+        ("dapo", 2),
+    ]
+    assert len({cell.name for cell in [*cells, *selection_cells(SMALL), *start_cells(SMALL)]}) == 7
+
+
+def test_the_best_on_validation_is_chosen(tmp_path):
+    plan = replace(SMALL, rules={"random": [{"learning_rate": rate} for rate in (1e-4, 2e-4)]})
+    for cell, accuracy in zip(selection_cells(plan), (0.2, 0.3), strict=True):
+        folder = tmp_path / cell.name
+        folder.mkdir(parents=True)
+        (folder / "score.json").write_text(json.dumps({"accuracy": accuracy}))
+    assert study.choose(plan, tmp_path) == {"random": 1}
+
+
+def test_a_plan_runs_goes_on_and_reports(tmp_path, monkeypatch, capsys):
+    plan = tmp_path / "small.json"
+    plan.write_text(json.dumps(vars(SMALL)))
+    words = ["study", str(plan), "--output", str(tmp_path / "runs"), "--results", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", words)
+    study.main()
+    cell = tmp_path / "runs/comparison/dapo-0-a-s2"
+    score = json.loads((cell / "score.json").read_text())
+    assert score["rollouts"] >= SMALL.num_rollouts == 48  # screening included
+    assert {len(counts) for counts in score["correct"].values()} == {5}
+    rows = (tmp_path / "small.csv").read_text().splitlines()
+    assert len(rows) == 1 + 5 * (1 + 4 + 1) + 3 * 2  # five levels; validation has only three
+    assert (tmp_path / "small.png").stat().st_size > 10_000
+    table = (tmp_path / "small.md").read_text()
+    (cell / "score.json").unlink()
+    study.main()  # that cell is scored anew, with the same tokens, and no other runs again
+    assert (tmp_path / "small.md").read_text() == table
+    assert "| dapo | " in capsys.readouterr().out
