@@ -130,7 +130,8 @@ class Network:
             qk, values = qkv.unflatten(1, (-1, self.head_size)).split([sum(count), count[1]], 1)
             queries, keys = rotate(qk, rotations).split(count, 1)
             hidden = torch.addmm(hidden, attend(index, queries, keys, values), layer.out)
-            opened = open_gate(linear(self.normalize(hidden), layer.gate_up))
+            gate_up = linear(self.normalize(hidden), layer.gate_up)
+            opened = open_gate(gate_up) if torch.is_grad_enabled() else gated(gate_up)
             hidden = torch.addmm(hidden, opened, layer.down)
         return self.normalize(hidden)
 
@@ -140,7 +141,15 @@ class Network:
 
     def normalize(self, hidden: Tensor) -> Tensor:
         """Divide each state, (N, H), by its root mean square."""
-        return divide(hidden, self.epsilon)
+        if torch.is_grad_enabled():
+            return divide(hidden, self.epsilon)
+        return hidden * inverse_rms(hidden, self.epsilon)
+
+
+def inverse_rms(hidden: Tensor, epsilon: float) -> Tensor:
+    """Return 1 / the root mean square of each state, (N, 1)."""
+    norm = torch.linalg.vector_norm(hidden, dim=1, keepdim=True, dtype=torch.float32)
+    return torch.rsqrt(norm.square() / hidden.shape[1] + epsilon).to(hidden.dtype)
 
 
 class Normalize(Function):
@@ -149,8 +158,7 @@ class Normalize(Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, epsilon: float) -> Tensor:
         """Return states whose mean square is 1."""
-        norm = torch.linalg.vector_norm(hidden, dim=1, keepdim=True, dtype=torch.float32)
-        scale = torch.rsqrt(norm.square() / hidden.shape[1] + epsilon).to(hidden.dtype)
+        scale = inverse_rms(hidden, epsilon)
         normed = hidden * scale
         ctx.save_for_backward(normed, scale)
         return normed
@@ -163,8 +171,14 @@ class Normalize(Function):
         return torch.addcmul(grads[0], normed, along, value=-1).mul_(scale), None
 
 
+def gated(gate_up: Tensor) -> Tensor:
+    """Return silu of the first half times the second half, (N, 2 F) to (N, F)."""
+    gate, up = gate_up.chunk(2, dim=1)
+    return silu(gate).mul_(up)
+
+
 class Gate(Function):
-    """The product of silu of the first half and the second half, (N, 2 F) to (N, F)."""
+    """What `gated` returns, with a backward pass of few passes over the memory."""
 
     @staticmethod
     def forward(ctx: Any, gate_up: Tensor) -> Tensor:
