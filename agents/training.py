@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import gymnasium as gym
 import torch
-from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents import grpo, ppo, reinforce, rloo
@@ -20,12 +19,13 @@ from edgewise.agents.evaluation import EvaluationPlan, LevelScore, as_records, e
 from edgewise.agents.models import load_policy, made_for, model_path
 from edgewise.agents.policy import Policy, Sampling
 from edgewise.agents.rollout import Envs, Rollout
-from edgewise.agents.run_folder import RunFolder, group_records
+from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
 from edgewise.wrappers import make_rule, vector
 from edgewise.wrappers.catalogue import construct
+from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rule import to_json
 
 SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_rate": 1e-6}
@@ -36,7 +36,6 @@ class State(Protocol):
 
     step: int
     rollout: Rollout | None
-    abs_advantages: Tensor | None
 
     def state_dict(self) -> dict[str, Any]:
         """Return tensors, numbers and lists."""
@@ -220,16 +219,15 @@ class Training:
 
     def record(self, metrics: Mapping[str, float]) -> None:
         """Add the last step to the files of the run."""
-        rollout, abs_advantages = self.state.rollout, self.state.abs_advantages
-        assert rollout is not None and abs_advantages is not None
-        lengths = rollout.completions.mask.sum(dim=1).int().view_as(rollout.rewards)
-        arrays = {
-            "rewards": rollout.rewards,
-            "correct": rollout.correct,
-            "abs_advantages": abs_advantages,
-            "lengths": lengths,
-        }
-        self.folder.append("groups.jsonl", group_records(self.state.step, rollout.infos, arrays))
+        rollout = self.state.rollout
+        assert rollout is not None
+        tokens = rollout.completions.mask.sum(dim=1).int().view_as(rollout.rewards).tolist()
+        kept = [{"num_tokens": row} for row in tokens]
+        head: dict[str, Any] = {"schema": SCHEMA, "step": self.state.step}
+        groups: list[dict[str, Any]] = self.envs.records()  # those rejected at the end
+        for group, more in zip(groups, kept, strict=False):
+            group |= more
+        self.folder.append("groups.jsonl", [head | group for group in groups])
         self.folder.append("metrics.jsonl", [dict(metrics)])
 
     def score(self, name: str, progress: Callable[[LevelScore], None]) -> dict[str, Any]:
@@ -268,8 +266,19 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
     Raises:
         ValueError: If the environment refuses its arguments, or there is no such curriculum.
     """
-    assert config.num_problems and config.group_size and config.num_steps
+    assert config.num_steps
     rule = make_rule(config.curriculum, config.num_steps)
+    framed = vector.PromptFormat(base_envs(config), render=policy.render)
+    return vector.with_rule(framed, rule, config.pool_size)
+
+
+def base_envs(config: TrainConfig) -> Envs:
+    """Return the training environments as they are without a model and a curriculum.
+
+    Raises:
+        ValueError: If the environment refuses its arguments.
+    """
+    assert config.num_problems and config.group_size
     ids = config.env.split(",")
     for env_id in ids:
         check_id(env_id)
@@ -282,8 +291,7 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
         group_size=config.group_size,
         **options,
     )
-    framed = vector.PromptFormat(envs, render=policy.render)
-    return vector.with_rule(framed, rule, config.pool_size)
+    return envs
 
 
 def arm_names(config: TrainConfig, arms: Sequence[Mapping[str, Any]]) -> list[str]:
