@@ -156,6 +156,15 @@ def test_the_state_of_the_checkpoint_is_compared(run, tmp_path):
     assert replay(RunFolder(tmp_path / "copy")).state_step is None
 
 
+def test_a_config_that_tells_too_little_is_refused(run, tmp_path):
+    shutil.copytree(run.path, tmp_path / "copy")
+    config = json.loads((run.path / "config.json").read_text())
+    del config["arms"]
+    (tmp_path / "copy" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"config.json must have \['arms'\]"):
+        replay(RunFolder(tmp_path / "copy"))
+
+
 def as_first_schema(records):
     """The records as they were in schema 1, which had seven digits of a reward."""
     told = []
