@@ -62,6 +62,14 @@ def test_speed_keeps_groups_with_right_and_wrong():
     assert kept(SPEED(), 0, 1, 8) == [False, True, False]
 
 
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_does_not_see_order_and_rejects_what_is_all_alike(name):
+    rule, (rewards, correct) = FILTERS[name](), groups(*range(9))
+    found = rule(rewards, correct)
+    assert not found[0] and not found[8] and found[4]
+    assert torch.equal(rule(rewards.flip(0, 1), correct.flip(0, 1)), found.flip(0))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

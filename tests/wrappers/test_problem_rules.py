@@ -97,6 +97,34 @@ def test_dots_prefers_even_odds_and_infers_those_of_the_same_difficulty():
     assert set(rule.propose(5, rng())) == set("abcgh")
 
 
+def test_dots_worked_by_hand():
+    # |d - 1/2| = 0, 1/4, 1/2 with tau 1/4: 1, e^-1, e^-2 of 1.5032
+    rule = DOTS(temperature=0.25)
+    rule.start(list("abc"), [0.0, 50.0, 100.0])
+    rule.observe(list("abc"), groups(2, 3, 4))
+    generator = rng()
+    first = [rule.propose(1, generator)[0] for _ in range(4000)]
+    shares = [first.count(name) / 4000 for name in "abc"]
+    np.testing.assert_allclose(shares, [0.6652, 0.2447, 0.0900], atol=0.025)
+
+
+@pytest.mark.parametrize("name", PROBLEM_CURRICULA)
+def test_what_is_learned_does_not_depend_on_the_order_of_the_pool(name):
+    order = [3, 0, 7, 4, 1, 6, 2, 5]
+    one, other = make_rule(name, 10), make_rule(name, 10)
+    one.start(*POOL)
+    other.start([POOL[0][place] for place in order], [POOL[1][place] for place in order])
+    for step in ({"a": 1, "f": 4, "c": 0}, {"b": 2, "a": 4, "h": 0}, {"c": 0, "f": 3}):
+        for rule in (one, other):
+            rule.observe(list(step), groups(*step.values()))
+    for key, value in one.state_dict().items():
+        learned = other.state_dict()[key]
+        if isinstance(value, list) and len(value) == 8:  # of each problem
+            assert learned == [value[place] for place in order]
+        else:
+            assert learned == value
+
+
 def test_draws_without_replacement_follow_the_weights():
     generator = rng()
     first = [draw(np.log([0.7, 0.2, 0.1]), 2, generator)[0] for _ in range(4000)]
