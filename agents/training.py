@@ -15,6 +15,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents import grpo, ppo, reinforce, rloo
+from edgewise.agents.arms import arm_sizes
 from edgewise.agents.evaluation import EvaluationPlan, LevelScore, as_records, evaluate
 from edgewise.agents.models import load_policy, made_for, model_path
 from edgewise.agents.policy import Policy, Sampling
@@ -23,7 +24,7 @@ from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
-from edgewise.wrappers import make_rule, vector
+from edgewise.wrappers import ProblemRule, Random, Rule, make_rule, vector
 from edgewise.wrappers.catalogue import construct
 from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rule import to_json
@@ -266,10 +267,22 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
     Raises:
         ValueError: If the environment refuses its arguments, or there is no such curriculum.
     """
+    envs = base_envs(config)
+    framed = vector.PromptFormat(envs, render=policy.render)
+    return vector.with_rule(framed, rule_for(config, envs), config.pool_size)
+
+
+def rule_for(config: TrainConfig, envs: Envs) -> Rule | ProblemRule:
+    """Return the rule that the command line names; `Random` is told how large the arms are.
+
+    Raises:
+        ValueError: If there is no such curriculum.
+    """
     assert config.num_steps
     rule = make_rule(config.curriculum, config.num_steps)
-    framed = vector.PromptFormat(base_envs(config), render=policy.render)
-    return vector.with_rule(framed, rule, config.pool_size)
+    if isinstance(rule, Random) and rule.sizes is None:
+        rule.sizes = arm_sizes(envs)
+    return rule
 
 
 def base_envs(config: TrainConfig) -> Envs:
@@ -334,12 +347,12 @@ def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
     return hyperparameters
 
 
-def to_record(config: TrainConfig) -> dict[str, Any]:
-    """Return `config` for JSON, with the rule and the algorithm in full."""
-    assert config.num_steps
+def to_record(config: TrainConfig, envs: Envs) -> dict[str, Any]:
+    """Return `config` for JSON, with the rule and the algorithm in full and the arms of `envs`."""
     record: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
     hyperparameters = make_hyperparameters(config, Sampling())
-    details = {"rule": to_json(make_rule(config.curriculum, config.num_steps))}
+    base: Any = envs.unwrapped
+    details = {"rule": to_json(rule_for(config, envs)), "arms": arm_names(config, base.arms)}
     return {**record, **details, "hyperparameters": asdict(hyperparameters)}
 
 
@@ -362,8 +375,7 @@ def begin(config: TrainConfig) -> Training:
     assert config.output is not None
     model_path(config.agent)
     envs = make_envs(config, load_policy(config.agent))
-    record = {**to_record(config), "arms": arm_names(config, envs.base.arms)}
-    folder = RunFolder.create(config.output, record)
+    folder = RunFolder.create(config.output, to_record(config, envs))
     return Training(config, folder)
 
 

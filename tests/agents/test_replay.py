@@ -12,7 +12,6 @@ from edgewise.agents.replay import difference, replay  # noqa: E402
 from edgewise.agents.run_folder import RunFolder  # noqa: E402
 from edgewise.agents.training import (  # noqa: E402
     TrainConfig,
-    arm_names,
     base_envs,
     begin,
     complete,
@@ -36,10 +35,9 @@ def written(path, curriculum):
     """The folder of a run without a model: half of the answers are right, by chance."""
     size = {"num_steps": STEPS, "num_problems": 6, "group_size": 4, "pool_size": 60}
     config = complete(TrainConfig(curriculum=curriculum, **size))
-    envs = vector.with_rule(base_envs(config), make_rule(curriculum, STEPS), pool_size=60)
-    folder = RunFolder.create(
-        path, {**to_record(config), "arms": arm_names(config, envs.base.arms)}
-    )
+    base = base_envs(config)
+    envs = vector.with_rule(base, make_rule(curriculum, STEPS), pool_size=60)
+    folder = RunFolder.create(path, to_record(config, base))
     envs.reset(seed=config.seed)
     rng = np.random.default_rng(0)
     for step in range(1, STEPS + 1):
