@@ -138,6 +138,8 @@ def test_greso_worked_by_hand():
     np.testing.assert_allclose(rule.keep_probabilities()[:4], [0.48**2, 0.48**2, 1, 1])
     rule.observe(["c"], groups(2))
     np.testing.assert_allclose(rule.chances, [0.49, 0.49])
+    rule.observe(["b", "b"], groups(0, 0))  # rejected by a filter, and proposed again
+    assert rule.streaks.tolist()[:3] == [2, 4, 0]
 
 
 def test_greso_skips_and_still_fills_the_batch():
@@ -244,6 +246,17 @@ def test_the_wrapper_poses_what_the_rule_proposes_and_tells_it_how_it_went():
     assert metrics["pool/num_seen"] == 3 and metrics["effective_prompt_ratio"] == pytest.approx(
         1 / 3
     )
+
+
+def test_a_problem_that_was_rejected_and_posed_again_is_known_by_its_last_group():
+    envs = gym.make_vec("Countdown-v0", num_envs=6, group_size=2, levels=(1,))
+    envs = vector.ProblemCurriculum(envs, rule := SFL(), pool_size=3)
+    envs.reset(seed=0)
+    envs.step(answers(envs, [0, 0], [0, 0], [0, 0]))
+    envs.reset(options={"reset_mask": np.ones(6, bool)})
+    envs.step(answers(envs, [1, 0], [1, 0], [1, 0]))
+    envs.learn()
+    assert rule.success.tolist() == [0.5] * 3
 
 
 def test_a_seed_gives_the_same_pool_and_other_seeds_others():
