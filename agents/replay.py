@@ -1,4 +1,4 @@
-"""Tell again what the curriculum of a run did, from the records of its groups, and compare.
+"""Recompute what the curriculum of a run did from the records of its groups, and compare.
 
 The rule is made anew from the config of the run and draws from the seed of the run; it hears of the
 groups as they were recorded, also of those that a filter rejected. Compared are, of each group, the
@@ -39,7 +39,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Replay:
-    """How much of a run was told again, and agreed."""
+    """How much of a run was recomputed, and agreed."""
 
     num_steps: int
     num_groups: int
@@ -48,11 +48,11 @@ class Replay:
 
 
 def replay(folder: RunFolder) -> Replay:
-    """Tell the run in `folder` again.
+    """Recompute the run in `folder`.
 
     Raises:
         ValueError: If it does not agree, with the first step and arm that differ; or if its records
-            are not enough to tell.
+            are not enough.
     """
     config = folder.read("config.json")
     lesson = make_lesson(config)
@@ -116,7 +116,7 @@ def recorded_steps(folder: RunFolder) -> Iterator[tuple[int, Record, list[dict[s
         if metrics["num_extra_rollouts"] and records[0]["schema"] == 1:
             raise ValueError(
                 f"step {step}: groups were rejected, of which schema 1 does not tell; "
-                "what they taught the rule cannot be told again"
+                "what they taught the rule is not known"
             )
         yield metrics["step"], metrics, records
 

@@ -1,4 +1,4 @@
-"""What a rule heard of, as records: with them its whole trajectory can be told again."""
+"""What a rule heard of, as records: with them its whole trajectory can be recomputed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`edgewise replay`: check the records of a run by telling its curriculum again."""
+"""`edgewise replay`: check a run by recomputing its curriculum from its records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgewise.errors import usage
 
 @dataclass(frozen=True)
 class ReplayConfig:
-    """Tell again what the curriculum of a run did, from its group records, and compare.
+    """Recompute what the curriculum of a run did from its group records, and compare.
 
     Prints a line if all agrees; else the first step and arm that differ, and the exit code is 2.
     """

@@ -1,4 +1,4 @@
-"""The records of a run tell its curriculum again, and a change of any of them is found."""
+"""The records of a run are enough to recompute its curriculum, and a change of them is found."""
 
 import json
 import shutil
@@ -66,7 +66,7 @@ def answered(envs, rng):
 
 
 @pytest.mark.parametrize("curriculum", RULES)
-def test_every_rule_is_told_again(curriculum, tmp_path):
+def test_every_rule_is_recomputed(curriculum, tmp_path):
     told = replay(written(tmp_path / "run", curriculum))
     assert (told.num_steps, told.state_step) == (STEPS, STEPS)
     assert told.num_groups == STEPS * 6 + told.num_rejected and told.num_rejected > 0
@@ -196,7 +196,7 @@ def test_rejected_groups_that_were_not_recorded_are_missed(run, tmp_path):
         {"algorithm": "grpo:filter=dapo", "curriculum": "sec:signal=progress"},
     ],
 )
-def test_a_run_of_a_model_is_told_again(tiny_model, tmp_path, changes, capsys):
+def test_a_run_of_a_model_is_recomputed(tiny_model, tmp_path, changes, capsys):
     options = {"agent": f"hf:{tiny_model}", "preset": "sec", "max_tokens": 12, "evaluate": False}
     training = begin(TrainConfig(output=tmp_path / "run", num_steps=3, **options | changes))
     extra = sum(metrics["num_extra_rollouts"] for metrics in training.steps())
