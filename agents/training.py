@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents import grpo, ppo, reinforce, rloo
-from edgewise.agents.arms import arm_sizes
+from edgewise.agents.arms import arm_names, arm_sizes
 from edgewise.agents.evaluation import EvaluationPlan, LevelScore, as_records, evaluate
 from edgewise.agents.models import load_policy, made_for, model_path
 from edgewise.agents.policy import Policy, Sampling
@@ -307,17 +307,6 @@ def base_envs(config: TrainConfig) -> Envs:
     return envs
 
 
-def arm_names(config: TrainConfig, arms: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what each arm is called: "level 2", or "Zebra-v0 level 2" among several tasks."""
-    ids = config.env.split(",")
-    names = []
-    for arm in arms:
-        place = f"{ids[arm['env']]} " if "env" in arm else ""
-        rest = {key: value for key, value in arm.items() if key != "env"}
-        names.append(place + " ".join(f"{key} {value}" for key, value in rest.items()))
-    return names
-
-
 def algorithm_of(config: TrainConfig) -> Algorithm:
     """Return the algorithm that the command line names, without its arguments."""
     return ALGORITHMS[config.algorithm.split(":")[0]]
@@ -352,7 +341,10 @@ def to_record(config: TrainConfig, envs: Envs) -> dict[str, Any]:
     record: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
     hyperparameters = make_hyperparameters(config, Sampling())
     base: Any = envs.unwrapped
-    details = {"rule": to_json(rule_for(config, envs)), "arms": arm_names(config, base.arms)}
+    details = {
+        "rule": to_json(rule_for(config, envs)),
+        "arms": arm_names(config.env.split(","), base.arms),
+    }
     return {**record, **details, "hyperparameters": asdict(hyperparameters)}
 
 
