@@ -116,7 +116,7 @@ def draw(metrics: Sequence[Mapping[str, float]], names: Sequence[str], path: Pat
     if effective.get_lines():
         effective.legend(fontsize=8)
     draw_arms(accuracy, arms, metrics, names)
-    curve(level, metrics, "level", "mean level of the problems posed", bottom=1.0)
+    curve(level, metrics, "level", "mean level of the problems trained on", bottom=1.0)
     curve(distance, metrics, DISTANCE, "total variation of the arms from uniform", top=1.0)
     distance.axhline(TESTED, color="gray", linestyle=":")
     handles, labels = arms.get_legend_handles_labels()
