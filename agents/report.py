@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from edgewise.agents.run_folder import RunFolder
 
 WINDOW = 10  # steps that a curve is averaged over, at the most
+DISTANCE = "distance_from_uniform"
+TESTED = 0.1  # a rule whose mean distance is below was hardly another than Random
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -53,11 +55,14 @@ def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]])
         f"{config['group_size']} completions each",
         f"- {rollouts:,.0f} completions, {tokens:,.0f} tokens in {seconds:,.0f} s of training",
     ]
-    if metrics and "arm/0_probability" in metrics[-1]:
-        distance = np.mean([total_variation(probabilities(m)) for m in metrics])
-        lines.append(f"- arm probabilities were {distance:.3f} from uniform on average")
-        if distance < 0.1:
-            lines.append("  (total variation below 0.1: hardly another curriculum than random)")
+    distances = [m[DISTANCE] for m in metrics if DISTANCE in m]  # none of rules over problems
+    if distances:
+        mean = float(np.mean(distances))
+        near = f"; within {TESTED} of Random, so no other rule was tested" if mean < TESTED else ""
+        lines.append(
+            f"- arm probabilities were {mean:.3f} from uniform in total variation, on average over "
+            f"steps{near}"
+        )
     return lines
 
 
@@ -100,29 +105,39 @@ def probabilities(metrics: Mapping[str, float]) -> NDArray[np.float64]:
     return np.array(found)
 
 
-def total_variation(distribution: NDArray[np.float64]) -> float:
-    """Return the total-variation distance of `distribution`, (K,), from uniform, in [0, 1]."""
-    return float(np.abs(distribution - 1 / len(distribution)).sum() / 2)
-
-
 def draw(metrics: Sequence[Mapping[str, float]], names: Sequence[str], path: Path) -> None:
-    """Draw reward, accuracy per arm, arm probabilities and effective prompt ratio."""
-    figure = Figure(figsize=(11, 7), layout="constrained")
-    reward, accuracy, arms, effective = figure.subplots(2, 2).flat
-    steps = [m["step"] for m in metrics]
+    """Draw what was earned, what was posed, and how far that was from uniform."""
+    figure = Figure(figsize=(12, 10), layout="constrained")
+    reward, effective, accuracy, arms, level, distance = figure.subplots(3, 2).flat
     curve(reward, metrics, "reward", "mean reward")
-    curve(effective, metrics, "effective_prompt_ratio", "groups whose rewards differ", top=1.0)
+    for name, label in (("", "in reward"), ("_correct", "in being right")):
+        title = "groups whose completions differ"
+        curve(effective, metrics, f"effective_prompt_ratio{name}", title, label=label, top=1.0)
+    if effective.get_lines():
+        effective.legend(fontsize=8)
+    draw_arms(accuracy, arms, metrics, names)
+    curve(level, metrics, "level", "mean level of the problems trained on", bottom=1.0)
+    curve(distance, metrics, DISTANCE, "total variation of the arms from uniform", top=1.0)
+    distance.axhline(TESTED, color="gray", linestyle=":")
+    handles, labels = arms.get_legend_handles_labels()
+    if labels:
+        figure.legend(handles[::-1], labels[::-1], loc="outside right center", fontsize=8)
+    figure.savefig(path, dpi=110)
+
+
+def draw_arms(
+    accuracy: Axes, arms: Axes, metrics: Sequence[Mapping[str, float]], names: Sequence[str]
+) -> None:
+    """Draw the accuracy of each arm, and the probabilities of all as areas that add up to 1."""
     shares = np.array([probabilities(m) for m in metrics])  # (steps, K)
     names = names[: shares.shape[1]]  # none without a curriculum
     if names:
+        steps = [m["step"] for m in metrics]
         arms.stackplot(steps, shares.T, labels=names, alpha=0.8)
-        arms.legend(loc="lower left", fontsize=8)
-    for arm, name in enumerate(names):
-        curve(accuracy, metrics, f"arm/{arm}_accuracy", "accuracy of each arm", label=name, top=1.0)
-    if names:
-        accuracy.legend(fontsize=8)
+        arms.set_xlim(steps[0], max(steps[-1], steps[0] + 1))
+    for arm in range(len(names)):
+        curve(accuracy, metrics, f"arm/{arm}_accuracy", "accuracy of each arm", top=1.0)
     arms.set(title="arm probabilities", xlabel="step", ylim=(0, 1))
-    figure.savefig(path, dpi=110)
 
 
 def curve(
@@ -131,6 +146,7 @@ def curve(
     name: str,
     title: str,
     label: str | None = None,
+    bottom: float = 0.0,
     top: float | None = None,
 ) -> None:
     """Draw one metric against the step, as a mean over a window of the steps that have it."""
@@ -140,4 +156,5 @@ def curve(
         kernel = np.ones(width) / width
         smooth = np.convolve(points[:, 1], kernel, mode="valid")
         axes.plot(points[width - 1 :, 0], smooth, label=label)
-    axes.set(title=title, xlabel="step", ylim=(0, top))
+        axes.set_ylim(bottom, top)
+    axes.set(title=title, xlabel="step")

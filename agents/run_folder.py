@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from edgewise.agents.policy import Policy
-
-SCHEMA = 1  # of the group records
 
 
 class RunFolder:
@@ -23,10 +20,16 @@ class RunFolder:
 
     config.json          what the run was started with
     metrics.jsonl        one line a step
-    groups.jsonl         one line a group: problem, arm, probability, rewards, correct, |A|, lengths
+    groups.jsonl         one line for each group that the curriculum heard of in a step, by "schema"
     tensorboard/         the metrics again
     checkpoints/<step>/  model, optimiser, generators, curriculum and environment; the latest only
     before.json, after.json, report.md, report.png, model/
+
+    A group is told by its problem, its arm and that arm's probability when it was drawn; by its place
+    in the batch, the round of draws it comes from, and whether it was kept; and, of each completion,
+    by the reward, whether it is correct, |A|, the length in characters and, of kept groups, the
+    number of tokens. Groups that were rejected come after the others of their step, with the
+    completions that were made. In schema 1 there were none, and lengths were in tokens.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,14 +53,18 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, path: Path) -> RunFolder:
+    def open(cls, path: Path, argument: str = "resume") -> RunFolder:
         """Take up the folder of a run that has begun.
+
+        Args:
+            path: The folder.
+            argument: What the user calls it.
 
         Raises:
             ValueError: If it is none.
         """
         if not (path / "config.json").is_file():
-            raise ValueError(f"`resume` must be the folder of a run, got {path}")
+            raise ValueError(f"`{argument}` must be the folder of a run, got {path}")
         return cls(path)
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
@@ -131,26 +138,3 @@ class RunFolder:
         algorithm = torch.load(found[-1] / "algorithm.pt", weights_only=True)
         envs = json.loads((found[-1] / "envs.json").read_text(encoding="utf-8"))
         return algorithm, envs
-
-
-def group_records(
-    step: int, infos: Mapping[str, Any], arrays: Mapping[str, Tensor]
-) -> list[dict[str, Any]]:
-    """Return a record of each group: what `reset` told of it, and a row of each of `arrays`.
-
-    Args:
-        step: The training step.
-        infos: "problem" and, under a curriculum, "arm" and "arm_probability", each (P,).
-        arrays: By name, each (P, G).
-    """
-    told = {
-        name: infos[name].tolist()
-        for name in ("problem", "arm", "arm_probability")
-        if name in infos
-    }
-    rows = {name: array.tolist() for name, array in arrays.items()}
-    columns = {**told, **rows}
-    return [
-        {"schema": SCHEMA, "step": step, **dict(zip(columns, row, strict=True))}
-        for row in zip(*columns.values(), strict=True)
-    ]

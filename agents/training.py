@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,20 +12,21 @@ from typing import Any, Protocol
 
 import gymnasium as gym
 import torch
-from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents import grpo, ppo, reinforce, rloo
+from edgewise.agents.arms import arm_names, arm_sizes
 from edgewise.agents.evaluation import EvaluationPlan, LevelScore, as_records, evaluate
 from edgewise.agents.models import load_policy, made_for, model_path
 from edgewise.agents.policy import Policy, Sampling
 from edgewise.agents.rollout import Envs, Rollout
-from edgewise.agents.run_folder import RunFolder, group_records
+from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
-from edgewise.wrappers import make_rule, vector
+from edgewise.wrappers import ProblemRule, Random, Rule, make_rule, vector
 from edgewise.wrappers.catalogue import construct
+from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rule import to_json
 
 SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_rate": 1e-6}
@@ -36,7 +37,6 @@ class State(Protocol):
 
     step: int
     rollout: Rollout | None
-    abs_advantages: Tensor | None
 
     def state_dict(self) -> dict[str, Any]:
         """Return tensors, numbers and lists."""
@@ -220,16 +220,15 @@ class Training:
 
     def record(self, metrics: Mapping[str, float]) -> None:
         """Add the last step to the files of the run."""
-        rollout, abs_advantages = self.state.rollout, self.state.abs_advantages
-        assert rollout is not None and abs_advantages is not None
-        lengths = rollout.completions.mask.sum(dim=1).int().view_as(rollout.rewards)
-        arrays = {
-            "rewards": rollout.rewards,
-            "correct": rollout.correct,
-            "abs_advantages": abs_advantages,
-            "lengths": lengths,
-        }
-        self.folder.append("groups.jsonl", group_records(self.state.step, rollout.infos, arrays))
+        rollout = self.state.rollout
+        assert rollout is not None
+        tokens = rollout.completions.mask.sum(dim=1).int().view_as(rollout.rewards).tolist()
+        kept = [{"num_tokens": row} for row in tokens]
+        head: dict[str, Any] = {"schema": SCHEMA, "step": self.state.step}
+        groups: list[dict[str, Any]] = self.envs.records()  # those rejected at the end
+        for group, more in zip(groups, kept, strict=False):
+            group |= more
+        self.folder.append("groups.jsonl", [head | group for group in groups])
         self.folder.append("metrics.jsonl", [dict(metrics)])
 
     def score(self, name: str, progress: Callable[[LevelScore], None]) -> dict[str, Any]:
@@ -268,8 +267,31 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
     Raises:
         ValueError: If the environment refuses its arguments, or there is no such curriculum.
     """
-    assert config.num_problems and config.group_size and config.num_steps
+    envs = base_envs(config)
+    framed = vector.PromptFormat(envs, render=policy.render)
+    return vector.with_rule(framed, rule_for(config, envs), config.pool_size)
+
+
+def rule_for(config: TrainConfig, envs: Envs) -> Rule | ProblemRule:
+    """Return the rule that the command line names; `Random` is told how large the arms are.
+
+    Raises:
+        ValueError: If there is no such curriculum.
+    """
+    assert config.num_steps
     rule = make_rule(config.curriculum, config.num_steps)
+    if isinstance(rule, Random) and rule.sizes is None:
+        rule.sizes = arm_sizes(envs)
+    return rule
+
+
+def base_envs(config: TrainConfig) -> Envs:
+    """Return the training environments as they are without a model and a curriculum.
+
+    Raises:
+        ValueError: If the environment refuses its arguments.
+    """
+    assert config.num_problems and config.group_size
     ids = config.env.split(",")
     for env_id in ids:
         check_id(env_id)
@@ -282,19 +304,7 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
         group_size=config.group_size,
         **options,
     )
-    framed = vector.PromptFormat(envs, render=policy.render)
-    return vector.with_rule(framed, rule, config.pool_size)
-
-
-def arm_names(config: TrainConfig, arms: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what each arm is called: "level 2", or "Zebra-v0 level 2" among several tasks."""
-    ids = config.env.split(",")
-    names = []
-    for arm in arms:
-        place = f"{ids[arm['env']]} " if "env" in arm else ""
-        rest = {key: value for key, value in arm.items() if key != "env"}
-        names.append(place + " ".join(f"{key} {value}" for key, value in rest.items()))
-    return names
+    return envs
 
 
 def algorithm_of(config: TrainConfig) -> Algorithm:
@@ -326,12 +336,15 @@ def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
     return hyperparameters
 
 
-def to_record(config: TrainConfig) -> dict[str, Any]:
-    """Return `config` for JSON, with the rule and the algorithm in full."""
-    assert config.num_steps
+def to_record(config: TrainConfig, envs: Envs) -> dict[str, Any]:
+    """Return `config` for JSON, with the rule and the algorithm in full and the arms of `envs`."""
     record: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
     hyperparameters = make_hyperparameters(config, Sampling())
-    details = {"rule": to_json(make_rule(config.curriculum, config.num_steps))}
+    base: Any = envs.unwrapped
+    details = {
+        "rule": to_json(rule_for(config, envs)),
+        "arms": arm_names(config.env.split(","), base.arms),
+    }
     return {**record, **details, "hyperparameters": asdict(hyperparameters)}
 
 
@@ -354,8 +367,7 @@ def begin(config: TrainConfig) -> Training:
     assert config.output is not None
     model_path(config.agent)
     envs = make_envs(config, load_policy(config.agent))
-    record = {**to_record(config), "arms": arm_names(config, envs.base.arms)}
-    folder = RunFolder.create(config.output, record)
+    folder = RunFolder.create(config.output, to_record(config, envs))
     return Training(config, folder)
 
 

@@ -93,18 +93,11 @@ class ReasoningEnv(gym.Env[str, str]):
             require(requires)
         task_class = resolve_name(task) if isinstance(task, str) else task
         self.task: Task[Any] = task_class(**task_options)
-        name = next(iter(self.task.presets)) if preset is None else preset
-        if name not in self.task.presets:
-            raise ValueError(unknown("preset", preset, self.task.presets))
         if split not in SPLITS:
             raise ValueError(unknown("split", split, SPLITS))
-        fields = asdict(frame) if isinstance(frame, Frame) else frame
-        parts = {"template": template, "rewards": rewards, "answer": answer, "frame": fields}
-        overrides = {key: value for key, value in parts.items() if value is not None}
-        self.preset = override(self.task.presets[name], overrides)
+        parts = {"template": template, "rewards": rewards, "answer": answer, "frame": frame}
+        self.preset_name, self.preset, overrides = self.make_preset(preset, parts, task_options)
         self.split, self.render_mode = split, render_mode
-        self.preset_name = f"{name}+" if overrides or task_options else name
-        overrides = {"preset": name, **overrides, **task_options}
         self.identity = {"env": env_id, "overrides": overrides, "split": split}
         self._name = json.dumps(self.identity)[:-1]
         closed = () if allow_ood or split != "train" else self.preset.ood
@@ -117,6 +110,26 @@ class ReasoningEnv(gym.Env[str, str]):
         self._history, self._done = tuple[str, ...](), True
         self.members: list[ReasoningEnv] = [self]  # a mixture has several
         self._rng = np.random.Generator(np.random.Philox(key=0))
+
+    def make_preset(
+        self, name: str | None, parts: Mapping[str, Any], task_options: Mapping[str, Any]
+    ) -> tuple[str, Preset, dict[str, Any]]:
+        """Return the name of the preset, with "+" if it is not whole, it, and what differs.
+
+        Args:
+            name: Of a preset of the task; None for the first.
+            parts: What goes before the preset's own, None for what does not.
+            task_options: The fields of the task.
+        """
+        name = next(iter(self.task.presets)) if name is None else name
+        if name not in self.task.presets:
+            raise ValueError(unknown("preset", name, self.task.presets))
+        others = {key: value for key, value in parts.items() if value is not None}
+        if isinstance(others.get("frame"), Frame):
+            others["frame"] = asdict(others["frame"])
+        preset = override(self.task.presets[name], others)
+        shown = f"{name}+" if others or task_options else name
+        return shown, preset, {"preset": name, **others, **task_options}
 
     def make_levels(self, levels: Sequence[int] | None) -> tuple[int, ...]:
         """Return the levels to draw from, checked."""

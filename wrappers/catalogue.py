@@ -12,7 +12,7 @@ from edgewise.wrappers.adarft import AdaRFT, AdaRFTProblems
 from edgewise.wrappers.bandits import UCB, Regression, Thompson
 from edgewise.wrappers.baselines import Balanced, Random, Subset
 from edgewise.wrappers.dump import DUMP
-from edgewise.wrappers.e2h import E2HCosine, E2HGaussian, E2HNoFading
+from edgewise.wrappers.e2h import E2HClassic, E2HCosine, E2HGaussian, E2HNoFading
 from edgewise.wrappers.e2h_adaptive import E2HAdaptive
 from edgewise.wrappers.greso import GRESO
 from edgewise.wrappers.learnability import DOTS, SFL
@@ -46,7 +46,7 @@ CURRICULA: dict[str, type[Rule]] = {
     "ucb": UCB,
     "thompson": Thompson,
     "regression": Regression,
-    "e2h-classic": Ordered,  # the same schedule under E2H's name
+    "e2h-classic": E2HClassic,
     "e2h-cosine": E2HCosine,
     "e2h-gaussian": E2HGaussian,
     "e2h-no-fading": E2HNoFading,

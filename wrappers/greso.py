@@ -80,7 +80,8 @@ class GRESO(ProblemRule):
         equal = ~spread(groups.rewards)
         kinds = np.where(groups.correct.all(axis=1), EASY, HARD)
         self.kinds[rows] = kinds
-        self.streaks[rows] = np.where(equal, self.streaks[rows] + 1, 0)
+        for row, same in zip(rows.tolist(), equal.tolist(), strict=True):  # a row may occur twice
+            self.streaks[row] = self.streaks[row] + 1 if same else 0
         for kind, target in ((EASY, self.target_easy), (HARD, self.target_hard)):
             share = (equal & (kinds == kind)).mean()
             moved = self.chances[kind] + (-self.step if share > target else self.step)

@@ -6,6 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from edgewise import Preset, ReasoningVectorEnv, Task
+from edgewise.wrappers import SEC, vector
+
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
@@ -44,30 +47,29 @@ def tiny_model(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="session")
-def bandit():
-    """Environments whose answer is in the prompt, and a policy that must learn it."""
-    torch = pytest.importorskip("torch")
-    from edgewise import Preset, ReasoningVectorEnv, Task
+class Echo(Task[int]):
+    """The answer is the number in the prompt, modulo 4."""
+
+    presets = {"toy": Preset("{}", {1: {"high": 2}, 2: {"high": 50}})}
+
+    def generate(self, rng, *, high):
+        return int(rng.integers(high))
+
+    def prompt(self, problem, template):
+        return template.format(problem)
+
+    def verify(self, problem, answer):
+        return answer == str(problem % 4)
+
+    def solve(self, problem):
+        return str(problem % 4)
+
+
+def table_policy():
+    """The class of the policy, for whoever has torch."""
+    import torch
+
     from edgewise.agents.policy import Completions
-    from edgewise.wrappers import SEC, vector
-
-    class Echo(Task[int]):
-        """The answer is the number in the prompt, modulo 4."""
-
-        presets = {"toy": Preset("{}", {1: {"high": 2}, 2: {"high": 50}})}
-
-        def generate(self, rng, *, high):
-            return int(rng.integers(high))
-
-        def prompt(self, problem, template):
-            return template.format(problem)
-
-        def verify(self, problem, answer):
-            return answer == str(problem % 4)
-
-        def solve(self, problem):
-            return str(problem % 4)
 
     class TablePolicy(torch.nn.Module):
         """A logit for each prompt and answer, a value for each prompt: T = 2, vocabulary 4."""
@@ -103,6 +105,14 @@ def bandit():
         def logprobs_and_values(self, completions):
             return self.logprobs(completions), self.values(completions)
 
+    return TablePolicy
+
+
+@pytest.fixture(scope="session")
+def bandit():
+    """Environments whose answer is in the prompt, and a policy that must learn it."""
+    pytest.importorskip("torch")
+
     def make(num_envs=128, group_size=8):
         """Return environments under SEC, with group_size completions of each problem."""
         base = ReasoningVectorEnv(num_envs, task=Echo, group_size=group_size)
@@ -111,4 +121,4 @@ def bandit():
         envs.lesson.forget()
         return envs
 
-    return SimpleNamespace(Echo=Echo, TablePolicy=TablePolicy, make=make)
+    return SimpleNamespace(Echo=Echo, TablePolicy=table_policy(), make=make)

@@ -62,6 +62,14 @@ def test_speed_keeps_groups_with_right_and_wrong():
     assert kept(SPEED(), 0, 1, 8) == [False, True, False]
 
 
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_does_not_see_order_and_rejects_what_is_all_alike(name):
+    rule, (rewards, correct) = FILTERS[name](), groups(*range(9))
+    found = rule(rewards, correct)
+    assert not found[0] and not found[8] and found[4]
+    assert torch.equal(rule(rewards.flip(0, 1), correct.flip(0, 1)), found.flip(0))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -131,7 +139,7 @@ def test_rejected_groups_are_answered_again_counted_and_taught(name, toy):
     (told,) = envs.lesson.rule.told
     rejected = rollout.num_extra_rollouts // (4 if name == "speed" else 8)
     assert len(told) == 8 + rejected
-    np.testing.assert_allclose(told[:8], rollout.correct.float().mean(dim=1))
+    np.testing.assert_allclose(told[-8:], rollout.correct.float().mean(dim=1))
 
 
 def test_screening_costs_less_and_teaches_what_it_saw(toy):
@@ -141,7 +149,7 @@ def test_screening_costs_less_and_teaches_what_it_saw(toy):
     assert rollout.num_extra_rollouts < whole.num_extra_rollouts * 2
     envs.learn()
     (told,) = envs.lesson.rule.told
-    assert set(told[8:].tolist()) <= {0.0, 1.0}  # rejected for being all alike
+    assert set(told[:-8].tolist()) <= {0.0, 1.0}  # rejected for being all alike
 
 
 def test_after_the_last_round_what_is_left_is_completed(toy):

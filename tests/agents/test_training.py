@@ -61,10 +61,12 @@ def test_a_group_has_a_record(whole):
     groups = lines(whole, "groups.jsonl")
     assert len(groups) == 6 * 4
     first = groups[0]
-    assert first["schema"] == 1 and first["step"] == 1
+    assert first["schema"] == 2 and first["step"] == 1 and first["kept"]
+    assert [group["place"] for group in groups[:5]] == [0, 1, 2, 3, 0]
     assert json.loads(first["problem"])["level"] == first["arm"] + 1
     assert first["arm_probability"] == pytest.approx(1 / 3)
-    assert all(len(first[key]) == 4 for key in ("rewards", "correct", "abs_advantages", "lengths"))
+    told = ("rewards", "correct", "abs_advantages", "lengths", "num_tokens")
+    assert all(len(first[key]) == 4 for key in told)
 
 
 def test_a_stopped_run_continues_bit_for_bit(tiny_model, tmp_path, whole):
@@ -216,6 +218,7 @@ def test_only_a_run_is_resumed(tmp_path):
         ({"algorithm": "ppo:gae_lambda=2"}, r"`gae_lambda` must be in \[0, 1\], got 2"),
         ({"algorithm": "ppo:discount=high"}, "has a value of the wrong type"),
         ({"algorithm": "rloo", "group_size": 1}, "`group_size` must be at least 2 for rloo, got 1"),
+        ({"algorithm": "grpo:filter=speed"}, "`group_size` must be at least 5 for grpo.*, got 4"),
         ({"agent": "seedlings"}, "did you mean 'seedling'"),
         ({"agent": "hf:/nowhere"}, "`model` must be a folder or hub id of a causal language model"),
     ],

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 
-from edgewise.wrappers import PAC, SEC, Curriculum, vector
+from edgewise.wrappers import PAC, SEC, Curriculum, Progress, vector
 
 GIVEN = np.array([[1.0, 1.0], [0.5, 0.0]])
 
@@ -78,6 +78,26 @@ def test_an_arm_that_does_not_exist_changes_nothing(posed):
     with pytest.raises(ValueError, match=r"`arms` must be in range\(3\)"):
         env.learn()
     assert env.lesson.rule.values.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("bad", ["arm", "reward"])
+def test_what_a_rule_refuses_leaves_its_signal_as_it_was(bad):
+    rule = SEC(signal=Progress())
+    envs = vector.Curriculum(gym.make_vec("Countdown-v0", num_envs=4, group_size=2), rule)
+    envs.reset(seed=0)
+    envs.step(["no"] * 4)
+    envs.learn()
+    before, metrics = rule.signal.state_dict(), envs.metrics()
+    envs.reset()
+    envs.step(["no"] * 4)
+    if bad == "arm":
+        envs.lesson.arms[1] = 7
+    else:
+        envs.lesson.rewards[0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"`arms` must be in range\(3\)|`signal` must be finite"):
+        envs.learn()
+    assert rule.signal.state_dict() == before and envs.metrics() == metrics
+    assert rule.values.tolist() == [0, 0, 0]
 
 
 def test_a_rule_of_two_numbers_is_carried_out_and_its_values_are_logged():

@@ -97,6 +97,34 @@ def test_dots_prefers_even_odds_and_infers_those_of_the_same_difficulty():
     assert set(rule.propose(5, rng())) == set("abcgh")
 
 
+def test_dots_worked_by_hand():
+    # |d - 1/2| = 0, 1/4, 1/2 with tau 1/4: 1, e^-1, e^-2 of 1.5032
+    rule = DOTS(temperature=0.25)
+    rule.start(list("abc"), [0.0, 50.0, 100.0])
+    rule.observe(list("abc"), groups(2, 3, 4))
+    generator = rng()
+    first = [rule.propose(1, generator)[0] for _ in range(4000)]
+    shares = [first.count(name) / 4000 for name in "abc"]
+    np.testing.assert_allclose(shares, [0.6652, 0.2447, 0.0900], atol=0.025)
+
+
+@pytest.mark.parametrize("name", PROBLEM_CURRICULA)
+def test_what_is_learned_does_not_depend_on_the_order_of_the_pool(name):
+    order = [3, 0, 7, 4, 1, 6, 2, 5]
+    one, other = make_rule(name, 10), make_rule(name, 10)
+    one.start(*POOL)
+    other.start([POOL[0][place] for place in order], [POOL[1][place] for place in order])
+    for step in ({"a": 1, "f": 4, "c": 0}, {"b": 2, "a": 4, "h": 0}, {"c": 0, "f": 3}):
+        for rule in (one, other):
+            rule.observe(list(step), groups(*step.values()))
+    for key, value in one.state_dict().items():
+        learned = other.state_dict()[key]
+        if isinstance(value, list) and len(value) == 8:  # of each problem
+            assert learned == [value[place] for place in order]
+        else:
+            assert learned == value
+
+
 def test_draws_without_replacement_follow_the_weights():
     generator = rng()
     first = [draw(np.log([0.7, 0.2, 0.1]), 2, generator)[0] for _ in range(4000)]
@@ -110,6 +138,8 @@ def test_greso_worked_by_hand():
     np.testing.assert_allclose(rule.keep_probabilities()[:4], [0.48**2, 0.48**2, 1, 1])
     rule.observe(["c"], groups(2))
     np.testing.assert_allclose(rule.chances, [0.49, 0.49])
+    rule.observe(["b", "b"], groups(0, 0))  # rejected by a filter, and proposed again
+    assert rule.streaks.tolist()[:3] == [2, 4, 0]
 
 
 def test_greso_skips_and_still_fills_the_batch():
@@ -216,6 +246,17 @@ def test_the_wrapper_poses_what_the_rule_proposes_and_tells_it_how_it_went():
     assert metrics["pool/num_seen"] == 3 and metrics["effective_prompt_ratio"] == pytest.approx(
         1 / 3
     )
+
+
+def test_a_problem_that_was_rejected_and_posed_again_is_known_by_its_last_group():
+    envs = gym.make_vec("Countdown-v0", num_envs=6, group_size=2, levels=(1,))
+    envs = vector.ProblemCurriculum(envs, rule := SFL(), pool_size=3)
+    envs.reset(seed=0)
+    envs.step(answers(envs, [0, 0], [0, 0], [0, 0]))
+    envs.reset(options={"reset_mask": np.ones(6, bool)})
+    envs.step(answers(envs, [1, 0], [1, 0], [1, 0]))
+    envs.learn()
+    assert rule.success.tolist() == [0.5] * 3
 
 
 def test_a_seed_gives_the_same_pool_and_other_seeds_others():

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from edgewise.wrappers import CURRICULA, Groups, make_rule
+from edgewise.wrappers import CURRICULA, AdaRFT, Groups, make_rule
 from edgewise.wrappers.rule import from_json, to_json
 from edgewise.wrappers.signal import group_advantages
 
@@ -123,6 +123,26 @@ def test_reversing_the_arms_reverses_the_probabilities(text):
     if text != "regression":  # the way back is the way there
         other.reverse()
     np.testing.assert_allclose(np.array(other)[:, ::-1], own, atol=1e-9)
+
+
+def test_failing_from_the_hardest_reverses_succeeding_from_the_easiest():
+    up, down = AdaRFT(target=0.0), AdaRFT(target=100.0)
+    up.start(5), down.start(5)
+    for success in (1.0, 0.7, 0.9, 0.2, 0.5, 0.8):
+        np.testing.assert_allclose(up.probabilities(), down.probabilities()[::-1])
+        up.update(np.array([0]), np.array([success]))
+        down.update(np.array([4]), np.array([1 - success]))
+
+
+@pytest.mark.parametrize("text", ["ucb", "dump", "thompson", "pac:cold_steps=0"])
+def test_an_arm_that_was_not_posed_for_long_comes_back(text):
+    rule = make(text)
+    rule.start(2)
+    for arm in (0, 1):  # arm 1 teaches less
+        rule.update(np.array([arm]), np.full((1, 2)[: rule.signal_size], 0.5 - 0.4 * arm))
+    for _ in range(200):
+        rule.update(np.array([0]), np.full((1, 2)[: rule.signal_size], 0.5))
+    assert rule.probabilities()[1] > 0.1
 
 
 @pytest.mark.parametrize("text", REACHING)

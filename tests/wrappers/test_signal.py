@@ -1,4 +1,5 @@
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from edgewise.wrappers import (
     AdvantageAndSuccess,
     Groups,
     Learnability,
+    MeanAbsAdvantage,
     MeanReward,
     Progress,
     Random,
@@ -37,6 +39,24 @@ def test_signals_worked_by_hand():
     np.testing.assert_allclose(RewardVariance()(told, ARMS)[1], 0.01 / 3)
     # .05 / sqrt(.01 / 3)
     np.testing.assert_allclose(AdvantageAndSuccess()(told, ARMS)[1], [0.8660, 0.0], atol=5e-5)
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.1])
+def test_the_mean_advantage_of_every_number_of_right_ones(wrong):
+    # k of 8 right: sqrt(7 k (8 - k)) / 32, whatever right and wrong earn
+    told = groups(*([1.0] * k + [wrong] * (8 - k) for k in range(9)))
+    expected = [0, 0.619, 0.810, 0.906, 0.935, 0.906, 0.810, 0.619, 0]
+    signal = MeanAbsAdvantage()(told, np.arange(9))
+    np.testing.assert_allclose(signal, expected, atol=5e-4)
+
+
+def test_a_signal_does_not_see_the_order_of_completions_nor_of_problems():
+    told, order = groups([1, 1, 0.1, 0], [0.1, 1, 0, 0]), [2, 0, 3, 1]
+    for name, kind in SIGNALS.items():
+        one, other = kind(), kind()
+        one.start(2), other.start(2)
+        moved = Groups(*(getattr(told, f.name)[::-1][:, order] for f in fields(Groups)))
+        np.testing.assert_allclose(other(moved, ARMS[::-1])[::-1], one(told, ARMS), err_msg=name)
 
 
 def test_one_completion_has_no_variance():

@@ -66,6 +66,11 @@ class ProblemCurriculum(Curriculum):
         del infos["arm_probability"], infos["_arm_probability"]
         return prompts, infos
 
+    def records(self) -> list[dict[str, Any]]:
+        """Return a record of each group in the batch last learned, without a probability."""
+        told = super().records()
+        return [{key: record[key] for key in record if key != "arm_probability"} for record in told]
+
 
 def draw_pool(
     env: ReasoningEnv, size: int, seed: int

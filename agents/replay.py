@@ -1,0 +1,207 @@
+"""Recompute what the curriculum of a run did from the records of its groups, and compare.
+
+The rule is made anew from the config of the run and draws from the seed of the run; it hears of the
+groups as they were recorded, also of those that a filter rejected. Compared are, of each group, the
+arm or the problem drawn and the probability of the arm; of each step, the metrics of the curriculum,
+among them the probability and the value of each arm; and the state of rule, signal and draws in the
+checkpoint, if its step is among the records.
+
+Rules over arms need the records alone. Rules over problems draw from a pool, which the environment
+makes again, so it must be the one of the run, with the same data files. Records of schema 1 do not
+tell of rejected groups: where there were any, the run is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import isclose
+from typing import Any
+
+import numpy as np
+from gymnasium.error import ResetNeeded
+
+from edgewise.agents.run_folder import RunFolder
+from edgewise.agents.training import TrainConfig, base_envs, from_record
+from edgewise.wrappers.lesson import ArmLesson
+from edgewise.wrappers.problem_lesson import ProblemLesson
+from edgewise.wrappers.problem_rule import ProblemRule
+from edgewise.wrappers.record import PARTS, as_current
+from edgewise.wrappers.rule import from_json
+from edgewise.wrappers.vector.problem_curriculum import draw_pool
+
+TOLERANCE = {1: 1e-6, 2: 1e-9}  # by schema: in schema 1, rewards have seven digits
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How much of a run was recomputed, and agreed."""
+
+    num_steps: int
+    num_groups: int
+    num_rejected: int  # of the groups
+    state_step: int | None  # of the checkpoint that agreed, if there was one to compare
+
+
+def replay(folder: RunFolder) -> Replay:
+    """Recompute the run in `folder`.
+
+    Raises:
+        ValueError: If it does not agree, with the first step and arm that differ; or if its records
+            are not enough.
+    """
+    config = folder.read("config.json")
+    lesson = make_lesson(config)
+    lesson.seed(config["seed"])
+    lesson.draw(np.ones(lesson.shape[0], dtype=np.bool_))  # when the environments were seeded
+    lesson.forget()
+    checkpoint, saved = last_state(folder)
+    num_steps = num_groups = num_rejected = 0
+    agreed = compare_state(lesson, 0, saved) if checkpoint == 0 else None
+    for step, metrics, records in recorded_steps(folder):
+        tell(lesson, step, metrics, records)
+        num_steps, num_groups = num_steps + 1, num_groups + len(records)
+        num_rejected += sum(not record["kept"] for record in records)
+        if step == checkpoint:
+            agreed = compare_state(lesson, step, saved)
+    return Replay(num_steps, num_groups, num_rejected, agreed)
+
+
+def make_lesson(config: Record) -> ArmLesson | ProblemLesson:
+    """Return the lesson of a run, with a rule that has heard of nothing.
+
+    Raises:
+        ValueError: If the config is of a version that recorded less.
+    """
+    refuse_lacking(config, {"rule", "arms", "seed", "num_problems", "group_size"})
+    rule = from_json(config["rule"])
+    shape = (config["num_problems"], config["group_size"])
+    if not isinstance(rule, ProblemRule):
+        return ArmLesson(rule, len(config["arms"]), shape)
+    refuse_lacking(config, set(TrainConfig.__dataclass_fields__))
+    envs: Any = base_envs(from_record(config)).unwrapped
+    _, names, difficulties = draw_pool(envs.env, config["pool_size"], 0)
+    return ProblemLesson(rule, (names, difficulties), shape)
+
+
+def refuse_lacking(config: Record, needed: set[str]) -> None:
+    """Raise ValueError if `config` has not all that is needed."""
+    if lacking := needed - config.keys():
+        raise ValueError(f"config.json must have {sorted(lacking)}, which this run does not record")
+
+
+def last_state(folder: RunFolder) -> tuple[int | None, Record]:
+    """Return the step of the last checkpoint, None if there is none, and the curriculum's state."""
+    place = folder.path / "checkpoints"
+    found = folder.checkpoints() if place.is_dir() else []
+    if not found:
+        return None, {}
+    state: dict[str, Any] = json.loads((found[-1] / "envs.json").read_text(encoding="utf-8"))
+    del state["env"]
+    return int(found[-1].name), state
+
+
+def recorded_steps(folder: RunFolder) -> Iterator[tuple[int, Record, list[dict[str, Any]]]]:
+    """Yield each step that was completed, its metrics and the records of its groups."""
+    by_step = groupby(folder.lines("groups.jsonl"), key=lambda record: record["step"])
+    for metrics in folder.lines("metrics.jsonl"):
+        step, found = next(by_step, (None, iter(())))
+        if step != metrics["step"]:
+            raise ValueError(f"step {metrics['step']}: its groups are not in groups.jsonl")
+        records = [as_current(record, place) for place, record in enumerate(found)]
+        if metrics["num_extra_rollouts"] and records[0]["schema"] == 1:
+            raise ValueError(
+                f"step {step}: groups were rejected, of which schema 1 does not tell; "
+                "what they taught the rule is not known"
+            )
+        yield metrics["step"], metrics, records
+
+
+def tell(
+    lesson: ArmLesson | ProblemLesson, step: int, metrics: Record, records: list[dict[str, Any]]
+) -> None:
+    """Let the rule draw, hear of and learn from the groups of one step, and compare.
+
+    Raises:
+        ValueError: If something differs, or the records are damaged.
+    """
+    try:
+        for number in range(1 + max(record["round"] for record in records)):
+            pose(lesson, [record for record in records if record["round"] == number])
+        kept = [record["abs_advantages"] for record in records if record["kept"]]
+        lesson.feedback(np.array(kept))
+        lesson.learn()
+        pairs = list(zip(records, lesson.records(), strict=True))
+    except (KeyError, IndexError, TypeError, ValueError, ResetNeeded) as error:
+        raise ValueError(f"step {step}: the records are damaged: {error!r}") from error
+    tolerance = TOLERANCE[records[0]["schema"]]
+    for record, own in pairs:
+        shared = {key: own[key] for key in record if key in own}
+        where = f"step {step}, group {record['place']} of arm {record['arm']}"
+        refuse(where, difference({key: record[key] for key in shared}, shared, tolerance))
+    told = {name: metrics[name] for name in lesson.metrics if name in metrics}
+    again = {name: lesson.metrics[name] for name in told}
+    refuse(f"step {step}", difference(told, again, tolerance))
+
+
+def pose(lesson: ArmLesson | ProblemLesson, drawn: Sequence[Record]) -> None:
+    """Let the rule draw as often as it did in one round, and fill in what the groups earned."""
+    places = [record["place"] for record in drawn]
+    lesson.draw(np.isin(np.arange(lesson.shape[0]), places))
+    for place, record in zip(places, drawn, strict=True):
+        made = slice(0, len(record["rewards"]))
+        for part in PARTS:
+            if part != "abs_advantages":
+                getattr(lesson, part)[place, made] = record[part]
+        lesson.done[place, made] = True
+        lesson.problems[place] = record["problem"]
+        if isinstance(lesson, ProblemLesson):
+            lesson.problems[place] = lesson.rule.names[lesson.arms[place]]
+
+
+def compare_state(lesson: ArmLesson | ProblemLesson, step: int, saved: Record) -> int:
+    """Return `step` if the lesson is in the state `saved`, else raise ValueError."""
+    now = lesson.state_dict()
+    own = {part: now[part] for part in saved if part in now}  # of signals, early runs saved none
+    refuse(f"checkpoint of step {step}", difference(saved, own, TOLERANCE[1]))
+    return step
+
+
+def refuse(where: str, found: tuple[str, Any, Any] | None) -> None:
+    """Raise ValueError if something was found to differ."""
+    if found is not None:
+        name, recorded, replayed = found
+        raise ValueError(f"{where}: `{name}` is {recorded} in the run and {replayed} in the replay")
+
+
+def difference(
+    recorded: Any, replayed: Any, tolerance: float, name: str = ""
+) -> tuple[str, Any, Any] | None:
+    """Return the name of the first number or text that differs, with both; None if none does.
+
+    Args:
+        recorded: What JSON holds.
+        replayed: The same, or tuples in place of lists.
+        tolerance: How far floats may be apart, absolutely or in proportion.
+        name: Of both.
+    """
+    if isinstance(recorded, Mapping) and isinstance(replayed, Mapping):
+        if recorded.keys() != replayed.keys():
+            return name, sorted(recorded), sorted(replayed)
+        pairs = [(f"{name}.{key}", recorded[key], replayed[key]) for key in recorded]
+    elif isinstance(recorded, list) and isinstance(replayed, (list, tuple)):
+        if len(recorded) != len(replayed):
+            return name, recorded, replayed
+        both = enumerate(zip(recorded, replayed, strict=True))
+        pairs = [(f"{name}[{place}]", one, other) for place, (one, other) in both]
+    elif isinstance(recorded, float) or isinstance(replayed, float):
+        same = isclose(recorded, replayed, rel_tol=tolerance, abs_tol=tolerance)
+        return None if same else (name, recorded, replayed)
+    else:
+        return None if recorded == replayed else (name, recorded, replayed)
+    found = (difference(one, other, tolerance, part.lstrip(".")) for part, one, other in pairs)
+    return next((each for each in found if each is not None), None)

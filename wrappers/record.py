@@ -1,0 +1,67 @@
+"""What a rule heard of, as records: with them its whole trajectory can be recomputed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise.wrappers.signal import Floats, Groups, Ints
+
+SCHEMA = 2  # of the records; 1 had neither rejected groups nor places and rounds
+PARTS = ("rewards", "correct", "abs_advantages", "lengths")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """N groups that a rule heard of together: those of a batch, or some that a filter rejected."""
+
+    kept: bool  # whether they are the batch
+    problems: NDArray[Any]  # names, (N,)
+    places: Ints  # in the batch, (N,)
+    rounds: Ints  # of draws of the batch, 0 for the first and 1 for the first refill, (N,)
+    arms: Ints  # (N,)
+    chances: Floats  # of each arm when it was drawn, (N,)
+    sizes: Ints  # completions made; of fewer than G the rule hears again, in turn, (N,)
+    groups: Groups  # (N, G)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return a record of each group, for JSON, with the completions that were made."""
+        columns = {
+            "problem": self.problems.tolist(),
+            "arm": self.arms.tolist(),
+            "arm_probability": self.chances.tolist(),
+            "kept": [self.kept] * len(self.arms),
+            "place": self.places.tolist(),
+            "round": self.rounds.tolist(),
+        }
+        for part in PARTS:
+            rows = zip(getattr(self.groups, part).tolist(), self.sizes.tolist(), strict=True)
+            columns[part] = [row[:size] for row, size in rows]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def as_current(record: Mapping[str, Any], place: int) -> dict[str, Any]:
+    """Return a record of any schema as one of the present, with what it does not tell filled in.
+
+    Args:
+        record: Of a run, with its "schema".
+        place: The number of records of the same step before it.
+
+    Raises:
+        ValueError: If the schema is not known here.
+    """
+    if record.get("schema") not in (1, SCHEMA):
+        raise ValueError(f"`schema` must be 1 or {SCHEMA}, got {record.get('schema')}")
+    return {"kept": True, "place": place, "round": 0, **record}
+
+
+def joined(parts: list[Heard]) -> tuple[Ints, dict[str, NDArray[Any]]]:
+    """Return the arms of all groups, and the fields of their `Groups` by name."""
+    arms = np.concatenate([part.arms for part in parts])
+    return arms, {
+        name: np.concatenate([getattr(part.groups, name) for part in parts]) for name in PARTS
+    }
