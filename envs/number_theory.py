@@ -70,13 +70,13 @@ class NumberTheory(Task[Problem]):
     presets = {
         "plain": Preset(
             template=r"{question} Give the integer in \boxed{{}}.",
-            levels=ladder(500, 2_000, 8_000, 30_000, 100_000),
+            levels=ladder(300, 1_000, 4_000, 20_000, 100_000),
             ood=(5,),
             frame=Frame(max_completion_tokens=2048),
         ),
         "seedling": Preset(
             template=r"{compact} \boxed{{}}:",
-            levels=ladder(300, 600, 1_200, 2_400, 4_800),
+            levels=ladder(200, 400, 800, 1_600, 3_200),
             ood=(5,),
             answer="boxed",
             frame=Frame(max_prompt_tokens=48, max_completion_tokens=512),
@@ -90,7 +90,7 @@ class NumberTheory(Task[Problem]):
 
         Args:
             rng: The source of all that is drawn.
-            max_number: The numbers are at most this, at least 40.
+            max_number: The moduli are at most this, at least 40; other numbers ten times this.
             kind: One of `NUM_ARGUMENTS`; by default any.
         """
         if kind is not None and kind not in NUM_ARGUMENTS:
@@ -168,8 +168,8 @@ def between(u: float, low: int, high: int) -> int:
 
 def draw_pair(row: list[float], size: int) -> tuple[int, ...] | None:
     """Draw two multiples of a number, neither a multiple of the other."""
-    common = between(row[0], 2, size // 20)
-    left, right = (common * between(u, 2, size // common) for u in row[1:3])
+    common = between(row[0], 2, 30)
+    left, right = (common * between(u, 2, size // 3) for u in row[1:3])
     return (left, right) if left % right and right % left else None
 
 
