@@ -11,9 +11,10 @@ import numpy as np
 
 from edgewise.frame import Frame
 from edgewise.number import read_exact
-from edgewise.task import MAX_DRAWS, Preset, Task
+from edgewise.task import MAX_DRAWS, Preset, Task, Unsolvable
 
 Tree: TypeAlias = "int | tuple[str, Tree, Tree]"  # operation, left, right
+Step: TypeAlias = tuple[str, Fraction, Fraction, Fraction]  # operation, left, right, result
 
 PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
 LATEX = {"+": " + ", "-": " - ", "*": r" \times ", "/": r" \div "}
@@ -99,7 +100,8 @@ class Arithmetic(Task[Problem]):
                 place = int(u * (len(trees) - 1))
                 operation = operations[int(choice * len(operations))]
                 trees[place : place + 2] = [join(operation, trees[place], trees[place + 1])]
-            if evaluate(trees[0]) is not None:
+            steps: list[Step] = []
+            if evaluate(trees[0], steps) is not None and all(map(is_moderate, steps)):
                 return Problem(trees[0])
         raise RuntimeError(f"no values in range of {num_operations} operations {operations!r}")
 
@@ -112,17 +114,21 @@ class Arithmetic(Task[Problem]):
     def verify(self, problem: Problem, answer: str) -> bool:
         """Return whether `answer` is a number with the value of the expression."""
         value = read_exact(answer)
-        return value is not None and value == evaluate(problem.tree)
+        return value is not None and value == evaluate(problem.tree, [])
 
     def solve(self, problem: Problem) -> str:
         """Return the value."""
-        return str(evaluate(problem.tree))
+        value = evaluate(problem.tree, [])
+        if value is None:
+            raise Unsolvable(f"`tree` must not divide by 0, got {problem.tree}")
+        return str(value)
 
     def demonstrate(self, problem: Problem) -> str:
         """Carry out one operation at a time, and products of long numbers digit by digit."""
-        steps: list[str] = []
-        value = evaluate(problem.tree, steps)
-        return ",".join([*steps, rf"\boxed{{{value}}}"])
+        steps: list[Step] = []
+        evaluate(problem.tree, steps)
+        worked = [write_step(*step) for step in steps]
+        return ",".join([*filter(None, worked), rf"\boxed{{{self.solve(problem)}}}"])
 
     def canonical(self, problem: Problem) -> str:
         """Forget the order of terms and of factors, and the brackets that change nothing."""
@@ -140,8 +146,8 @@ def join(operation: str, left: Tree, right: Tree) -> Tree:
     return (right[0], join(operation, left, right[1]), right[2])
 
 
-def evaluate(tree: Tree, steps: list[str] | None = None) -> Fraction | None:
-    """Return the exact value, appending each operation to `steps`; None if one is out of range."""
+def evaluate(tree: Tree, steps: list[Step]) -> Fraction | None:
+    """Return the exact value, appending each operation to `steps`; None if one divides by 0."""
     if isinstance(tree, int):
         return Fraction(tree)
     operation, *sides = tree
@@ -149,11 +155,13 @@ def evaluate(tree: Tree, steps: list[str] | None = None) -> Fraction | None:
     if left is None or right is None or (operation == "/" and right == 0):
         return None
     value = operate(operation, left, right)
-    if abs(value.numerator) > MAX_NUMERATOR or value.denominator > MAX_DENOMINATOR:
-        return None
-    if steps is not None and (text := step(operation, left, right)) != str(value):
-        steps.append(f"{text}={value}")
+    steps.append((operation, left, right, value))
     return value
+
+
+def is_moderate(step: Step) -> bool:
+    """Return whether the result of a step is small enough for a problem."""
+    return abs(step[3].numerator) <= MAX_NUMERATOR and step[3].denominator <= MAX_DENOMINATOR
 
 
 def operate(operation: str, left: Fraction, right: Fraction) -> Fraction:
@@ -165,18 +173,17 @@ def operate(operation: str, left: Fraction, right: Fraction) -> Fraction:
     return left * right if operation == "*" else left / right
 
 
-def step(operation: str, left: Fraction, right: Fraction) -> str:
-    """Write an operation, and the partial products of two numbers of several digits."""
-    second = f"({right})" if right < 0 or (right.denominator > 1 and operation in "*/") else right
-    first = f"({left})" if left.denominator > 1 and operation in "*/" else left
+def write_step(operation: str, left: Fraction, right: Fraction, value: Fraction) -> str:
+    """Write an operation, with the partial products of long numbers; empty if 1/2 is 1/2."""
+    binds = operation in "*/"
+    second = f"({right})" if right < 0 or (binds and right.denominator > 1) else str(right)
+    first = f"({left})" if binds and left.denominator > 1 else str(left)
     text = f"{first}{operation}{second}"
-    long = min(left, right) >= 10 and left.denominator == right.denominator == 1
-    if operation != "*" or not long:
-        return text
-    digits = str(right)
-    parts = [left * int(digit) * 10 ** (len(digits) - i) for i, digit in enumerate(digits, start=1)]
-    shown = [str(part) for part in parts if part]
-    return f"{text}={'+'.join(shown)}" if len(shown) > 1 else text
+    if operation == "*" and min(left, right) >= 10 and left.denominator == right.denominator == 1:
+        places = enumerate(reversed(str(right)))
+        parts = [str(left * int(digit) * 10**place) for place, digit in places if digit != "0"]
+        text += f"={'+'.join(reversed(parts))}" if len(parts) > 1 else ""
+    return "" if text == str(value) else f"{text}={value}"
 
 
 def write(tree: Tree, symbols: dict[str, str], least: int = 0) -> str:

@@ -12,15 +12,16 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
-MAX_TERMS = 60  # of a sum
+MAX_TERMS = 100  # of a sum
 MAX_PRODUCTS = 1_000  # of terms, in one multiplication
 MAX_POWER = 60
-MAX_BITS = 2_000  # of a number
+LARGE = 10**300  # beyond any number
 MAX_PRIME = 1_000  # in the argument of a logarithm
 
 LOG_X, CONSTANT = 0, 1  # atoms; a prime p stands for ln p
 
-Exponent = tuple[tuple[tuple[int, int], Fraction], ...]  # of (times i, power of x) and coefficient
+Number = int | Fraction
+Exponent = tuple[tuple[tuple[int, int], Number], ...]  # of (times i, power of x) and coefficient
 
 
 class Unreadable(ValueError):
@@ -36,8 +37,8 @@ class Monomial(NamedTuple):
     exponent: Exponent = ()  # of e
 
 
-Sum = Mapping[Monomial, Fraction]
-ONE: Sum = {Monomial(): Fraction(1)}
+Sum = Mapping[Monomial, Number]
+ONE: Sum = {Monomial(): 1}
 
 
 class Function(NamedTuple):
@@ -47,26 +48,27 @@ class Function(NamedTuple):
     bottom: Sum = ONE
 
 
-def constant(value: Fraction | int) -> Function:
+def constant(value: Number) -> Function:
     """Return a constant function."""
-    return Function({Monomial(): Fraction(value)} if value else {})
+    return Function({Monomial(): value} if value else {})
 
 
-X = Function({Monomial(power=1): Fraction(1)})
-I = Function({Monomial(imaginary=1): Fraction(1)})  # noqa: E741
-C = Function({Monomial(atoms=(CONSTANT,)): Fraction(1)})
+X = Function({Monomial(power=1): 1})
+C = Function({Monomial(atoms=(CONSTANT,)): 1})
 
 
 def times_monomial(left: Monomial, right: Monomial) -> tuple[int, Monomial]:
     """Return the sign and the monomial of a product."""
-    sign = -1 if left.imaginary and right.imaginary else 1
     exponent = left.exponent or right.exponent
     if left.exponent and right.exponent:
         total = dict(left.exponent)
         for key, value in right.exponent:
-            total[key] = total.get(key, Fraction(0)) + value
+            total[key] = total.get(key, 0) + value
         exponent = tuple(sorted((key, value) for key, value in total.items() if value))
-    atoms = tuple(sorted(left.atoms + right.atoms))
+    atoms = left.atoms or right.atoms
+    if left.atoms and right.atoms:
+        atoms = tuple(sorted(left.atoms + right.atoms))
+    sign = -1 if left.imaginary and right.imaginary else 1
     imaginary = left.imaginary ^ right.imaginary
     return sign, Monomial(imaginary, left.power + right.power, atoms, exponent)
 
@@ -75,32 +77,33 @@ def add_sums(left: Sum, right: Sum, factor: int = 1) -> Sum:
     """Return left + factor * right."""
     total = dict(left)
     for monomial, value in right.items():
-        total[monomial] = total.get(monomial, Fraction(0)) + factor * value
-    return checked(total)
+        total[monomial] = total.get(monomial, 0) + factor * value
+        if not total[monomial]:
+            del total[monomial]
+    if len(total) > MAX_TERMS:
+        raise Unreadable("too many terms")
+    return total
 
 
 def multiply_sums(left: Sum, right: Sum) -> Sum:
     """Return the product."""
+    if left is ONE or right is ONE:
+        return left if right is ONE else right
     if len(left) * len(right) > MAX_PRODUCTS:
         raise Unreadable("too many terms")
-    total: dict[Monomial, Fraction] = {}
+    total: dict[Monomial, Number] = {}
     for one, first in left.items():
         for two, second in right.items():
             sign, monomial = times_monomial(one, two)
-            total[monomial] = total.get(monomial, Fraction(0)) + sign * first * second
-    return checked(total)
-
-
-def checked(total: Sum) -> Sum:
-    """Return a sum without the terms that are 0, if it is not too large."""
-    total = {monomial: value for monomial, value in total.items() if value}
+            value = total.get(monomial, 0) + sign * first * second
+            if abs(monomial.power) > MAX_POWER or len(monomial.atoms) > MAX_POWER:
+                raise Unreadable("too large")
+            if not -LARGE < value.numerator < LARGE or value.denominator > LARGE:
+                raise Unreadable("too large")
+            total[monomial] = value
     if len(total) > MAX_TERMS:
         raise Unreadable("too many terms")
-    for monomial, value in total.items():
-        bits = max(value.numerator.bit_length(), value.denominator.bit_length())
-        if bits > MAX_BITS or abs(monomial.power) > MAX_POWER or len(monomial.atoms) > MAX_POWER:
-            raise Unreadable("too large")
-    return total
+    return {monomial: value for monomial, value in total.items() if value}
 
 
 def add(left: Function, right: Function, factor: int = 1) -> Function:
@@ -115,7 +118,10 @@ def add(left: Function, right: Function, factor: int = 1) -> Function:
 
 def multiply(left: Function, right: Function) -> Function:
     """Return the product."""
-    return Function(multiply_sums(left.top, right.top), multiply_sums(left.bottom, right.bottom))
+    top = multiply_sums(left.top, right.top)
+    if left.bottom is ONE and right.bottom is ONE:
+        return Function(top)
+    return Function(top, multiply_sums(left.bottom, right.bottom))
 
 
 def invert(function: Function) -> Function:
@@ -129,7 +135,7 @@ def invert(function: Function) -> Function:
     exponent = tuple((key, -part) for key, part in monomial.exponent)
     inverse = Monomial(monomial.imaginary, -monomial.power, (), exponent)
     sign = -1 if monomial.imaginary else 1  # 1 / i = -i
-    return Function(multiply_sums(bottom, {inverse: sign / value}))
+    return Function(multiply_sums(bottom, {inverse: Fraction(sign) / value}))
 
 
 def raise_to(function: Function, exponent: int) -> Function:
@@ -145,49 +151,65 @@ def raise_to(function: Function, exponent: int) -> Function:
 
 def exponential(function: Function) -> Function:
     """Return e to a sum of powers of x."""
-    top = plain_sum(function)
-    if any(monomial.atoms or monomial.exponent for monomial in top):
-        raise Unreadable("an exponent that is no sum of powers")
-    parts = {(monomial.imaginary, monomial.power): value for monomial, value in top.items()}
-    return Function({Monomial(exponent=tuple(sorted(parts.items()))): Fraction(1)})
+    return Function({Monomial(exponent=exponent_of(function, 0)): 1})
 
 
 def sine(function: Function) -> Function:
-    """Return (e^{iu} - e^{-iu}) / 2i."""
-    turned = multiply(I, function)
-    both = add(exponential(turned), exponential(multiply(constant(-1), turned)), -1)
-    return multiply(both, multiply(constant(Fraction(-1, 2)), I))
+    """Return (e^{iu} - e^{-iu}) / 2i for a sum of powers of x, u."""
+    up, down = turned(function)
+    if not up:
+        return constant(0)
+    return Function(
+        {Monomial(1, exponent=up): Fraction(-1, 2), Monomial(1, exponent=down): Fraction(1, 2)}
+    )
 
 
 def cosine(function: Function) -> Function:
-    """Return (e^{iu} + e^{-iu}) / 2."""
-    turned = multiply(I, function)
-    both = add(exponential(turned), exponential(multiply(constant(-1), turned)))
-    return multiply(both, constant(Fraction(1, 2)))
+    """Return (e^{iu} + e^{-iu}) / 2 for a sum of powers of x, u."""
+    up, down = turned(function)
+    if not up:
+        return constant(1)
+    return Function(
+        {Monomial(exponent=up): Fraction(1, 2), Monomial(exponent=down): Fraction(1, 2)}
+    )
+
+
+def turned(function: Function) -> tuple[Exponent, Exponent]:
+    """Return the exponents of i times a sum of powers of x, and of -i times it."""
+    up = exponent_of(function, 1)
+    return up, tuple((key, -value) for key, value in up)
+
+
+def exponent_of(function: Function, imaginary: int) -> Exponent:
+    """Return a sum of powers of x, times i if `imaginary`, as an exponent."""
+    parts = []
+    for monomial, value in plain_sum(function).items():
+        if monomial.imaginary or monomial.atoms or monomial.exponent:
+            raise Unreadable("an argument that is no sum of powers")
+        parts.append(((imaginary, monomial.power), value))
+    return tuple(sorted(parts))
 
 
 def logarithm(function: Function) -> Function:
     """Return ln |u| of a single real term without logarithms."""
-    (monomial, value), *others = plain_sum(function).items() or [(Monomial(1), Fraction(1))]
+    (monomial, value), *others = plain_sum(function).items() or [(Monomial(1), 0)]
     powers = [key for key, _ in monomial.exponent]
-    if others or monomial.imaginary or monomial.atoms or any(turned for turned, _ in powers):
+    if others or monomial.imaginary or monomial.atoms or any(i for i, _ in powers):
         raise Unreadable("a logarithm of a sum")
-    total: dict[Monomial, Fraction] = {
+    total: dict[Monomial, Number] = {
         Monomial(power=power): part for (_, power), part in monomial.exponent
     }
     if monomial.power:
-        total[Monomial(atoms=(LOG_X,))] = Fraction(monomial.power)
+        total[Monomial(atoms=(LOG_X,))] = monomial.power
     for number, sign in ((abs(value.numerator), 1), (value.denominator, -1)):
         for prime, times in factorise(number).items():
-            total[Monomial(atoms=(prime,))] = Fraction(sign * times)
+            total[Monomial(atoms=(prime,))] = sign * times
     return Function(total)
 
 
 def factorise(number: int) -> dict[int, int]:
     """Return the primes in `number`, and how often they divide it."""
     found: dict[int, int] = {}
-    if number.bit_length() > MAX_BITS:
-        raise Unreadable("too large")
     prime = 2
     while number > 1 and prime < MAX_PRIME:
         while number % prime == 0:
@@ -214,9 +236,7 @@ def derive_sum(function: Sum) -> Sum:
         total = add_sums(total, {lower: value * monomial.power})
         if (count := monomial.atoms.count(LOG_X)) > 0:  # they come first
             total = add_sums(total, {lower._replace(atoms=monomial.atoms[1:]): value * count})
-        inner = {
-            Monomial(turned, power - 1): power * part for (turned, power), part in monomial.exponent
-        }
+        inner = {Monomial(i, power - 1): power * part for (i, power), part in monomial.exponent}
         total = add_sums(total, multiply_sums({monomial: value}, inner))
     return total
 
@@ -225,7 +245,7 @@ def derive(function: Function) -> Function:
     """Return the derivative by x."""
     top, bottom = function
     slope = multiply_sums(derive_sum(top), bottom)
-    if bottom == ONE:
+    if bottom is ONE:
         return Function(slope)
     slope = add_sums(slope, multiply_sums(top, derive_sum(bottom)), -1)
     return Function(slope, multiply_sums(bottom, bottom))
@@ -233,5 +253,7 @@ def derive(function: Function) -> Function:
 
 def same(left: Function, right: Function) -> bool:
     """Return whether two functions are equal."""
+    if left.bottom is ONE and right.bottom is ONE:
+        return left.top == right.top
     crossed = multiply_sums(left.top, right.bottom), multiply_sums(right.top, left.bottom)
     return crossed[0] == crossed[1]

@@ -22,7 +22,7 @@ from edgewise.envs.calculus_functions import (
     sine,
 )
 
-MAX_LENGTH = 500
+MAX_LENGTH = 1_000
 MAX_DEPTH = 20
 FUNCTIONS: dict[str, Callable[[Function], Function]] = {
     "sin": sine,
@@ -37,6 +37,8 @@ FUNCTIONS: dict[str, Callable[[Function], Function]] = {
 }
 NAME = re.compile(r"\s*\$*\s*[fFgGyY]'*\s*(?:\(x\))?\s*=")
 SILENT = re.compile(r"\\left(?![a-z])|\\right(?![a-z])|\\[,;:! ]|[$\s]")
+SPACE = re.compile(r"(?<!\d) +| +(?!\d)", re.ASCII)  # none between digits, which are two numbers
+SHORT = re.compile(r"frac(\d)(\d)", re.ASCII)
 ABSOLUTE = re.compile(r"\(\|([^|]{1,100})\|\)")
 TOKEN = re.compile(
     r"(?P<number>\d{1,15}(?:\.\d{1,15})?|\.\d{1,15})"
@@ -45,7 +47,7 @@ TOKEN = re.compile(
     re.ASCII,
 )
 CLOSING = {"(": ")", "{": "}", "[": "]", "|": "|"}
-BEGINNING = ("number", "function", "frac", "letter")  # of a factor
+BEGINNING = ("function", "frac", "letter")  # of a factor without a sign before it
 
 
 def read_function(text: str) -> Function | None:
@@ -58,8 +60,9 @@ def read_function(text: str) -> Function | None:
     """
     if len(text) > MAX_LENGTH:
         return None
-    text = SILENT.sub("", NAME.sub("", text, count=1).replace("**", "^").replace("−", "-"))
-    text = ABSOLUTE.sub(r"(\1)", text)
+    text = NAME.sub("", text, count=1).replace("**", "^").replace("−", "-")
+    text = SPACE.sub("", SILENT.sub(" ", text))
+    text = SHORT.sub(r"frac{\1}{\2}", ABSOLUTE.sub(r"(\1)", text))
     tokens, place = list[tuple[str, str]](), 0
     while place < len(text):
         match = TOKEN.match(text, place)
@@ -81,22 +84,21 @@ class Reader:
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         """Begin with the first token."""
-        self.tokens, self.place, self.depth = tokens, 0, 0
+        self.tokens, self.place, self.depth = [*tokens, ("", "")], 0, 0
 
     def at_end(self) -> bool:
         """Return whether all tokens are read."""
-        return self.place == len(self.tokens)
+        return self.place == len(self.tokens) - 1
 
     def peek(self) -> tuple[str, str]:
-        """Return the next token."""
-        return ("", "") if self.at_end() else self.tokens[self.place]
+        """Return the next token, empty at the end."""
+        return self.tokens[self.place]
 
     def take(self, text: str) -> bool:
         """Read `text` if it is next, and return whether it was."""
-        if self.at_end() or self.tokens[self.place][1] != text:
-            return False
-        self.place += 1
-        return True
+        taken = self.tokens[self.place][1] == text
+        self.place += taken
+        return taken
 
     def sum(self) -> Function:
         """Read terms with signs between them."""
@@ -129,7 +131,8 @@ class Reader:
         factor = 1
         while self.peek()[1] in ("+", "-"):
             factor *= 1 if self.take("+") or not self.take("-") else -1
-        return multiply(constant(factor), self.power())
+        value = self.power()
+        return value if factor == 1 else multiply(constant(-1), value)
 
     def power(self) -> Function:
         """Read a factor, and its exponent if it has one."""
@@ -152,7 +155,7 @@ class Reader:
         kind, text = self.peek()
         self.place += 1
         if kind == "number":
-            return constant(Fraction(text))
+            return constant(Fraction(text) if "." in text else int(text))
         if kind == "letter":
             return X if text == "x" else C
         if kind == "frac":

@@ -23,9 +23,13 @@ NAMES = "xyz"
 KINDS = ("one_side", "two_sides", "quadratic", "system")
 MAX_ANSWER = 300
 NOISE = re.compile(r"\\left|\\right|\\[,;:! ]|[$\s]")
-WORDS = re.compile(r"\\(?:text|mathrm)\{(?:or|and)\}|\\(?:lor|land|quad|qquad)(?![a-z])|;|or|and")
+SPACE = re.compile(r"(?<!\d) +| +(?!\d)", re.ASCII)  # none between digits, which are two numbers
+WORDS = re.compile(
+    r"\\(?:text|mathrm)\{ *(?:or|and) *\}|\\(?:lor|land|quad|qquad)(?![a-z])|;|or|and"
+)
 TUPLE = re.compile(r"(?:\(x,y(?:,z)?\)=)?\(([^()]*)\)")
 BRACES = re.compile(r"(?:x(?:\\in|=))?\\?\{(.*?)\\?\}")
+PLUS_MINUS = re.compile(r"^(?:x=)?(?:\\pm|±)(.*)$")
 SIGN = re.compile(r"(?<=[^=])([-+=])")  # between two terms or sides
 NAMED = re.compile(r"([xyz])(?:_(?:\d|\{\d\}))?=(.*)", re.ASCII)
 
@@ -298,7 +302,9 @@ def read_values(answer: str, problem: Problem) -> tuple[Fraction, ...] | None:
     """Return the values that `answer` gives to the unknowns, or the set it gives to x."""
     if len(answer) > MAX_ANSWER:
         return None
-    text = WORDS.sub(",", NOISE.sub("", answer))
+    text = SPACE.sub("", WORDS.sub(",", NOISE.sub(" ", answer)))
+    if problem.quadratic:
+        text = PLUS_MINUS.sub(r"\1,-\1", text)
     shape = BRACES if len(problem.names) == 1 else TUPLE
     match = shape.fullmatch(text)
     parts = [part for part in (match[1] if match else text).split(",") if part]

@@ -55,8 +55,8 @@ def ladder(*sizes: int) -> dict[int, dict[str, int]]:
 class NumberTheory(Task[Problem]):
     r"""Answer a question about integers: gcd, lcm, inverse or power modulo m, two congruences.
 
-    Levels: the size of the numbers, and with it the count of divisions that Euclid's algorithm
-    takes. The kinds are equally likely; `arms="kind"` has an arm for each kind and level.
+    Levels: the size of the numbers, and with it the count of steps that Euclid's algorithm or
+    repeated squaring takes. The kinds are equally likely; `arms="kind"` has an arm for each kind and level.
 
     Example:
         >>> task = NumberTheory()
@@ -76,7 +76,7 @@ class NumberTheory(Task[Problem]):
         ),
         "seedling": Preset(
             template=r"{compact} \boxed{{}}:",
-            levels=ladder(200, 400, 800, 1_600, 3_200),
+            levels=ladder(200, 500, 1_200, 3_000, 8_000),
             ood=(5,),
             answer="boxed",
             frame=Frame(max_prompt_tokens=48, max_completion_tokens=512),
