@@ -41,7 +41,7 @@ SPACE = re.compile(r"(?<!\d) +| +(?!\d)", re.ASCII)  # none between digits, whic
 SHORT = re.compile(r"frac(\d)(\d)", re.ASCII)
 ABSOLUTE = re.compile(r"\(\|([^|]{1,100})\|\)")
 TOKEN = re.compile(
-    r"(?P<number>\d{1,15}(?:\.\d{1,15})?|\.\d{1,15})"
+    r"(?P<number>\d{1,30}(?:\.\d{1,30})?|\.\d{1,30})"
     rf"|\\?(?P<function>{'|'.join(FUNCTIONS)})|\\[dt]?(?P<frac>frac)|(?P<times>\\cdot|\\times|\*)"
     r"|(?P<letter>[xeC])|(?P<sign>[-+/^(){}\[\]|])",
     re.ASCII,
