@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 MAX_TERMS = 100  # of a sum
 MAX_PRODUCTS = 1_000  # of terms, in one multiplication
-MAX_POWER = 60
+MAX_POWER = 40
 LARGE = 10**300  # beyond any number
 MAX_PRIME = 1_000  # in the argument of a logarithm
 
@@ -140,7 +140,7 @@ def invert(function: Function) -> Function:
 
 def raise_to(function: Function, exponent: int) -> Function:
     """Return an integer power."""
-    if abs(exponent) > MAX_POWER:
+    if abs(exponent) * len(function.top) * len(function.bottom) > MAX_POWER:
         raise Unreadable("too large")
     base = invert(function) if exponent < 0 else function
     result = constant(1)

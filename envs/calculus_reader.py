@@ -35,6 +35,7 @@ FUNCTIONS: dict[str, Callable[[Function], Function]] = {
     "log": logarithm,
     "exp": exponential,
 }
+SYMBOLS = {"**": "^", "−": "-", r"\mathrm{e}": "e"}
 NAME = re.compile(r"\s*\$*\s*[fFgGyY]'*\s*(?:\(x\))?\s*=")
 SILENT = re.compile(r"\\left(?![a-z])|\\right(?![a-z])|\\[,;:! ]|[$\s]")
 SPACE = re.compile(r"(?<!\d) +| +(?!\d)", re.ASCII)  # none between digits, which are two numbers
@@ -43,7 +44,7 @@ ABSOLUTE = re.compile(r"\(\|([^|]{1,100})\|\)")
 TOKEN = re.compile(
     r"(?P<number>\d{1,30}(?:\.\d{1,30})?|\.\d{1,30})"
     rf"|\\?(?P<function>{'|'.join(FUNCTIONS)})|\\[dt]?(?P<frac>frac)|(?P<times>\\cdot|\\times|\*)"
-    r"|(?P<letter>[xeC])|(?P<sign>[-+/^(){}\[\]|])",
+    r"|(?P<letter>[xeCc])|(?P<sign>[-+/^(){}\[\]|])",
     re.ASCII,
 )
 CLOSING = {"(": ")", "{": "}", "[": "]", "|": "|"}
@@ -60,7 +61,9 @@ def read_function(text: str) -> Function | None:
     """
     if len(text) > MAX_LENGTH:
         return None
-    text = NAME.sub("", text, count=1).replace("**", "^").replace("−", "-")
+    for symbol, plain in SYMBOLS.items():
+        text = text.replace(symbol, plain)
+    text = NAME.sub("", text, count=1)
     text = SPACE.sub("", SILENT.sub(" ", text))
     text = SHORT.sub(r"frac{\1}{\2}", ABSOLUTE.sub(r"(\1)", text))
     tokens, place = list[tuple[str, str]](), 0
