@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewise.frame import Frame
 from edgewise.number import read_exact
-from edgewise.task import MAX_DRAWS, Preset, Task, Unsolvable
+from edgewise.task import MAX_DRAWS, Preset, Task, Unsolvable, split_of_key
 
 Tree: TypeAlias = "int | tuple[str, Tree, Tree]"  # operation, left, right
 Step: TypeAlias = tuple[str, Fraction, Fraction, Fraction]  # operation, left, right, result
@@ -133,6 +133,10 @@ class Arithmetic(Task[Problem]):
     def canonical(self, problem: Problem) -> str:
         """Forget the order of terms and of factors, and the brackets that change nothing."""
         return gather(problem.tree)
+
+    def split_of(self, problem: Problem) -> str:
+        """Return the split; 27 % each are for validation and test, so that these are fast to draw."""
+        return split_of_key(self.canonical(problem), percent=27)
 
 
 def join(operation: str, left: Tree, right: Tree) -> Tree:

@@ -14,7 +14,7 @@ import numpy as np
 from edgewise.errors import unknown
 from edgewise.frame import Frame
 from edgewise.number import read_exact
-from edgewise.task import MAX_DRAWS, Preset, Task, Unsolvable
+from edgewise.task import MAX_DRAWS, Preset, Task, Unsolvable, split_of_key
 
 Side = tuple[int, ...]  # the constant, then the coefficients of x, y, z or of x, x^2
 Row = list[int]  # the coefficients of the unknowns, then what they add up to
@@ -189,6 +189,10 @@ class Equations(Task[Problem]):
             return str(sorted(problem.equations[0]))
         orders = permutations(range(1, len(problem.names) + 1))
         return min(str(sorted(map(str, renamed(problem, order)))) for order in orders)
+
+    def split_of(self, problem: Problem) -> str:
+        """Return the split; 27 % each are for validation and test, so that these are fast to draw."""
+        return split_of_key(self.canonical(problem), percent=27)
 
 
 def signed(u: float, largest: int) -> int:

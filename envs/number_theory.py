@@ -13,7 +13,7 @@ import numpy as np
 from edgewise.errors import unknown
 from edgewise.frame import Frame
 from edgewise.number import read_exact
-from edgewise.task import MAX_DRAWS, Preset, Task, Unsolvable
+from edgewise.task import MAX_DRAWS, Preset, Task, Unsolvable, split_of_key
 
 NAMED = re.compile(r"\s*\$?\s*x\s*(?:=|\\equiv)(.*)", re.DOTALL)
 MODULUS = re.compile(r"\\pmod\s*\{?\s*(\d{1,9})\s*\}?\s*\$?\s*", re.ASCII)
@@ -150,6 +150,10 @@ class NumberTheory(Task[Problem]):
         if kind == "congruences":
             return f"{kind} {sorted((numbers[:2], numbers[2:]))}"
         return f"{kind} {numbers}"
+
+    def split_of(self, problem: Problem) -> str:
+        """Return the split; 27 % each are for validation and test, so that these are fast to draw."""
+        return split_of_key(self.canonical(problem), percent=27)
 
     def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
         """Return one part for each kind of question."""
