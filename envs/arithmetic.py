@@ -1,0 +1,217 @@
+r"""Arithmetic: the exact value of an expression over integers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+
+from edgewise.frame import Frame
+from edgewise.number import read_exact
+from edgewise.task import MAX_DRAWS, Preset, Task, Unsolvable, split_of_key
+
+Tree: TypeAlias = "int | tuple[str, Tree, Tree]"  # operation, left, right
+Step: TypeAlias = tuple[str, Fraction, Fraction, Fraction]  # operation, left, right, result
+
+PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
+LATEX = {"+": " + ", "-": " - ", "*": r" \times ", "/": r" \div "}
+COMPACT = {operation: operation for operation in PRECEDENCE}
+MAX_NUMERATOR = 1_000_000  # of the values on the way
+MAX_DENOMINATOR = 100
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Evaluate `tree`."""
+
+    tree: Tree
+
+
+def ladder(*sizes: tuple[int, str, int]) -> dict[int, dict[str, int | str]]:
+    """Return levels of those counts of operations, operations, and largest numbers."""
+    names = ("num_operations", "operations", "max_number")
+    return {level: dict(zip(names, size, strict=True)) for level, size in enumerate(sizes, start=1)}
+
+
+@dataclass(frozen=True)
+class Arithmetic(Task[Problem]):
+    r"""Evaluate an expression; the value may be a fraction.
+
+    Levels: the count of operations. Sums and differences come first, then products, then quotients.
+    Any exact form of the value is right, such as 1/2, 2/4 or 0.5, but no expression is.
+
+    Example:
+        >>> task = Arithmetic()
+        >>> problem = Problem(("-", ("*", 12, 34), ("/", 1, 2)))
+        >>> task.verify(problem, r"\frac{815}{2}"), task.verify(problem, "407.5")
+        (True, True)
+        >>> task.verify(problem, "12*34 - 1/2")
+        False
+        >>> task.demonstrate(problem)
+        '12*34=360+48=408,408-1/2=815/2,\\boxed{815/2}'
+    """
+
+    presets = {
+        "plain": Preset(
+            template=(
+                "Calculate ${latex}$. Give the exact value, an integer or a fraction, in "
+                r"\boxed{{}}."
+            ),
+            levels=ladder(
+                (2, "+-", 99), (3, "+-*", 99), (4, "+-*", 99), (5, "+-*/", 99), (7, "+-*/", 99)
+            ),
+            ood=(5,),
+            frame=Frame(max_completion_tokens=2048),
+        ),
+        "seedling": Preset(
+            template=r"{compact} \boxed{{}}:",
+            levels=ladder(
+                (1, "+-", 999), (2, "+-", 99), (3, "+-*", 30), (4, "+-*", 30), (5, "+-*", 30)
+            ),
+            ood=(5,),
+            answer="boxed",
+            frame=Frame(max_prompt_tokens=48, max_completion_tokens=128),
+        ),
+    }
+
+    def generate(
+        self, rng: np.random.Generator, *, num_operations: int, operations: str, max_number: int
+    ) -> Problem:
+        """Join neighbours among random numbers until one tree is left, with values in range.
+
+        Args:
+            rng: The source of all that is drawn.
+            num_operations: How many, at least 1.
+            operations: Those to draw from, out of "+-*/".
+            max_number: The numbers are 2 to this.
+        """
+        if num_operations < 1:
+            raise ValueError(f"`num_operations` must be at least 1, got {num_operations}")
+        if not operations or not set(operations) <= PRECEDENCE.keys():
+            raise ValueError(f"`operations` must be some of '+-*/', got {operations!r}")
+        for _ in range(MAX_DRAWS):
+            row = rng.random(3 * num_operations + 1).tolist()
+            trees: list[Tree] = [2 + int(u * (max_number - 1)) for u in row[: num_operations + 1]]
+            choices, places = row[num_operations + 1 :: 2], row[num_operations + 2 :: 2]
+            for choice, u in zip(choices, places, strict=True):
+                place = int(u * (len(trees) - 1))
+                operation = operations[int(choice * len(operations))]
+                trees[place : place + 2] = [join(operation, trees[place], trees[place + 1])]
+            steps: list[Step] = []
+            if evaluate(trees[0], steps) is not None and all(map(is_moderate, steps)):
+                return Problem(trees[0])
+        raise RuntimeError(f"no values in range of {num_operations} operations {operations!r}")
+
+    def prompt(self, problem: Problem, template: str) -> str:
+        """State the expression in LaTeX or in compact notation."""
+        return template.format(
+            latex=write(problem.tree, LATEX), compact=write(problem.tree, COMPACT)
+        )
+
+    def verify(self, problem: Problem, answer: str) -> bool:
+        """Return whether `answer` is a number with the value of the expression."""
+        value = read_exact(answer)
+        return value is not None and value == evaluate(problem.tree, [])
+
+    def solve(self, problem: Problem) -> str:
+        """Return the value."""
+        value = evaluate(problem.tree, [])
+        if value is None:
+            raise Unsolvable(f"`tree` must not divide by 0, got {problem.tree}")
+        return str(value)
+
+    def demonstrate(self, problem: Problem) -> str:
+        """Carry out one operation at a time, and products of long numbers digit by digit."""
+        steps: list[Step] = []
+        evaluate(problem.tree, steps)
+        worked = [write_step(*step) for step in steps]
+        return ",".join([*filter(None, worked), rf"\boxed{{{self.solve(problem)}}}"])
+
+    def canonical(self, problem: Problem) -> str:
+        """Forget the order of terms and of factors, and the brackets that change nothing."""
+        return gather(problem.tree)
+
+    def split_of(self, problem: Problem) -> str:
+        """Return the split; 27 % each are for validation and test, so that these are fast to draw."""
+        return split_of_key(self.canonical(problem), percent=27)
+
+
+def join(operation: str, left: Tree, right: Tree) -> Tree:
+    """Return a tree that goes from left to right where no brackets are needed.
+
+    >>> join("+", 1, ("-", 2, 3))  # 1 + 2 - 3
+    ('-', ('+', 1, 2), 3)
+    """
+    if isinstance(right, int) or operation in "-/" or PRECEDENCE[operation] != PRECEDENCE[right[0]]:
+        return (operation, left, right)
+    return (right[0], join(operation, left, right[1]), right[2])
+
+
+def evaluate(tree: Tree, steps: list[Step]) -> Fraction | None:
+    """Return the exact value, appending each operation to `steps`; None if one divides by 0."""
+    if isinstance(tree, int):
+        return Fraction(tree)
+    operation, *sides = tree
+    left, right = (evaluate(side, steps) for side in sides)
+    if left is None or right is None or (operation == "/" and right == 0):
+        return None
+    value = operate(operation, left, right)
+    steps.append((operation, left, right, value))
+    return value
+
+
+def is_moderate(step: Step) -> bool:
+    """Return whether the result of a step is small enough for a problem."""
+    return abs(step[3].numerator) <= MAX_NUMERATOR and step[3].denominator <= MAX_DENOMINATOR
+
+
+def operate(operation: str, left: Fraction, right: Fraction) -> Fraction:
+    """Return the exact result."""
+    if operation == "+":
+        return left + right
+    if operation == "-":
+        return left - right
+    return left * right if operation == "*" else left / right
+
+
+def write_step(operation: str, left: Fraction, right: Fraction, value: Fraction) -> str:
+    """Write an operation, with the partial products of long numbers; empty if 1/2 is 1/2."""
+    binds = operation in "*/"
+    second = f"({right})" if right < 0 or (binds and right.denominator > 1) else str(right)
+    first = f"({left})" if binds and left.denominator > 1 else str(left)
+    text = f"{first}{operation}{second}"
+    if operation == "*" and min(left, right) >= 10 and left.denominator == right.denominator == 1:
+        places = enumerate(reversed(str(right)))
+        parts = [str(left * int(digit) * 10**place) for place, digit in places if digit != "0"]
+        text += f"={'+'.join(reversed(parts))}" if len(parts) > 1 else ""
+    return "" if text == str(value) else f"{text}={value}"
+
+
+def write(tree: Tree, symbols: dict[str, str], least: int = 0) -> str:
+    """Write an expression, in brackets if its operation binds less than `least`."""
+    if isinstance(tree, int):
+        return str(tree)
+    operation, left, right = tree
+    own = PRECEDENCE[operation]
+    text = f"{write(left, symbols, own)}{symbols[operation]}{write(right, symbols, own + 1)}"
+    return f"({text})" if own < least else text
+
+
+def gather(tree: Tree) -> str:
+    """Return the terms of a sum, or the factors of a product, in one order."""
+    if isinstance(tree, int):
+        return str(tree)
+    pair = "+-" if tree[0] in "+-" else "*/"
+    return f"({' '.join(sorted(parts(tree, pair)))})"
+
+
+def parts(tree: Tree, pair: Sequence[str], inverse: bool = False) -> Iterator[str]:
+    """Yield each part that `pair`, an operation and its inverse, joins, after its operation."""
+    if isinstance(tree, int) or tree[0] not in pair:
+        yield f"{pair[inverse]}{gather(tree)}"
+        return
+    yield from parts(tree[1], pair, inverse)
+    yield from parts(tree[2], pair, inverse != (tree[0] == pair[1]))
