@@ -40,7 +40,7 @@ from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.agents.simulated_env import RIGHT, WRONG
 from edgewise.agents.worlds import World
 from edgewise.errors import unknown
-from edgewise.wrappers.signal import Bools, Floats, Ints, group_advantages
+from edgewise.wrappers.signal import Bools, Floats, Ints, group_advantages, spread
 from edgewise.wrappers.vector import teach
 
 NUM_NODES = 15  # of Gauss and Hermite, for means over the problems of an arm
@@ -104,9 +104,11 @@ class SimulatedLearner:
         self, prompts: Sequence[str], sampling: Sampling, generator: Generator
     ) -> Completions:
         """Answer each of B prompts, "level problem_seed", right or wrong."""
-        named = np.array(" ".join(prompts).split(), np.int64).reshape(-1, 2)
+        distinct = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
+        named = np.array([prompt.split() for prompt in distinct], np.int64)  # (P, 2)
         levels, problem_seeds = named.T
         p = self.unlocked()[levels - 1] * expit(self.logits(levels, problem_seeds))
+        p = p[[distinct[prompt] for prompt in prompts]]  # (B,)
         draws = torch.rand(len(prompts), generator=generator, dtype=torch.float64).numpy()
         right = draws < p
         tokens = torch.from_numpy(right.astype(np.int64)[:, None])
@@ -217,4 +219,10 @@ def train(
         state.step += 1
         state.rollouts += rollout.correct.numel() + rollout.num_extra_rollouts
         state.rollout, state.abs_advantages = rollout, np.abs(advantages)
-        yield {"step": state.step, **rollout.metrics(), **taught}
+        yield {
+            "step": state.step,
+            "accuracy": rollout.correct.numpy().mean(),
+            "effective_prompts": spread(rollout.rewards.numpy()).mean(),  # among those trained on
+            "num_extra_rollouts": rollout.num_extra_rollouts,
+            **taught,
+        }

@@ -1,7 +1,7 @@
 """Worlds to try curricula in: what a simulated learner can do at first, and what practice does.
 
 All have K training arms, easiest first, and two harder ones out of distribution, which are never
-posed. At first the success of the easiest arm is about .8 and that of the hardest about .01. A seed
+posed. At first the success of the easiest arm is about .8 and that of the hardest about .02. A seed
 draws the ladder, so that no two learners are alike; every rule meets the same learners.
 
 A world is an assumption about how skills are made of one another, and no more. None of them is a
@@ -18,7 +18,7 @@ import numpy as np
 from edgewise.wrappers.signal import Bools, Floats
 
 NUM_OOD = 2
-EASIEST, HARDEST = (1.0, 2.0), (-5.0, -4.0)  # ranges of the first skills, in logits
+EASIEST, HARDEST = (1.0, 2.0), (-4.5, -3.5)  # ranges of the first skills, in logits
 JITTER = 0.2  # standard deviation of the first skills about their ladder
 
 
@@ -28,7 +28,7 @@ class World:
 
     skills: Floats  # logits of success, (M,)
     transfer: Floats  # what arm j gains when arm i is practised, (K, M)
-    learning_rate: float = 0.5  # logits for a gradient of 1
+    learning_rate: float = 1.0  # logits for a gradient of 1
     forgetting: float = 0.0  # share of what was gained that every step undoes, in [0, 1)
     locked: Bools | None = None  # arms with success 0 until the arm before is learned, (M,)
     spread: float = 1.0  # standard deviation of the easiness of an arm's problems, in logits
