@@ -25,6 +25,7 @@ from edgewise.agents.comparison_report import Results, by_world, claims, overall
 from edgewise.agents.worlds import WORLDS
 from edgewise.errors import usage
 
+WIDTH = 160  # of the tables, where there is no terminal
 LINES = 10  # of progress, where there is no terminal
 
 
@@ -43,7 +44,7 @@ class CompareConfig:
     """Learners in each world: seeds 0, 1, 2 ..."""
     arms: int = 9
     """Training arms, easiest first."""
-    steps: int = 80
+    steps: int = 50
     """Budget, in batches; rejected groups are paid from it."""
     num_problems: int = 32
     """Problems in a batch, P."""
@@ -82,6 +83,8 @@ def run(arguments: Sequence[str]) -> None:
         file = CellFile(config.output, record)
     torch.set_num_threads(1)
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     cells = cells_of(worlds, curricula, config.seeds)
     show(console, run_cells(config.agent, size, cells, file, config.processes), len(cells))
     results = Results([file.done[cell] for cell in cells])
