@@ -42,7 +42,7 @@ COMMA = re.compile(r",(?![^\[]*\])")  # not within brackets
 class Size:
     """What all cells have in common."""
 
-    num_steps: int = 50  # the budget, in batches
+    num_steps: int = 40  # the budget, in batches
     num_arms: int = 9
     num_problems: int = 32  # in a batch, P
     group_size: int = 8  # completions of each problem, G

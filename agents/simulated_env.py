@@ -112,6 +112,7 @@ class SimulatedVectorEnv(ReasoningVectorEnv):
         self._levels = np.zeros(num_groups, np.int64)  # of the problems, (P,)
         self._seeds = np.zeros(num_groups, np.int64)
         self._names = np.full(num_groups, "", dtype=object)
+        self.env.allowed = list(levels)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -129,7 +130,9 @@ class SimulatedVectorEnv(ReasoningVectorEnv):
             "problem_seed": np.repeat(self._seeds, self.group_size),
             "problem": names,
         }
-        self._texts = names.tolist()
+        texts = np.array(self._texts, dtype=object)
+        texts[mask] = names[mask]
+        self._texts = texts.tolist()
         return tuple(self._texts), {**infos, **{f"_{key}": mask for key in infos}}
 
     def step(
@@ -140,18 +143,17 @@ class SimulatedVectorEnv(ReasoningVectorEnv):
             raise ResetNeeded("call `reset` before each `step`")
         if len(actions) != self.num_envs:
             raise ValueError(f"`actions` must have {self.num_envs} texts, got {len(actions)}")
-        given = np.array([action is not None for action in actions])
         if not set(actions) <= {RIGHT, WRONG, None}:
             raise ValueError(f"`actions` must be {RIGHT!r} or {WRONG!r}, got {set(actions)}")
-        acting = ~self._done & given
-        correct = acting & np.array([action == RIGHT for action in actions])
+        answers = np.array(actions, dtype=object)
+        acting = ~self._done & (answers != None)  # noqa: E711  (of each element)
+        correct = acting & (answers == RIGHT)
         right, wrong, _ = self.env.preset.rewards
         rewards = np.where(correct, right, wrong) * acting
         self._done |= acting
         self._texts = [
             "" if done else text for text, done in zip(self._texts, self._done, strict=True)
         ]
-        answers = np.array(actions, dtype=object)
         infos = {"correct": correct, "formatted": acting, "answer": answers}
         infos |= {f"_{key}": acting for key in ("correct", "formatted", "answer")}
         return tuple(self._texts), rewards, self._done.copy(), np.zeros_like(self._done), infos

@@ -28,7 +28,7 @@ class World:
 
     skills: Floats  # logits of success, (M,)
     transfer: Floats  # what arm j gains when arm i is practised, (K, M)
-    learning_rate: float = 1.2  # logits for a gradient of 1
+    learning_rate: float = 1.5  # logits for a gradient of 1
     forgetting: float = 0.0  # share of what was gained that every step undoes, in [0, 1)
     locked: Bools | None = None  # arms with success 0 until the arm before is learned, (M,)
     spread: float = 1.0  # standard deviation of the easiness of an arm's problems, in logits

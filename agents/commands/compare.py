@@ -44,7 +44,7 @@ class CompareConfig:
     """Learners in each world: seeds 0, 1, 2 ..."""
     arms: int = 9
     """Training arms, easiest first."""
-    steps: int = 50
+    steps: int = 40
     """Budget, in batches; rejected groups are paid from it."""
     num_problems: int = 32
     """Problems in a batch, P."""
