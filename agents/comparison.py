@@ -86,7 +86,7 @@ def catalogue(size: Size) -> list[str]:
     """Return every curriculum by name, for a run of `size`, and Random under every filter.
 
     `subset` is the hardest third of the arms. PAC is cold for a tenth of the run, as in its paper.
-    A rule that has two names is there once.
+    A rule that has two names is there once; SPEED is left out where groups are too small for it.
     """
     hardest = range(size.num_arms - max(size.num_arms // 3, 1), size.num_arms)
     given = {
@@ -96,7 +96,8 @@ def catalogue(size: Size) -> list[str]:
     kinds: dict[str, type[Any]] = {**CURRICULA, **PROBLEM_CURRICULA}
     first = {kind: name for name, kind in reversed(kinds.items())}  # the name that comes first
     rules = [given.get(name, name) for name, kind in kinds.items() if first[kind] == name]
-    return [*rules, *(f"{BASELINE}+{name}" for name in FILTERS)]
+    filters = [name for name in FILTERS if FILTERS[name]().num_screened < size.group_size]
+    return [*rules, *(f"{BASELINE}+{name}" for name in filters)]
 
 
 def parse_curriculum(text: str, num_steps: int) -> tuple[Rule | ProblemRule, Filter | None]:

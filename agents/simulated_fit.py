@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, gammaln, logsumexp
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from edgewise.agents.comparison import Cell, Size, run_world
 from edgewise.agents.run_folder import RunFolder
@@ -216,23 +216,25 @@ def reliability(scores: Mapping[str, Sequence[float]], rng: np.random.Generator)
     sizes = [len(values) for values in scores.values()]
     if min(sizes) < 2:
         return float("nan")
-    found = []
-    for _ in range(NUM_SPLITS):
-        halves = []
-        for values in scores.values():
-            order = rng.permutation(np.asarray(values))
-            middle = len(order) // 2
-            halves.append((order[:middle].mean(), order[middle : 2 * middle].mean()))
-        found.append(rank_correlation(*np.array(halves).T))
-    half = float(np.mean(found))
+    halves = np.empty((2, NUM_SPLITS, len(sizes)))
+    for place, values in enumerate(scores.values()):
+        orders = rng.permuted(np.tile(values, (NUM_SPLITS, 1)), axis=1)
+        middle = len(values) // 2
+        halves[0, :, place] = orders[:, :middle].mean(axis=1)
+        halves[1, :, place] = orders[:, middle : 2 * middle].mean(axis=1)
+    half = float(rank_correlation(*halves).mean())
     return 2 * half / (1 + half) if half > -1 else float("nan")
 
 
-def rank_correlation(one: Floats, two: Floats) -> float:
-    """Return Spearman's correlation; nan if either is constant or there are fewer than three."""
-    if len(one) < 3 or np.ptp(one) == 0 or np.ptp(two) == 0:
-        return float("nan")
-    return float(spearmanr(one, two).statistic)
+def rank_correlation(one: Floats, two: Floats) -> Floats:
+    """Return Spearman's correlation over the last axis; nan if either is constant or below three."""
+    ranks = np.stack([rankdata(one, axis=-1), rankdata(two, axis=-1)])
+    ranks -= ranks.mean(axis=-1, keepdims=True)
+    spread = np.sqrt((ranks**2).sum(axis=-1).prod(axis=0))
+    known = (spread > 0) & (one.shape[-1] >= 3)
+    product = ranks.prod(axis=0).sum(axis=-1)
+    correlation: Floats = np.where(known, product / np.where(known, spread, 1.0), np.nan)
+    return correlation
 
 
 def judge(paths: Sequence[Path], num_seeds: int = 20, seed: int = 0) -> Agreement:
@@ -263,4 +265,5 @@ def judge(paths: Sequence[Path], num_seeds: int = 20, seed: int = 0) -> Agreemen
     real = {name: float(np.mean(values)) for name, values in scores.items()}
     both = (np.array(list(values.values())) for values in (predicted, real))
     rng = np.random.default_rng(seed)
-    return Agreement(world, predicted, real, rank_correlation(*both), reliability(scores, rng))
+    correlation = float(rank_correlation(*both))
+    return Agreement(world, predicted, real, correlation, reliability(scores, rng))
