@@ -28,9 +28,9 @@ CONFIDENCE = 0.95
 NOTES = """
 Intervals are 95 %, of Student's t over seeds. The first table is of means over the worlds. Every
 curriculum has the same budget of completions, those of rejected groups included, which are the
-extra rollouts, as a share of all. Accuracies are exact means over all problems of an arm. The intervals of the
-first table hold the differences between the learners, too; every curriculum meets the same ones, so
-curricula are told apart by the second.
+extra rollouts, as a share of all. Accuracies are exact means over all problems of an arm. The
+intervals of the first table hold the differences between the learners, too; every curriculum meets
+the same ones, so curricula are told apart by the second.
 
 The second table has the paired difference from `random` in the final accuracy on the training arms,
 with a `*` where its interval excludes 0, and in how many worlds the curriculum is better (+) and
