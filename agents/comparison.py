@@ -268,15 +268,17 @@ def mapped(processes: int) -> Iterator[Callable[..., Iterator[Record]]]:
         yield map
         return
     with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=prepare
+        processes, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
+
+        def begin(function: Callable[[Cell], Record], cells: Sequence[Cell]) -> Iterator[Record]:
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the new processes will, too
+            try:
+                return pool.map(function, cells, chunksize=4)
+            finally:
+                signal.signal(signal.SIGINT, before)
+
         try:
-            yield partial(pool.map, chunksize=4)
+            yield begin
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def prepare() -> None:
-    """Make a worker process use one thread, and leave Ctrl-C to its parent."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
