@@ -240,6 +240,8 @@ def rank_correlation(one: Floats, two: Floats) -> Floats:
 def judge(paths: Sequence[Path], num_seeds: int = 20, seed: int = 0) -> Agreement:
     """Fit to the runs under Random and Ordered in `paths`, and predict the others.
 
+    Those with a filter are predicted for the budget of completions of the others.
+
     Args:
         paths: Folders of runs of one size, each scored after training.
         num_seeds: Simulated learners for each curriculum.
