@@ -40,7 +40,11 @@ THOUSANDS = re.compile(r"(?<=\d)\s+(?=\d{3}(?!\d))(?<!\d{4}\s)")
 SPACE = re.compile(r"\\[ ,;:>!]|\\q?quad(?![a-zA-Z])|~")
 FRACTION = re.compile(r"\\[dtc]?frac\s*\d\s*\d")
 MIXED = re.compile(r"\d\s*\\[dtc]?frac\s*\{?(\d+)\}?\s*\{?(\d+)\}?")
-ARGUMENT = re.compile(r"(?:\\[a-zA-Z]+(?:\s*\[[^\[\]{}]*\])?|[\^_])\s*(?:\{[^{}]*\}\s*)+")
+ARGUMENT = re.compile(
+    r"\\(?:[dtc]?frac|[dt]?binom|sqrt)(?:\s*(?:\{[^{}]*\}|\d)){1,2}"
+    r"|(?:\\[a-zA-Z]+(?:\s*\[[^\[\]{}]*\])?|[\^_])\s*(?:\{[^{}]*\}\s*)+"
+)
+PROSE = re.compile(r"[^\W\d_]{3}[^\W\d_]*\s+[^\W\d_]{2}")
 GROUP = re.compile(r"\{([^{}]*)\}")
 SIDE_BY_SIDE = re.compile(r"\d\s+\d")
 MAX_DEPTH = 40
@@ -98,6 +102,8 @@ def joins_numbers(text: str) -> bool:
     >>> joins_numbers("40 {2}"), joins_numbers(r"40\frac{4}{2}"), joins_numbers(r"1\frac12 x^{2} 3")
     (True, True, False)
     """
+    if PROSE.search(text):  # the engine looks for mathematics in it
+        return any(joins_numbers(part) for part in re.findall(r"\$([^$]+)\$", text))
     if any(int(part[1]) >= int(part[2]) for part in MIXED.finditer(text)):
         return True
     text = SPACE.sub(" ", FRACTION.sub("x", text))
@@ -106,13 +112,18 @@ def joins_numbers(text: str) -> bool:
             return True
         shorter = ARGUMENT.sub("x", text)  # innermost first
         if shorter == text:
-            shorter = GROUP.sub(r" \1 ", text)
+            shorter = GROUP.sub(lambda group: f" {group[1]} " if is_number(group[1]) else "x", text)
         if shorter == text:
             return False
         if any(SIDE_BY_SIDE.search(part) for part in GROUP.findall(text)):
             return True
         text = shorter
     return True
+
+
+def is_number(text: str) -> bool:
+    """Return whether nothing but digits and operators stands in `text`."""
+    return re.fullmatch(r"[\d\s.+*/()-]*", text) is not None
 
 
 def count_differs(gold: str, answer: str) -> bool:

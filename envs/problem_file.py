@@ -285,4 +285,10 @@ def quantile_levels(values: Sequence[float | None], num_levels: int) -> list[int
     if not known:
         return [0] * len(values)
     edges = np.quantile(known, np.arange(1, num_levels) / num_levels)
-    return [0 if value is None else 1 + int(np.digitize(value, edges)) for value in values]
+    levels = [0 if value is None else 1 + int(np.digitize(value, edges)) for value in values]
+    if missing := set(range(1, num_levels + 1)) - set(levels):
+        raise ValueError(
+            f"`num_levels` must be less than {num_levels}: so many problems are equally hard that "
+            f"level {min(missing)} has none"
+        )
+    return levels
