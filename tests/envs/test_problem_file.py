@@ -166,7 +166,7 @@ def test_wrong_options_are_refused(options, message):
 def test_levels_need_a_column_and_room(make):
     with pytest.raises(ValueError, match="must name a column for 2 levels"):
         read_problems(make(rows(3), num_levels=2))
-    with pytest.raises(ValueError, match="`num_levels` must be less than 2: .* level 1 has none"):
+    with pytest.raises(ValueError, match=r"`num_levels` must be less than 2: .* level 1 has none"):
         read_problems(make(rows(3, rate=0.5), difficulty="rate", num_levels=2))
     with pytest.raises(ValueError, match="`num_levels` must be at least 5, the largest 'stage'"):
         read_problems(make(rows(3, stage=5), level="stage", num_levels=2))
