@@ -10,7 +10,7 @@ from fractions import Fraction
 
 Number = Fraction | complex
 
-MAX_LENGTH = 200  # of a text that is read
+MAX_LENGTH = 120  # of a text that is read
 MAX_DEPTH = 12  # of what is nested in it
 MAX_BITS = 4_096  # of an exact power
 GAP = Fraction(1, 1_000)  # relative, of values that no rounding makes equal
@@ -26,6 +26,7 @@ COUNTED = re.compile(r"million|billion|thousand|hundred|dozen|percent|degree|hal
 MARK = re.compile(r"(\^\s*(?:\\circ|\{\s*\\circ\s*\})|\\?%)\s*$")
 AROUND = re.compile(r"(?<!\d)\s+|\s+(?!\d)|(?<!\\)\$|\.\s*$")
 LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2}")  # a product, or a unit?
+WORD = re.compile(r"(?<![\\{a-zA-Z])[a-zA-Z]{4}")  # a product of four would have powers
 MATRIX = re.compile(r"\\begin\{([pbv]?matrix)\}(.*)\\end\{\1\}", re.DOTALL)
 MIXED = re.compile(r"(-?\d+)\s*(\\frac\s*(?:\d\s*\d|\{\d+\}\s*\{\d+\}|\d\s*\{\d+\}|\{\d+\}\s*\d))")
 BASED = re.compile(r"(-?\d+)_\{?(\d{1,2})\}?", re.ASCII)
@@ -159,7 +160,7 @@ def is_near(left: Number, right: Number) -> bool:
 
 def read(text: str) -> Reading | None:
     """Return what `text` says, None if it is not plain."""
-    if len(text) > MAX_LENGTH:
+    if len(text) > MAX_LENGTH or WORD.search(text):
         return None
     text = text.strip().rstrip(".")
     if text.startswith("$") and text.endswith("$"):
