@@ -5,7 +5,7 @@ from edgewise.answer import extract_answer
 from edgewise.env import ReasoningEnv, evaluation_set, pose
 from edgewise.frame import Frame
 from edgewise.mixture import Mixture
-from edgewise.problem_set import ProblemSet
+from edgewise.problem_set import ProblemSet, check_clean
 from edgewise.registration import register
 from edgewise.task import Preset, Protocol, Task, Turn, Unsolvable
 from edgewise.text import UnicodeText
@@ -23,6 +23,7 @@ __all__ = [
     "Turn",
     "UnicodeText",
     "Unsolvable",
+    "check_clean",
     "envs",
     "evaluation_set",
     "extract_answer",

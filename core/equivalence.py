@@ -9,11 +9,13 @@ from fractions import Fraction
 from functools import lru_cache
 
 from edgewise.answer import extract_answer
+from edgewise.equivalence_value import compare_values, squeeze
 from edgewise.pool import Pool
 from edgewise.registration import require
 
 MAX_LENGTH = 20_000  # of a solution that an answer is in
 MAX_BARE_LENGTH = 2_000  # of an answer that is nothing else
+SECONDS = 10.0  # for one answer, on cores that do other work too
 MAX_DEPTH = 30  # of its brackets
 MAX_DIGITS = 400  # of a number in it
 MAX_EXPONENT = 10_000
@@ -32,7 +34,7 @@ PLAIN = re.compile(
 LISTED = re.compile(r"\\cup|\\infty|\\begin|[(\[][^()\[\]]*,[^()\[\]]*[)\]]")  # no plain number
 WORDS = re.compile(r"[a-zA-Z\s,.?!'-]+")  # no number either
 FOREIGN = re.compile(r"[\"`@#]")  # to mathematics
-AROUND = re.compile(r"\\left(?![a-z])|\\right(?![a-z])|\\[,;:! ]|[$\s]|\.$")
+MARKED = re.compile(r"(?<!\\)\$.*(?<!\\)\$|\\boxed", re.DOTALL)  # mathematics within a text
 
 
 def equivalent(gold: str, answer: str) -> bool:
@@ -65,7 +67,7 @@ def compare(gold: str, answer: str) -> bool | None:
     """Return whether `answer` is right if that is plain to see, else None."""
     if not isinstance(answer, str) or len(answer) > MAX_LENGTH or not answer.strip():
         return False
-    left, right = AROUND.sub("", gold), AROUND.sub("", answer)
+    left, right = squeeze(gold), squeeze(answer)
     if left == right:
         return True
     values = read_number(left), read_number(right)
@@ -74,7 +76,10 @@ def compare(gold: str, answer: str) -> bool | None:
             return True
         if "." not in left + right or abs(values[0] - values[1]) > LEAST_GAP * abs(values[0]):
             return False
-    if "$" not in answer and r"\boxed" not in answer:
+    if not MARKED.search(answer.strip().strip("$")):
+        said = compare_values(gold, answer)
+        if said is not None:
+            return said
         plain = None in values and values != (None, None)  # one of them
         if plain and (LISTED.search(left + right) or WORDS.fullmatch(right)):
             return False
@@ -120,7 +125,7 @@ def is_moderate(answer: str) -> bool:
 def shared_pool() -> Pool:
     """Return the pool of this process that judges answers, started on the first call."""
     require("math")
-    return Pool("edgewise.equivalence_engine:judge")
+    return Pool("edgewise.equivalence_engine:judge", seconds=SECONDS)
 
 
 os.register_at_fork(after_in_child=shared_pool.cache_clear)  # threads do not outlive a fork

@@ -11,6 +11,7 @@ from typing import Any
 import sympy
 from math_verify import parse, verify
 
+from edgewise.answer import extract_answer
 from edgewise.equivalence_sets import read_set
 
 SYMBOLS = {
@@ -35,6 +36,19 @@ INTEGERS = {"k", "l", "m", "n", "t"}  # names of any integer, in a family of sol
 UNSURE = re.compile(
     r"[$%=,~:;]|\\(?:boxed|[(\[,;: ])|\d\s+\d|[^\x00-\x7f]|\d\s*\\[dt]?frac|\\text|\\circ|\\pm"
 )
+THOUSANDS = re.compile(r"(?<=\d)\s+(?=\d{3}(?!\d))(?<!\d{4}\s)")
+SPACE = re.compile(r"\\[ ,;:>!]|\\q?quad(?![a-zA-Z])|~")
+FRACTION = re.compile(r"\\[dtc]?frac\s*\d\s*\d")
+MIXED = re.compile(r"\d\s*\\[dtc]?frac\s*\{?(\d+)\}?\s*\{?(\d+)\}?")
+ARGUMENT = re.compile(
+    r"\\(?:[dtc]?frac|[dt]?binom|sqrt)(?:\s*(?:\{[^{}]*\}|\d)){1,2}"
+    r"|(?:\\[a-zA-Z]+(?:\s*\[[^\[\]{}]*\])?|[\^_])\s*(?:\{[^{}]*\}\s*)+"
+)
+PROSE = re.compile(r"[^\W\d_]{3}[^\W\d_]*\s+[^\W\d_]{2}")
+GROUP = re.compile(r"\{([^{}]*)\}")
+SIDE_BY_SIDE = re.compile(r"\d\s+\d")
+MAX_DEPTH = 40
+COUNTS = re.compile(r"(?:[\s,;.]|\\ |\\text\{[^{}\d]*\}|\d{1,9}(?!\d))+", re.ASCII)
 SAMPLES = (0.137, 0.291, 0.463, 0.618, 0.853)
 TOLERANCE = 1e-10
 
@@ -43,9 +57,12 @@ logging.disable(logging.WARNING)  # Math-Verify warns that it sets no limit of t
 
 def judge(gold: str, answer: str) -> bool:
     """Return whether `answer` means the same as `gold`."""
-    if clearly_differ(gold, answer):
+    gold, answer = THOUSANDS.sub("", gold), THOUSANDS.sub("", answer)
+    if any(joins_numbers(extract_answer(text, "boxed") or text) for text in (gold, answer)):
         return False
-    if accepts(delimit(gold), delimit(answer)):
+    if clearly_differ(gold, answer) or count_differs(gold, answer):
+        return False
+    if is_same(gold, answer) or accepts(delimit(gold), delimit(answer)):
         return True
     if r"\boxed" in gold + answer:
         return False  # a whole solution: only Math-Verify looks for the answer in it
@@ -79,7 +96,45 @@ def clearly_differ(gold: str, answer: str) -> bool:
     return 1e-6 < scale < 1e12 and abs(numbers[0] - numbers[1]) > 0.001 * scale
 
 
-@lru_cache(maxsize=1_000)
+def joins_numbers(text: str) -> bool:
+    r"""Return whether two numbers stand side by side, which the engine would add up.
+
+    >>> joins_numbers("40 {2}"), joins_numbers(r"40\frac{4}{2}"), joins_numbers(r"1\frac12 x^{2} 3")
+    (True, True, False)
+    """
+    if PROSE.search(text):  # the engine looks for mathematics in it
+        return any(joins_numbers(part) for part in re.findall(r"\$([^$]+)\$", text))
+    if any(int(part[1]) >= int(part[2]) for part in MIXED.finditer(text)):
+        return True
+    text = SPACE.sub(" ", FRACTION.sub("x", text))
+    for _ in range(MAX_DEPTH):
+        if SIDE_BY_SIDE.search(text):
+            return True
+        shorter = ARGUMENT.sub("x", text)  # innermost first
+        if shorter == text:
+            shorter = GROUP.sub(lambda group: f" {group[1]} " if is_number(group[1]) else "x", text)
+        if shorter == text:
+            return False
+        if any(SIDE_BY_SIDE.search(part) for part in GROUP.findall(text)):
+            return True
+        text = shorter
+    return True
+
+
+def is_number(text: str) -> bool:
+    """Return whether nothing but digits and operators stands in `text`."""
+    return re.fullmatch(r"[\d\s.+*/()-]*", text) is not None
+
+
+def count_differs(gold: str, answer: str) -> bool:
+    """Return whether both count several things, in words, and the numbers are others."""
+    if not (COUNTS.fullmatch(gold) and COUNTS.fullmatch(answer)):
+        return False
+    counts = [sorted(re.findall(r"\d+", text)) for text in (gold, answer)]
+    return len(counts[0]) > 1 and counts[0] != counts[1]
+
+
+@lru_cache(maxsize=10_000)
 def read(text: str) -> list[Any]:
     """Return what Math-Verify finds in `text`."""
     found: list[Any] = parse(text, parsing_timeout=None)
@@ -251,6 +306,7 @@ def guarded(rule: Any) -> Any:
     return answer
 
 
+is_same = guarded(same_expression)  # tried first: sampling is cheaper than simplifying
 RULES = [
     guarded(rule)
     for rule in (

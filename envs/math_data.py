@@ -6,9 +6,6 @@ Presets "sec" of Chen et al. (2025), arXiv 2505.14970, and "e2h" of Parashar et 
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,63 +14,29 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edgewise.answer import extract_answer
+from edgewise.envs.math_files import (
+    Problem,
+    data_folder,
+    distinct,
+    find_file,
+    label_of,
+    matches,
+    needed_file,
+    normalise,
+    read_lines,
+)
+from edgewise.envs.math_hub import HUB, SOURCES, Row, Source, rows_of
+from edgewise.envs.math_presets import make_presets
 from edgewise.equivalence import equivalent_many
 from edgewise.errors import unknown
-from edgewise.frame import E2H_FRAME, SEC_FRAME
 from edgewise.problem_set import ProblemSet
-from edgewise.task import Preset, Protocol
+from edgewise.task import split_of_key
 
-Row = Mapping[str, Any]
-UNIT = re.compile(r"\s+|\\[,;!: ]|[$.]")
 PROSE = re.compile(r"(?:(?<![\\a-zA-Z])[a-zA-Z]{2,20}[^a-zA-Z\\]{1,20}){6}")
 SUBJECTS = (
     "Prealgebra", "Algebra", "Number Theory", "Counting & Probability", "Geometry",
     "Intermediate Algebra", "Precalculus",
 )  # fmt: skip
-OPENING = (
-    "Solve the following math problem\n{problem}\n\n Show your work in <think> </think> tags. "
-)
-CHOICE = "Solve the following math problem and choose an answer from the given options\n"
-TEMPLATES = {
-    "boxed": "{problem}\nPut the final answer in \\boxed{{}}.",
-    "letter": "{problem}\nPut the letter of the right option in \\boxed{{}}.",
-    "e2h_math": OPENING
-    + "And return the final answer in \\boxed{{}}, wrapped in <answer> </answer> "
-    "tags, for example <answer>\\boxed{{500}}</answer>.",
-    "e2h_gsm8k": OPENING + "And return the final answer in <answer> </answer> tags, for example "
-    "<answer> 500 </answer>.",
-    "e2h_aqua": CHOICE
-    + "{problem}\n\n Show your work in <think> </think> tags. And return the final "
-    "answer in <answer> </answer> tags, for example <answer> C </answer>.",
-}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A question with its gold answer."""
-
-    text: str
-    answer: str
-    level: int = 1
-    subject: str = ""
-
-
-def make_presets(num_levels: int, ood: tuple[int, ...] = (), e2h: str = "") -> dict[str, Preset]:
-    """Return "sec" and, if there is a template of it, "e2h"."""
-    levels = {level: {"level": level} for level in range(1, num_levels + 1)}
-    letter = "letter" if e2h == "e2h_aqua" else "boxed"
-    presets = {"sec": Preset(TEMPLATES[letter], levels, answer="boxed", frame=SEC_FRAME)}
-    if e2h:
-        presets["e2h"] = Preset(
-            TEMPLATES[e2h],
-            levels,
-            ood=ood,
-            rewards=(1.0, 0.1, 0.0),
-            answer="think_answer",
-            frame=E2H_FRAME,
-            protocol=Protocol(temperature=0.0, num_samples=1),
-        )
-    return presets
 
 
 @dataclass(frozen=True)
@@ -81,8 +44,8 @@ class MathDataset(ProblemSet[Problem]):
     """Answer a question of a mathematical data set.
 
     The files are looked for in `data`, by default the folder that EDGEWISE_DATA names, as JSON lines,
-    plain or in gzip. A training row whose text is that of a test row of any data set there is left
-    out. Answers are compared for mathematical equivalence.
+    plain or in gzip; with "hub" they are had from there. A training row whose text is that of a test
+    row of any data set there is left out. Answers are compared for mathematical equivalence.
     """
 
     data: str | None = None
@@ -99,7 +62,7 @@ class MathDataset(ProblemSet[Problem]):
 
     def rows(self, split: str, **params: Any) -> Sequence[Problem]:
         """Return the problems of one split with `level`, and with `subject` if it is given."""
-        return select(type(self), data_folder(self.data), split, **params)
+        return select(type(self), str(data_folder(self.data)), split, **params)
 
     def prompt(self, problem: Problem, template: str) -> str:
         """State the question and the answer format."""
@@ -127,15 +90,30 @@ class MathDataset(ProblemSet[Problem]):
         return normalise(problem.text)
 
     def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
-        """Return one part for each subject."""
+        """Return one part for each subject, or for each label of a function, "module:name"."""
+        if ":" in kind:
+            split = "train" if "train" in self.files else "test"
+            rows = [
+                row for level in self.presets["sec"].levels for row in self.rows(split, level=level)
+            ]
+            labels = sorted({label_of(kind, problem) for problem in rows})
+            return [{"function": kind, "part": label} for label in labels]
         if kind != "subject" or not self.subjects:
             parts = "None, a list or 'subject'" if self.subjects else "None or a list"
+            parts += ", or 'module:function'"
             raise ValueError(f"`arms` must be {parts} for {self.name}, got {kind!r}")
         return [{"subject": subject} for subject in self.subjects]
 
 
+@dataclass(frozen=True)
 class MATH(MathDataset):
-    """Solve a competition problem of MATH (Hendrycks et al., 2021), levels 1 to 5, 7 subjects."""
+    """Solve a competition problem of MATH (Hendrycks et al., 2021), levels 1 to 5, 7 subjects.
+
+    The partition "sec" trains on all problems of arXiv 2505.14970, most of the test set among them,
+    and tests on MATH500; "soar" draws both from the test set, as arXiv 2601.18778 does.
+    """
+
+    partition: str = "official"  # or "sec" or "soar"
 
     name = "MATH-v0"
     files = {"train": "math/train", "test": "math/test"}
@@ -149,12 +127,30 @@ class MATH(MathDataset):
             return None
         return Problem(row["problem"], row["answer"], row["level"], row["subject"])
 
+    def __post_init__(self) -> None:
+        """Check the partition."""
+        if self.partition not in PARTITIONS:
+            raise ValueError(unknown("partition", self.partition, PARTITIONS))
 
-class MATH500(MATH):
+    @property
+    def clean(self) -> tuple[str, ...]:
+        """Return the data sets whose test problems may be evaluated after training on this one."""
+        spoiled = PARTITIONS[self.partition].spoiled
+        return tuple(kind.name for kind in DATASETS if kind.name not in spoiled)
+
+    def rows(self, split: str, **params: Any) -> Sequence[Problem]:
+        """Return the problems of one split of the partition."""
+        folder = str(data_folder(self.data))
+        return select(type(self), folder, split, partition=self.partition, **params)
+
+
+class MATH500(MathDataset):
     """Solve a problem of the 500 of MATH that are most used for evaluation."""
 
     name = "MATH500-v0"
     files = {"test": "math/math500"}
+    subjects = SUBJECTS
+    read_row = staticmethod(MATH.read_row)
     presets = make_presets(5, e2h="e2h_math")
 
 
@@ -163,6 +159,13 @@ class AIME24(MathDataset):
 
     name = "AIME24-v0"
     files = {"test": "aime24/aime24"}
+
+
+class AIME25(MathDataset):
+    """Solve a problem of AIME 2025."""
+
+    name = "AIME25-v0"
+    files = {"test": "aime25/aime25"}
 
 
 class AMC(MathDataset):
@@ -201,7 +204,7 @@ class AQuA(MathDataset):
 
     name = "AQuA-v0"
     files = {"validation": "aqua_rat/dev", "test": "aqua_rat/test"}
-    presets = make_presets(1, e2h="e2h_aqua")
+    presets = make_presets(1, e2h="e2h_aqua", template="letter")
 
     @staticmethod
     def read_row(row: Row) -> Problem | None:
@@ -257,7 +260,7 @@ class HARP(MathDataset):
 
 
 DATASETS: tuple[type[MathDataset], ...] = (
-    MATH, MATH500, AIME24, AMC, AMC23, GSM8K, AQuA, OlympiadBench, MinervaMath, HARP,
+    MATH, MATH500, AIME24, AIME25, AMC, AMC23, GSM8K, AQuA, OlympiadBench, MinervaMath, HARP,
 )  # fmt: skip
 
 
@@ -276,79 +279,105 @@ def is_terse(answer: str) -> bool:
     return PROSE.search(answer) is None
 
 
-def normalise(text: str) -> str:
-    """Return `text` without what copies of a data set differ in.
-
-    >>> normalise("Find  $x$.") == normalise("find x")
-    True
-    """
-    return UNIT.sub("", text).lower()
-
-
-def data_folder(data: str | None) -> Path:
-    """Return the folder of the files."""
-    return Path(data or os.environ.get("EDGEWISE_DATA", "."))
-
-
-def find_file(folder: Path, name: str) -> Path | None:
-    """Return the file of this name, plain or in gzip; None if there is none."""
-    paths = (folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz")
-    return next((path for path in paths if path.is_file()), None)
-
-
 @lru_cache
 def select(
-    kind: type[MathDataset], folder: Path, split: str, level: int, subject: str | None = None
+    kind: type[MathDataset],
+    folder: str,
+    split: str,
+    level: int,
+    partition: str = "official",
+    subject: str | None = None,
+    function: str | None = None,
+    part: str | None = None,
 ) -> tuple[Problem, ...]:
-    """Return the problems of one split, level and subject, in the order of the file."""
+    """Return the problems of one split, level, subject and part, in the order of the file."""
     if subject is not None and subject not in kind.subjects:
         raise ValueError(unknown("subject", subject, kind.subjects))
-    found = read_split(kind, folder, split)
-    if split == "train":
-        known = known_texts(folder)
-        found = tuple(problem for problem in found if normalise(problem.text) not in known)
     return tuple(
         problem
-        for problem in found
-        if problem.level == level and subject in (None, problem.subject)
+        for problem in read_partition(kind, folder, split, partition)
+        if problem.level == level and matches(problem, subject, function, part)
     )
 
 
 @lru_cache
-def read_split(kind: type[MathDataset], folder: Path, split: str) -> tuple[Problem, ...]:
+def read_partition(
+    kind: type[MathDataset], folder: str, split: str, partition: str
+) -> tuple[Problem, ...]:
+    """Return the problems of one split, those for training without what is in a test set."""
+    found = PARTITIONS[partition].read(kind, folder, split)
+    if split != "train":
+        return found
+    known = known_texts(folder, frozenset(PARTITIONS[partition].spoiled))
+    return tuple(problem for problem in found if normalise(problem.text) not in known)
+
+
+@lru_cache
+def read_split(kind: type[MathDataset], folder: str, split: str) -> tuple[Problem, ...]:
     """Return the problems of one split, none if the data set has no such split."""
     if split not in kind.files:
         return ()
-    path = find_file(folder, kind.files[split])
-    if path is None:
-        raise FileNotFoundError(
-            f"{kind.name} needs {kind.files[split]}.jsonl or .jsonl.gz, and {folder} has none: pass "
-            f"`data`, or set EDGEWISE_DATA, to a folder that has it"
-        )
-    return read_file(path, kind.read_row)
+    if folder == HUB:
+        return distinct(map(kind.read_row, rows_of(source_of(kind.name, split))))
+    return distinct(
+        map(kind.read_row, read_lines(needed_file(kind.name, folder, kind.files[split])))
+    )
 
 
-def read_file(path: Path, read_row: Callable[[Row], Problem | None]) -> tuple[Problem, ...]:
-    """Return the problems of a file, the first of equal texts."""
-    with (
-        gzip.open(path, "rt", encoding="utf-8")
-        if path.suffix == ".gz"
-        else path.open(encoding="utf-8") as lines
-    ):
-        problems = [read_row(json.loads(line)) for line in lines]
-    distinct: dict[str, Problem] = {}
-    for problem in problems:
-        if problem is not None:
-            distinct.setdefault(normalise(problem.text), problem)
-    return tuple(distinct.values())
+def source_of(name: str, split: str) -> Source:
+    """Return where a data set is on the hub."""
+    if name not in SOURCES:
+        raise ValueError(f"`data` must be a folder for {name}, which is not on the hub")
+    return SOURCES[name][split]
 
 
 @lru_cache
-def known_texts(folder: Path) -> frozenset[str]:
-    """Return the normalised texts of all test problems in `folder`."""
+def known_texts(folder: str, spoiled: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Return the normalised texts of all test problems in `folder`, but of the `spoiled` sets."""
     return frozenset(
         normalise(problem.text)
         for kind in DATASETS
-        if find_file(folder, kind.files["test"]) is not None
+        if kind.name not in spoiled
+        if (kind.name in SOURCES if folder == HUB else find_file(Path(folder), kind.files["test"]))
         for problem in read_split(kind, folder, "test")
     )
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A division of MATH into training and test problems."""
+
+    read: Callable[[type[MathDataset], str, str], tuple[Problem, ...]]
+    spoiled: tuple[str, ...] = ()  # by training on it: the sets that may not be evaluated after
+
+
+def read_sec(kind: type[MathDataset], folder: str, split: str) -> tuple[Problem, ...]:
+    """Return for training all of MATH but what SEC keeps out, and for test MATH500."""
+    if split != "train":
+        return read_split(MATH500, folder, split)
+    path = needed_file("MATH-v0 with partition 'sec'", folder, "sec/math_train_ids")
+    wanted = {row["math_id"] for row in read_lines(path)}
+    rows = (
+        row
+        for half in ("train", "test")
+        for row in read_lines(needed_file(kind.name, folder, kind.files[half]))
+        if row["id"] in wanted
+    )
+    return distinct(map(kind.read_row, rows))
+
+
+def read_soar(kind: type[MathDataset], folder: str, split: str) -> tuple[Problem, ...]:
+    """Return one half, by content, of the test problems of MATH, for training or for test."""
+    wanted = {"train": "validation", "test": "test"}.get(split)
+    return tuple(
+        problem
+        for problem in read_split(kind, folder, "test")
+        if split_of_key(normalise(problem.text), 50) == wanted
+    )
+
+
+PARTITIONS: Mapping[str, Partition] = {
+    "official": Partition(read_split),
+    "sec": Partition(read_sec, spoiled=("MATH-v0",)),
+    "soar": Partition(read_soar, spoiled=("MATH-v0", "MATH500-v0")),
+}

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -11,7 +12,12 @@ pytest.importorskip("math_verify")
 
 from edgewise.equivalence import compare, equivalent, equivalent_many, shared_pool
 
-PAIRS = Path(__file__).parents[3] / "shared/data/answer_equivalence/labelled_pairs_half.jsonl.gz"
+DATA = Path(os.environ.get("EDGEWISE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+PAIRS = DATA / "answer_equivalence" / "labelled_pairs_half.jsonl.gz"
+STILL_WRONG = {
+    "eq/828",  # right by the engine, though 3^x >= x is not 3^x >= x^2: the gold answer is HTML
+    "eq/619",  # two equations against one of pairs
+}
 EQUAL = [
     ("1,200", "1200"),
     ("0.5", r"\frac{1}{2}"),
@@ -35,8 +41,35 @@ EQUAL = [
     ("y - 3 = 2x", "2x + 3"),
     (r"R_{\max} = 2a", "2a"),
     ("3", "x = 3"),
+    (r"\frac12", r"\dfrac 1 2"),
+    (r"6\frac{1}{5}", "6.2"),
+    (r"\text{Monday}", "monday"),
+    (r"\text{(B)}", "B"),
+    (r"\sqrt[3]{8}", "2"),
+    ("10", r"10\%"),
+    ("1 234 567", "1234567"),
+    (r"\frac{\sqrt{3}}{3}", r"\frac{1}{\sqrt{3}}"),
+    (r"\{1, 2\}", r"\{2, 1\}"),
 ]
 DIFFERENT = [
+    ("12", "1 2"),
+    (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 12 \end{pmatrix}"),
+    (r"6\frac{1}{5}", "6.3"),
+    (r"\text{Monday}", r"\text{Friday}"),
+    (r"\text{five}", "5"),
+    (r"45^\circ", "54^\\circ"),
+    (r"\$18.90", r"\$19.80"),
+    ("3x + 1", "3x + 2"),
+    ("2112_6", "2113_6"),
+    (r"40 \text{ cats}, 60 \text{ dogs}", r"40 \text{ cats}, 50 \text{ dogs}"),
+    ("1, 2", "1, 3"),
+    ("9876", "4265 5611"),
+    ("9876", "{4265}{5611}"),
+    ("9876", r"4265\,{5611}"),
+    ("9876", r"4265\frac{5611}{1}"),
+    ("(1, 987)", "(1, 426 561)"),
+    ("9876", "the sum $4265 5611$"),
+    ("2", "0(1 - 1)^{-1}"),
     ("12", "21"),
     ("7", "7.5"),
     (r"\frac{2}{3}", "0.66"),
@@ -86,6 +119,8 @@ def test_numbers_and_equal_texts_need_no_worker():
     ]
     assert compare(r"\frac{x}{2}", r" \frac{x}{2} ") is True
     assert compare("7", r"(7, \infty)") is False
+    assert compare(r"\frac{\pi}{6}", r"2\sqrt{3}") is False
+    assert compare(r"(1, \frac{1}{2})", "(1, 1/2)") is True
     assert compare("x", "x+0") is None
 
 
@@ -127,3 +162,5 @@ def test_labelled_pairs():
         if not ok and row["math_verify_0_9"] == row["label"]
     ]
     assert not lost
+    wrong = {row["id"] for row, ok in zip(rows, right, strict=True) if not ok}
+    assert wrong <= STILL_WRONG

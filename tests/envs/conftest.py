@@ -59,10 +59,15 @@ def write_math(folder):
         write(folder, name, sum_rows(name, 5, SUBJECTS))
     for name in ("gsm8k/train", "gsm8k/test"):
         write(folder, name, sum_rows(name, 4, SUBJECTS))
-    for name in ("aime24/aime24", "amc/amc22_23", "minerva_math/test"):
+    for name in ("aime24/aime24", "aime25/aime25", "amc/amc22_23", "minerva_math/test"):
         write(folder, name, sum_rows(name, 1, SUBJECTS))
     for name in ("aqua_rat/dev", "aqua_rat/test"):
         write(folder, name, choice_rows(name))
+    write(
+        folder,
+        "problems",
+        ({**row, "question": row["problem"]} for row in sum_rows("own", 1, [""])),
+    )
     write(folder, "olympiadbench/oe_to_maths_en_comp", sum_rows("olympiad", 1, ["Geometry"]))
     write(folder, "harp/harp_mcq_500", sum_rows("harp", 4, ["geometry"]))
 

@@ -14,10 +14,12 @@ pytest.importorskip("math_verify")
 
 import edgewise
 from edgewise.envs import math_data
-from edgewise.envs.math_data import DATASETS, Problem
+from edgewise.envs.math_data import DATASETS
+from edgewise.envs.math_files import Problem, read_lines
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data"
 DATA = Path(os.environ.get("EDGEWISE_DATA", BESIDE))
+BOXED_WITHOUT_BRACES = {"train/algebra/24014", "train/algebra/25040"}  # as in "\\boxed 9"
 real = pytest.mark.skipif(not (DATA / "math").is_dir(), reason="the data are not at hand")
 
 
@@ -57,7 +59,7 @@ def test_subjects_are_arms():
     assert edgewise.pose(info["problem"]).problem == env.problem
     with pytest.raises(ValueError, match=r"`subject` must be one of Prealgebra.*'Algebar'"):
         gym.make("MATH-v0", arms=[{"level": 1, "params": {"subject": "Algebar"}}])
-    with pytest.raises(ValueError, match="must be None or a list for GSM8K-v0"):
+    with pytest.raises(ValueError, match="must be None or a list, or 'module:function' for GSM8K"):
         gym.make("GSM8K-v0", arms="subject")
 
 
@@ -129,9 +131,82 @@ def test_no_engine_is_imported_in_the_process_that_asks():
     assert done.stdout == "True set()\n"
 
 
+def test_partitions_say_what_stays_clean_and_an_overlap_raises(tmp_path):
+    for name, places in {"train": range(4), "test": range(4, 60), "math500": range(4, 20)}.items():
+        rows = [
+            {"id": str(i), "problem": f"{i}?", "answer": "1", "level": 1, "subject": "Algebra"}
+            for i in places
+        ]
+        write(tmp_path, f"math/{name}", rows)
+    write(
+        tmp_path, "sec/math_train_ids", [{"math_id": str(i)} for i in [*range(4), *range(20, 60)]]
+    )
+    options = {"data": str(tmp_path), "levels": (1,)}
+    everything = gym.make("MATH-v0", split="test", **options)
+    half = gym.make("MATH500-v0", split="test", **options)
+    made = {name: gym.make("MATH-v0", partition=name, **options) for name in math_data.PARTITIONS}
+    sizes = {name: env.unwrapped.task.num_rows("train", level=1) for name, env in made.items()}
+    assert sizes["official"] == 4 and sizes["sec"] == 44 and 10 < sizes["soar"] < 46
+    for name, env in made.items():
+        task = env.unwrapped.task
+        for other, evaluated in (("MATH-v0", everything), ("MATH500-v0", half)):
+            if other in task.clean:
+                edgewise.check_clean(env, evaluated)
+            else:
+                with pytest.raises(ValueError, match="`evaluated` must share no problem with"):
+                    edgewise.check_clean(env, evaluated)
+        edgewise.check_clean(env, gym.make("MATH-v0", partition=name, split="test", **options))
+    with pytest.raises(ValueError, match="`partition` must be one of official, sec, soar"):
+        gym.make("MATH-v0", partition="soa")
+
+
+def write(folder, name, rows):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
 @pytest.mark.slow
 @real
-@pytest.mark.parametrize("kind", DATASETS, ids=lambda kind: kind.name)
+def test_the_real_partitions_have_the_sizes_of_their_papers():
+    sizes = {}
+    for name in math_data.PARTITIONS:
+        task = math_data.MATH(str(DATA), partition=name)
+        sizes[name] = [
+            sum(len(task.rows(split, level=level)) for level in range(1, 6))
+            for split in ("train", "test")
+        ]
+    assert sizes["official"][1] == 5_000 and 7_450 <= sizes["official"][0] <= 7_498
+    assert (
+        sizes["sec"][1] == 500 and 11_450 <= sizes["sec"][0] <= 11_499
+    )  # less what others test on
+    assert sum(sizes["soar"]) <= 5_000 and min(sizes["soar"]) > 2_400
+
+
+@pytest.mark.slow
+@real
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("kind", [math_data.MATH, math_data.GSM8K], ids=lambda kind: kind.name)
+def test_gold_solutions_of_the_real_data_are_right(kind, split):
+    rows = list(read_lines(math_data.find_file(DATA, kind.files[split])))
+    rows = [row for row in rows if kind.read_row(row) is not None]
+    texts = [row["solution"] for row in rows]
+    if kind is math_data.GSM8K:  # they end in words
+        texts = [rf"{row['solution']} \boxed{{{row['answer']}}}" for row in rows]
+    env = gym.make(kind.name, split=split, data=str(DATA)).unwrapped
+    outcomes = env.score(list(map(kind.read_row, rows)), [()] * len(rows), texts)
+    wrong = {
+        str(row["id"]) for row, outcome in zip(rows, outcomes, strict=True) if not outcome.correct
+    }
+    assert wrong <= BOXED_WITHOUT_BRACES and len(wrong) <= 0.002 * len(rows)
+
+
+@pytest.mark.slow
+@real
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in DATASETS if math_data.find_file(DATA, kind.files["test"])],
+    ids=lambda kind: kind.name,
+)
 def test_gold_answers_of_the_real_data_are_right(kind):
     env = gym.make(kind.name, split="test", data=str(DATA)).unwrapped
     problems = [row for level in env.preset.levels for row in env.task.rows("test", level=level)]
@@ -149,6 +224,7 @@ def test_the_real_data_has_its_published_sizes():
             len(kind(str(DATA)).rows("test", level=level)) for level in kind.presets["sec"].levels
         )
         for kind in DATASETS
+        if math_data.find_file(DATA, kind.files["test"])
     }
     assert sizes["MATH-v0"] >= 4_990 and sizes["GSM8K-v0"] >= 1_315
     assert (sizes["MATH500-v0"], sizes["AMC-v0"], sizes["AMC23-v0"]) == (500, 83, 40)

@@ -1,0 +1,98 @@
+"""`edgewise profile`: measure how often a model solves each problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from edgewise.agents.commands.parse import parse
+from edgewise.agents.models import load_policy, made_for
+from edgewise.agents.policy import Sampling
+from edgewise.agents.profile import ProfilePlan, profile
+from edgewise.errors import UsageError, usage
+from edgewise.registration import check_id
+
+
+@dataclass(frozen=True)
+class ProfileConfig:
+    """Measure the pass rate of each problem, one JSON line a problem; a file that exists goes on."""
+
+    env: str = "Countdown-v0"
+    """Environment id, as `edgewise list` prints them."""
+    agent: str = "seedling"
+    """Model to measure with: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
+    output: Path = Path("profile.jsonl")
+    """File for the lines, for `ProblemSet-v0`."""
+    preset: str | None = None
+    """Ladder of levels and prompts; by default the one the model was made for, else the first."""
+    levels: tuple[int, ...] | None = None
+    """Levels to measure; all training levels by default."""
+    num_levels: int = 4
+    """Parts of equal size, by the rate of errors, that are told of at the end."""
+    temperature: float = 0.8
+    """Temperature at which completions are sampled, E2H's by default."""
+    max_tokens: int | None = None
+    """Longest completion in tokens; by default the preset's."""
+    plan: ProfilePlan = field(default_factory=ProfilePlan)
+    """What is asked of each problem."""
+    threads: int = 1
+    """Threads of torch."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Measure, and say where the borders of the levels are and how to use them."""
+    config = parse(ProfileConfig, "profile", arguments)
+    torch.set_num_threads(config.threads)
+    with usage():
+        check_id(config.env)
+        card = made_for(config.agent)
+        made = card["preset"] if config.env in card["envs"] else None
+        options: dict[str, Any] = {"preset": config.preset or made, "levels": config.levels}
+        frame: Any = gym.make(config.env, split=config.plan.split, **options).unwrapped
+        policy = load_policy(config.agent)
+    sampling = Sampling(
+        max_tokens=config.max_tokens or frame.preset.frame.max_completion_tokens,
+        temperature=config.temperature,
+        stop=frame.preset.frame.stop,
+    )
+    console = Console()
+    columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("problems")
+        try:
+            records = profile(
+                policy,
+                config.env,
+                config.plan,
+                sampling,
+                config.output,
+                render=policy.render,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+                **options,
+            )
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    for line in told(config, [record["error_rate"] for record in records]):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def told(config: ProfileConfig, errors: Sequence[float]) -> list[str]:
+    """Return the counts and borders of the levels, and how to train on them."""
+    edges = np.quantile(errors, np.arange(1, config.num_levels) / config.num_levels)
+    counts = np.bincount(np.digitize(errors, edges), minlength=config.num_levels)
+    borders = " ".join(f"{edge:.3f}" for edge in edges)
+    return [
+        f"{len(errors)} problems, mean pass rate {1 - np.mean(errors):.3f}",
+        f"levels of {' '.join(map(str, counts))} problems, divided at error rates {borders}",
+        f"profile {config.output}",
+        f'gym.make("ProblemSet-v0", data="{config.output}", template="{{problem}}", '
+        f'difficulty="error_rate", num_levels={config.num_levels})',
+    ]

@@ -1,0 +1,148 @@
+"""How often a policy solves each problem, one JSON line a problem, so that levels can be made of it.
+
+The count of errors in n samples is what E2H (Parashar et al., 2025, arXiv 2506.06632) makes levels
+of, at its quantiles.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+
+from edgewise.agents.policy import Policy, Sampling
+from edgewise.agents.rollout import Envs, collect
+from edgewise.wrappers import vector
+
+WIDTH = 32  # problems answered at once
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ProfilePlan:
+    """What is asked of each problem."""
+
+    split: str = "train"
+    """Split of the problems: train, validation or test."""
+    num_problems: int = 1_000
+    """Problems of each level, the first ones; fewer if a data set has no more."""
+    num_samples: int = 8
+    """Completions of each problem."""
+    seed: int = 0
+    """Seed of the sampled tokens."""
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        for name in ("num_problems", "num_samples"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
+
+
+def profile(
+    policy: Policy,
+    env_id: str,
+    plan: ProfilePlan,
+    sampling: Sampling,
+    path: Path,
+    *,
+    render: Callable[[Sequence[Mapping[str, str]]], str] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    **env_options: Any,
+) -> list[Record]:
+    """Measure each problem that `path` has no line of yet, and return the records of all.
+
+    A batch of problems has its own seed, so that a profile that was stopped goes on as if it had not
+    been.
+
+    Args:
+        policy: Answers.
+        env_id: A registered environment of one task.
+        plan: Split, counts and seed.
+        sampling: How completions are drawn.
+        path: Where a line for each problem is added as soon as its batch is measured.
+        render: Turns the messages of a chat into text, for `PromptFormat`.
+        progress: Called with how many problems are done, of how many.
+        env_options: Keywords of the environment, such as `levels` and `preset`.
+    """
+    base: Any = gym.make(env_id, split=plan.split, **env_options).unwrapped
+    batches = list(batches_of(base, plan))
+    records = resume(path, base, plan, batches)
+    total, done = sum(map(len, batches)), 0
+    with path.open("a", encoding="utf-8") as file:
+        for place, groups in enumerate(batches):
+            done += len(groups)
+            if done > len(records):
+                generator = torch.Generator().manual_seed(plan.seed * 1_000_003 + place)
+                envs: Envs = gym.make_vec(
+                    env_id,
+                    num_envs=len(groups) * plan.num_samples,
+                    group_size=plan.num_samples,
+                    split=plan.split,
+                    **env_options,
+                )
+                envs = vector.PromptFormat(envs, render=render)
+                options = {"groups": [dict(group) for group in groups]}
+                rollout = collect(envs, policy, sampling, generator, options=options)
+                rates = rollout.correct.double().mean(dim=1).tolist()
+                fresh = [record_of(base, plan, *pair) for pair in zip(groups, rates, strict=True)]
+                file.write("".join(json.dumps(record) + "\n" for record in fresh))
+                file.flush()
+                records += fresh
+            progress(done, total)
+    return records
+
+
+def batches_of(base: Any, plan: ProfilePlan) -> Iterator[list[dict[str, Any]]]:
+    """Yield the options of the problems, those of one level at once, at most WIDTH."""
+    for level in base.levels:
+        rows = base.task.num_rows(base.split, **base.preset.levels[level])
+        count = plan.num_problems if rows is None else min(rows, plan.num_problems)
+        options = [{"level": level, "params": {}, "problem_seed": seed} for seed in range(count)]
+        yield from (options[first : first + WIDTH] for first in range(0, count, WIDTH))
+
+
+def record_of(base: Any, plan: ProfilePlan, options: Mapping[str, Any], rate: float) -> Record:
+    """Return what is written of one problem; `question` is the whole prompt."""
+    problem, info = base.pose(options)
+    return {
+        "problem": json.loads(info["problem"]),
+        "question": base.prompt(problem),
+        "answer": base.task.solve(problem),
+        "level": options["level"],
+        "num_samples": plan.num_samples,
+        "seed": plan.seed,
+        "pass_rate": rate,
+        "error_rate": 1 - rate,
+    }
+
+
+def resume(
+    path: Path, base: Any, plan: ProfilePlan, batches: Sequence[Sequence[Mapping[str, Any]]]
+) -> list[Record]:
+    """Return the records of the batches that are whole, and cut off what follows them.
+
+    Raises:
+        ValueError: If the records are not those of this environment and plan.
+    """
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    ends = np.cumsum([0, *map(len, batches)])
+    whole = sum(line.endswith("\n") for line in lines)
+    records: list[Record] = [json.loads(line) for line in lines[: ends[ends <= whole].max()]]
+    options = [group for groups in batches for group in groups]
+    for record, group in zip(records, options, strict=False):
+        if record != record_of(base, plan, group, record.get("pass_rate", 0.0)):
+            raise ValueError(
+                f"`output` must be new, or a profile with the same flags, got {path}, which differs "
+                f"in {group}"
+            )
+    path.write_text("".join(lines[: len(records)]), encoding="utf-8")
+    return records

@@ -1,0 +1,69 @@
+"""A profile has a line for each problem, goes on where it stopped, and makes levels."""
+
+import json
+
+import gymnasium as gym
+import pytest
+
+pytest.importorskip("torch")
+
+from edgewise.agents.models import load_policy
+from edgewise.agents.policy import Sampling
+from edgewise.agents.profile import ProfilePlan, profile
+from edgewise.cli import main
+
+PLAN = ProfilePlan(num_problems=40, num_samples=2)
+SAMPLING = Sampling(max_tokens=24, temperature=0.8)
+OPTIONS = {"preset": "seedling", "levels": (1, 2)}
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return load_policy("seedling")
+
+
+def measure(policy, path, plan=PLAN, **kwargs):
+    return profile(policy, "Countdown-v0", plan, SAMPLING, path, **OPTIONS, **kwargs)
+
+
+class Stop(Exception):
+    pass
+
+
+def test_a_profile_that_was_stopped_goes_on_as_if_it_had_not_been(policy, tmp_path):
+    def stop(done, total):
+        assert total == 80
+        if done > 40:
+            raise Stop
+
+    whole = measure(policy, tmp_path / "whole.jsonl")
+    with pytest.raises(Stop):
+        measure(policy, tmp_path / "stopped.jsonl", progress=stop)
+    with (tmp_path / "stopped.jsonl").open("a") as file:
+        file.write('{"problem": {"en')  # the process was killed while it wrote
+    assert measure(policy, tmp_path / "stopped.jsonl") == whole
+    texts = [(tmp_path / f"{name}.jsonl").read_text() for name in ("whole", "stopped")]
+    assert texts[0] == texts[1] and len(texts[0].splitlines()) == 80
+    rates = [record["pass_rate"] for record in whole]
+    assert set(rates) <= {0.0, 0.5, 1.0} and sum(rates[:40]) > sum(rates[40:])  # level 1 is easier
+    with pytest.raises(ValueError, match="`output` must be new, or a profile with the same flags"):
+        measure(policy, tmp_path / "whole.jsonl", ProfilePlan(num_problems=40, num_samples=4))
+
+
+def test_the_command_says_how_to_make_levels_of_it(tmp_path, capsys):
+    pytest.importorskip("math_verify")
+    path = tmp_path / "profile.jsonl"
+    flags = ["--output", str(path), "--plan.num-problems", "16", "--plan.num-samples", "2"]
+    assert main(["profile", "--levels", "2", "3", "--num-levels", "2", *flags]) == 0
+    out = capsys.readouterr().out
+    assert "32 problems, mean pass rate" in out and 'difficulty="error_rate", num_levels=2' in out
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    env = gym.make(
+        "ProblemSet-v0", data=str(path), template="{problem}", difficulty="error_rate",
+        num_levels=2, held_out=0, split="train", levels=(2,),
+    )  # fmt: skip
+    prompt, _ = env.reset(seed=0)
+    hardest = {record["question"] for record in records if record["error_rate"] > 0}
+    assert prompt in hardest
+    assert main(["profile", "--output", str(path)]) == 2
+    assert "must be new, or a profile with the same flags" in capsys.readouterr().err
