@@ -86,16 +86,15 @@ def catalogue(size: Size) -> list[str]:
     """Return every curriculum by name, for a run of `size`, and Random under every filter.
 
     `subset` is the hardest third of the arms. PAC is cold for a tenth of the run, as in its paper.
-    A rule that has two names is there once; SPEED is left out where groups are too small for it.
+    `e2h-classic`, which is `ordered`, is left out, and SPEED where groups are too small for it.
     """
     hardest = range(size.num_arms - max(size.num_arms // 3, 1), size.num_arms)
     given = {
         "subset": f"subset:arms=[{','.join(map(str, hardest))}]",
         "pac": f"pac:cold_steps={size.num_steps // 10}",
     }
-    kinds: dict[str, type[Any]] = {**CURRICULA, **PROBLEM_CURRICULA}
-    first = {kind: name for name, kind in reversed(kinds.items())}  # the name that comes first
-    rules = [given.get(name, name) for name, kind in kinds.items() if first[kind] == name]
+    names = [name for name in (*CURRICULA, *PROBLEM_CURRICULA) if name != "e2h-classic"]
+    rules = [given.get(name, name) for name in names]
     filters = [name for name in FILTERS if FILTERS[name]().num_screened < size.group_size]
     return [*rules, *(f"{BASELINE}+{name}" for name in filters)]
 

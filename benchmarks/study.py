@@ -45,20 +45,20 @@ def choose(plan: Plan, folder: Path) -> dict[str, int]:
     """Return, for each rule, the number of the configuration with the best validation accuracy."""
     totals: dict[str, list[float]] = {rule: [0.0] * len(c) for rule, c in plan.rules.items()}
     for cell in selection_cells(plan):
-        scores = json.loads((folder / cell.name / "score.json").read_text())
-        totals[cell.rule][cell.number] += scores["accuracy"]
+        scores = json.loads((folder / cell.name / "after.json").read_text())
+        totals[cell.rule][cell.number] += scores["mean"]
     return {rule: values.index(max(values)) for rule, values in totals.items()}
 
 
 def run_cell(plan: Plan, cell: Cell, folder: Path) -> str:
     """Train and score one cell, or go on with it; return its name."""
     path = folder / cell.name
-    if (path / "score.json").is_file():
+    if (path / "after.json").is_file():
         return cell.name
     begun = (path / "config.json").is_file()
     training = resume(path) if begun else begin(complete(train_config(plan, cell, path)))
     if cell.phase == "start":
-        training.folder.write("score.json", score(plan, training, "test"))
+        training.folder.write("after.json", score(plan, training, "test"))
         return cell.name
     used = spent(plan, training.folder.lines("metrics.jsonl"))
     if used["rollouts"] < plan.num_rollouts:
@@ -70,11 +70,11 @@ def run_cell(plan: Plan, cell: Cell, folder: Path) -> str:
                     and cell.phase != "selection"
                 ):
                     at_tokens = score(plan, training, "test")
-                    training.folder.write("score-at-tokens.json", {**at_tokens, **used})
+                    training.folder.write("at-tokens.json", {**at_tokens, **used})
                 if used["rollouts"] >= plan.num_rollouts:
                     break
     split = "validation" if cell.phase == "selection" else "test"
-    training.folder.write("score.json", {**score(plan, training, split), **used})
+    training.folder.write("after.json", {**score(plan, training, split), **used})
     return cell.name
 
 
@@ -139,7 +139,7 @@ def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
     trained = [
         mean for level, mean in zip(levels, means, strict=True) if level not in single.preset.ood
     ]
-    return {"accuracy": sum(trained) / len(trained), "samples": num_samples, "correct": counts}
+    return {"mean": sum(trained) / len(trained), "samples": num_samples, "correct": counts}
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,9 @@ class Scores:
     def __init__(self, cells: Iterable[Cell], folder: Path) -> None:
         """Read them."""
         self.cells = {cell.name: cell for cell in cells}
-        self.found = {name: read(folder / name / "score.json") for name in self.cells}
+        self.found = {name: read(folder / name / "after.json") for name in self.cells}
         self.at_tokens = {
-            name: read(folder / name / "score-at-tokens.json")
+            name: read(folder / name / "at-tokens.json")
             for name, cell in self.cells.items()
             if cell.phase in ("comparison", "transfer")
         }
@@ -211,7 +211,7 @@ def selection_table(plan: Plan, scores: Scores) -> list[str]:
     for name in scores.of("selection"):
         cell = scores.cells[name]
         words = ", ".join(f"{key} {value}" for key, value in cell.config.items())
-        lines.append(f"| {cell.rule} | {words} | {100 * scores.found[name]['accuracy']:.1f} |")
+        lines.append(f"| {cell.rule} | {words} | {100 * scores.found[name]['mean']:.1f} |")
     return lines
 
 

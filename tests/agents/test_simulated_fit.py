@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.comparison import Size  # noqa: E402
-from edgewise.agents.run_folder import RunFolder, group_records  # noqa: E402
+from edgewise.agents.run_folder import RunFolder  # noqa: E402
 from edgewise.agents.simulated import SimulatedLearner, start, train  # noqa: E402
 from edgewise.agents.simulated_env import SimulatedVectorEnv  # noqa: E402
 from edgewise.agents.simulated_fit import (  # noqa: E402
@@ -46,8 +46,8 @@ def save_run(path, curriculum, seed, size=SIZE):
     envs.reset(seed=seed)
     learner, state = SimulatedLearner(TRUE), start(seed)
     for metrics in train(envs, learner, size.num_steps * size.num_problems * 8, state):
-        arrays = {"rewards": state.rollout.rewards, "correct": state.rollout.correct}
-        folder.append("groups.jsonl", group_records(metrics["step"], state.rollout.infos, arrays))
+        records = [{"step": metrics["step"], **group} for group in envs.records()]
+        folder.append("groups.jsonl", records)
     folder.write("after.json", {"mean": learner.accuracy().mean()})
     return path
 

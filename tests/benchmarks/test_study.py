@@ -82,7 +82,7 @@ def test_the_best_on_validation_is_chosen(tmp_path):
     for cell, accuracy in zip(selection_cells(plan), (0.2, 0.3), strict=True):
         folder = tmp_path / cell.name
         folder.mkdir(parents=True)
-        (folder / "score.json").write_text(json.dumps({"accuracy": accuracy}))
+        (folder / "after.json").write_text(json.dumps({"mean": accuracy}))
     assert study.choose(plan, tmp_path) == {"random": 1}
 
 
@@ -93,14 +93,14 @@ def test_a_plan_runs_goes_on_and_reports(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", words)
     study.main()
     cell = tmp_path / "runs/comparison/dapo-0-a-s1"
-    score = json.loads((cell / "score.json").read_text())
+    score = json.loads((cell / "after.json").read_text())
     assert score["rollouts"] >= SMALL.num_rollouts == 32  # screening included
     assert {len(counts) for counts in score["correct"].values()} == {5}
     rows = (tmp_path / "small.csv").read_text().splitlines()
     assert len(rows) == 1 + 5 * (1 + 2 + 1) + 3 * 2  # five levels; validation has only three
     assert (tmp_path / "small.png").stat().st_size > 10_000
     table = (tmp_path / "small.md").read_text()
-    (cell / "score.json").unlink()
+    (cell / "after.json").unlink()
     study.main()  # that cell is scored anew, with the same tokens, and no other runs again
     assert (tmp_path / "small.md").read_text() == table
     assert "| dapo | " in capsys.readouterr().out
