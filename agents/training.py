@@ -18,6 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 from edgewise.agents import grpo, ppo, reinforce, rloo
 from edgewise.agents.evaluation import EvaluationPlan, LevelScore, as_records, evaluate
 from edgewise.agents.models import load_policy, made_for, model_path
+from edgewise.agents.parts import is_out_of_memory
 from edgewise.agents.policy import Policy, Sampling
 from edgewise.agents.rollout import Envs, Rollout
 from edgewise.agents.run_folder import RunFolder, group_records
@@ -101,6 +102,8 @@ class TrainConfig:
     """Folder of a run to continue where it stopped; other flags must be left out."""
     checkpoint_every: int = 20
     """Steps between checkpoints; at most so many are done again after a kill."""
+    keep_checkpoints: int = 2
+    """How many of the last checkpoints are kept."""
     evaluate: bool = True
     """Whether to score every level of the test split before and after training."""
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
@@ -111,7 +114,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Check what nothing else checks."""
         counts = ("num_steps", "num_problems", "group_size", "max_tokens")
-        for name in (*counts, "checkpoint_every", "threads"):
+        for name in (*counts, "checkpoint_every", "keep_checkpoints", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {value}")
@@ -182,14 +185,17 @@ class Training:
 
     def save(self) -> None:
         """Write a checkpoint."""
-        self.folder.checkpoint(self.policy, self.state.state_dict(), self.envs.state_dict())
+        states = self.state.state_dict(), self.envs.state_dict()
+        self.folder.checkpoint(self.policy, *states, keep=self.config.keep_checkpoints)
 
     def steps(self) -> Generator[dict[str, float]]:
         """Train, record each step, and yield its metrics; close the iterator to stop and save.
 
         Raises:
-            FloatingPointError: If a reward, the loss or its gradient is not finite; the latest
-                checkpoint is of a step before.
+            FloatingPointError: If a reward, the loss or its gradient is not finite.
+            OSError: If the folder cannot be written.
+            MemoryError: If the memory runs out. After each of these the last checkpoint is whole, and
+                the run continues from it.
         """
         logs = str(self.folder.path / "tensorboard")
         with closing(SummaryWriter(logs, purge_step=self.state.step + 1)) as writer:
@@ -211,12 +217,20 @@ class Training:
             except GeneratorExit:  # between two steps; in the middle of one nothing is saved
                 self.save()
                 raise
-            except FloatingPointError as error:
-                kept = self.folder.checkpoints()[-1]
-                raise FloatingPointError(
-                    f"step {self.state.step + 1}: {error}; the last checkpoint is {kept}"
+            except (FloatingPointError, OSError, MemoryError) as error:
+                raise type(error)(self.failed(str(error))) from error
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise MemoryError(
+                    self.failed(f"{str(error).splitlines()[0]}; more `num_minibatches` may help")
                 ) from error
             self.save()
+
+    def failed(self, reason: str) -> str:
+        """Say when the run failed, and from where it continues."""
+        kept = self.folder.checkpoints()[-1]
+        return f"after step {self.state.step}: {reason}; the last checkpoint is {kept}"
 
     def record(self, metrics: Mapping[str, float]) -> None:
         """Add the last step to the files of the run."""

@@ -17,6 +17,7 @@ from torch.nn.functional import pad
 from torch.nn.utils import skip_init
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
+from edgewise.agents.parts import Parts
 from edgewise.agents.policy import Completions, Sampling
 
 ROWS = 64  # that are scored at once
@@ -45,6 +46,7 @@ class TransformersPolicy:
         if not known:
             raise ValueError("`tokenizer` must have an end-of-sequence token, got none")
         self.value_head = value_head(model)
+        self.parts = Parts()
         self.ends = torch.tensor(sorted(known), device=model.device)
         self.padding: int = tokenizer.pad_token_id
         if tokenizer.pad_token_id is None:
@@ -117,7 +119,7 @@ class TransformersPolicy:
         nothing = torch.zeros(tokens.shape, device=tokens.device)
         ended = torch.zeros(len(prompts), dtype=torch.bool)
         start = Completions([""] * len(prompts), tokens, attention, nothing, nothing, ended)
-        return self.sample(start, torch.arange(len(prompts)), sampling, generator)
+        return self.take_turn(start, torch.arange(len(prompts)), sampling, generator)
 
     def extend(
         self,
@@ -130,7 +132,17 @@ class TransformersPolicy:
         tokens, attention = self.encode(observations, special=False)
         start = append(completions, tokens, attention)
         rows = [row for row, observation in enumerate(observations) if observation]
-        return self.sample(start, torch.tensor(rows), sampling, generator) if rows else completions
+        if not rows:
+            return completions
+        return self.take_turn(start, torch.tensor(rows), sampling, generator)
+
+    def take_turn(
+        self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
+    ) -> Completions:
+        """Append a turn to `rows` of `start`, in parts; every rank returns those of all."""
+        return self.parts.sample(
+            lambda part: self.sample(start, part, sampling, generator), start, rows, generator
+        )
 
     def logprobs(self, completions: Completions) -> Tensor:
         """Return the log-probability of each sampled token, (B, T), with gradient; 0.0 elsewhere."""

@@ -176,7 +176,7 @@ def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_pa
     next(steps), next(steps)
     kept = weights(tmp_path / "run", 2)
     next(training.policy.model.parameters()).data.fill_(float("nan"))
-    with pytest.raises(FloatingPointError, match=r"^step 3: .*the last checkpoint is .*/2$"):
+    with pytest.raises(FloatingPointError, match=r"^after step 2: .*the last checkpoint is .*/2$"):
         next(steps)
     assert weights(tmp_path / "run", 2) == kept
     list(resume(tmp_path / "run").steps())
@@ -189,7 +189,7 @@ def test_a_run_that_diverges_says_so_in_one_line(tiny_model, tmp_path, capsys):
     size = "--max-tokens 12 --learning-rate 1e30 --algorithm reinforce++"
     assert main(["train", *flags.split(), *size.split()]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and error.startswith("edgewise: step 2: `logprobs`")
+    assert error.count("\n") == 1 and error.startswith("edgewise: after step 1: `logprobs`")
     assert error.endswith("run/checkpoints/0\n")
 
 
