@@ -40,17 +40,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
 
 from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
 from edgewise.agents.losses import LossMean, descend, penalize, sequence_mean, token_weights, whiten
+from edgewise.agents.optimizer import MasterAdamW
 from edgewise.agents.policy import Completions, Policy, Sampling
 from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.wrappers.vector import teach
@@ -88,7 +87,7 @@ class PPOConfig:
 class State:
     """What `train` changes beside the policy."""
 
-    optimizer: AdamW
+    optimizer: MasterAdamW
     generator: torch.Generator
     reference: Policy | None  # the policy at the start, if the reward needs it
     value_head: nn.Module  # of the policy
@@ -133,8 +132,8 @@ def start(policy: Policy, config: PPOConfig) -> State:
         {"params": list(policy.parameters()), "lr": config.learning_rate},
         {"params": list(policy.value_head.parameters()), "lr": value_learning_rate},
     ]
-    optimizer = AdamW(weights, weight_decay=0.0)
-    reference = deepcopy(policy) if config.kl_coef else None
+    optimizer = MasterAdamW(weights, config.learning_rate)
+    reference = policy.frozen() if config.kl_coef else None
     generator = torch.Generator().manual_seed(config.seed)
     return State(optimizer, generator, reference, policy.value_head)
 

@@ -33,17 +33,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW
 
 from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
 from edgewise.agents.losses import descend, penalize, token_weights
+from edgewise.agents.optimizer import MasterAdamW
 from edgewise.agents.policy import Completions, Policy, Sampling
 from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.wrappers.vector import teach
@@ -76,7 +75,7 @@ class RLOOConfig:
 class State:
     """What `train` changes beside the policy."""
 
-    optimizer: AdamW
+    optimizer: MasterAdamW
     generator: torch.Generator
     reference: Policy | None  # the policy at the start, if the loss needs it
     step: int = 0  # steps done
@@ -100,8 +99,8 @@ class State:
 
 def start(policy: Policy, config: RLOOConfig) -> State:
     """Return the state of a run that has done no step."""
-    optimizer = AdamW(policy.parameters(), lr=config.learning_rate, weight_decay=0.0)
-    reference = deepcopy(policy) if config.kl_coef else None
+    optimizer = MasterAdamW([{"params": policy.parameters()}], config.learning_rate)
+    reference = policy.frozen() if config.kl_coef else None
     return State(optimizer, torch.Generator().manual_seed(config.seed), reference)
 
 

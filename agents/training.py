@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import gymnasium as gym
 import torch
@@ -17,7 +17,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents import grpo, ppo, reinforce, rloo
 from edgewise.agents.evaluation import EvaluationPlan, LevelScore, as_records, evaluate
-from edgewise.agents.models import load_policy, made_for, model_path
+from edgewise.agents.lora import Adapters, LoRAPolicy
+from edgewise.agents.models import Precision, load_policy, made_for
 from edgewise.agents.parts import is_out_of_memory
 from edgewise.agents.policy import Policy, Sampling
 from edgewise.agents.rollout import Envs, Rollout
@@ -108,13 +109,25 @@ class TrainConfig:
     """Whether to score every level of the test split before and after training."""
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
     """What is asked of each level."""
+    dtype: Precision = "float32"
+    """Precision of the weights; with bfloat16 the optimiser has a copy in float32."""
+    lora_rank: int | None = None
+    """Rank of adapters, which alone are trained, 32 in E2H; by default the whole model is."""
+    lora_alpha: float | None = None
+    """What adapters are multiplied by, times their rank; by default twice the rank, as in E2H."""
+    lora_targets: tuple[str, ...] = ("q_proj", "v_proj")
+    """Matrices with adapters, by the ends of their names; queries and values, as in E2H."""
+    gradient_checkpointing: bool = False
+    """Whether passes are computed again for the gradient, which takes less memory and more time."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the model computes."""
     threads: int = 1
     """Threads of torch; one is fastest for a small model on a busy machine."""
 
     def __post_init__(self) -> None:
         """Check what nothing else checks."""
         counts = ("num_steps", "num_problems", "group_size", "max_tokens")
-        for name in (*counts, "checkpoint_every", "keep_checkpoints", "threads"):
+        for name in (*counts, "lora_rank", "checkpoint_every", "keep_checkpoints", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {value}")
@@ -148,15 +161,14 @@ def default_output(config: TrainConfig) -> Path:
 class Training:
     """A run in progress: what the command line shows, and what continues after a stop."""
 
-    def __init__(self, config: TrainConfig, folder: RunFolder) -> None:
-        """Load the model, make the environments, and take up the latest checkpoint if there is one.
+    def __init__(self, config: TrainConfig, folder: RunFolder, policy: TransformersPolicy) -> None:
+        """Make the environments for `policy`, and take up the last checkpoint if there is one.
 
         Raises:
             ValueError: If any part of `config` is refused.
         """
         torch.set_num_threads(config.threads)
-        self.config, self.folder = config, folder
-        self.policy: TransformersPolicy = load_policy(config.agent)
+        self.config, self.folder, self.policy = config, folder, policy
         self.envs = make_envs(config, self.policy)
         base: Any = self.envs.unwrapped
         self.members: list[ReasoningEnv] = base.env.members
@@ -270,10 +282,26 @@ class Training:
     def finish(self) -> Path:
         """Write the trained model, with what it was made for, and return its folder."""
         path = self.folder.path / "model"
-        self.policy.save(path)
+        self.policy.export(path)
         card = {"envs": self.config.env.split(","), "preset": self.members[0].preset_name}
         self.folder.write("model/edgewise.json", {**made_for(self.config.agent), **card})
         return path
+
+
+def make_policy(config: TrainConfig) -> TransformersPolicy:
+    """Return the policy to train, as it is at the start.
+
+    Raises:
+        ImportError: If adapters are asked for and peft is not installed.
+        ValueError: If there is no such model, or its adapters are refused.
+    """
+    policy = load_policy(config.agent, config.dtype, config.device)
+    if config.lora_rank is not None:
+        alpha = 2 * config.lora_rank if config.lora_alpha is None else config.lora_alpha
+        adapters = Adapters(config.lora_rank, alpha, config.lora_targets)
+        policy = LoRAPolicy(policy.model, policy.tokenizer, adapters)
+    policy.gradient_checkpointing = config.gradient_checkpointing
+    return policy
 
 
 def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curriculum:
@@ -353,8 +381,8 @@ def from_record(record: Mapping[str, Any]) -> TrainConfig:
     """Return the config of a run that has begun."""
     kept = {name: record[name] for name in TrainConfig.__dataclass_fields__}
     plan = EvaluationPlan(**kept.pop("evaluation"))
-    levels = None if kept["levels"] is None else tuple(kept["levels"])
-    return TrainConfig(**{**kept, "evaluation": plan, "levels": levels})
+    lists = {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
+    return TrainConfig(**{**kept, "evaluation": plan, **lists})
 
 
 def begin(config: TrainConfig) -> Training:
@@ -366,11 +394,11 @@ def begin(config: TrainConfig) -> Training:
     config = complete(config)
     config = replace(config, output=config.output or default_output(config))
     assert config.output is not None
-    model_path(config.agent)
-    envs = make_envs(config, load_policy(config.agent))
+    policy = make_policy(config)
+    envs = make_envs(config, policy)
     record = {**to_record(config), "arms": arm_names(config, envs.base.arms)}
     folder = RunFolder.create(config.output, record)
-    return Training(config, folder)
+    return Training(config, folder, policy)
 
 
 def resume(path: Path) -> Training:
@@ -380,4 +408,5 @@ def resume(path: Path) -> Training:
         ValueError: If there is none.
     """
     folder = RunFolder.open(path)
-    return Training(from_record(folder.read("config.json")), folder)
+    config = from_record(folder.read("config.json"))
+    return Training(config, folder, make_policy(config))

@@ -6,6 +6,7 @@ Shapes: B completions, T tokens of a row, prompt included, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from safetensors import SafetensorError
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.utils import skip_init
+from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from edgewise.agents.parts import Parts
-from edgewise.agents.policy import Completions, Sampling
+from edgewise.agents.policy import Completions, Policy, Sampling
 
 ROWS = 64  # that are scored at once
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
@@ -30,6 +32,8 @@ class TransformersPolicy:
     All log-probabilities are the model's own, before temperature and top-p, so those of `generate`
     are those of `logprobs`.
     """
+
+    gradient_checkpointing = False  # whether a pass is computed again for its gradient, not kept
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         """Take a model and its tokenizer, as their Auto classes load them.
@@ -53,8 +57,13 @@ class TransformersPolicy:
             self.padding = min(known)
 
     @classmethod
-    def load(cls, path: str | Path, dtype: torch.dtype = torch.float32) -> TransformersPolicy:
-        """Load a folder or the model of a hub id, with weights of `dtype`.
+    def load(
+        cls,
+        path: str | Path,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> TransformersPolicy:
+        """Load a folder or the model of a hub id, with weights of `dtype`, on `device`.
 
         Raises:
             ValueError: If there is no causal language model.
@@ -68,7 +77,7 @@ class TransformersPolicy:
                 f"`model` must be a folder or hub id of a causal language model, "
                 f"got {str(path)!r}: {reason}"
             ) from error
-        return cls(model.to(dtype), tokenizer)
+        return cls(model.to(device, dtype), tokenizer)
 
     def save(self, folder: str | Path) -> None:
         """Write model and tokenizer to `folder`, for `load`, without the value head.
@@ -85,6 +94,14 @@ class TransformersPolicy:
     def restore(self, folder: str | Path) -> None:
         """Take up the weights that `save` wrote to `folder`."""
         self.load_state_dict(type(self).load(folder).state_dict())
+
+    def export(self, folder: str | Path) -> None:
+        """Write the trained model, for `load`."""
+        self.save(folder)
+
+    def frozen(self) -> Policy:
+        """Return the policy as it is now, however this one is trained."""
+        return deepcopy(self)
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> str:
         """Return a chat in the model's own markup; the last message, if its own, is continued."""
@@ -159,7 +176,9 @@ class TransformersPolicy:
     def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
         """Return log-probabilities and values, both (B, T), the latter 0.0 unless `valued`.
 
-        Rows of like length are computed together, and equal prompts once for all of these.
+        Rows of like length are computed together, and equal prompts once for all of these. With
+        gradient checkpointing only the results are kept, and each part is computed again when its
+        gradient is.
         """
         length = completions.tokens.shape[1]
         columns = torch.arange(length, device=completions.mask.device)
@@ -170,10 +189,14 @@ class TransformersPolicy:
         for rows in order.split(ROWS):
             end = int(ends[rows].max())
             tokens, attention = completions.tokens[rows, :end], completions.attention[rows, :end]
-            for part, found in zip(
-                parts, self.read_after(first, tokens, attention, valued), strict=True
-            ):
-                part.append(pad(found, (first, length - end)))
+            asked = (first, tokens, attention, valued)
+            found = (
+                checkpoint(self.read_after, *asked, use_reentrant=False, preserve_rng_state=False)
+                if self.gradient_checkpointing
+                else self.read_after(*asked)
+            )
+            for part, numbers in zip(parts, found, strict=True):
+                part.append(pad(numbers, (first, length - end)))
         back = order.argsort()
         logprobs, values = (torch.cat(part)[back] * completions.mask for part in parts)
         return logprobs, values

@@ -25,6 +25,11 @@ from edgewise.cli import main  # noqa: E402
 from edgewise.pool import Pool  # noqa: E402
 
 SHORT, LONG = 7, 30  # steps of a run
+IMPORTED = [
+    "edgewise.agents.commands.train",
+    "edgewise.envs.countdown",
+    "transformers.models.qwen2.modeling_qwen2",
+]
 
 
 def config(model, path, **changes):
@@ -65,7 +70,7 @@ def checkpoints(path):
 def processes():
     """Processes that start with all that a run imports."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["edgewise.agents.training", "edgewise.envs.countdown"])
+    context.set_forkserver_preload(IMPORTED)
     first = context.Process(target=str)  # waits for the imports
     first.start()
     first.join()
@@ -125,11 +130,11 @@ def command(arguments, output):
 def test_a_run_that_is_interrupted_twice_stops_at_once(processes, tiny_model, tmp_path, whole):
     path, output = tmp_path / "run", tmp_path / "output"
     flags = f"--agent hf:{tiny_model} --output {path} --preset sec --no-evaluate --num-steps 500"
-    size = "--num-problems 64 --group-size 8 --max-tokens 32 --checkpoint-every 2"
+    size = "--num-problems 16 --group-size 8 --max-tokens 24 --checkpoint-every 1"
     arguments = ["train", *flags.split(), *size.split()]
     process = processes.Process(target=command, args=(arguments, output))
     process.start()
-    while process.is_alive() and not (path / "checkpoints" / "2").exists():
+    while process.is_alive() and not (path / "checkpoints" / "1").exists():
         process.join(0.02)
     os.kill(process.pid, signal.SIGINT)
     process.join(0.02)  # a step takes longer
@@ -138,8 +143,7 @@ def test_a_run_that_is_interrupted_twice_stops_at_once(processes, tiny_model, tm
     assert process.exitcode == 0
     assert output.read_text().endswith(f"stopped; continue with: edgewise train --resume {path}\n")
     training = resume(path)
-    assert training.state.step == checkpoints(path)[-1] >= 2
-    assert next(training.steps())["step"] == training.state.step
+    assert training.state.step == checkpoints(path)[-1] >= 1
 
 
 @contextmanager

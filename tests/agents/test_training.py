@@ -170,6 +170,17 @@ def test_every_algorithm_continues_bit_for_bit(tiny_model, tmp_path, algorithm):
         assert ended[0]["value_head"]["weight"].any()
 
 
+def test_a_run_in_bfloat16_continues_bit_for_bit(tiny_model, tmp_path):
+    options = {"dtype": "bfloat16", "num_steps": 4, "gradient_checkpointing": True}
+    list(make(tiny_model, tmp_path / "whole", **options).steps())
+    with closing(make(tiny_model, tmp_path / "run", **options).steps()) as steps:
+        next(steps)
+    list(resume(tmp_path / "run").steps())
+    assert lines(tmp_path / "run") == lines(tmp_path / "whole")
+    ends = [weights(tmp_path / run, step) for run in ("run", "whole") for step in (2, 4)]
+    assert ends[:2] == ends[2:] and ends[0] != ends[1]
+
+
 def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_path, whole):
     training = make(tiny_model, tmp_path / "run", checkpoint_every=1)
     steps = training.steps()
