@@ -48,9 +48,18 @@ from torch import Tensor, nn
 
 from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
-from edgewise.agents.losses import LossMean, descend, penalize, sequence_mean, token_weights, whiten
+from edgewise.agents.losses import (
+    LossMean,
+    descend,
+    of_share,
+    penalize,
+    sequence_mean,
+    token_weights,
+    whiten,
+)
 from edgewise.agents.optimizer import MasterAdamW
 from edgewise.agents.policy import Completions, Policy, Sampling
+from edgewise.agents.ranks import share, totals
 from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.wrappers.vector import teach
 
@@ -220,18 +229,28 @@ def improve(
         order = torch.randperm(len(completions.mask), generator=state.generator)
         for rows in order.tensor_split(config.num_minibatches):
             loss, metrics = torch.zeros(()), dict[str, float]()
-            if len(rows):
-                batch, given = completions.select(rows), estimates.select(rows)
-                weights = token_weights(batch.mask, config.loss_mean, config.sampling.max_tokens)
-                logprobs, values = policy.logprobs_and_values(batch)  # (B / num_minibatches, T)
-                corrections = weights * correction[rows]
-                loss, metrics = clipped_loss(
-                    logprobs, batch.logprobs, given.advantages, corrections, config
+            own = share(rows)
+            if len(own):
+                mask = completions.mask[rows]
+                weights = token_weights(mask, config.loss_mean, config.sampling.max_tokens)
+                batch, given, counted = (
+                    completions.select(own),
+                    estimates.select(own),
+                    share(weights),
                 )
-                value_loss = clipped_value_loss(values, given, weights, config)
+                logprobs, values = policy.logprobs_and_values(batch)  # (B / num_minibatches, T)
+                corrected_weights = counted * correction[own]
+                loss, metrics = clipped_loss(
+                    logprobs, batch.logprobs, given.advantages, corrected_weights, config
+                )
+                metrics = {"clip_ratio": of_share(metrics["clip_ratio"], weights, counted)}
+                value_loss = clipped_value_loss(values, given, counted, config)
                 metrics |= {"policy_loss": loss.item(), "value_loss": value_loss.item()}
                 loss = loss + config.value_coef * value_loss
-            metrics |= descend(loss, state.optimizer, config.max_grad_norm)
+            metrics = {
+                **totals(metrics),
+                **descend(loss, state.optimizer, config.max_grad_norm),
+            }
             for name, value in metrics.items():
                 sums[name] += value / (config.num_epochs * config.num_minibatches)
     return dict(sums)

@@ -7,7 +7,8 @@ so that weights and curricula are the same on all ranks. With one process nothin
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -22,25 +23,15 @@ Shared = TypeVar("Shared")
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Join the other processes, if torchrun or accelerate started several; leave them at the end.
-
-    Raises:
-        ImportError: If there are several and the extra `scale` is not installed.
-    """
+    """Join the other processes, if torchrun or accelerate started several; leave them at the end."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
-    try:
-        from accelerate import PartialState
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            "several processes need the extra `scale`: pip install 'edgewise[scale]'"
-        ) from error
-    state = PartialState(cpu=not torch.cuda.is_available())
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield
     finally:
-        state.destroy_process_group()
+        dist.destroy_process_group()
 
 
 def rank() -> int:
@@ -53,11 +44,9 @@ def num_ranks() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def device() -> torch.device:
-    """Return where this process computes: its own GPU if there is one, else the CPU."""
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+def device(kind: str) -> torch.device:
+    """Return where this process computes: the CPU, or with "cuda" its own GPU."""
+    return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if kind == "cuda" else kind)
 
 
 def gather(array: Any) -> NDArray[Any]:
@@ -72,6 +61,11 @@ def everyones(thing: Shared) -> list[Shared]:
     found: list[Any] = [None] * num_ranks()
     dist.all_gather_object(found, thing)
     return found
+
+
+def wait() -> None:
+    """Wait until all ranks are here."""
+    everyones(None)
 
 
 def of_first(thing: Shared) -> Shared:
@@ -92,6 +86,15 @@ def add_gradients(weights: Iterable[nn.Parameter]) -> None:
         if weight.grad is None:
             weight.grad = torch.zeros_like(weight)
         dist.all_reduce(weight.grad)
+
+
+def totals(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Return the sums of the numbers of all ranks, by name; a rank need not have them all."""
+    sums: dict[str, float] = defaultdict(float)
+    for part in everyones(numbers):
+        for name, number in part.items():
+            sums[name] += number
+    return dict(sums)
 
 
 def total(number: float) -> float:

@@ -43,9 +43,18 @@ from torch import Tensor
 
 from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
-from edgewise.agents.losses import LossMean, descend, penalize, sequence_mean, token_weights, whiten
+from edgewise.agents.losses import (
+    LossMean,
+    descend,
+    of_share,
+    penalize,
+    sequence_mean,
+    token_weights,
+    whiten,
+)
 from edgewise.agents.optimizer import MasterAdamW
 from edgewise.agents.policy import Completions, Policy, Sampling
+from edgewise.agents.ranks import share, totals
 from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.wrappers.vector import teach
 
@@ -175,12 +184,19 @@ def improve(
             weights = token_weights(mask, config.loss_mean, config.sampling.max_tokens)
             weights = weights * correction[rows]
             loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
-            if used[rows].any():
-                batch, weights = completions.select(rows[used[rows]]), weights[used[rows]]
+            own = share(rows[used[rows]])
+            if len(own):
+                batch, counted = completions.select(own), share(weights[used[rows]])
                 logprobs = policy.logprobs(batch)  # (at most B / num_minibatches, T)
-                given = advantages[rows[used[rows]]]
-                loss, metrics = policy_loss(logprobs, batch.logprobs, given, weights, config)
-            metrics |= descend(loss, state.optimizer, config.max_grad_norm)
+                given = advantages[own]
+                loss, metrics = policy_loss(logprobs, batch.logprobs, given, counted, config)
+                metrics = {
+                    "clip_ratio": of_share(metrics["clip_ratio"], weights[used[rows]], counted)
+                }
+            metrics = {
+                **totals(metrics),
+                **descend(loss, state.optimizer, config.max_grad_norm),
+            }
             for name, value in metrics.items():
                 sums[name] += value / (config.num_epochs * config.num_minibatches)
     return dict(sums)

@@ -41,9 +41,10 @@ from torch import Tensor
 
 from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
-from edgewise.agents.losses import descend, penalize, token_weights
+from edgewise.agents.losses import descend, of_share, penalize, token_weights
 from edgewise.agents.optimizer import MasterAdamW
 from edgewise.agents.policy import Completions, Policy, Sampling
+from edgewise.agents.ranks import share, totals
 from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.wrappers.vector import teach
 
@@ -150,12 +151,19 @@ def improve(
             weights = token_weights(mask, config.ratio, config.sampling.max_tokens)
             weights = weights * correction[rows]
             loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
-            if used[rows].any():
-                batch, weights = completions.select(rows[used[rows]]), weights[used[rows]]
+            own = share(rows[used[rows]])
+            if len(own):
+                batch, counted = completions.select(own), share(weights[used[rows]])
                 logprobs = policy.logprobs(batch)  # (at most B / num_minibatches, T)
-                given = advantages[rows[used[rows]]].to(logprobs.device)
-                loss, metrics = clipped_loss(logprobs, batch.logprobs, given, weights, config)
-            metrics |= descend(loss, state.optimizer, config.max_grad_norm)
+                given = advantages[own].to(logprobs.device)
+                loss, metrics = clipped_loss(logprobs, batch.logprobs, given, counted, config)
+                metrics = {
+                    "clip_ratio": of_share(metrics["clip_ratio"], weights[used[rows]], counted)
+                }
+            metrics = {
+                **totals(metrics),
+                **descend(loss, state.optimizer, config.max_grad_norm),
+            }
             for name, value in metrics.items():
                 sums[name] += value / (config.num_epochs * config.num_minibatches)
     return dict(sums)

@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import gymnasium as gym
 import torch
-from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from edgewise.agents import grpo, ppo, reinforce, rloo
+from edgewise.agents import ranks
+from edgewise.agents.algorithms import ALGORITHMS, Algorithm
 from edgewise.agents.evaluation import EvaluationPlan, LevelScore, as_records, evaluate
 from edgewise.agents.lora import Adapters, LoRAPolicy
 from edgewise.agents.models import Precision, load_policy, made_for
 from edgewise.agents.parts import is_out_of_memory
-from edgewise.agents.policy import Policy, Sampling
-from edgewise.agents.rollout import Envs, Rollout
+from edgewise.agents.policy import Sampling
+from edgewise.agents.rollout import Envs
 from edgewise.agents.run_folder import RunFolder, group_records
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
@@ -31,38 +31,6 @@ from edgewise.wrappers.catalogue import construct
 from edgewise.wrappers.rule import to_json
 
 SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_rate": 1e-6}
-
-
-class State(Protocol):
-    """What an algorithm changes beside the policy."""
-
-    step: int
-    rollout: Rollout | None
-    abs_advantages: Tensor | None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return tensors, numbers and lists."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-
-
-@dataclass(frozen=True)
-class Algorithm:
-    """What the file of an algorithm has; a config says which `min_group_size` it needs."""
-
-    config: type[Any]
-    start: Callable[[Policy, Any], State]
-    train: Callable[[Envs, Policy, Any, Any], Iterator[dict[str, float]]]
-
-
-ALGORITHMS = {
-    "grpo": Algorithm(grpo.GRPOConfig, grpo.start, grpo.train),
-    "rloo": Algorithm(rloo.RLOOConfig, rloo.start, rloo.train),
-    "ppo": Algorithm(ppo.PPOConfig, ppo.start, ppo.train),
-    "reinforce": Algorithm(reinforce.REINFORCEConfig, reinforce.start, reinforce.train),
-    "reinforce++": Algorithm(reinforce.REINFORCEPlusPlusConfig, reinforce.start, reinforce.train),
-}
 
 
 @dataclass(frozen=True)
@@ -187,21 +155,26 @@ class Training:
     def restore(self) -> None:
         """Continue from the latest checkpoint; without one, save the first."""
         saved = self.folder.restore(self.policy)
+        ranks.wait()  # until all have read
         if saved is None:
             self.save()
             return
         algorithm, envs = saved
         self.state.load_state_dict(algorithm)
         self.envs.load_state_dict(envs)
-        self.folder.forget_after(self.state.step)
+        if ranks.rank() == 0:
+            self.folder.forget_after(self.state.step)
 
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, on rank 0."""
         states = self.state.state_dict(), self.envs.state_dict()
-        self.folder.checkpoint(self.policy, *states, keep=self.config.keep_checkpoints)
+        if ranks.rank() == 0:
+            self.folder.checkpoint(self.policy, *states, keep=self.config.keep_checkpoints)
 
     def steps(self) -> Generator[dict[str, float]]:
         """Train, record each step, and yield its metrics; close the iterator to stop and save.
+
+        All ranks yield the same metrics, but times; rank 0 records them.
 
         Raises:
             FloatingPointError: If a reward, the loss or its gradient is not finite.
@@ -209,8 +182,7 @@ class Training:
             MemoryError: If the memory runs out. After each of these the last checkpoint is whole, and
                 the run continues from it.
         """
-        logs = str(self.folder.path / "tensorboard")
-        with closing(SummaryWriter(logs, purge_step=self.state.step + 1)) as writer:
+        with self.writer() as writer:
             began = time.perf_counter()
             try:
                 for metrics in self.algorithm.train(
@@ -219,9 +191,10 @@ class Training:
                     seconds = time.perf_counter() - began
                     metrics["time/step_seconds"] = seconds
                     metrics["time/tokens_per_second"] = metrics["num_tokens"] / seconds
-                    self.record(metrics)
-                    for name, value in metrics.items():
-                        writer.add_scalar(name, value, self.state.step)
+                    if writer is not None:
+                        self.record(metrics)
+                        for name, value in metrics.items():
+                            writer.add_scalar(name, value, self.state.step)
                     if self.state.step % self.config.checkpoint_every == 0:
                         self.save()
                     yield metrics
@@ -238,6 +211,16 @@ class Training:
                     self.failed(f"{str(error).splitlines()[0]}; more `num_minibatches` may help")
                 ) from error
             self.save()
+
+    @contextmanager
+    def writer(self) -> Iterator[SummaryWriter | None]:
+        """Open the curves of TensorBoard, on rank 0."""
+        if ranks.rank() > 0:
+            yield None
+            return
+        logs = str(self.folder.path / "tensorboard")
+        with closing(SummaryWriter(logs, purge_step=self.state.step + 1)) as writer:
+            yield writer
 
     def failed(self, reason: str) -> str:
         """Say when the run failed, and from where it continues."""
@@ -260,7 +243,7 @@ class Training:
 
     def score(self, name: str, progress: Callable[[LevelScore], None]) -> dict[str, Any]:
         """Evaluate on all levels, unless the file `name` says how that came out, and write it."""
-        scores: dict[str, Any] | None = self.folder.read(name)
+        scores: dict[str, Any] | None = ranks.of_first(self.folder.read(name))
         if scores is None:
             found: list[LevelScore] = []
             for member, env_id in zip(self.members, self.config.env.split(","), strict=True):
@@ -276,12 +259,15 @@ class Training:
                     preset=self.config.preset,
                 )
             scores = as_records(found)
-            self.folder.write(name, scores)
+            if ranks.rank() == 0:
+                self.folder.write(name, scores)
         return scores
 
     def finish(self) -> Path:
         """Write the trained model, with what it was made for, and return its folder."""
         path = self.folder.path / "model"
+        if ranks.rank() > 0:
+            return path
         self.policy.export(path)
         card = {"envs": self.config.env.split(","), "preset": self.members[0].preset_name}
         self.folder.write("model/edgewise.json", {**made_for(self.config.agent), **card})
@@ -295,7 +281,7 @@ def make_policy(config: TrainConfig) -> TransformersPolicy:
         ImportError: If adapters are asked for and peft is not installed.
         ValueError: If there is no such model, or its adapters are refused.
     """
-    policy = load_policy(config.agent, config.dtype, config.device)
+    policy = load_policy(config.agent, config.dtype, ranks.device(config.device))
     if config.lora_rank is not None:
         alpha = 2 * config.lora_rank if config.lora_alpha is None else config.lora_alpha
         adapters = Adapters(config.lora_rank, alpha, config.lora_targets)
@@ -305,12 +291,19 @@ def make_policy(config: TrainConfig) -> TransformersPolicy:
 
 
 def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curriculum:
-    """Return the training environments, framed for the model, under the curriculum.
+    """Return this rank's training environments, framed for the model, under the curriculum.
 
     Raises:
-        ValueError: If the environment refuses its arguments, or there is no such curriculum.
+        ValueError: If the environment refuses its arguments, there is no such curriculum, or the
+            problems cannot be shared out among the ranks.
     """
     assert config.num_problems and config.group_size and config.num_steps
+    num_ranks = ranks.num_ranks()
+    if config.num_problems % num_ranks:
+        raise ValueError(
+            f"`num_problems` must be a multiple of {num_ranks}, the number of processes, "
+            f"got {config.num_problems}"
+        )
     rule = make_rule(config.curriculum, config.num_steps)
     ids = config.env.split(",")
     for env_id in ids:
@@ -320,12 +313,13 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
         options = {"envs": [{"id": env_id, **options} for env_id in ids]}
     envs: Envs = gym.make_vec(
         ids[0] if len(ids) == 1 else "Mixture-v0",
-        num_envs=config.num_problems * config.group_size,
+        num_envs=config.num_problems // num_ranks * config.group_size,
         group_size=config.group_size,
         **options,
     )
     framed = vector.PromptFormat(envs, render=policy.render)
-    return vector.with_rule(framed, rule, config.pool_size)
+    gather = ranks.gather if num_ranks > 1 else None
+    return vector.with_rule(framed, rule, config.pool_size, ranks.rank(), gather)
 
 
 def arm_names(config: TrainConfig, arms: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -392,13 +386,15 @@ def begin(config: TrainConfig) -> Training:
         ValueError: If any part of `config` is refused, or the folder exists.
     """
     config = complete(config)
-    config = replace(config, output=config.output or default_output(config))
-    assert config.output is not None
+    output = ranks.of_first(config.output or default_output(config))
+    config = replace(config, output=output)
     policy = make_policy(config)
     envs = make_envs(config, policy)
     record = {**to_record(config), "arms": arm_names(config, envs.base.arms)}
-    folder = RunFolder.create(config.output, record)
-    return Training(config, folder, policy)
+    if ranks.rank() == 0:
+        RunFolder.create(output, record)
+    ranks.wait()
+    return Training(config, RunFolder.open(output), policy)
 
 
 def resume(path: Path) -> Training:
