@@ -99,6 +99,16 @@ class Display:
         )
 
 
+def arm_names(ids: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what each arm is called: "level 2", or "Zebra-v0 level 2" among several tasks."""
+    names = []
+    for arm in arms:
+        place = f"{ids[arm['env']]} " if "env" in arm else ""
+        rest = {key: value for key, value in arm.items() if key != "env"}
+        names.append(place + " ".join(f"{key} {value}" for key, value in rest.items()))
+    return names
+
+
 def row(values: Sequence[float | None]) -> str:
     """Return the values to two decimals, a dash for one that is not known yet."""
     return "/".join("-" if value is None else f"{value:.2f}" for value in values)

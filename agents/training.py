@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents import ranks
 from edgewise.agents.algorithms import ALGORITHMS, Algorithm
+from edgewise.agents.display import arm_names
 from edgewise.agents.evaluation import EvaluationPlan, LevelScore, as_records, evaluate
 from edgewise.agents.lora import Adapters, LoRAPolicy
 from edgewise.agents.models import Precision, load_policy, made_for
@@ -322,17 +323,6 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
     return vector.with_rule(framed, rule, config.pool_size, ranks.rank(), gather)
 
 
-def arm_names(config: TrainConfig, arms: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what each arm is called: "level 2", or "Zebra-v0 level 2" among several tasks."""
-    ids = config.env.split(",")
-    names = []
-    for arm in arms:
-        place = f"{ids[arm['env']]} " if "env" in arm else ""
-        rest = {key: value for key, value in arm.items() if key != "env"}
-        names.append(place + " ".join(f"{key} {value}" for key, value in rest.items()))
-    return names
-
-
 def algorithm_of(config: TrainConfig) -> Algorithm:
     """Return the algorithm that the command line names, without its arguments."""
     return ALGORITHMS[config.algorithm.split(":")[0]]
@@ -390,7 +380,7 @@ def begin(config: TrainConfig) -> Training:
     config = replace(config, output=output)
     policy = make_policy(config)
     envs = make_envs(config, policy)
-    record = {**to_record(config), "arms": arm_names(config, envs.base.arms)}
+    record = {**to_record(config), "arms": arm_names(config.env.split(","), envs.base.arms)}
     if ranks.rank() == 0:
         RunFolder.create(output, record)
     ranks.wait()

@@ -31,6 +31,9 @@ RUNS = {
     "ppo": {"algorithm": "ppo:num_minibatches=2"},
     "reinforce": {"algorithm": "reinforce++:kl_coef=0.01"},
 }
+QUICK = ["plain", "filter"]
+SLOW = [name for name in RUNS if name not in QUICK]
+EACH = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 PLAN = EvaluationPlan(num_problems=4, num_samples=2, k=4, num_pass_k=2)
 
 
@@ -71,33 +74,40 @@ def play(model):
     }
 
 
-def work(rank, port, model, folder):
-    """Do everything as one of two ranks; in a process of its own."""
+def quick(model, folder):
+    for name in QUICK:
+        train(model, folder / name, **RUNS[name])
+    with closing(begin(config(model, folder / "resumed")).steps()) as steps:
+        next(steps)
+    training = resume(folder / "resumed")
+    list(training.steps())
+    note(folder / "resumed", training)
+    with pytest.raises(ValueError, match="`num_problems` must be a multiple of 2, the number"):
+        begin(config(model, folder / "odd", num_problems=3))
+
+
+def slow(model, folder):
+    for name in SLOW:
+        train(model, folder / name, **RUNS[name])
+    begin(config(model, folder / "scored")).score("before.json", lambda score: None)
+    (folder / f"played-{ranks.rank()}.json").write_text(json.dumps(play(model)))
+
+
+def work(rank, port, what, model, folder):
+    """Do what is asked as one of two ranks; in a process of its own."""
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     with ranks.joined():
-        for name, changes in RUNS.items():
-            train(model, folder / name, **changes)
-        with closing(begin(config(model, folder / "resumed")).steps()) as steps:
-            next(steps)
-        training = resume(folder / "resumed")
-        list(training.steps())
-        note(folder / "resumed", training)
-        training.score("after.json", lambda score: None)
-        (folder / f"played-{rank}.json").write_text(json.dumps(play(model)))
-        with pytest.raises(ValueError, match="`num_problems` must be a multiple of 2, the number"):
-            begin(config(model, folder / "odd", num_problems=3))
+        what(model, folder)
 
 
-@pytest.fixture(scope="module")
-def two(tiny_model, tmp_path_factory):
-    """The folder in which two ranks have done everything."""
-    folder = tmp_path_factory.mktemp("two")
+def both(what, model, folder):
+    """Let two ranks do `what`, and return the folder."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     context = multiprocessing.get_context("forkserver")
     processes = [
-        context.Process(target=work, args=(rank, port, tiny_model, folder)) for rank in range(2)
+        context.Process(target=work, args=(rank, port, what, model, folder)) for rank in range(2)
     ]
     for process in processes:
         process.start()
@@ -105,6 +115,23 @@ def two(tiny_model, tmp_path_factory):
         process.join()
     assert [process.exitcode for process in processes] == [0, 0]
     return folder
+
+
+@pytest.fixture(scope="module")
+def two(tiny_model, tmp_path_factory):
+    return both(quick, tiny_model, tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture(scope="module")
+def two_more(tiny_model, tmp_path_factory):
+    return both(slow, tiny_model, tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture
+def done(request):
+    """The folder of the run of two ranks of that name."""
+    name = request.getfixturevalue("name")
+    return request.getfixturevalue("two" if name in QUICK else "two_more") / name
 
 
 def lines(path, name):
@@ -119,28 +146,28 @@ def read(path):
     return json.loads(path.read_text())
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_two_processes_train_as_one(tiny_model, tmp_path, two, name):
+@pytest.mark.parametrize("name", EACH)
+def test_two_processes_train_as_one(tiny_model, tmp_path, done, name):
     train(tiny_model, tmp_path / "one", **RUNS[name])
     for mine, theirs in zip(
-        lines(tmp_path / "one", "metrics.jsonl"), lines(two / name, "metrics.jsonl"), strict=True
+        lines(tmp_path / "one", "metrics.jsonl"), lines(done, "metrics.jsonl"), strict=True
     ):
         assert without_times(mine) == pytest.approx(without_times(theirs), rel=1e-4, abs=1e-6)
-    groups = [lines(path, "groups.jsonl") for path in (tmp_path / "one", two / name)]
+    groups = [lines(path, "groups.jsonl") for path in (tmp_path / "one", done)]
     assert [g["problem"] for g in groups[0]] == [g["problem"] for g in groups[1]]
     assert [g["rewards"] for g in groups[0]] == [g["rewards"] for g in groups[1]]
-    one, both = (
+    one, two = (
         load_file(path / "checkpoints" / "3" / "model" / "model.safetensors")
-        for path in (tmp_path / "one", two / name)
+        for path in (tmp_path / "one", done)
     )
-    torch.testing.assert_close(one, both, rtol=0, atol=1e-6)
+    torch.testing.assert_close(one, two, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_both_ranks_come_to_the_same(two, name):
-    first, second = (read(two / name / f"envs-{rank}.json") for rank in range(2))
+@pytest.mark.parametrize("name", EACH)
+def test_both_ranks_come_to_the_same(done, name):
+    first, second = (read(done / f"envs-{rank}.json") for rank in range(2))
     assert first == second
-    assert read(two / name / "weights-0.json") == read(two / name / "weights-1.json")
+    assert read(done / "weights-0.json") == read(done / "weights-1.json")
 
 
 def test_groups_were_drawn_again_until_no_rank_had_a_rejected_one(two):
@@ -154,15 +181,16 @@ def test_a_run_continues_bit_for_bit_under_two_processes(two):
     assert read(two / "plain" / "weights-0.json") == read(two / "resumed" / "weights-0.json")
 
 
-def test_two_processes_score_as_one(tiny_model, tmp_path, two):
+@pytest.mark.slow
+def test_two_processes_score_as_one(tiny_model, tmp_path, two_more):
     training = begin(config(tiny_model, tmp_path / "one"))
-    list(training.steps())
-    one, both = training.score("after.json", lambda score: None), read(two / "resumed/after.json")
-    assert one == both
+    one = training.score("before.json", lambda score: None)
+    assert one == read(two_more / "scored" / "before.json")
 
 
-def test_several_turns_are_those_of_one_process(tiny_model, two):
-    played = [read(two / f"played-{rank}.json") for rank in range(2)]
+@pytest.mark.slow
+def test_several_turns_are_those_of_one_process(tiny_model, two_more):
+    played = [read(two_more / f"played-{rank}.json") for rank in range(2)]
     assert played[0] == played[1] == play(tiny_model)
 
 
@@ -175,19 +203,14 @@ def test_without_other_processes_nothing_is_exchanged():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["torch.distributed.run", "accelerate.commands.launch"])
-def test_the_command_line_runs_under_launchers(tiny_model, tmp_path, launcher):
+def test_the_command_line_runs_under_torchrun(tiny_model, tmp_path):
     flags = f"--agent hf:{tiny_model} --output {tmp_path / 'run'} --preset sec --no-evaluate"
     size = "--num-steps 2 --num-problems 4 --max-tokens 12"
-    command = {
-        "torch.distributed.run": ["--nproc_per_node", "2", "-m"],
-        "accelerate.commands.launch": ["--multi_gpu", "--num_processes", "2", "-m"],
-    }[launcher]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
     ran = subprocess.run(
-        [sys.executable, "-m", launcher, *command, "edgewise", "train", *f"{flags} {size}".split()],
+        [*launcher, "--master_port", "0", "-m", "edgewise", "train", *f"{flags} {size}".split()],
         capture_output=True,
         text=True,
-        cwd=tmp_path,
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("step 2/2") == 1  # one of the two speaks
