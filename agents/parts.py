@@ -72,7 +72,7 @@ class Parts:
         self.size = size // 2
         warnings.warn(
             f"out of memory with {size} completions at once, now {self.size}: {reason}",
-            ResourceWarning,
+            RuntimeWarning,
             stacklevel=2,
         )
 

@@ -260,7 +260,7 @@ def test_less_is_sampled_at_once_when_the_memory_runs_out(tiny_model):
     roomy, cramped = TransformersPolicy.load(tiny_model), Cramped.load(tiny_model)
     generators = [torch.Generator().manual_seed(0) for _ in range(2)]
     expected = roomy.generate(prompts, sampling, generators[0])
-    with pytest.warns(ResourceWarning, match="completions at once, now") as told:
+    with pytest.warns(RuntimeWarning, match="completions at once, now") as told:
         found = cramped.generate(prompts, sampling, generators[1])
     assert [str(warning.message).split(": ")[0] for warning in told] == [
         "out of memory with 32 completions at once, now 16",
@@ -277,7 +277,7 @@ def test_too_little_memory_for_one_completion_is_told(tiny_model):
     policy = Cramped.load(tiny_model)
     policy.room = 0
     with (
-        pytest.warns(ResourceWarning, match="out of memory with 2 completions at once, now 1"),
+        pytest.warns(RuntimeWarning, match="out of memory with 2 completions at once, now 1"),
         pytest.raises(MemoryError, match="for one completion: CUDA out of memory"),
     ):
         policy.generate(["1", "2"], Sampling(), torch.Generator())

@@ -208,7 +208,7 @@ def test_the_command_line_runs_under_torchrun(tiny_model, tmp_path):
     size = "--num-steps 2 --num-problems 4 --max-tokens 12"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
     ran = subprocess.run(
-        [*launcher, "--master_port", "0", "-m", "edgewise", "train", *f"{flags} {size}".split()],
+        [*launcher, "--standalone", "-m", "edgewise", "train", *f"{flags} {size}".split()],
         capture_output=True,
         text=True,
     )
