@@ -7,11 +7,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents.policy import Policy
 
@@ -89,6 +91,18 @@ class RunFolder:
         """Add lines to a JSON-lines file."""
         with (self.path / name).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(record) + "\n" for record in records)
+
+    @contextmanager
+    def curves(self, step: int) -> Iterator[SummaryWriter]:
+        """Open the curves of TensorBoard, to go on after `step`."""
+        writer = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
+        try:
+            yield writer
+        except BaseException:
+            with suppress(OSError):  # a disk that is full is told already
+                writer.close()
+            raise
+        writer.close()
 
     def forget_after(self, step: int) -> None:
         """Drop the lines of later steps, and one that was cut off in the middle."""

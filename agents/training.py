@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import gymnasium as gym
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents import ranks
 from edgewise.agents.algorithms import ALGORITHMS, Algorithm
@@ -183,7 +182,8 @@ class Training:
             MemoryError: If the memory runs out. After each of these the last checkpoint is whole, and
                 the run continues from it.
         """
-        with self.writer() as writer:
+        first = ranks.rank() == 0
+        with self.folder.curves(self.state.step) if first else nullcontext() as writer:
             began = time.perf_counter()
             try:
                 for metrics in self.algorithm.train(
@@ -212,16 +212,6 @@ class Training:
                     self.failed(f"{str(error).splitlines()[0]}; more `num_minibatches` may help")
                 ) from error
             self.save()
-
-    @contextmanager
-    def writer(self) -> Iterator[SummaryWriter | None]:
-        """Open the curves of TensorBoard, on rank 0."""
-        if ranks.rank() > 0:
-            yield None
-            return
-        logs = str(self.folder.path / "tensorboard")
-        with closing(SummaryWriter(logs, purge_step=self.state.step + 1)) as writer:
-            yield writer
 
     def failed(self, reason: str) -> str:
         """Say when the run failed, and from where it continues."""

@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import contextmanager
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -172,6 +173,7 @@ def test_a_disk_that_is_full_leaves_the_last_checkpoint(tiny_model, tmp_path, wh
     assert recorded(path) == whole
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # TensorBoard's
 def test_lines_that_do_not_fit_the_disk_are_written_again(tiny_model, tmp_path, whole):
     path = tmp_path / "run"
     steps = begin(config(tiny_model, path)).steps()
@@ -334,15 +336,19 @@ class Reversed(Task[int]):
         return str(problem)[::-1]
 
 
-register("Reversed-v0", f"{__name__}:Reversed")
+@pytest.fixture
+def reversed_env():
+    register("Reversed-v0", f"{__name__}:Reversed")
+    yield "Reversed-v0"
+    del gym.registry["Reversed-v0"]
 
 
-def test_training_goes_on_when_a_verifier_is_killed(tiny_model, tmp_path):
+def test_training_goes_on_when_a_verifier_is_killed(tiny_model, tmp_path, reversed_env):
     records = []
     for name in ("whole", "killed"):
         with Pool("textwrap:dedent", num_workers=1) as pool:
             Reversed.pool = pool
-            flags = {"env": "Reversed-v0", "preset": "toy", "num_steps": 4}
+            flags = {"env": reversed_env, "preset": "toy", "num_steps": 4}
             for metrics in begin(config(tiny_model, tmp_path / name, **flags)).steps():
                 if name == "killed" and metrics["step"] == 2:
                     [worker] = pool.pids
