@@ -142,7 +142,7 @@ def sample(
             completions.mask.sum(dim=1).view(-1, num_samples),
         )
         for name, column in zip(KEYS, columns, strict=True):
-            found[name].append(column.double().numpy())
+            found[name].append(column.double().cpu().numpy())
     empty = np.zeros((0, num_samples))
     return {name: np.concatenate([empty, *arrays]) for name, arrays in found.items()}
 

@@ -5,12 +5,14 @@ Shapes: B completions, T tokens of a row, prompt included.
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from edgewise.agents import ranks
 from edgewise.agents.policy import Completions, Policy
 
 LossMean = Literal["token", "sequence", "constant"]
@@ -81,10 +83,19 @@ def penalize(
     return kl_coef * divergence, {"kl": mean.item()}
 
 
+def of_share(share: float, whole: Tensor, own: Tensor) -> float:
+    """Return what a `share` among the tokens of this rank, `own`, is among those of all, `whole`.
+
+    Both are weights, positive on tokens that count; the sum over ranks is the share among all.
+    """
+    return share * ((own > 0).sum() / (whole > 0).sum()).item()
+
+
 def descend(loss: Tensor, optimizer: Optimizer, max_grad_norm: float) -> dict[str, float]:
     """Take one step down `loss`, whose gradient is cut to `max_grad_norm`; return both numbers.
 
-    A loss of no completion has the gradient 0, and the moments of `optimizer` decay.
+    A loss of no completion has the gradient 0, and the moments of `optimizer` decay. With ranks the
+    loss, and so its gradient, is the sum of theirs.
 
     Raises:
         FloatingPointError: If the loss or its gradient is not finite; then nothing has changed.
@@ -96,12 +107,13 @@ def descend(loss: Tensor, optimizer: Optimizer, max_grad_norm: float) -> dict[st
     else:
         for weight in parameters:
             weight.grad = torch.zeros_like(weight)
+    ranks.add_gradients(parameters)
     norm = torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
-    metrics = {"loss": loss.item(), "grad_norm": norm.item()}
-    if not torch.isfinite(loss + norm):
+    metrics = {"loss": ranks.total(loss.item()), "grad_norm": norm.item()}
+    if not all(map(isfinite, metrics.values())):
         optimizer.zero_grad()
         raise FloatingPointError(
-            f"`loss` must be finite, got {loss.item()} with a gradient of norm {norm.item()}; "
+            f"`loss` must be finite, got {metrics['loss']} with a gradient of norm {norm.item()}; "
             "a smaller `learning_rate` may help"
         )
     optimizer.step()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import torch
 
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.errors import unknown
 
+Precision = Literal["float32", "bfloat16"]
 SEEDLINGS = Path(str(files("edgewise.agents") / "seedlings"))
 
 
@@ -31,9 +34,11 @@ def model_path(agent: str) -> str:
     return str(SEEDLINGS / name)
 
 
-def load_policy(agent: str) -> TransformersPolicy:
-    """Return the policy that `agent` names."""
-    return TransformersPolicy.load(model_path(agent))
+def load_policy(
+    agent: str, dtype: Precision = "float32", device: torch.device | str = "cpu"
+) -> TransformersPolicy:
+    """Return the policy that `agent` names, with weights of `dtype`, on `device`."""
+    return TransformersPolicy.load(model_path(agent), getattr(torch, dtype), device)
 
 
 def made_for(agent: str) -> dict[str, Any]:

@@ -40,18 +40,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
 
 from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
-from edgewise.agents.losses import LossMean, descend, penalize, sequence_mean, token_weights, whiten
+from edgewise.agents.losses import (
+    LossMean,
+    descend,
+    of_share,
+    penalize,
+    sequence_mean,
+    token_weights,
+    whiten,
+)
+from edgewise.agents.optimizer import MasterAdamW
 from edgewise.agents.policy import Completions, Policy, Sampling
+from edgewise.agents.ranks import share, totals
 from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.wrappers.vector import teach
 
@@ -88,7 +96,7 @@ class PPOConfig:
 class State:
     """What `train` changes beside the policy."""
 
-    optimizer: AdamW
+    optimizer: MasterAdamW
     generator: torch.Generator
     reference: Policy | None  # the policy at the start, if the reward needs it
     value_head: nn.Module  # of the policy
@@ -133,8 +141,8 @@ def start(policy: Policy, config: PPOConfig) -> State:
         {"params": list(policy.parameters()), "lr": config.learning_rate},
         {"params": list(policy.value_head.parameters()), "lr": value_learning_rate},
     ]
-    optimizer = AdamW(weights, weight_decay=0.0)
-    reference = deepcopy(policy) if config.kl_coef else None
+    optimizer = MasterAdamW(weights, config.learning_rate)
+    reference = policy.frozen() if config.kl_coef else None
     generator = torch.Generator().manual_seed(config.seed)
     return State(optimizer, generator, reference, policy.value_head)
 
@@ -221,18 +229,28 @@ def improve(
         order = torch.randperm(len(completions.mask), generator=state.generator)
         for rows in order.tensor_split(config.num_minibatches):
             loss, metrics = torch.zeros(()), dict[str, float]()
-            if len(rows):
-                batch, given = completions.select(rows), estimates.select(rows)
-                weights = token_weights(batch.mask, config.loss_mean, config.sampling.max_tokens)
-                logprobs, values = policy.logprobs_and_values(batch)  # (B / num_minibatches, T)
-                corrections = weights * correction[rows]
-                loss, metrics = clipped_loss(
-                    logprobs, batch.logprobs, given.advantages, corrections, config
+            own = share(rows)
+            if len(own):
+                mask = completions.mask[rows]
+                weights = token_weights(mask, config.loss_mean, config.sampling.max_tokens)
+                batch, given, counted = (
+                    completions.select(own),
+                    estimates.select(own),
+                    share(weights),
                 )
-                value_loss = clipped_value_loss(values, given, weights, config)
+                logprobs, values = policy.logprobs_and_values(batch)  # (B / num_minibatches, T)
+                corrected_weights = counted * correction[own]
+                loss, metrics = clipped_loss(
+                    logprobs, batch.logprobs, given.advantages, corrected_weights, config
+                )
+                metrics = {"clip_ratio": of_share(metrics["clip_ratio"], weights, counted)}
+                value_loss = clipped_value_loss(values, given, counted, config)
                 metrics |= {"policy_loss": loss.item(), "value_loss": value_loss.item()}
                 loss = loss + config.value_coef * value_loss
-            metrics |= descend(loss, state.optimizer, config.max_grad_norm)
+            metrics = {
+                **totals(metrics),
+                **descend(loss, state.optimizer, config.max_grad_norm),
+            }
             for name, value in metrics.items():
                 sums[name] += value / (config.num_epochs * config.num_minibatches)
     return dict(sums)

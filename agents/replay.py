@@ -24,7 +24,8 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from edgewise.agents.run_folder import RunFolder
-from edgewise.agents.training import TrainConfig, base_envs, from_record
+from edgewise.agents.train_config import TrainConfig, from_record
+from edgewise.agents.training import base_envs
 from edgewise.wrappers.lesson import ArmLesson
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.problem_rule import ProblemRule

@@ -33,18 +33,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW
 
 from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
-from edgewise.agents.losses import descend, penalize, token_weights
+from edgewise.agents.losses import descend, of_share, penalize, token_weights
+from edgewise.agents.optimizer import MasterAdamW
 from edgewise.agents.policy import Completions, Policy, Sampling
+from edgewise.agents.ranks import share, totals
 from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.wrappers.vector import teach
 
@@ -76,7 +76,7 @@ class RLOOConfig:
 class State:
     """What `train` changes beside the policy."""
 
-    optimizer: AdamW
+    optimizer: MasterAdamW
     generator: torch.Generator
     reference: Policy | None  # the policy at the start, if the loss needs it
     step: int = 0  # steps done
@@ -100,8 +100,8 @@ class State:
 
 def start(policy: Policy, config: RLOOConfig) -> State:
     """Return the state of a run that has done no step."""
-    optimizer = AdamW(policy.parameters(), lr=config.learning_rate, weight_decay=0.0)
-    reference = deepcopy(policy) if config.kl_coef else None
+    optimizer = MasterAdamW([{"params": policy.parameters()}], config.learning_rate)
+    reference = policy.frozen() if config.kl_coef else None
     return State(optimizer, torch.Generator().manual_seed(config.seed), reference)
 
 
@@ -151,12 +151,19 @@ def improve(
             weights = token_weights(mask, config.ratio, config.sampling.max_tokens)
             weights = weights * correction[rows]
             loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
-            if used[rows].any():
-                batch, weights = completions.select(rows[used[rows]]), weights[used[rows]]
+            own = share(rows[used[rows]])
+            if len(own):
+                batch, counted = completions.select(own), share(weights[used[rows]])
                 logprobs = policy.logprobs(batch)  # (at most B / num_minibatches, T)
-                given = advantages[rows[used[rows]]].to(logprobs.device)
-                loss, metrics = clipped_loss(logprobs, batch.logprobs, given, weights, config)
-            metrics |= descend(loss, state.optimizer, config.max_grad_norm)
+                given = advantages[own].to(logprobs.device)
+                loss, metrics = clipped_loss(logprobs, batch.logprobs, given, counted, config)
+                metrics = {
+                    "clip_ratio": of_share(metrics["clip_ratio"], weights[used[rows]], counted)
+                }
+            metrics = {
+                **totals(metrics),
+                **descend(loss, state.optimizer, config.max_grad_norm),
+            }
             for name, value in metrics.items():
                 sums[name] += value / (config.num_epochs * config.num_minibatches)
     return dict(sums)

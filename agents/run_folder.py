@@ -7,12 +7,17 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents.policy import Policy
+
+PARTIAL = ".partial"  # the end of the name of what is not yet whole, or no longer
+LINES = ("groups.jsonl", "metrics.jsonl")
 
 
 class RunFolder:
@@ -22,7 +27,7 @@ class RunFolder:
     metrics.jsonl        one line a step
     groups.jsonl         one line for each group that the curriculum heard of in a step, by "schema"
     tensorboard/         the metrics again
-    checkpoints/<step>/  model, optimiser, generators, curriculum and environment; the latest only
+    checkpoints/<step>/  model, optimiser, generators, curriculum and environment; the last few
     before.json, after.json, report.md, report.png, model/
 
     A group is told by its problem, its arm and that arm's probability when it was drawn; by its place
@@ -47,10 +52,13 @@ class RunFolder:
             raise ValueError(
                 f"`output` must not exist, got {path}; continue it with --resume, or name another"
             )
-        (path / "checkpoints").mkdir(parents=True)
-        folder = cls(path)
-        folder.write("config.json", config)
-        return folder
+        partial = path.with_name(f"{path.name}{PARTIAL}")  # a kill leaves no folder without config
+        shutil.rmtree(partial, ignore_errors=True)
+        (partial / "checkpoints").mkdir(parents=True)
+        cls(partial).write("config.json", config)
+        os.replace(partial, path)
+        flush(path.parent)
+        return cls(path)
 
     @classmethod
     def open(cls, path: Path, argument: str = "resume") -> RunFolder:
@@ -69,9 +77,11 @@ class RunFolder:
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file, whole or not at all."""
-        partial = self.path / f"{name}.partial"
+        partial = self.path / f"{name}{PARTIAL}"
         partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        flush(partial)
         os.replace(partial, self.path / name)
+        flush((self.path / name).parent)
 
     def read(self, name: str) -> Any:
         """Return the content of a JSON file, None if it is not there."""
@@ -90,39 +100,68 @@ class RunFolder:
         with (self.path / name).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(record) + "\n" for record in records)
 
+    @contextmanager
+    def curves(self, step: int) -> Iterator[SummaryWriter]:
+        """Open the curves of TensorBoard, to go on after `step`."""
+        writer = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
+        try:
+            yield writer
+        except BaseException:
+            with suppress(OSError):  # a disk that is full is told already
+                writer.close()
+            raise
+        writer.close()
+
     def forget_after(self, step: int) -> None:
         """Drop the lines of later steps, and one that was cut off in the middle."""
-        for name in ("metrics.jsonl", "groups.jsonl"):
-            partial = self.path / f"{name}.partial"
+        for name in LINES:
+            partial = self.path / f"{name}{PARTIAL}"
             with partial.open("w", encoding="utf-8") as file:
                 for record in self.lines(name):
                     if record["step"] <= step:
                         file.write(json.dumps(record) + "\n")
             os.replace(partial, self.path / name)
 
-    def checkpoint(self, policy: Policy, algorithm: dict[str, Any], envs: dict[str, Any]) -> None:
-        """Save all that the next step depends on, then drop the checkpoint before.
+    def checkpoint(
+        self,
+        policy: Policy,
+        algorithm: dict[str, Any],
+        envs: dict[str, Any],
+        keep: int = 1,
+    ) -> None:
+        """Save all that the next step depends on, whole or not at all, unless it is saved.
+
+        What is there is on the disk itself, with the lines of all steps until now, before any older
+        checkpoint goes.
 
         Args:
             policy: Saves its own weights.
             algorithm: The `state_dict` of the algorithm: tensors, numbers and lists.
             envs: The `state_dict` of the environments: numbers and lists.
+            keep: How many of the last checkpoints stay.
+
+        Raises:
+            OSError: If it cannot be written; the checkpoints before are as they were.
         """
-        step = algorithm["step"]
-        partial, final = (
-            self.path / "checkpoints" / name for name in (f"{step}.partial", str(step))
-        )
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        policy.save(partial / "model")
-        content = io.BytesIO()  # so that a full disk is an OSError
-        torch.save(algorithm, content)
-        (partial / "algorithm.pt").write_bytes(content.getvalue())
-        (partial / "envs.json").write_text(json.dumps(envs), encoding="utf-8")
-        shutil.rmtree(final, ignore_errors=True)
-        os.replace(partial, final)
-        for other in self.checkpoints()[:-1]:
-            shutil.rmtree(other)
+        final = self.path / "checkpoints" / str(algorithm["step"])
+        for left in final.parent.glob(f"*{PARTIAL}"):
+            shutil.rmtree(left)
+        if not final.exists():
+            partial = final.with_name(f"{final.name}{PARTIAL}")
+            try:
+                fill(partial, policy, algorithm, envs)
+                for name in LINES:
+                    if (self.path / name).is_file():
+                        flush(self.path / name)
+                os.replace(partial, final)
+            except OSError:
+                shutil.rmtree(partial, ignore_errors=True)  # it may be what fills the disk
+                raise
+            flush(final.parent)
+        for old in self.checkpoints()[:-keep]:
+            dropped = old.with_name(f"{old.name}{PARTIAL}")
+            os.replace(old, dropped)
+            shutil.rmtree(dropped)
 
     def checkpoints(self) -> list[Path]:
         """Return the folders of complete checkpoints, oldest first."""
@@ -138,3 +177,26 @@ class RunFolder:
         algorithm = torch.load(found[-1] / "algorithm.pt", weights_only=True)
         envs = json.loads((found[-1] / "envs.json").read_text(encoding="utf-8"))
         return algorithm, envs
+
+
+def fill(folder: Path, policy: Policy, algorithm: dict[str, Any], envs: dict[str, Any]) -> None:
+    """Write the files of a checkpoint, and wait until they are on the disk."""
+    folder.mkdir(parents=True)
+    policy.save(folder / "model")
+    content = io.BytesIO()  # so that a full disk is an OSError
+    torch.save(algorithm, content)
+    (folder / "algorithm.pt").write_bytes(content.getvalue())
+    (folder / "envs.json").write_text(json.dumps(envs), encoding="utf-8")
+    for path in (*folder.rglob("*"), folder):
+        flush(path)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if os.name != "posix":  # folders cannot be opened, and files only to write
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Generator, Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import gymnasium as gym
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
-from edgewise.agents import grpo, ppo, reinforce, rloo
+from edgewise.agents import ranks
+from edgewise.agents.algorithms import ALGORITHMS, Algorithm
 from edgewise.agents.arms import arm_names, arm_sizes
-from edgewise.agents.evaluation import EvaluationPlan, LevelScore, as_records, evaluate
-from edgewise.agents.models import load_policy, made_for, model_path
-from edgewise.agents.policy import Policy, Sampling
-from edgewise.agents.rollout import Envs, Rollout
+from edgewise.agents.evaluation import LevelScore, as_records, evaluate
+from edgewise.agents.lora import Adapters, LoRAPolicy
+from edgewise.agents.models import load_policy, made_for
+from edgewise.agents.parts import is_out_of_memory
+from edgewise.agents.policy import Sampling
+from edgewise.agents.rollout import Envs
 from edgewise.agents.run_folder import RunFolder
+from edgewise.agents.train_config import TrainConfig, complete, default_output, from_record
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
@@ -29,131 +32,18 @@ from edgewise.wrappers.catalogue import construct
 from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rule import to_json
 
-SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_rate": 1e-6}
-
-
-class State(Protocol):
-    """What an algorithm changes beside the policy."""
-
-    step: int
-    rollout: Rollout | None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return tensors, numbers and lists."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-
-
-@dataclass(frozen=True)
-class Algorithm:
-    """What the file of an algorithm has; a config says which `min_group_size` it needs."""
-
-    config: type[Any]
-    start: Callable[[Policy, Any], State]
-    train: Callable[[Envs, Policy, Any, Any], Iterator[dict[str, float]]]
-
-
-ALGORITHMS = {
-    "grpo": Algorithm(grpo.GRPOConfig, grpo.start, grpo.train),
-    "rloo": Algorithm(rloo.RLOOConfig, rloo.start, rloo.train),
-    "ppo": Algorithm(ppo.PPOConfig, ppo.start, ppo.train),
-    "reinforce": Algorithm(reinforce.REINFORCEConfig, reinforce.start, reinforce.train),
-    "reinforce++": Algorithm(reinforce.REINFORCEPlusPlusConfig, reinforce.start, reinforce.train),
-}
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Train a language model on an environment, under a curriculum."""
-
-    env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them, or several, with commas between."""
-    curriculum: str = "sec"
-    """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
-    pool_size: int = 1000
-    """Problems that rules over problems, such as plr and mopps, choose from; at least a batch."""
-    algorithm: str = "grpo"
-    """Algorithm, with its arguments: grpo, rloo, ppo, reinforce, reinforce++, ppo:num_epochs=2 ..."""
-    agent: str = "seedling"
-    """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
-    preset: str | None = None
-    """Ladder of levels and prompts; by default the one the model was made for, else the first."""
-    levels: tuple[int, ...] | None = None
-    """Levels to train on; by default all that are not kept out of training."""
-    num_steps: int | None = None
-    """Training steps, one batch each; by default the model's own number, else 240, as in SEC."""
-    num_problems: int | None = None
-    """Problems in a batch, P; by default the model's own number, else 256, as in SEC."""
-    group_size: int | None = None
-    """Completions of each problem, G; by default the model's own number, else 8, as in SEC."""
-    learning_rate: float | None = None
-    """Learning rate of AdamW; by default the model's own, else 1e-6, as in SEC."""
-    temperature: float = 1.0
-    """Temperature at which completions are sampled."""
-    max_tokens: int | None = None
-    """Longest completion in tokens; by default the preset's."""
-    seed: int = 0
-    """Seed of problems, arms and sampled tokens."""
-    output: Path | None = None
-    """Folder of the run, which must not exist; by default a new one under runs/."""
-    resume: Path | None = None
-    """Folder of a run to continue where it stopped; other flags must be left out."""
-    checkpoint_every: int = 20
-    """Steps between checkpoints; at most so many are done again after a kill."""
-    evaluate: bool = True
-    """Whether to score every level of the test split before and after training."""
-    evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
-    """What is asked of each level."""
-    threads: int = 1
-    """Threads of torch; one is fastest for a small model on a busy machine."""
-
-    def __post_init__(self) -> None:
-        """Check what nothing else checks."""
-        counts = ("num_steps", "num_problems", "group_size", "max_tokens")
-        for name in (*counts, "checkpoint_every", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {value}")
-        if self.temperature <= 0:
-            raise ValueError(f"`temperature` must be positive, got {self.temperature}")
-
-
-def complete(config: TrainConfig) -> TrainConfig:
-    """Fill in what is left open from what the model was made for, else with the size of SEC's runs.
-
-    Raises:
-        ValueError: If the agent does not exist.
-    """
-    card = made_for(config.agent)
-    defaults = {**SEC_SIZE, **card["train"]}
-    if set(config.env.split(",")) <= set(card["envs"]):
-        defaults["preset"] = card["preset"]
-    given = {name: value for name, value in defaults.items() if getattr(config, name) is None}
-    return replace(config, **given)
-
-
-def default_output(config: TrainConfig) -> Path:
-    """Return the first free folder runs/ENV-CURRICULUM-ALGORITHM-sSEED[-N]."""
-    envs = config.env.replace("-v0", "").replace(",", "-").lower()
-    parts = (envs, config.curriculum.split(":")[0], config.algorithm.split(":")[0])
-    name = "-".join([*parts, f"s{config.seed}"])
-    names = [name, *(f"{name}-{number}" for number in range(2, 1_000))]
-    return next(path for path in map(Path("runs").joinpath, names) if not path.exists())
-
 
 class Training:
     """A run in progress: what the command line shows, and what continues after a stop."""
 
-    def __init__(self, config: TrainConfig, folder: RunFolder) -> None:
-        """Load the model, make the environments, and take up the latest checkpoint if there is one.
+    def __init__(self, config: TrainConfig, folder: RunFolder, policy: TransformersPolicy) -> None:
+        """Make the environments for `policy`, and take up the last checkpoint if there is one.
 
         Raises:
             ValueError: If any part of `config` is refused.
         """
         torch.set_num_threads(config.threads)
-        self.config, self.folder = config, folder
-        self.policy: TransformersPolicy = load_policy(config.agent)
+        self.config, self.folder, self.policy = config, folder, policy
         self.envs = make_envs(config, self.policy)
         base: Any = self.envs.unwrapped
         self.members: list[ReasoningEnv] = base.env.members
@@ -172,27 +62,35 @@ class Training:
     def restore(self) -> None:
         """Continue from the latest checkpoint; without one, save the first."""
         saved = self.folder.restore(self.policy)
+        ranks.wait()  # until all have read
         if saved is None:
             self.save()
             return
         algorithm, envs = saved
         self.state.load_state_dict(algorithm)
         self.envs.load_state_dict(envs)
-        self.folder.forget_after(self.state.step)
+        if ranks.rank() == 0:
+            self.folder.forget_after(self.state.step)
 
     def save(self) -> None:
-        """Write a checkpoint."""
-        self.folder.checkpoint(self.policy, self.state.state_dict(), self.envs.state_dict())
+        """Write a checkpoint, on rank 0."""
+        states = self.state.state_dict(), self.envs.state_dict()
+        if ranks.rank() == 0:
+            self.folder.checkpoint(self.policy, *states, keep=self.config.keep_checkpoints)
 
     def steps(self) -> Generator[dict[str, float]]:
         """Train, record each step, and yield its metrics; close the iterator to stop and save.
 
+        All ranks yield the same metrics, but times; rank 0 records them.
+
         Raises:
-            FloatingPointError: If a reward, the loss or its gradient is not finite; the latest
-                checkpoint is of a step before.
+            FloatingPointError: If a reward, the loss or its gradient is not finite.
+            OSError: If the folder cannot be written.
+            MemoryError: If the memory runs out. After each of these the last checkpoint is whole, and
+                the run continues from it.
         """
-        logs = str(self.folder.path / "tensorboard")
-        with closing(SummaryWriter(logs, purge_step=self.state.step + 1)) as writer:
+        first = ranks.rank() == 0
+        with self.folder.curves(self.state.step) if first else nullcontext() as writer:
             began = time.perf_counter()
             try:
                 for metrics in self.algorithm.train(
@@ -201,9 +99,11 @@ class Training:
                     seconds = time.perf_counter() - began
                     metrics["time/step_seconds"] = seconds
                     metrics["time/tokens_per_second"] = metrics["num_tokens"] / seconds
-                    self.record(metrics)
-                    for name, value in metrics.items():
-                        writer.add_scalar(name, value, self.state.step)
+                    groups = self.groups()
+                    if writer is not None:
+                        self.record(metrics, groups)
+                        for name, value in metrics.items():
+                            writer.add_scalar(name, value, self.state.step)
                     if self.state.step % self.config.checkpoint_every == 0:
                         self.save()
                     yield metrics
@@ -211,21 +111,39 @@ class Training:
             except GeneratorExit:  # between two steps; in the middle of one nothing is saved
                 self.save()
                 raise
-            except FloatingPointError as error:
-                kept = self.folder.checkpoints()[-1]
-                raise FloatingPointError(
-                    f"step {self.state.step + 1}: {error}; the last checkpoint is {kept}"
+            except (FloatingPointError, OSError, MemoryError) as error:
+                raise type(error)(self.failed(str(error))) from error
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise MemoryError(
+                    self.failed(f"{str(error).splitlines()[0]}; more `num_minibatches` may help")
                 ) from error
             self.save()
 
-    def record(self, metrics: Mapping[str, float]) -> None:
+    def failed(self, reason: str) -> str:
+        """Say when the run failed, and from where it continues."""
+        kept = self.folder.checkpoints()[-1]
+        return f"after step {self.state.step}: {reason}; the last checkpoint is {kept}"
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Return a record of each group that the curriculum heard of in the last step, on any rank.
+
+        Those that were kept come first, in their places.
+        """
+        own: list[dict[str, Any]] = self.envs.records()
+        for group in own:
+            group["place"] += ranks.rank() * self.envs.lesson.shape[0]
+        found = [group for part in ranks.everyones(own) for group in part]
+        return sorted(found, key=lambda group: not group["kept"])
+
+    def record(self, metrics: Mapping[str, float], groups: list[dict[str, Any]]) -> None:
         """Add the last step to the files of the run."""
         rollout = self.state.rollout
         assert rollout is not None
         tokens = rollout.completions.mask.sum(dim=1).int().view_as(rollout.rewards).tolist()
         kept = [{"num_tokens": row} for row in tokens]
         head: dict[str, Any] = {"schema": SCHEMA, "step": self.state.step}
-        groups: list[dict[str, Any]] = self.envs.records()  # those rejected at the end
         for group, more in zip(groups, kept, strict=False):
             group |= more
         self.folder.append("groups.jsonl", [head | group for group in groups])
@@ -233,7 +151,7 @@ class Training:
 
     def score(self, name: str, progress: Callable[[LevelScore], None]) -> dict[str, Any]:
         """Evaluate on all levels, unless the file `name` says how that came out, and write it."""
-        scores: dict[str, Any] | None = self.folder.read(name)
+        scores: dict[str, Any] | None = ranks.of_first(self.folder.read(name))
         if scores is None:
             found: list[LevelScore] = []
             for member, env_id in zip(self.members, self.config.env.split(","), strict=True):
@@ -249,27 +167,49 @@ class Training:
                     preset=self.config.preset,
                 )
             scores = as_records(found)
-            self.folder.write(name, scores)
+            if ranks.rank() == 0:
+                self.folder.write(name, scores)
         return scores
 
     def finish(self) -> Path:
         """Write the trained model, with what it was made for, and return its folder."""
         path = self.folder.path / "model"
-        self.policy.save(path)
+        if ranks.rank() > 0:
+            return path
+        self.policy.export(path)
         card = {"envs": self.config.env.split(","), "preset": self.members[0].preset_name}
         self.folder.write("model/edgewise.json", {**made_for(self.config.agent), **card})
         return path
 
 
-def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curriculum:
-    """Return the training environments, framed for the model, under the curriculum.
+def make_policy(config: TrainConfig) -> TransformersPolicy:
+    """Return the policy to train, as it is at the start.
 
     Raises:
-        ValueError: If the environment refuses its arguments, or there is no such curriculum.
+        ImportError: If adapters are asked for and peft is not installed.
+        ValueError: If there is no such model, or its adapters are refused.
     """
-    envs = base_envs(config)
+    policy = load_policy(config.agent, config.dtype, ranks.device(config.device))
+    if config.lora_rank is not None:
+        alpha = 2 * config.lora_rank if config.lora_alpha is None else config.lora_alpha
+        adapters = Adapters(config.lora_rank, alpha, config.lora_targets)
+        policy = LoRAPolicy(policy.model, policy.tokenizer, adapters)
+    policy.gradient_checkpointing = config.gradient_checkpointing
+    return policy
+
+
+def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curriculum:
+    """Return this rank's training environments, framed for the model, under the curriculum.
+
+    Raises:
+        ValueError: If the environment refuses its arguments, there is no such curriculum, or the
+            problems cannot be shared out among the ranks.
+    """
+    envs = base_envs(config, ranks.num_ranks())
     framed = vector.PromptFormat(envs, render=policy.render)
-    return vector.with_rule(framed, rule_for(config, envs), config.pool_size)
+    gather = ranks.gather if ranks.num_ranks() > 1 else None
+    rule = rule_for(config, envs)
+    return vector.with_rule(framed, rule, config.pool_size, ranks.rank(), gather)
 
 
 def rule_for(config: TrainConfig, envs: Envs) -> Rule | ProblemRule:
@@ -285,13 +225,18 @@ def rule_for(config: TrainConfig, envs: Envs) -> Rule | ProblemRule:
     return rule
 
 
-def base_envs(config: TrainConfig) -> Envs:
-    """Return the training environments as they are without a model and a curriculum.
+def base_envs(config: TrainConfig, num_ranks: int = 1) -> Envs:
+    """Return one rank's training environments as they are without a model and a curriculum.
 
     Raises:
-        ValueError: If the environment refuses its arguments.
+        ValueError: If the environment refuses its arguments, or the problems cannot be shared out.
     """
     assert config.num_problems and config.group_size
+    if config.num_problems % num_ranks:
+        raise ValueError(
+            f"`num_problems` must be a multiple of {num_ranks}, the number of processes, "
+            f"got {config.num_problems}"
+        )
     ids = config.env.split(",")
     for env_id in ids:
         check_id(env_id)
@@ -300,7 +245,7 @@ def base_envs(config: TrainConfig) -> Envs:
         options = {"envs": [{"id": env_id, **options} for env_id in ids]}
     envs: Envs = gym.make_vec(
         ids[0] if len(ids) == 1 else "Mixture-v0",
-        num_envs=config.num_problems * config.group_size,
+        num_envs=config.num_problems // num_ranks * config.group_size,
         group_size=config.group_size,
         **options,
     )
@@ -348,14 +293,6 @@ def to_record(config: TrainConfig, envs: Envs) -> dict[str, Any]:
     return {**record, **details, "hyperparameters": asdict(hyperparameters)}
 
 
-def from_record(record: Mapping[str, Any]) -> TrainConfig:
-    """Return the config of a run that has begun."""
-    kept = {name: record[name] for name in TrainConfig.__dataclass_fields__}
-    plan = EvaluationPlan(**kept.pop("evaluation"))
-    levels = None if kept["levels"] is None else tuple(kept["levels"])
-    return TrainConfig(**{**kept, "evaluation": plan, "levels": levels})
-
-
 def begin(config: TrainConfig) -> Training:
     """Start a new run; its folder is made only after everything else was accepted.
 
@@ -363,12 +300,14 @@ def begin(config: TrainConfig) -> Training:
         ValueError: If any part of `config` is refused, or the folder exists.
     """
     config = complete(config)
-    config = replace(config, output=config.output or default_output(config))
-    assert config.output is not None
-    model_path(config.agent)
-    envs = make_envs(config, load_policy(config.agent))
-    folder = RunFolder.create(config.output, to_record(config, envs))
-    return Training(config, folder)
+    output = ranks.of_first(config.output or default_output(config))
+    config = replace(config, output=output)
+    policy = make_policy(config)
+    envs = make_envs(config, policy)
+    if ranks.rank() == 0:
+        RunFolder.create(output, to_record(config, envs))
+    ranks.wait()
+    return Training(config, RunFolder.open(output), policy)
 
 
 def resume(path: Path) -> Training:
@@ -378,4 +317,5 @@ def resume(path: Path) -> Training:
         ValueError: If there is none.
     """
     folder = RunFolder.open(path)
-    return Training(from_record(folder.read("config.json")), folder)
+    config = from_record(folder.read("config.json"))
+    return Training(config, folder, make_policy(config))

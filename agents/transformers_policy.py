@@ -6,6 +6,7 @@ Shapes: B completions, T tokens of a row, prompt included, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from safetensors import SafetensorError
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.utils import skip_init
+from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from edgewise.agents.fast_decode import FastDecoder
 from edgewise.agents.fast_network import Network, recognises
 from edgewise.agents.fast_read import read_states
-from edgewise.agents.policy import Completions, Sampling
+from edgewise.agents.parts import Parts
+from edgewise.agents.policy import Completions, Policy, Sampling, append
+from edgewise.agents.token_choice import choose, closed, score
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on
 ROWS = 64  # that are scored at once
@@ -33,6 +37,8 @@ class TransformersPolicy:
     All log-probabilities are the model's own, before temperature and top-p, so those of `generate`
     are those of `logprobs`.
     """
+
+    gradient_checkpointing = False  # whether a pass is computed again for its gradient, not kept
 
     def __init__(
         self,
@@ -60,14 +66,20 @@ class TransformersPolicy:
         if not known:
             raise ValueError("`tokenizer` must have an end-of-sequence token, got none")
         self.value_head = value_head(model)
+        self.parts = Parts()
         self.ends = torch.tensor(sorted(known), device=model.device)
         self.padding: int = tokenizer.pad_token_id
         if tokenizer.pad_token_id is None:
             self.padding = min(known)
 
     @classmethod
-    def load(cls, path: str | Path, dtype: torch.dtype = torch.float32) -> TransformersPolicy:
-        """Load a folder or the model of a hub id, with weights of `dtype`.
+    def load(
+        cls,
+        path: str | Path,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> TransformersPolicy:
+        """Load a folder or the model of a hub id, with weights of `dtype`, on `device`.
 
         Raises:
             ValueError: If there is no causal language model.
@@ -81,7 +93,7 @@ class TransformersPolicy:
                 f"`model` must be a folder or hub id of a causal language model, "
                 f"got {str(path)!r}: {reason}"
             ) from error
-        return cls(model.to(dtype), tokenizer)
+        return cls(model.to(device, dtype), tokenizer)
 
     def save(self, folder: str | Path) -> None:
         """Write model and tokenizer to `folder`, for `load`, without the value head.
@@ -98,6 +110,14 @@ class TransformersPolicy:
     def restore(self, folder: str | Path) -> None:
         """Take up the weights that `save` wrote to `folder`."""
         self.load_state_dict(type(self).load(folder).state_dict())
+
+    def export(self, folder: str | Path) -> None:
+        """Write the trained model, for `load`."""
+        self.save(folder)
+
+    def frozen(self) -> Policy:
+        """Return the policy as it is now, however this one is trained."""
+        return deepcopy(self)
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> str:
         """Return a chat in the model's own markup; the last message, if its own, is continued."""
@@ -132,7 +152,7 @@ class TransformersPolicy:
         nothing = torch.zeros(tokens.shape, device=tokens.device)
         ended = torch.zeros(len(prompts), dtype=torch.bool)
         start = Completions([""] * len(prompts), tokens, attention, nothing, nothing, ended)
-        return self.sample(start, torch.arange(len(prompts)), sampling, generator)
+        return self.take_turn(start, torch.arange(len(prompts)), sampling, generator)
 
     def extend(
         self,
@@ -145,7 +165,17 @@ class TransformersPolicy:
         tokens, attention = self.encode(observations, special=False)
         start = append(completions, tokens, attention)
         rows = [row for row, observation in enumerate(observations) if observation]
-        return self.sample(start, torch.tensor(rows), sampling, generator) if rows else completions
+        if not rows:
+            return completions
+        return self.take_turn(start, torch.tensor(rows), sampling, generator)
+
+    def take_turn(
+        self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
+    ) -> Completions:
+        """Append a turn to `rows` of `start`, in parts; every rank returns those of all."""
+        return self.parts.sample(
+            lambda part: self.sample(start, part, sampling, generator), start, rows, generator
+        )
 
     def logprobs(self, completions: Completions) -> Tensor:
         """Return the log-probability of each sampled token, (B, T), with gradient; 0.0 elsewhere."""
@@ -162,9 +192,12 @@ class TransformersPolicy:
     def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
         """Return log-probabilities and values, both (B, T), the latter 0.0 unless `valued`.
 
-        Rows of like length are computed together, and equal prompts once for all of these.
+        Rows of like length are computed together, and equal prompts once for all of these. With
+        gradient checkpointing only the results are kept, and each part is computed again when its
+        gradient is.
         """
-        if self.fast and self.model.dtype == torch.float32 and recognises(self.model):
+        fast = self.fast and not self.gradient_checkpointing
+        if fast and self.model.dtype == torch.float32 and recognises(self.model):
             return self.fast_read(completions, valued)
         length = completions.tokens.shape[1]
         columns = torch.arange(length, device=completions.mask.device)
@@ -175,10 +208,14 @@ class TransformersPolicy:
         for rows in order.split(ROWS):
             end = int(ends[rows].max())
             tokens, attention = completions.tokens[rows, :end], completions.attention[rows, :end]
-            for part, found in zip(
-                parts, self.read_after(first, tokens, attention, valued), strict=True
-            ):
-                part.append(pad(found, (first, length - end)))
+            asked = (first, tokens, attention, valued)
+            found = (
+                checkpoint(self.read_after, *asked, use_reentrant=False, preserve_rng_state=False)
+                if self.gradient_checkpointing
+                else self.read_after(*asked)
+            )
+            for part, numbers in zip(parts, found, strict=True):
+                part.append(pad(numbers, (first, length - end)))
         back = order.argsort()
         logprobs, values = (torch.cat(part)[back] * completions.mask for part in parts)
         return logprobs, values
@@ -348,13 +385,6 @@ class PlainDecoder:
         self.seen = self.seen[rows]
 
 
-def closed(live: Tensor) -> Tensor:
-    """Return the indices of `live` rows, (B,), the last of them where the first ended."""
-    rows = torch.arange(int(live.sum()))
-    rows[~live[: len(rows)]] = live[len(rows) :].nonzero()[:, 0] + len(rows)
-    return rows
-
-
 def value_head(model: Any) -> nn.Module:
     """Return a linear map, 0 everywhere, from the last hidden states of `model` to values."""
     size = model.config.get_text_config().hidden_size
@@ -364,56 +394,6 @@ def value_head(model: Any) -> nn.Module:
     return head
 
 
-def append(
-    start: Completions,
-    tokens: Tensor,
-    attention: Tensor,
-    mask: Tensor | None = None,
-    logprobs: Tensor | None = None,
-    texts: list[str] | None = None,
-) -> Completions:
-    """Return `start` with further columns, (B, T) each; without a mask they were not sampled."""
-    nothing = torch.zeros(tokens.shape, device=tokens.device)
-    return Completions(
-        start.texts if texts is None else texts,
-        torch.cat([start.tokens, tokens], dim=1),
-        torch.cat([start.attention, attention], dim=1),
-        torch.cat([start.mask, nothing if mask is None else mask], dim=1),
-        torch.cat([start.logprobs, nothing if logprobs is None else logprobs], dim=1),
-        start.ended,
-    )
-
-
 def positions(attention: Tensor) -> Tensor:
     """Return the place of each token among those of its row, (B, T), whatever the padding."""
     return (attention.cumsum(dim=1) - 1).clamp(min=0)
-
-
-def score(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Return the log-probabilities of `tokens`, (B, T), under `logits`, (B, T, V), in nats."""
-    logits = logits.float()
-    chosen = logits.gather(-1, tokens[..., None])[..., 0]
-    return chosen - logits.logsumexp(dim=-1)
-
-
-def choose(logits: Tensor, sampling: Sampling, uniform: Tensor) -> Tensor:
-    """Return the token of each row, (B, 1), that its number in [0, 1), (B, 1), picks."""
-    if sampling.temperature == 0:
-        return logits.argmax(dim=-1, keepdim=True)
-    probabilities = (logits.double() / sampling.temperature).softmax(dim=-1)
-    if sampling.top_p < 1:
-        probabilities = nucleus(probabilities, sampling.top_p)
-    cumulative = probabilities.cumsum(dim=-1)
-    picked = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
-    return picked.clamp(max=logits.shape[-1] - 1)
-
-
-def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
-    """Keep the fewest tokens that have `top_p` of the probability together, 0 for the others.
-
-    Holtzman et al. (2020), "The Curious Case of Neural Text Degeneration", arXiv 1904.09751.
-    """
-    ordered, tokens = probabilities.sort(dim=-1, descending=True, stable=True)
-    before = ordered.cumsum(dim=-1) - ordered  # the probability of all likelier tokens
-    kept = ordered.masked_fill(before >= top_p, 0.0)
-    return torch.zeros_like(probabilities).scatter(-1, tokens, kept)

@@ -24,7 +24,8 @@ from scipy.stats import t as student
 from edgewise.agents.display import score_line
 from edgewise.agents.evaluation import LevelScore
 from edgewise.agents.report import write_report
-from edgewise.agents.training import TrainConfig, begin, resume
+from edgewise.agents.train_config import TrainConfig
+from edgewise.agents.training import begin, resume
 
 Setting = Mapping[str, Any]
 Record = dict[str, Any]

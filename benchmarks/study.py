@@ -27,7 +27,8 @@ import tyro
 
 import edgewise
 from edgewise.agents.evaluation import EvaluationPlan, sample
-from edgewise.agents.training import TrainConfig, Training, begin, complete, resume
+from edgewise.agents.train_config import TrainConfig, complete
+from edgewise.agents.training import Training, begin, resume
 from edgewise.benchmarks.plan import (
     Cell,
     Plan,

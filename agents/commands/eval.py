@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium as gym
 import torch
@@ -16,7 +16,7 @@ from rich.console import Console
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.display import score_line
 from edgewise.agents.evaluation import EvaluationPlan, as_records, evaluate
-from edgewise.agents.models import load_policy, made_for
+from edgewise.agents.models import Precision, load_policy, made_for
 from edgewise.agents.policy import Sampling
 from edgewise.errors import UsageError, usage
 from edgewise.registration import check_id
@@ -42,6 +42,10 @@ class EvalConfig:
     """What is asked of each level."""
     output: Path | None = None
     """JSON file for the scores, which must not exist."""
+    dtype: Precision = "float32"
+    """Precision of the weights."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the model computes."""
     threads: int = 1
     """Threads of torch."""
 
@@ -59,7 +63,7 @@ def run(arguments: Sequence[str]) -> None:
         options: dict[str, Any] = {"preset": config.preset or made}
         levels = config.levels
         env: Any = gym.make(config.env, split=config.plan.split, levels=levels, **options).unwrapped
-        policy = load_policy(config.agent)
+        policy = load_policy(config.agent, config.dtype, config.device)
     preset, temperature = env.preset, config.temperature
     console = Console()
     scores = evaluate(

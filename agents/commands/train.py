@@ -12,8 +12,10 @@ from rich.console import Console
 
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.display import Display, score_line, score_table
+from edgewise.agents.ranks import everyones, joined, rank
 from edgewise.agents.report import write_report
-from edgewise.agents.training import TrainConfig, Training, begin, resume
+from edgewise.agents.train_config import TrainConfig
+from edgewise.agents.training import Training, begin, resume
 from edgewise.errors import UsageError, usage
 
 
@@ -22,13 +24,14 @@ def run(arguments: Sequence[str]) -> None:
     config = parse(TrainConfig, "train", arguments)
     if config.resume is not None and len(arguments) > (1 if "=" in arguments[0] else 2):
         raise UsageError("`resume` must be the only flag; a run continues as it was begun")
-    with usage():
-        training = begin(config) if config.resume is None else resume(config.resume)
-    console = Console()
-    try:
-        work(training, console)
-    except KeyboardInterrupt:
-        say(console, f"stopped; {continued(training)}")
+    with joined():
+        with usage():
+            training = begin(config) if config.resume is None else resume(config.resume)
+        console = Console(quiet=rank() > 0)
+        try:
+            work(training, console)
+        except KeyboardInterrupt:
+            say(console, f"stopped; {continued(training)}")
 
 
 def work(training: Training, console: Console) -> None:
@@ -45,14 +48,17 @@ def work(training: Training, console: Console) -> None:
     ):
         for metrics in steps:
             display.update(metrics)
-            if stopped() and training.state.step < config.num_steps:
+            if any(everyones(stopped())) and training.state.step < config.num_steps:
                 break
     if training.state.step < config.num_steps:
-        write_report(training.folder)
+        if rank() == 0:
+            write_report(training.folder)
         say(console, f"stopped after step {training.state.step}; {continued(training)}")
         return
     model = training.finish()
     after = evaluated(training, console, "after")
+    if rank() > 0:
+        return
     report = write_report(training.folder)
     if before is not None and after is not None:
         console.print(score_table(before, after))

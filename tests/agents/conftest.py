@@ -1,6 +1,7 @@
 """A model small enough to train in a test, and a bandit with a table as policy."""
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -81,6 +82,9 @@ def table_policy():
 
         def parameters(self, recurse=True):
             return [self.logits]
+
+        def frozen(self):
+            return deepcopy(self)
 
         def generate(self, prompts, sampling, generator):
             rows = torch.tensor([int(prompt) for prompt in prompts])

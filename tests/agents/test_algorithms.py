@@ -9,8 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise import ReasoningVectorEnv  # noqa: E402
+from edgewise.agents.algorithms import ALGORITHMS  # noqa: E402
 from edgewise.agents.policy import Sampling  # noqa: E402
-from edgewise.agents.training import ALGORITHMS  # noqa: E402
 
 CASES = {
     "grpo": ("grpo", {}),

@@ -6,7 +6,8 @@ torch = pytest.importorskip("torch")
 
 from edgewise import Preset, ReasoningVectorEnv  # noqa: E402
 from edgewise.agents.arms import arm_sizes  # noqa: E402
-from edgewise.agents.training import TrainConfig, rule_for  # noqa: E402
+from edgewise.agents.train_config import TrainConfig  # noqa: E402
+from edgewise.agents.training import rule_for  # noqa: E402
 from edgewise.problem_set import ProblemSet  # noqa: E402
 
 

@@ -10,13 +10,8 @@ torch = pytest.importorskip("torch")
 
 from edgewise.agents.replay import difference, replay  # noqa: E402
 from edgewise.agents.run_folder import RunFolder  # noqa: E402
-from edgewise.agents.training import (  # noqa: E402
-    TrainConfig,
-    base_envs,
-    begin,
-    complete,
-    to_record,
-)
+from edgewise.agents.train_config import TrainConfig, complete  # noqa: E402
+from edgewise.agents.training import base_envs, begin, to_record  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, make_rule, vector  # noqa: E402
 from edgewise.wrappers.record import SCHEMA, as_current  # noqa: E402

@@ -12,7 +12,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.report import write_report  # noqa: E402
-from edgewise.agents.training import TrainConfig, begin, complete, resume  # noqa: E402
+from edgewise.agents.train_config import TrainConfig, complete  # noqa: E402
+from edgewise.agents.training import begin, resume  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 
 
@@ -172,13 +173,24 @@ def test_every_algorithm_continues_bit_for_bit(tiny_model, tmp_path, algorithm):
         assert ended[0]["value_head"]["weight"].any()
 
 
+def test_a_run_in_bfloat16_continues_bit_for_bit(tiny_model, tmp_path):
+    options = {"dtype": "bfloat16", "num_steps": 4, "gradient_checkpointing": True}
+    list(make(tiny_model, tmp_path / "whole", **options).steps())
+    with closing(make(tiny_model, tmp_path / "run", **options).steps()) as steps:
+        next(steps)
+    list(resume(tmp_path / "run").steps())
+    assert lines(tmp_path / "run") == lines(tmp_path / "whole")
+    ends = [weights(tmp_path / run, step) for run in ("run", "whole") for step in (2, 4)]
+    assert ends[:2] == ends[2:] and ends[0] != ends[1]
+
+
 def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_path, whole):
     training = make(tiny_model, tmp_path / "run", checkpoint_every=1)
     steps = training.steps()
     next(steps), next(steps)
     kept = weights(tmp_path / "run", 2)
     next(training.policy.model.parameters()).data.fill_(float("nan"))
-    with pytest.raises(FloatingPointError, match=r"^step 3: .*the last checkpoint is .*/2$"):
+    with pytest.raises(FloatingPointError, match=r"^after step 2: .*the last checkpoint is .*/2$"):
         next(steps)
     assert weights(tmp_path / "run", 2) == kept
     list(resume(tmp_path / "run").steps())
@@ -191,7 +203,7 @@ def test_a_run_that_diverges_says_so_in_one_line(tiny_model, tmp_path, capsys):
     size = "--max-tokens 12 --learning-rate 1e30 --algorithm reinforce++"
     assert main(["train", *flags.split(), *size.split()]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and error.startswith("edgewise: step 2: `logprobs`")
+    assert error.count("\n") == 1 and error.startswith("edgewise: after step 1: `logprobs`")
     assert error.endswith("run/checkpoints/0\n")
 
 

@@ -9,12 +9,9 @@ transformers = pytest.importorskip("transformers")
 
 from edgewise import Frame  # noqa: E402
 from edgewise.agents.policy import Sampling  # noqa: E402
+from edgewise.agents.token_choice import choose, nucleus  # noqa: E402
 from edgewise.agents.tokenizer import build_tokenizer  # noqa: E402
-from edgewise.agents.transformers_policy import (  # noqa: E402
-    TransformersPolicy,
-    choose,
-    nucleus,
-)
+from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
 
 PROMPTS = ["1 + 1 = ", "[3, 5, 2] -> 16 in \\boxed{}: ", "?", "1 + 1 = "]
 
@@ -196,3 +193,25 @@ def test_a_folder_that_does_not_load_is_one_clear_line(policy, tmp_path, damage)
 def test_a_chat_in_the_models_markup_is_that_of_the_frame(policy, after):
     frame = Frame(before="Be brief.", after=after, chat=True)
     assert policy.render(frame.messages("1 + 1?")) == frame.text("1 + 1?")
+
+
+def test_gradient_checkpointing_changes_no_gradient(policy):
+    completions, found = many(policy), []
+    for checkpointed in (False, True):
+        policy.gradient_checkpointing = checkpointed
+        logprobs, values = policy.logprobs_and_values(completions)
+        (logprobs.sum() + values.sum()).backward()
+        found.append([weight.grad.clone() for weight in policy.parameters()])
+        policy.model.zero_grad()
+    policy.gradient_checkpointing = False
+    torch.testing.assert_close(*found, rtol=0, atol=0)
+
+
+def test_log_probabilities_in_bfloat16_are_near_those_in_float32(policy, tmp_path):
+    policy.save(tmp_path)
+    rough = TransformersPolicy.load(tmp_path, torch.bfloat16)
+    completions = rough.generate(PROMPTS * 16, Sampling(max_tokens=40), seeded())
+    assert completions.logprobs.dtype == torch.float32
+    torch.testing.assert_close(rough.logprobs(completions), completions.logprobs, atol=0.1, rtol=0)
+    difference = (policy.logprobs(completions) - completions.logprobs).abs()
+    assert difference.sum() / completions.mask.sum() < 0.02

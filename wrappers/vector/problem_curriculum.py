@@ -101,8 +101,10 @@ def with_rule(
     envs: gym.vector.VectorEnv[Texts, Actions, NDArray[Any]],
     rule: Rule | ProblemRule,
     pool_size: int = 1000,
+    rank: int = 0,
+    gather: Gather | None = None,
 ) -> Curriculum:
     """Return `envs` under the curriculum that carries out `rule`, over arms or over problems."""
     if isinstance(rule, ProblemRule):
-        return ProblemCurriculum(envs, rule, pool_size)
-    return Curriculum(envs, rule)
+        return ProblemCurriculum(envs, rule, pool_size, rank=rank, gather=gather)
+    return Curriculum(envs, rule, rank, gather)

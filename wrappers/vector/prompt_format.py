@@ -44,6 +44,8 @@ class PromptFormat(TextWrapper):
     ) -> tuple[Texts, dict[str, Any]]:
         """Pose the problems, and return each prompt in its frame."""
         prompts, infos = super().reset(seed=seed, options=options)
+        if "_problem" not in infos:  # an empty "reset_mask", while other ranks reset
+            return tuple(self._texts), infos
         size = self.base.group_size
         for group in np.flatnonzero(infos["_problem"][::size]).tolist():
             slots = slice(group * size, (group + 1) * size)

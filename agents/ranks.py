@@ -1,0 +1,102 @@
+"""Processes that train one policy together: which of them this is, and what they exchange.
+
+Every rank poses and scores its share of the problems; completions, rewards and gradients are joined,
+so that weights and curricula are the same on all ranks. With one process nothing is exchanged.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Shared = TypeVar("Shared")
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Join the other processes, if torchrun or accelerate started several; leave them at the end."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """Return the place of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def num_ranks() -> int:
+    """Return how many processes there are."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def device(kind: str) -> torch.device:
+    """Return where this process computes: the CPU, or with "cuda" its own GPU."""
+    return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if kind == "cuda" else kind)
+
+
+def gather(array: Any) -> NDArray[Any]:
+    """Join the arrays of all ranks along the first axis, in the order of ranks."""
+    return np.concatenate(everyones(np.asarray(array)))
+
+
+def everyones(thing: Shared) -> list[Shared]:
+    """Return what each rank has, in the order of ranks."""
+    if num_ranks() == 1:
+        return [thing]
+    found: list[Any] = [None] * num_ranks()
+    dist.all_gather_object(found, thing)
+    return found
+
+
+def wait() -> None:
+    """Wait until all ranks are here."""
+    everyones(None)
+
+
+def of_first(thing: Shared) -> Shared:
+    """Return what rank 0 has."""
+    return everyones(thing)[0]
+
+
+def share(rows: Tensor) -> Tensor:
+    """Return the rows that are this rank's to compute: every n-th."""
+    return rows[rank() :: num_ranks()]
+
+
+def add_gradients(weights: Iterable[nn.Parameter]) -> None:
+    """Make the gradient of each weight the sum of those of all ranks."""
+    if num_ranks() == 1:
+        return
+    for weight in weights:
+        if weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+        dist.all_reduce(weight.grad)
+
+
+def totals(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Return the sums of the numbers of all ranks, by name; a rank need not have them all."""
+    sums: dict[str, float] = defaultdict(float)
+    for part in everyones(numbers):
+        for name, number in part.items():
+            sums[name] += number
+    return dict(sums)
+
+
+def total(number: float) -> float:
+    """Return the sum of the numbers of all ranks."""
+    return sum(everyones(number))

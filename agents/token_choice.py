@@ -1,0 +1,48 @@
+"""Choose the next tokens, and score them.
+
+Shapes: B rows, T tokens of a row, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from edgewise.agents.policy import Sampling
+
+
+def score(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Return the log-probabilities of `tokens`, (B, T), under `logits`, (B, T, V), in nats."""
+    logits = logits.float()
+    chosen = logits.gather(-1, tokens[..., None])[..., 0]
+    return chosen - logits.logsumexp(dim=-1)
+
+
+def choose(logits: Tensor, sampling: Sampling, uniform: Tensor) -> Tensor:
+    """Return the token of each row, (B, 1), that its number in [0, 1), (B, 1), picks."""
+    if sampling.temperature == 0:
+        return logits.argmax(dim=-1, keepdim=True)
+    probabilities = (logits.double() / sampling.temperature).softmax(dim=-1)
+    if sampling.top_p < 1:
+        probabilities = nucleus(probabilities, sampling.top_p)
+    cumulative = probabilities.cumsum(dim=-1)
+    picked = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
+    return picked.clamp(max=logits.shape[-1] - 1)
+
+
+def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
+    """Keep the fewest tokens that have `top_p` of the probability together, 0 for the others.
+
+    Holtzman et al. (2020), "The Curious Case of Neural Text Degeneration", arXiv 1904.09751.
+    """
+    ordered, tokens = probabilities.sort(dim=-1, descending=True, stable=True)
+    before = ordered.cumsum(dim=-1) - ordered  # the probability of all likelier tokens
+    kept = ordered.masked_fill(before >= top_p, 0.0)
+    return torch.zeros_like(probabilities).scatter(-1, tokens, kept)
+
+
+def closed(live: Tensor) -> Tensor:
+    """Return the indices of `live` rows, (B,), the last of them where the first ended."""
+    rows = torch.arange(int(live.sum()))
+    rows[~live[: len(rows)]] = live[len(rows) :].nonzero()[:, 0] + len(rows)
+    return rows

@@ -1,0 +1,114 @@
+"""What a training run is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from edgewise.agents.evaluation import EvaluationPlan
+from edgewise.agents.models import Precision, made_for
+
+SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_rate": 1e-6}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train a language model on an environment, under a curriculum."""
+
+    env: str = "Countdown-v0"
+    """Environment id, as `edgewise list` prints them, or several, with commas between."""
+    curriculum: str = "sec"
+    """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
+    pool_size: int = 1000
+    """Problems that rules over problems, such as plr and mopps, choose from; at least a batch."""
+    algorithm: str = "grpo"
+    """Algorithm, with its arguments: grpo, rloo, ppo, reinforce, reinforce++, ppo:num_epochs=2 ..."""
+    agent: str = "seedling"
+    """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
+    preset: str | None = None
+    """Ladder of levels and prompts; by default the one the model was made for, else the first."""
+    levels: tuple[int, ...] | None = None
+    """Levels to train on; by default all that are not kept out of training."""
+    num_steps: int | None = None
+    """Training steps, one batch each; by default the model's own number, else 240, as in SEC."""
+    num_problems: int | None = None
+    """Problems in a batch, P; by default the model's own number, else 256, as in SEC."""
+    group_size: int | None = None
+    """Completions of each problem, G; by default the model's own number, else 8, as in SEC."""
+    learning_rate: float | None = None
+    """Learning rate of AdamW; by default the model's own, else 1e-6, as in SEC."""
+    temperature: float = 1.0
+    """Temperature at which completions are sampled."""
+    max_tokens: int | None = None
+    """Longest completion in tokens; by default the preset's."""
+    seed: int = 0
+    """Seed of problems, arms and sampled tokens."""
+    output: Path | None = None
+    """Folder of the run, which must not exist; by default a new one under runs/."""
+    resume: Path | None = None
+    """Folder of a run to continue where it stopped; other flags must be left out."""
+    checkpoint_every: int = 20
+    """Steps between checkpoints; at most so many are done again after a kill."""
+    keep_checkpoints: int = 2
+    """How many of the last checkpoints are kept."""
+    evaluate: bool = True
+    """Whether to score every level of the test split before and after training."""
+    evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
+    """What is asked of each level."""
+    dtype: Precision = "float32"
+    """Precision of the weights; with bfloat16 the optimiser has a copy in float32."""
+    lora_rank: int | None = None
+    """Rank of adapters, which alone are trained, 32 in E2H; by default the whole model is."""
+    lora_alpha: float | None = None
+    """What adapters are multiplied by, times their rank; by default twice the rank, as in E2H."""
+    lora_targets: tuple[str, ...] = ("q_proj", "v_proj")
+    """Matrices with adapters, by the ends of their names; queries and values, as in E2H."""
+    gradient_checkpointing: bool = False
+    """Whether passes are computed again for the gradient, which takes less memory and more time."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the model computes."""
+    threads: int = 1
+    """Threads of torch; one is fastest for a small model on a busy machine."""
+
+    def __post_init__(self) -> None:
+        """Check what nothing else checks."""
+        counts = ("num_steps", "num_problems", "group_size", "max_tokens")
+        for name in (*counts, "lora_rank", "checkpoint_every", "keep_checkpoints", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {value}")
+        if self.temperature <= 0:
+            raise ValueError(f"`temperature` must be positive, got {self.temperature}")
+
+
+def complete(config: TrainConfig) -> TrainConfig:
+    """Fill in what is left open from what the model was made for, else with the size of SEC's runs.
+
+    Raises:
+        ValueError: If the agent does not exist.
+    """
+    card = made_for(config.agent)
+    defaults = {**SEC_SIZE, **card["train"]}
+    if set(config.env.split(",")) <= set(card["envs"]):
+        defaults["preset"] = card["preset"]
+    given = {name: value for name, value in defaults.items() if getattr(config, name) is None}
+    return replace(config, **given)
+
+
+def default_output(config: TrainConfig) -> Path:
+    """Return the first free folder runs/ENV-CURRICULUM-ALGORITHM-sSEED[-N]."""
+    envs = config.env.replace("-v0", "").replace(",", "-").lower()
+    parts = (envs, config.curriculum.split(":")[0], config.algorithm.split(":")[0])
+    name = "-".join([*parts, f"s{config.seed}"])
+    names = [name, *(f"{name}-{number}" for number in range(2, 1_000))]
+    return next(path for path in map(Path("runs").joinpath, names) if not path.exists())
+
+
+def from_record(record: Mapping[str, Any]) -> TrainConfig:
+    """Return the config of a run that has begun."""
+    kept = {name: record[name] for name in TrainConfig.__dataclass_fields__}
+    plan = EvaluationPlan(**kept.pop("evaluation"))
+    lists = {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
+    return TrainConfig(**{**kept, "evaluation": plan, **lists})
