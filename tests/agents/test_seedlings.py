@@ -1,6 +1,7 @@
 """The packaged seedlings: what they can do before any reinforcement learning, and their size."""
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -53,3 +54,17 @@ def test_the_format_is_known_and_there_is_room_to_learn():
         least, most = RANGES.get(found.level, (0.0, 1.0))  # of pass@1
         assert least <= found.pass_at_1 <= most, found
         assert not found.ood or found.pass_at_k > 0
+
+
+@pytest.mark.slow
+def test_puzzles_get_harder_for_the_model_that_knows_them_all():
+    torch.set_num_threads(1)
+    recipe = load_recipe(SEEDLINGS / "puzzles" / "recipe.json")
+    plan = EvaluationPlan(num_problems=100, k=8)
+    for env_id, found in score(recipe, load_policy("seedling:puzzles"), plan).items():
+        trained = [level for level in found if not level.ood]
+        for easier, harder in pairwise(trained):  # at 3 houses the model does no more than guess
+            assert harder.low <= easier.high, env_id
+        assert trained[-1].high < trained[0].low, env_id
+        assert all(level.pass_at_1 <= trained[-1].high for level in found if level.ood), env_id
+        assert all(level.format_rate >= (0.9 if level.ood else 0.99) for level in found), env_id
