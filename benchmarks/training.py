@@ -11,9 +11,9 @@ Each row of ours, down to bfloat16, has one thing more than the row above. Up to
 something is added to the rewards that makes all groups differ inside, so that every completion has
 a gradient; then groups of equal rewards, whose share is "equal", are left out of the update. The
 seedling ends most completions early; in the rows "all of 64 tokens" it goes on after the end, and
-the times are against TRL's of that length. The problems of the first step are the same for all;
-later the curriculum has learned, so lengths differ a little, and the tokens of a step stand beside
-its time. Bfloat16 pays only on processors that have instructions for it.
+the times are against TRL's of that length. The problems are the same for all rows, their completions
+are drawn differently, so the tokens of a step stand beside its time.
+Bfloat16 pays only on processors that have instructions for it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Record = dict[str, Any]
 NUM_PROBLEMS, GROUP_SIZE, MAX_TOKENS = 8, 8, 64
 NUM_STEPS, NUM_REPEATS = 3, 3
 LEARNING_RATE = 1e-6
-NO_TOKEN = -1
+NO_TOKEN, HOT = -1, 1e9
 PARTS = ("generate", "score", "forward", "backward", "optimizer", "environment")
 TRL: Setting = {"trainer": "trl", "bf16": False, "full": False}
 OURS: Setting = {
@@ -133,9 +133,7 @@ def run(setting: Setting, num_steps: int = NUM_STEPS) -> Record:
 def run_ours(setting: Setting, num_steps: int) -> Record:
     """Measure a loop of Edgewise, and its parts."""
     policy, clock = make_policy(setting), Clock()
-    envs: Any = vector.Curriculum(make_envs(policy, setting["all"]), SEC())
-    envs.reset(seed=0)
-    envs.lesson.forget()
+    envs = curriculum(make_envs(policy, setting["all"]))
     config = grpo.GRPOConfig(
         num_steps=num_steps + 1,
         learning_rate=LEARNING_RATE,
@@ -170,19 +168,25 @@ def run_ours(setting: Setting, num_steps: int) -> Record:
     }
 
 
+def curriculum(envs: Any) -> Any:
+    """Return `envs` under SEC, so hot that it draws the same levels whatever it has learned."""
+    taught: Any = vector.Curriculum(envs, SEC(temperature=HOT))
+    taught.reset(seed=0)
+    taught.lesson.forget()
+    return taught
+
+
 def problems(num_steps: int) -> list[Setting]:
-    """Return the prompts, levels and problem seeds of steps under a curriculum that learns nothing."""
-    envs = vector.Curriculum(make_envs(load_policy("seedling"), False), SEC())
+    """Return the prompts, levels and problem seeds of the first steps of every row."""
+    envs = curriculum(make_envs(load_policy("seedling"), False))
     rows = []
-    for step in range(num_steps):
-        prompts, infos = envs.reset(seed=0 if step == 0 else None)
+    for _ in range(num_steps):
+        prompts, infos = envs.reset()
         envs.lesson.forget()
         for place in range(0, len(prompts), GROUP_SIZE):
-            name = infos["problem"][place]
-            name = json.loads(name) if isinstance(name, str) else name
-            rows.append(
-                {"prompt": prompts[place], "level": name["level"], "seed": name["problem_seed"]}
-            )
+            name = json.loads(infos["problem"][place])
+            options = {"level": name["level"], "seed": name["problem_seed"]}
+            rows.append({"prompt": prompts[place], **options})
     return rows
 
 
