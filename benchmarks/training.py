@@ -11,9 +11,9 @@ Each row of ours, down to bfloat16, has one thing more than the row above. Up to
 something is added to the rewards that makes all groups differ inside, so that every completion has
 a gradient; then groups of equal rewards, whose share is "equal", are left out of the update. The
 seedling ends most completions early; in the rows "all of 64 tokens" it goes on after the end, and
-the times are against TRL's of that length. The problems are the same for all rows, their completions
-are drawn differently, so the tokens of a step stand beside its time.
-Bfloat16 pays only on processors that have instructions for it.
+the times are against TRL's of that length. The problems are the same for all rows, their
+completions are drawn differently, so the tokens of a step stand beside its time. Bfloat16 pays only
+on processors that have instructions for it.
 """
 
 from __future__ import annotations
