@@ -1,5 +1,6 @@
 """PPO's advantages, losses and value head, against numbers worked by hand and another recursion."""
 
+import math
 from copy import deepcopy
 
 import pytest
@@ -61,6 +62,57 @@ def test_advantages_agree_with_the_sum_of_discounted_errors():
         powers = 0.63 ** torch.arange(7 - token)
         expected = (errors[:, token:] * powers).sum(dim=1)
         torch.testing.assert_close(advantages[:, token], expected)
+
+
+def random_batch():
+    """Numbers of 6 completions in rows of 9 tokens, some of which do not count; the mask last."""
+    generator = torch.Generator().manual_seed(1)
+    numbers = torch.randn(6, 6, 9, generator=generator)
+    mask = (torch.rand(6, 9, generator=generator) < 0.7).float()
+    return *(numbers * mask), mask
+
+
+def test_advantages_are_those_of_the_paper_written_as_sums():
+    # Schulman et al. (2016), arXiv 1506.02438, equation 16, over the tokens that count
+    rewards, values, *_, mask = random_batch()
+    advantages = gae(rewards, values, mask, PPOConfig(discount=0.9, gae_lambda=0.7))
+    for row in range(6):
+        tokens = mask[row].nonzero().flatten().tolist()
+        for first in range(len(tokens)):
+            expected = 0.0
+            for place in range(first, len(tokens)):
+                following = tokens[place + 1 : place + 2]
+                value_after = values[row, following[0]].item() if following else 0.0
+                reward, value = (x[row, tokens[place]].item() for x in (rewards, values))
+                error = reward + 0.9 * value_after - value
+                expected += (0.9 * 0.7) ** (place - first) * error
+            assert advantages[row, tokens[first]].item() == pytest.approx(expected, abs=1e-5)
+    assert not advantages[mask == 0].any()
+
+
+def test_losses_are_those_of_the_paper_written_token_by_token():
+    # Schulman et al. (2017), arXiv 1707.06347, equation 7: a ratio counts up to 1 + eps where the
+    # advantage is positive, and down to 1 - eps where it is negative
+    logprobs, old_logprobs, advantages, values, old_values, targets, mask = random_batch()
+    policy_loss, value_loss, clipped = 0.0, 0.0, 0
+    for row, token in mask.nonzero().tolist():
+        ratio = math.exp(logprobs[row, token] - old_logprobs[row, token])
+        advantage = advantages[row, token].item()
+        used = min(ratio, 1.3) if advantage >= 0 else max(ratio, 0.7)
+        policy_loss -= used * advantage
+        clipped += not 0.7 <= ratio <= 1.3
+        value, old, target = (x[row, token].item() for x in (values, old_values, targets))
+        near = old + max(-0.4, min(0.4, value - old))
+        value_loss += max((value - target) ** 2, (near - target) ** 2) / 2
+    count = mask.sum().item()
+    config = PPOConfig(clip_eps=0.3, value_clip_eps=0.4)
+    weights = token_weights(mask, "token", max_tokens=9)
+    loss, metrics = clipped_loss(logprobs, old_logprobs, advantages, weights, config)
+    assert loss.item() == pytest.approx(policy_loss / count, abs=1e-5)
+    assert metrics["clip_ratio"] == pytest.approx(clipped / count)
+    estimates = Estimates(old_values, advantages, targets)
+    loss = clipped_value_loss(values, estimates, weights, config)
+    assert loss.item() == pytest.approx(value_loss / count, abs=1e-5)
 
 
 def test_by_default_an_advantage_is_the_return_minus_the_value():
