@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 import edgewise
-from edgewise.agents.policy import Policy, Sampling
+from edgewise.agents.policy import Sampler, Sampling
 from edgewise.agents.rollout import Envs, collect
 from edgewise.wrappers import vector
 
@@ -67,7 +67,7 @@ class EvaluationPlan:
 
 
 def evaluate(
-    policy: Policy,
+    policy: Sampler,
     env_id: str,
     plan: EvaluationPlan,
     sampling: Sampling,
@@ -112,7 +112,7 @@ Samples = dict[str, NDArray[np.float64]]  # "correct", "formatted", "ended", "le
 def sample(
     problems: Sequence[Mapping[str, Any]],
     num_samples: int,
-    policy: Policy,
+    policy: Sampler,
     env_id: str,
     env_options: Mapping[str, Any],
     plan: EvaluationPlan,
