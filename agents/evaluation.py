@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import edgewise
 from edgewise.agents.policy import Sampler, Sampling
 from edgewise.agents.rollout import Envs, collect
+from edgewise.frame import Render
 from edgewise.wrappers import vector
 
 BATCH = 512  # completions at a time
@@ -73,7 +74,7 @@ def evaluate(
     sampling: Sampling,
     *,
     levels: Sequence[int] | None = None,
-    render: Callable[[Sequence[Mapping[str, str]]], str] | None = None,
+    render: Render | None = None,
     progress: Callable[[LevelScore], None] = lambda score: None,
     **env_options: Any,
 ) -> list[LevelScore]:
@@ -118,7 +119,7 @@ def sample(
     plan: EvaluationPlan,
     sampling: Sampling,
     generator: torch.Generator,
-    render: Callable[[Sequence[Mapping[str, str]]], str] | None,
+    render: Render | None,
 ) -> Samples:
     """Answer each of N problems `num_samples` times."""
     found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in KEYS}
