@@ -14,7 +14,7 @@ import edgewise
 from edgewise.envs import reasoning_gym
 from edgewise.envs.reasoning_gym import TABLE
 
-SAMPLE = ("ab", "chain_sum", "countdown", "graph_color", "polynomial_multiplication")
+SAMPLE = ("chain_sum", "graph_color")
 EVERY = [
     pytest.param(name, marks=() if name in SAMPLE else pytest.mark.slow) for name in sorted(TABLE)
 ]
@@ -71,13 +71,10 @@ def test_splits_share_no_problem(name):
 @every
 def test_the_same_problems_come_in_other_processes(name):
     code = DRAW.format(name=name)
-    texts = [
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout
-        for _ in range(2)
-    ]
-    assert texts[0] == texts[1] != ""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    env = make(name)
+    here = [env.reset(options={"level": 1, "problem_seed": seed}) for seed in range(5)]
+    assert done.stdout.strip() == repr(here)
 
 
 def test_near_seeds_share_no_problem():
