@@ -130,7 +130,6 @@ def test_a_worker_refuses_to_write_and_to_start_processes(tmp_path):
 def test_countdown_takes_no_tricks():
     env = make("countdown")
     problem = env.draw(1, 0)
-    total = "+".join(problem.answer.replace("(", " ").replace(")", " ").split())
     tricks = [f"0e0*({problem.answer})+5e0", f"{problem.answer} // 1", f"({problem.answer})**1"]
     assert env.task.verify(problem, f"({problem.answer})")
-    assert not any(env.task.verify_many([problem] * 4, [*tricks, total]))
+    assert not any(env.task.verify_many([problem] * 4, [*tricks, f"({problem.answer})+1"]))
