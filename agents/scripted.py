@@ -65,7 +65,7 @@ def is_scripted(agent: str) -> bool:
 def scripted(
     agent: str, env: ReasoningEnv, levels: Sequence[int] | None, num_problems: int
 ) -> Scripted:
-    """Return the agent of that name for the evaluation sets of `env`.
+    r"""Return the agent of that name for the evaluation sets of `env`.
 
     "oracle" gives the answers of the task's solver, "constant:TEXT" always the answer TEXT, by
     default 0, both in the answer format of the preset.
@@ -73,7 +73,7 @@ def scripted(
     Example:
         >>> env = gym.make("Countdown-v0", split="test").unwrapped
         >>> scripted("constant:7", env, (1,), 1).script("Which number?")
-        '<think>.</think> <answer>7</answer>'
+        '\\\\boxed{7}'
     """
     if agent != "oracle":
         said = completion(env, agent.partition(":")[2] or "0", env.preset.frame.opening)
