@@ -73,7 +73,7 @@ def scripted(
     Example:
         >>> env = gym.make("Countdown-v0", split="test").unwrapped
         >>> scripted("constant:7", env, (1,), 1).script("Which number?")
-        '\\\\boxed{7}'
+        '\\boxed{7}'
     """
     if agent != "oracle":
         said = completion(env, agent.partition(":")[2] or "0", env.preset.frame.opening)
