@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 import edgewise
-from edgewise.agents.policy import Policy, Sampling
+from edgewise.agents.policy import Sampler, Sampling
 from edgewise.agents.rollout import Envs, collect
+from edgewise.frame import Render
 from edgewise.wrappers import vector
 
 BATCH = 512  # completions at a time
@@ -67,13 +68,13 @@ class EvaluationPlan:
 
 
 def evaluate(
-    policy: Policy,
+    policy: Sampler,
     env_id: str,
     plan: EvaluationPlan,
     sampling: Sampling,
     *,
     levels: Sequence[int] | None = None,
-    render: Callable[[Sequence[Mapping[str, str]]], str] | None = None,
+    render: Render | None = None,
     progress: Callable[[LevelScore], None] = lambda score: None,
     **env_options: Any,
 ) -> list[LevelScore]:
@@ -112,13 +113,13 @@ Samples = dict[str, NDArray[np.float64]]  # "correct", "formatted", "ended", "le
 def sample(
     problems: Sequence[Mapping[str, Any]],
     num_samples: int,
-    policy: Policy,
+    policy: Sampler,
     env_id: str,
     env_options: Mapping[str, Any],
     plan: EvaluationPlan,
     sampling: Sampling,
     generator: torch.Generator,
-    render: Callable[[Sequence[Mapping[str, str]]], str] | None,
+    render: Render | None,
 ) -> Samples:
     """Answer each of N problems `num_samples` times."""
     found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in KEYS}

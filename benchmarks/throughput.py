@@ -37,7 +37,11 @@ PEER_COLUMNS = ("peer generated", "peer verified")
 def settings(env_ids: Iterable[str] | None = None) -> Iterator[Setting]:
     """Yield every level of every preset, by default of all environments that generate."""
     single = "edgewise.env:ReasoningEnv"
-    known = [spec.id for spec in gym.registry.values() if spec.entry_point == single]
+    known = [
+        spec.id
+        for spec in gym.registry.values()
+        if spec.entry_point == single and spec.namespace is None
+    ]
     for env_id in known if env_ids is None else env_ids:
         base: Any = gym.make(env_id, requires=None).unwrapped
         if env_ids is None and isinstance(base.task, ProblemSet):

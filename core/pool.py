@@ -197,7 +197,12 @@ class Worker:
                 stdin=end.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": path,
+                    "PYTHONHASHSEED": "0",  # equal calls have equal results in all workers
+                    "OMP_NUM_THREADS": "1",
+                },
             )
 
     def receive(self) -> bytes:

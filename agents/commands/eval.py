@@ -17,8 +17,11 @@ from edgewise.agents.commands.parse import parse
 from edgewise.agents.display import score_line
 from edgewise.agents.evaluation import EvaluationPlan, as_records, evaluate
 from edgewise.agents.models import Precision, load_policy, made_for
-from edgewise.agents.policy import Sampling
+from edgewise.agents.policy import Sampler, Sampling
+from edgewise.agents.scripted import is_scripted, scripted
+from edgewise.env import ReasoningEnv
 from edgewise.errors import UsageError, usage
+from edgewise.frame import Render
 from edgewise.registration import check_id
 
 
@@ -29,7 +32,10 @@ class EvalConfig:
     env: str = "Countdown-v0"
     """Environment id, as `edgewise list` prints them."""
     agent: str = "seedling"
-    """Model to score: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
+    """Model to score: seedling, seedling:NAME, or hf:PATH for a folder or hub id; or oracle, which
+    gives the right answers, or constant:TEXT, which always answers TEXT."""
+    data: str | None = None
+    """Folder or file of an environment that reads data, or hub; by default EDGEWISE_DATA."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
     levels: tuple[int, ...] | None = None
@@ -58,12 +64,10 @@ def run(arguments: Sequence[str]) -> None:
     torch.set_num_threads(config.threads)
     with usage():
         check_id(config.env)
-        card = made_for(config.agent)
-        made = card["preset"] if config.env in card["envs"] else None
-        options: dict[str, Any] = {"preset": config.preset or made}
+        options = options_of(config)
         levels = config.levels
         env: Any = gym.make(config.env, split=config.plan.split, levels=levels, **options).unwrapped
-        policy = load_policy(config.agent, config.dtype, config.device)
+        policy, render = load(config, env)
     preset, temperature = env.preset, config.temperature
     console = Console()
     scores = evaluate(
@@ -77,13 +81,31 @@ def run(arguments: Sequence[str]) -> None:
             stop=preset.frame.stop,
         ),
         levels=levels,
-        render=policy.render,
+        render=render,
         progress=lambda score: console.print(score_line(score), soft_wrap=True, highlight=False),
         **options,
     )
     if config.output is not None:
         write(config.output, {"config": asdict(config), **as_records(scores)})
         console.print(f"scores {config.output}", soft_wrap=True, highlight=False)
+
+
+def options_of(config: EvalConfig) -> dict[str, Any]:
+    """Return the keywords of the environment."""
+    made = None
+    if config.preset is None and not is_scripted(config.agent):
+        card = made_for(config.agent)
+        made = card["preset"] if config.env in card["envs"] else None
+    data = {} if config.data is None else {"data": config.data}
+    return {"preset": config.preset or made, **data}
+
+
+def load(config: EvalConfig, env: ReasoningEnv) -> tuple[Sampler, Render | None]:
+    """Return what answers, and what makes text of the messages of a chat for it."""
+    if is_scripted(config.agent):
+        return scripted(config.agent, env, config.levels, config.plan.num_problems), None
+    policy = load_policy(config.agent, config.dtype, config.device)
+    return policy, policy.render
 
 
 def write(path: Path, record: dict[str, Any]) -> None:

@@ -24,7 +24,8 @@ def gallery() -> str:
     """Return the page in Markdown."""
     sections = [HEAD]
     for env_id in env_ids():
-        if gym.spec(env_id).kwargs.get("task") is not None:
+        spec = gym.spec(env_id)
+        if spec.kwargs.get("task") is not None and spec.namespace is None:
             sections += section(env_id)
     return "\n".join(sections)
 

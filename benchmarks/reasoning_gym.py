@@ -1,0 +1,222 @@
+"""Measure every data set of Reasoning Gym, and write its table of levels and docs/reasoning-gym.md.
+
+python -m edgewise.benchmarks.reasoning_gym --levels envs/reasoning_gym.json \
+        --page docs/reasoning-gym.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgewise.pool import Pool
+
+NUM_PROBLEMS = 30  # of a level
+BUDGET = 1.0  # seconds of CPU for them
+SECONDS = 5.0  # and in all
+MIN_RATE = 4.0  # problems a second
+MIN_DISTINCT = 0.5
+UNSOUND = {  # scorers that are known to accept what is wrong, or that need not be asked
+    "string_insertion": "executes answers",
+    "spiral_matrix": "executes answers",
+    "binary_matrix": "executes answers",
+    "game_of_life_halting": "accepts any text",
+}
+LEFT_OUT = {
+    "composite": "a mixture: `Mixture-v0` is one",
+    "propositional_logic": "accepts a premise that is restated, and has no answer of its own",
+}
+HEAD = """# Reasoning Gym
+
+The data sets of [Reasoning Gym](https://github.com/open-thought/reasoning-gym) {version} as
+environments `ReasoningGym/<name>-v0`: `pip install 'edgewise[reasoning-gym]'`. Made by
+`python -m edgewise.benchmarks.reasoning_gym`.
+
+- A level raises all attributes of the data set's curriculum together. Levels that are equal to the
+  one before are not counted, and the others are numbered from 1.
+- Problems are made and answers scored in worker processes. A scorer is theirs, in the sandbox and
+  only where it gives full credit, or strict: the answer must equal the known one.
+- `problems/s` is of one process, per second of CPU, on the slowest and the fastest level.
+- `constant` is the share of problems that the most frequent answer of a level solves, at most.
+- A level is left out if the generator refuses it or fails on one problem in five, is slower than
+  {rate:g} problems a second, repeats more than half of {count} problems, or has no answer of its own.
+
+| environment | levels | problems/s | scorer | constant | left out |
+|---|---|---|---|---|---|
+"""
+
+
+def configurations(name: str) -> list[dict[str, Any]]:
+    """Return the configuration of each level of a curriculum, each differing from the one before."""
+    from reasoning_gym.factory import DATASETS, create_curriculum, has_curriculum
+
+    if not has_curriculum(name):
+        return [{}]
+    curriculum, plain = create_curriculum(name), asdict(DATASETS[name][1]())
+    found: list[dict[str, Any]] = []
+    for level in range(max(len(each.levels) for each in curriculum.attributes.values())):
+        curriculum.set_global_level(level)
+        config = vars(curriculum.generate_configuration({}))
+        differs = {key: value for key, value in config.items() if value != plain.get(key)}
+        differs.pop("seed", None)
+        if differs not in found:
+            found.append(differs)
+    return found
+
+
+def list_levels(name: str) -> list[str]:
+    """Return `configurations` as JSON; one line with an error if there are none."""
+    try:
+        return [json.dumps(config) for config in configurations(name)]
+    except Exception as error:
+        return [f"{type(error).__name__}: {error}"]
+
+
+def measure(name: str, config: str) -> dict[str, Any]:
+    """Return what a level is like: its rate, its failures and what its scorer accepts."""
+    from edgewise.envs.reasoning_gym_worker import dataset, entry, lock
+
+    lock()
+    try:
+        source = dataset(name, config)
+    except Exception as error:
+        return {"reason": f"{type(error).__name__}: {str(error)[:80]}"}
+    rng = np.random.Generator(np.random.Philox(key=1))
+    made, errors = [], Counter[str]()
+    used, start = 0.0, time.process_time()
+    for index in (rng.integers(2**62, size=NUM_PROBLEMS)).tolist():
+        try:
+            made.append((index, entry(name, config, index)))
+        except Exception as error:
+            errors[f"{type(error).__name__}: {str(error)[:80]}"] += 1
+        used = time.process_time() - start
+        if used > BUDGET:
+            break
+    count = len(made) + sum(errors.values())
+    if sum(errors.values()) > count / 5:
+        return {"reason": errors.most_common(1)[0][0]}
+    rate = count / max(used, 1e-6)
+    if rate < MIN_RATE:
+        return {"reason": f"slow: {rate:.1f} problems a second"}
+    distinct = len({problem["question"] for _, problem in made}) / len(made)
+    if distinct < MIN_DISTINCT:
+        return {"reason": f"{1 - distinct:.0%} of the problems are repeated"}
+    if differs(name, config, made):
+        return {"reason": "the same seed gives different problems"}
+    answers = Counter(problem["answer"].strip() for _, problem in made)
+    constant = answers.most_common(1)[0][1] / len(made)
+    return {"rate": rate, "constant": constant, "flaw": flaw(name, source, made)}
+
+
+def differs(name: str, config: str, made: list[tuple[int, dict[str, Any]]]) -> bool:
+    """Return whether problems made anew are others."""
+    from edgewise.envs.reasoning_gym_worker import dataset
+
+    dataset.cache_clear()
+    again = [dataset(name, config)[index] for index, _ in made[:4][::-1]]
+    return [each["question"] for each in again][::-1] != [old["question"] for _, old in made[:4]]
+
+
+def flaw(name: str, source: Any, made: list[tuple[int, dict[str, Any]]]) -> str:
+    """Return why the scorer of a data set cannot be used; nothing if it can."""
+    from reasoning_gym.dataset import ProceduralDataset
+
+    from edgewise.envs.reasoning_gym_worker import is_right
+
+    if type(source).score_answer is ProceduralDataset.score_answer:
+        return "its own scorer is the default"
+    if name in UNSOUND:
+        return UNSOUND[name]
+    for _, problem in made[:20]:
+        known = problem["answer"].strip()
+        if not is_right(name, source, problem, known):
+            return "refuses its own answer"
+        wrong = {
+            f"{known}7",
+            f"-{known}" if known != "0" else "1",
+            f"{known} or not",
+            f"{known}\n{known}",
+            "banana",
+            "?",
+        }
+        for text in [*sorted(wrong), problem["question"], *problem["question"].splitlines()[-1:]]:
+            try:
+                accepted = text.strip() != known and is_right(name, source, problem, text.strip())
+            except Exception:
+                accepted = False
+            if accepted:
+                return f"accepts {text[:30]!r}"
+    return ""
+
+
+def survey(name: str, levels: list[str], pool: Pool) -> dict[str, Any]:
+    """Return the levels of a data set that can be used, its scorer, and why others cannot."""
+    kept, out, found = [], {}, []
+    for place, config in enumerate(levels):
+        if name in LEFT_OUT or not config.startswith("{"):
+            return {"levels": [], "out": {"all": LEFT_OUT.get(name, config)}, "found": []}
+        told = pool.map([(name, config)])[0] or {"reason": f"no end within {SECONDS:g} s"}
+        if "reason" in told:
+            out[str(place + 1)] = told["reason"]
+        else:
+            kept.append(json.loads(config))
+            found.append(told)
+    flaws = [told["flaw"] for told in found if told["flaw"]]
+    return {"levels": kept, "out": out, "found": found, "flaw": flaws[0] if flaws else ""}
+
+
+def row(name: str, result: dict[str, Any]) -> str:
+    """Return the line of the page for a data set."""
+    reasons: dict[str, list[str]] = {}
+    for level, reason in result["out"].items():
+        reasons.setdefault(reason.replace("|", "/").replace("\n", " "), []).append(level)
+    out = "; ".join(
+        reason if levels == ["all"] else f"{' '.join(levels)}: {reason}"
+        for reason, levels in reasons.items()
+    )
+    if not result["levels"]:
+        return f"| {name} | none | | | | {out} |"
+    rates = [told["rate"] for told in result["found"]]
+    constant = max(told["constant"] for told in result["found"])
+    scorer = f"strict ({result['flaw']})" if result["flaw"] else "theirs"
+    speed = f"{min(rates):,.0f} to {max(rates):,.0f}"
+    count = f"{len(result['levels'])} of {len(result['levels']) + len(result['out'])}"
+    return (
+        f"| `ReasoningGym/{name}-v0` | {count} | {speed} | {scorer.replace('|', '/')} "
+        f"| {constant:.0%} | {out} |"
+    )
+
+
+def main() -> None:
+    """Measure, and write both files."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--levels", type=Path, required=True, help="JSON, a line a data set")
+    parser.add_argument("--page", type=Path, required=True, help="Markdown")
+    arguments = parser.parse_args()
+    from reasoning_gym.factory import DATASETS
+
+    lines, rows = [], []
+    head = HEAD.format(version=version("reasoning-gym"), rate=MIN_RATE, count=NUM_PROBLEMS)
+    with Pool(f"{__spec__.name}:measure", num_workers=1, seconds=SECONDS, memory=2**31) as pool:
+        for name in sorted(DATASETS):
+            result = survey(name, list_levels(name), pool)
+            rows.append(row(name, result))
+            print(rows[-1], flush=True)
+            if result["levels"]:
+                scorer = "strict" if result["flaw"] else "theirs"
+                known = {"scorer": scorer, "levels": result["levels"]}
+                lines.append(f"{json.dumps(name)}: {json.dumps(known)}")
+            arguments.levels.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+            arguments.page.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The data sets of Reasoning Gym as environments, made and scored in worker processes.
+
+Stojanovski et al. (2025), "Reasoning Gym", arXiv 2505.24760. `reasoning_gym.json` has a line for
+each data set: who scores its answers, and the configuration of each level. The table in
+docs/reasoning-gym.md says what is left out and why; both are made by
+`python -m edgewise.benchmarks.reasoning_gym`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgewise.pool import Pool
+from edgewise.registration import require
+from edgewise.task import Preset, Task
+
+TABLE: dict[str, dict[str, Any]] = json.loads(
+    Path(__file__).with_name("reasoning_gym.json").read_text(encoding="utf-8")
+)
+SECONDS = 10.0  # for one problem or one answer
+MEMORY = 2**31
+MAX_FAILURES = 100  # of the generator, in a row
+TEMPLATE = "{question}\n\nPut the final answer, and nothing else, between <answer> and </answer>."
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Problem `index` of a data set with the configuration `config`, JSON."""
+
+    config: str
+    index: int
+    question: str
+    answer: str  # one that is right
+
+
+@dataclass(frozen=True)
+class ReasoningGym(Task[Problem]):
+    """One data set of Reasoning Gym; `named` has the classes.
+
+    Levels: those of its curriculum, all attributes raised together, that can be generated.
+    """
+
+    name: ClassVar[str]
+    presets: ClassVar[Mapping[str, Preset]] = {}
+
+    def generate(self, rng: np.random.Generator, **config: Any) -> Problem:
+        """Draw a problem: Reasoning Gym seeds its own generator with a number from `rng`."""
+        text = json.dumps(config)
+        for _ in range(MAX_FAILURES):
+            index = rng.bit_generator.random_raw() >> 2
+            made = shared_pool().map([(self.name, text, str(index))])[0]
+            if made is not None:
+                return Problem(text, index, made[0].strip(), made[1].strip())
+        raise RuntimeError(f"{self.name} failed {MAX_FAILURES} times in a row with {text}")
+
+    def prompt(self, problem: Problem, template: str) -> str:
+        """State the question."""
+        return template.format(question=problem.question)
+
+    def verify(self, problem: Problem, answer: str) -> bool:
+        """Return whether `answer` is right: equal to the known one, or in the eyes of the scorer."""
+        return self.verify_many([problem], [answer])[0]
+
+    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
+        """Return `verify` of each pair; the scorer of a data set is asked in the workers."""
+        given = [answer.strip() if isinstance(answer, str) else "" for answer in answers]
+        right = [text == problem.answer for problem, text in zip(problems, given, strict=True)]
+        if TABLE[self.name]["scorer"] == "strict":
+            return right
+        asked = [i for i, text in enumerate(given) if text and not right[i]]
+        posed = [problems[i] for i in asked]
+        jobs = [
+            (self.name, problem.config, str(problem.index), given[i])
+            for i, problem in zip(asked, posed, strict=True)
+        ]
+        for i, verdict in zip(asked, shared_pool().map(jobs), strict=True):
+            right[i] = verdict is True
+        return right
+
+    def solve(self, problem: Problem) -> str:
+        """Return the known answer."""
+        return problem.answer
+
+    def canonical(self, problem: Problem) -> str:
+        """Return the question."""
+        return problem.question
+
+
+@cache
+def named(name: str) -> type[ReasoningGym]:
+    """Return the task of the data set `name`."""
+    levels = dict(enumerate(TABLE[name]["levels"], start=1))
+    preset = Preset(template=TEMPLATE, levels=levels, answer="answer")
+    body = {
+        "name": name,
+        "presets": {"plain": preset},
+        "__module__": __name__,
+        "__doc__": f"The data set {name} of Reasoning Gym.",
+    }
+    made: type[ReasoningGym] = type(name, (ReasoningGym,), body)
+    return made
+
+
+def __getattr__(name: str) -> type[ReasoningGym]:
+    """Return `named(name)`, so that each data set has its place in this module."""
+    if name not in TABLE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return named(name)
+
+
+@lru_cache(maxsize=1)
+def shared_pool() -> Pool:
+    """Return the pool of this process, started on the first call."""
+    require("reasoning-gym")
+    function = "edgewise.envs.reasoning_gym_worker:work"
+    return Pool(function, seconds=SECONDS, memory=MEMORY)
+
+
+os.register_at_fork(after_in_child=shared_pool.cache_clear)  # threads do not outlive a fork

@@ -1,0 +1,33 @@
+"""`edgewise eval` with an oracle and a constant, on every data set in its own layout."""
+
+import json
+
+import pytest
+
+pytest.importorskip("tyro")
+pytest.importorskip("math_verify")
+
+from edgewise.cli import main
+
+DATA_SETS = (
+    "MATH", "MATH500", "GSM8K", "AQuA", "AIME24", "AIME25", "AMC", "AMC23", "OlympiadBench",
+    "MinervaMath", "HARP", "ARC1D-Dataset",
+)  # fmt: skip
+FEW = ["--plan.num-problems", "20", "--plan.num-samples", "1", "--plan.k", "1"]
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_the_oracle_is_right_and_a_constant_is_not(name, data, tmp_path):
+    means = []
+    for agent in ("oracle", "constant:banana"):
+        path = tmp_path / f"{agent.partition(':')[0]}.json"
+        flags = ["--env", f"{name}-v0", "--agent", agent, "--output", str(path), *FEW]
+        given = [] if name.startswith("ARC1D") else ["--data", str(data)]
+        assert main(["eval", *flags, *given]) == 0
+        means.append([level["pass_at_1"] for level in json.loads(path.read_text())["levels"]])
+    assert set(means[0]) == {1.0} and set(means[1]) == {0.0}
+
+
+def test_a_missing_folder_is_told_in_one_line(tmp_path, capsys):
+    assert main(["eval", "--env", "GSM8K-v0", "--agent", "oracle", "--data", str(tmp_path)]) == 2
+    assert "gsm8k/test" in capsys.readouterr().err

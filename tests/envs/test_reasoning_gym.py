@@ -1,0 +1,135 @@
+"""The data sets of Reasoning Gym: problems, splits and scorers, in worker processes."""
+
+import json
+import pickle
+import subprocess
+import sys
+
+import gymnasium as gym
+import pytest
+
+pytest.importorskip("reasoning_gym")
+
+import edgewise
+from edgewise.envs import reasoning_gym
+from edgewise.envs.reasoning_gym import TABLE
+
+SAMPLE = ("chain_sum", "graph_color")
+EVERY = [
+    pytest.param(name, marks=() if name in SAMPLE else pytest.mark.slow) for name in sorted(TABLE)
+]
+every = pytest.mark.parametrize("name", EVERY)
+DRAW = """
+import edgewise, gymnasium as gym
+env = gym.make("edgewise:ReasoningGym/{name}-v0")
+print([env.reset(options=dict(level=1, problem_seed=seed)) for seed in range(5)])
+"""
+
+
+def make(name, **kwargs):
+    return gym.make(f"ReasoningGym/{name}-v0", **kwargs).unwrapped
+
+
+def test_the_table_names_data_sets_that_are_there():
+    from reasoning_gym.factory import DATASETS
+
+    assert set(TABLE) <= set(DATASETS) and len(TABLE) >= 80
+
+
+def test_they_are_registered_without_their_package():
+    code = (
+        "import sys; sys.modules['reasoning_gym'] = None; import edgewise, gymnasium as gym;"
+        "assert 'edgewise.envs.reasoning_gym' not in sys.modules;"
+        "print(len(gym.make('ReasoningGym/ab-v0', requires=None).unwrapped.levels))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == len(TABLE["ab"]["levels"])
+
+
+@every
+def test_each_level_is_solved_and_refuses_what_is_no_answer(name):
+    env = make(name)
+    for level in env.preset.levels:
+        posed = [env.draw(level, seed) for seed in range(3)]
+        assert env.task.verify_many(posed, [env.task.solve(problem) for problem in posed]) == [
+            True
+        ] * len(posed)
+        for text in ("", "banana", "\ud800", "\0", "(" * 10_000, "9**9**9**9", "é" * 30_000):
+            assert not any(env.task.verify_many(posed, [text] * len(posed))), text[:20]
+
+
+@every
+def test_splits_share_no_problem(name):
+    drawn = {}
+    for split in ("train", "validation", "test"):
+        env = make(name, split=split)
+        drawn[split] = {env.task.canonical(env.draw(1, seed)) for seed in range(4)}
+    assert not drawn["train"] & drawn["test"]
+    assert not drawn["validation"] & (drawn["train"] | drawn["test"])
+
+
+@every
+def test_the_same_problems_come_in_other_processes(name):
+    code = DRAW.format(name=name)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    env = make(name)
+    here = [env.reset(options={"level": 1, "problem_seed": seed}) for seed in range(5)]
+    assert done.stdout.strip() == repr(here)
+
+
+def test_near_seeds_share_no_problem():
+    env = make("countdown")
+    few, more = (
+        {env.draw(1, seed).index for seed in seeds} for seeds in (range(20), range(20, 40))
+    )
+    assert len(few | more) == 40
+
+
+def test_names_replay_and_tasks_pickle():
+    env = make("chain_sum")
+    prompt, info = env.reset(seed=1)
+    assert edgewise.pose(info["problem"]).render() == prompt
+    assert json.loads(info["problem"])["overrides"] == {"preset": "plain"}
+    copy = pickle.loads(pickle.dumps(env))
+    assert copy.reset() == env.reset()
+    with pytest.raises(AttributeError):
+        getattr(reasoning_gym, "no_such" + "_set")
+
+
+def test_answers_that_are_code_are_not_run(tmp_path):
+    """Of the data sets whose scorers execute answers, none does so here."""
+    path = tmp_path / "made"
+    payloads = [
+        f"__import__('os').system('touch {path}')",
+        f"open({str(path)!r}, 'w')",
+        f"[open({str(path)!r}, 'w')]",
+        f"exec(\"open({str(path)!r}, 'w')\")",
+    ]
+    for name in (
+        "countdown", "puzzle24", "n_queens", "polynomial_multiplication", "simple_integration",
+        "intermediate_integration", "spiral_matrix", "binary_matrix", "string_insertion",
+    ):  # fmt: skip
+        if name in TABLE:
+            env = make(name)
+            posed = [env.draw(1, 0)] * len(payloads)
+            assert not any(env.task.verify_many(posed, payloads))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_worker_refuses_to_write_and_to_start_processes(tmp_path):
+    code = (
+        "import os; from edgewise.envs.reasoning_gym_worker import lock; lock()\n"
+        "for act in (lambda: os.system('true'), lambda: open({path!r}, 'w')):\n"
+        "    try: act()\n"
+        "    except PermissionError: print('refused')"
+    ).format(path=str(tmp_path / "made"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "refused\n" * 2 and not list(tmp_path.iterdir())
+
+
+def test_countdown_takes_no_tricks():
+    env = make("countdown")
+    problem = env.draw(1, 0)
+    tricks = [f"0e0*({problem.answer})+5e0", f"{problem.answer} // 1", f"({problem.answer})**1"]
+    assert env.task.verify(problem, f"({problem.answer})")
+    assert not any(env.task.verify_many([problem] * 4, [*tricks, f"({problem.answer})+1"]))
