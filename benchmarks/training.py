@@ -190,6 +190,28 @@ def problems(num_steps: int) -> list[Setting]:
     return rows
 
 
+def trl_config(trl: Any, folder: str, bf16: bool, num_steps: int) -> Any:
+    """Return the arguments of TRL's trainer, for one step more than is measured."""
+    return trl.GRPOConfig(
+        output_dir=folder,
+        use_cpu=True,
+        bf16=bf16,
+        gradient_checkpointing=False,
+        learning_rate=LEARNING_RATE,
+        lr_scheduler_type="constant",
+        max_steps=num_steps + 1,
+        per_device_train_batch_size=NUM_PROBLEMS * GROUP_SIZE,
+        num_generations=GROUP_SIZE,
+        max_completion_length=MAX_TOKENS,
+        shuffle_dataset=False,
+        loss_type="dapo",
+        logging_strategy="no",
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+    )
+
+
 def run_trl(setting: Setting, num_steps: int) -> Record:
     """Measure TRL's trainer on the same problems."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -215,24 +237,7 @@ def run_trl(setting: Setting, num_steps: int) -> Record:
         return rewards
 
     with tempfile.TemporaryDirectory() as folder:
-        config = trl.GRPOConfig(
-            output_dir=folder,
-            use_cpu=True,
-            bf16=setting["bf16"],
-            gradient_checkpointing=False,
-            learning_rate=LEARNING_RATE,
-            lr_scheduler_type="constant",
-            max_steps=num_steps + 1,
-            per_device_train_batch_size=NUM_PROBLEMS * GROUP_SIZE,
-            num_generations=GROUP_SIZE,
-            max_completion_length=MAX_TOKENS,
-            shuffle_dataset=False,
-            loss_type="dapo",
-            logging_strategy="no",
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-        )
+        config = trl_config(trl, folder, setting["bf16"], num_steps)
         trainer = trl.GRPOTrainer(
             model=policy.model,
             reward_funcs=reward,
