@@ -29,11 +29,16 @@ class Plan:
     validation_problems: int  # of each level, answered once
     test_problems: int  # of each level
     test_samples: int  # answers to each
+    baselines: Mapping[str, str] = field(default_factory=dict)  # of rules that have another one
 
     @classmethod
     def load(cls, path: Path) -> Plan:
         """Read the plan in `path`."""
         return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+    def baseline_of(self, rule: str) -> str | None:
+        """Return the rule that `rule` is compared with, if there is one."""
+        return None if rule == self.baseline else self.baselines.get(rule, self.baseline)
 
     @property
     def num_rollouts(self) -> int:

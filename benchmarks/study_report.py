@@ -108,6 +108,16 @@ class Scores:
             ]
         )
 
+    def gain(self, rule: str, levels: Sequence[str]) -> Effect:
+        """Return how much better `rule` is than its models were before training."""
+        starts = sorted(self.of("start"), key=lambda name: self.cells[name].agent)
+        differences = []
+        for level in levels:
+            rows = [self.found[name] for name in starts]
+            before = np.array([row["correct"][level] for row in rows]) / rows[0]["samples"]
+            differences.append(self.rates(rule, level) - before[:, None])
+        return bootstrap(differences)
+
     def mean(self, names: Iterable[str], key: str) -> float:
         """Return the mean over cells of a number in their scores."""
         return float(np.mean([self.found[name][key] for name in names]))
@@ -157,31 +167,40 @@ def write_study(
     return text
 
 
+def against(plan: Plan) -> str:
+    """Return what the rules are compared with, in words."""
+    others = [f"of {rule} against {baseline}" for rule, baseline in plan.baselines.items()]
+    return ", ".join([plan.baseline, *others])
+
+
 def comparison_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str]:
     """Return the primary table: the mean of the training levels."""
     trained = [level for level, out in ood.items() if not out]
     unseen = [level for level, out in ood.items() if out]
     lines = [
-        f"Test accuracy after training, in points; effects against {plan.baseline} [95 % interval].",
+        "Test accuracy on the training levels after training, and its gain over that before, in "
+        f"points; effects against {against(plan)} [95 % interval].",
         "",
-        "| rule | training levels | effect | effect at equal tokens | effect OOD | steps | "
+        "| rule | accuracy | gain | effect | effect at equal tokens | effect OOD | steps | "
         "completions | tokens | groups with a signal |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for rule in plan.rules:
         names = scores.of("comparison", rule)
         accuracy = np.mean([scores.accuracy(names, level) for level in trained])
+        baseline = plan.baseline_of(rule)
         effects = ["-"] * 3
-        if rule != plan.baseline:
+        if baseline is not None:
             effects = [
-                str(scores.effect(rule, plan.baseline, trained)),
-                str(scores.effect(rule, plan.baseline, trained, at_tokens=True)),
-                str(scores.effect(rule, plan.baseline, unseen)),
+                str(scores.effect(rule, baseline, trained)),
+                str(scores.effect(rule, baseline, trained, at_tokens=True)),
+                str(scores.effect(rule, baseline, unseen)),
             ]
         steps = scores.mean(names, "steps")
         used = [f"{scores.mean(names, key):,.0f}" for key in ("rollouts", "tokens")]
         signal = scores.mean(names, "effective") / steps
-        cells = [f"{100 * accuracy:.1f}", *effects, f"{steps:.1f}", *used, f"{signal:.2f}"]
+        gain = str(scores.gain(rule, trained))
+        cells = [f"{100 * accuracy:.1f}", gain, *effects, f"{steps:.1f}", *used, f"{signal:.2f}"]
         lines.append(f"| {rule} | " + " | ".join(cells) + " |")
     return lines
 
@@ -199,8 +218,9 @@ def level_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str
         f"| {plan.baseline} | " + " | ".join(after) + " |",
     ]
     for rule in plan.rules:
-        if rule != plan.baseline:
-            effects = [str(scores.effect(rule, plan.baseline, [level])) for level in ood]
+        baseline = plan.baseline_of(rule)
+        if baseline is not None:
+            effects = [str(scores.effect(rule, baseline, [level])) for level in ood]
             lines.append(f"| {rule}, effect | " + " | ".join(effects) + " |")
     return lines
 
@@ -217,6 +237,8 @@ def selection_table(plan: Plan, scores: Scores) -> list[str]:
 
 def transfer_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str]:
     """Return what training on one level alone does to each, against no training."""
+    if not plan.transfer:
+        return []
     names = [f"tested on {level}{' (OOD)' if out else ''}" for level, out in ood.items()]
     lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for rule in plan.transfer:
@@ -247,18 +269,18 @@ def write_csv(scores: Scores, path: Path) -> None:
 def draw(plan: Plan, scores: Scores, ood: Mapping[str, bool], path: Path) -> None:
     """Draw the effects of the rules, one panel for the training levels and one for the OOD levels."""
     figure = Figure(figsize=(10, 4), layout="constrained")
-    rules = [rule for rule in plan.rules if rule != plan.baseline]
+    rules = [(rule, plan.baseline_of(rule)) for rule in plan.rules if rule != plan.baseline]
     for axes, out in zip(figure.subplots(1, 2, sharey=True), (False, True), strict=True):
         levels = [level for level in ood if ood[level] is out]
-        for row, rule in enumerate(reversed(rules)):
-            found = scores.effect(rule, plan.baseline, levels)
+        for row, (rule, baseline) in enumerate(reversed(rules)):
+            found = scores.effect(rule, str(baseline), levels)
             reach = [[100 * (found.mean - found.low)], [100 * (found.high - found.mean)]]
             axes.errorbar([100 * found.mean], [row], xerr=reach, fmt="o", capsize=3, color="C0")
         axes.axvline(0, color="gray", linewidth=1)
         axes.set(
             title="levels kept out of training" if out else "training levels",
-            xlabel=f"accuracy above {plan.baseline}, points",
+            xlabel=f"accuracy above {'its baseline' if plan.baselines else plan.baseline}, points",
             yticks=range(len(rules)),
-            yticklabels=list(reversed(rules)),
+            yticklabels=[rule for rule, _ in reversed(rules)],
         )
     figure.savefig(path, dpi=110)

@@ -64,6 +64,7 @@ def test_every_rule_of_a_plan_has_as_many_configurations(path):
     assert len({len(configs) for configs in plan.rules.values()}) == 1
     assert not set(plan.seeds) & set(plan.selection_seeds)
     assert plan.selection_agent in plan.agents and plan.baseline in plan.rules
+    assert {*plan.baselines, *plan.baselines.values()} <= set(plan.rules)
 
 
 def test_rules_are_paired_by_model_and_seed():
@@ -96,10 +97,14 @@ def test_a_plan_runs_goes_on_and_reports(tmp_path, monkeypatch, capsys):
     score = json.loads((cell / "after.json").read_text())
     assert score["rollouts"] >= SMALL.num_rollouts == 32  # screening included
     assert {len(counts) for counts in score["correct"].values()} == {5}
+    before = json.loads((tmp_path / "runs/start/random-0-a-s0/after.json").read_text())
     rows = (tmp_path / "small.csv").read_text().splitlines()
     assert len(rows) == 1 + 5 * (1 + 2 + 1) + 3 * 2  # five levels; validation has only three
     assert (tmp_path / "small.png").stat().st_size > 10_000
     table = (tmp_path / "small.md").read_text()
+    accuracy, gain = table.split("| dapo | ")[1].split(" | ")[:2]
+    difference = float(accuracy) - 100 * before["mean"]
+    assert float(gain.split()[0]) == pytest.approx(difference, abs=0.11)
     (cell / "after.json").unlink()
     study.main()  # that cell is scored anew, with the same tokens, and no other runs again
     assert (tmp_path / "small.md").read_text() == table
