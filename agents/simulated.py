@@ -17,8 +17,13 @@ the mean |A| of GRPO is .048, where 2 sqrt(p (1 - p)) would be .199.
 
 What it is not: there is no momentum, no clipping (one update for each batch, on policy), no length,
 and no memory of single problems, so a problem that is posed again teaches as much as a new one,
-which flatters rules that replay. Whether it ranks curricula as a language model does is what
-`simulated_fit` measures.
+which flatters rules that replay.
+
+Whether it ranks curricula as a language model does is what `simulated_fit` measures. Fitted to the
+runs of a seedling on Countdown under Random and Ordered (benchmarks/results/countdown.md), it put
+five other rules in nearly their real order: Spearman's correlation is .90, where the real order has a
+split-half reliability of .77. Five rules, whose real intervals overlap, are little to go by; and it
+promised accuracies of .58 to .60 where .51 to .53 was reached, so take from it an order, not a gain.
 
 Shapes: P problems a step, G completions a problem, K arms, M arms with those out of distribution.
 """
