@@ -67,6 +67,9 @@ class TrainConfig:
     """Matrices with adapters, by the ends of their names; queries and values, as in E2H."""
     gradient_checkpointing: bool = False
     """Whether passes are computed again for the gradient, which takes less memory and more time."""
+    sharding: Literal["none", "fsdp"] = "none"
+    """How several processes hold the model: each all of it, or with fsdp a part, with its gradients
+    and optimiser."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the model computes."""
     threads: int = 1
@@ -79,6 +82,11 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {value}")
+        if self.sharding == "fsdp" and self.lora_rank is not None:
+            raise ValueError(
+                f"`lora_rank` must be left out with `sharding` fsdp, got {self.lora_rank}; "
+                "the gradients and the optimiser of adapters are small"
+            )
         if self.temperature <= 0:
             raise ValueError(f"`temperature` must be positive, got {self.temperature}")
 
@@ -108,7 +116,7 @@ def default_output(config: TrainConfig) -> Path:
 
 def from_record(record: Mapping[str, Any]) -> TrainConfig:
     """Return the config of a run that has begun."""
-    kept = {name: record[name] for name in TrainConfig.__dataclass_fields__}
+    kept = {name: record[name] for name in TrainConfig.__dataclass_fields__ if name in record}
     plan = EvaluationPlan(**kept.pop("evaluation"))
     lists = {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
     return TrainConfig(**{**kept, "evaluation": plan, **lists})

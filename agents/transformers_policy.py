@@ -6,6 +6,7 @@ Shapes: B completions, T tokens of a row, prompt included, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -101,11 +102,19 @@ class TransformersPolicy:
         Raises:
             OSError: If they cannot be written.
         """
+        self.write(folder)
+
+    def write(self, folder: str | Path, **options: Any) -> None:
+        """Write model and tokenizer, with `options` of `save_pretrained`."""
         try:
-            self.model.save_pretrained(folder)
+            self.model.save_pretrained(folder, **options)
         except SafetensorError as error:  # which does not say what the system said
             raise OSError(f"{folder} cannot be written: {error}") from error
         self.tokenizer.save_pretrained(folder)
+
+    def gathered(self) -> AbstractContextManager[None]:
+        """Return a context in which rank 0 may save; all ranks must enter it."""
+        return nullcontext()
 
     def restore(self, folder: str | Path) -> None:
         """Take up the weights that `save` wrote to `folder`."""
@@ -205,7 +214,7 @@ class TransformersPolicy:
         first = int(completions.mask.any(dim=0).int().argmax())
         order = ends.argsort()
         parts: tuple[list[Tensor], list[Tensor]] = ([], [])
-        for rows in order.split(ROWS):
+        for rows in self.split(order):
             end = int(ends[rows].max())
             tokens, attention = completions.tokens[rows, :end], completions.attention[rows, :end]
             asked = (first, tokens, attention, valued)
@@ -219,6 +228,10 @@ class TransformersPolicy:
         back = order.argsort()
         logprobs, values = (torch.cat(part)[back] * completions.mask for part in parts)
         return logprobs, values
+
+    def split(self, order: Tensor) -> Sequence[Tensor]:
+        """Return the parts of `order`, rows by length, that are computed together."""
+        return order.split(ROWS)
 
     def fast_read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
         """Return what `read` does, of a model that `recognises` does."""
@@ -328,7 +341,7 @@ class TransformersPolicy:
             tokens: What follows the cache, shape (B, T).
             attention: 1 on tokens and 0 on padding, those of the cache included; the last columns
                 are those of `tokens`.
-            cache: Is appended to.
+            cache: Is appended to; None if nothing follows.
             logits_to_keep: How many of the last logits are returned; 0 for all.
             valued: Whether values are computed; else they are 0.0.
         """
@@ -337,7 +350,7 @@ class TransformersPolicy:
             attention_mask=attention,
             position_ids=positions(attention)[:, -tokens.shape[1] :],
             past_key_values=cache,
-            use_cache=True,
+            use_cache=cache is not None,
             logits_to_keep=logits_to_keep,
             output_hidden_states=valued,
         )

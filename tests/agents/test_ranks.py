@@ -28,11 +28,21 @@ RUNS = {
     "plain": {},
     "filter": {"algorithm": "grpo:filter=dapo:num_minibatches=2:kl_coef=0.01"},
     "screen": {"algorithm": "grpo:filter=speed:loss_mean=sequence"},
+    "fsdp": {"sharding": "fsdp"},
+    "fsdp-ppo": {
+        "sharding": "fsdp",
+        "algorithm": "ppo:num_minibatches=2:kl_coef=0.01",
+        "gradient_checkpointing": True,
+    },
+    "fsdp-filter": {
+        "sharding": "fsdp",
+        "algorithm": "grpo:filter=dapo:num_minibatches=24:kl_coef=0.01:importance_cap=2",
+    },
     "problems": {"curriculum": "mopps", "pool_size": 100, "algorithm": "rloo"},
     "ppo": {"algorithm": "ppo:num_minibatches=2"},
     "reinforce": {"algorithm": "reinforce++:kl_coef=0.01"},
 }
-QUICK = ["plain", "filter"]
+QUICK = ["plain", "filter", "fsdp"]
 SLOW = [name for name in RUNS if name not in QUICK]
 EACH = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 PLAN = EvaluationPlan(num_problems=4, num_samples=2, k=4, num_pass_k=2)
@@ -54,8 +64,13 @@ def train(model, path, **changes):
 def note(path, training):
     state = {"envs": training.envs.state_dict(), "metrics": training.envs.metrics()}
     (path / f"envs-{ranks.rank()}.json").write_text(json.dumps(state))
-    weights = [weight.double().sum().item() for weight in training.policy.parameters()]
+    weights = [total(weight) for weight in training.policy.parameters()]
     (path / f"weights-{ranks.rank()}.json").write_text(json.dumps(weights))
+
+
+def total(weight):
+    whole = weight.full_tensor() if ranks.is_divided(weight) else weight
+    return whole.double().sum().item()
 
 
 def play(model):
@@ -78,19 +93,34 @@ def play(model):
 def quick(model, folder):
     for name in QUICK:
         train(model, folder / name, **RUNS[name])
-    with closing(begin(config(model, folder / "resumed")).steps()) as steps:
-        next(steps)
-    training = resume(folder / "resumed")
-    list(training.steps())
-    note(folder / "resumed", training)
+    for name in ("plain", "fsdp"):
+        path = folder / f"{name}-resumed"
+        with closing(begin(config(model, path, **RUNS[name])).steps()) as steps:
+            next(steps)
+        training = resume(path)
+        list(training.steps())
+        note(path, training)
     with pytest.raises(ValueError, match="`num_problems` must be a multiple of 2, the number"):
         begin(config(model, folder / "odd", num_problems=3))
+
+
+def lower(model, path):
+    """Train a divided model in bfloat16; note what a rank holds, and how often it is whole."""
+    training = begin(config(model, path, sharding="fsdp", dtype="bfloat16"))
+    policy, seen = training.policy, set()
+    policy.model.lm_head.register_forward_hook(lambda _, __, out: seen.add(str(out.dtype)))
+    list(training.steps())
+    training.finish()
+    parts = [weight.to_local().numel() for weight in policy.parameters()]
+    held = {"parts": sum(parts), "all": sum(weight.numel() for weight in policy.parameters())}
+    (path / f"held-{ranks.rank()}.json").write_text(json.dumps({**held, "seen": sorted(seen)}))
 
 
 def slow(model, folder):
     for name in SLOW:
         train(model, folder / name, **RUNS[name])
     begin(config(model, folder / "scored")).score("before.json", lambda score: None)
+    lower(model, folder / "lower")
     (folder / f"played-{ranks.rank()}.json").write_text(json.dumps(play(model)))
 
 
@@ -149,7 +179,7 @@ def read(path):
 
 @pytest.mark.parametrize("name", EACH)
 def test_two_processes_train_as_one(tiny_model, tmp_path, done, name):
-    train(tiny_model, tmp_path / "one", **RUNS[name])
+    train(tiny_model, tmp_path / "one", **{**RUNS[name], "sharding": "none"})
     for mine, theirs in zip(
         lines(tmp_path / "one", "metrics.jsonl"), lines(done, "metrics.jsonl"), strict=True
     ):
@@ -176,10 +206,31 @@ def test_groups_were_drawn_again_until_no_rank_had_a_rejected_one(two):
     assert sum(record["num_extra_rollouts"] for record in records) > 0
 
 
-def test_a_run_continues_bit_for_bit_under_two_processes(two):
-    whole, resumed = (lines(two / name, "metrics.jsonl") for name in ("plain", "resumed"))
+@pytest.mark.parametrize("name", ["plain", "fsdp"])
+def test_a_run_continues_bit_for_bit_under_two_processes(two, name):
+    paths = [two / name, two / f"{name}-resumed"]
+    whole, resumed = (lines(path, "metrics.jsonl") for path in paths)
     assert [*map(without_times, whole)] == [*map(without_times, resumed)]
-    assert read(two / "plain" / "weights-0.json") == read(two / "resumed" / "weights-0.json")
+    assert read(paths[0] / "weights-0.json") == read(paths[1] / "weights-0.json")
+
+
+@pytest.mark.slow
+def test_each_rank_holds_a_part_of_a_divided_model_and_computes_in_its_precision(two_more):
+    held = [read(two_more / "lower" / f"held-{rank}.json") for rank in range(2)]
+    assert sum(one["parts"] for one in held) == held[0]["all"]
+    assert max(one["parts"] for one in held) < 0.6 * held[0]["all"]
+    assert held[0]["seen"] == ["torch.bfloat16"]
+    saved = load_file(two_more / "lower" / "model" / "model.safetensors")
+    assert {weight.dtype for weight in saved.values()} == {torch.float32}
+    metrics = lines(two_more / "lower", "metrics.jsonl")
+    assert all(record["grad_norm"] > 0 for record in metrics)
+
+
+def test_a_model_is_divided_among_several_processes_only(tiny_model, tmp_path):
+    with pytest.raises(ValueError, match="`sharding` fsdp must have several processes, got 1"):
+        begin(config(tiny_model, tmp_path / "run", sharding="fsdp"))
+    with pytest.raises(ValueError, match="`lora_rank` must be left out with `sharding` fsdp"):
+        config(tiny_model, tmp_path / "run", sharding="fsdp", lora_rank=4)
 
 
 @pytest.mark.slow
