@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
@@ -111,5 +112,7 @@ class ShardedPolicy(TransformersPolicy):
         """Return log-probabilities and values, (B, T - first), from column `first` on."""
         kept = tokens.shape[1] - first
         before = tokens[:, :-1], attention[:, :-1]
-        logits, values = self.forward(*before, None, logits_to_keep=kept, valued=valued)
+        with warnings.catch_warnings():  # nothing is changed in place
+            warnings.filterwarnings("ignore", ".*returned a view tensor", UserWarning)
+            logits, values = self.forward(*before, None, logits_to_keep=kept, valued=valued)
         return score(logits, tokens[:, first:]), values[:, -kept:]

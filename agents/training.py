@@ -130,13 +130,13 @@ class Training:
     def groups(self) -> list[dict[str, Any]]:
         """Return a record of each group that the curriculum heard of in the last step, on any rank.
 
-        Those that were kept come first, in their places.
+        Those that were kept come first, in their places; then the others, in their rounds.
         """
         own: list[dict[str, Any]] = self.envs.records()
         for group in own:
             group["place"] += ranks.rank() * self.envs.lesson.shape[0]
         found = [group for part in ranks.everyones(own) for group in part]
-        return sorted(found, key=lambda group: not group["kept"])
+        return sorted(found, key=order_of)
 
     def record(self, metrics: Mapping[str, float], groups: list[dict[str, Any]]) -> None:
         """Add the last step to the files of the run."""
@@ -182,6 +182,12 @@ class Training:
         card = {"envs": self.config.env.split(","), "preset": self.members[0].preset_name}
         self.folder.write("model/edgewise.json", {**made_for(self.config.agent), **card})
         return path
+
+
+def order_of(group: Mapping[str, Any]) -> tuple[bool, int, int]:
+    """Return where the record of a group stands among those of its step."""
+    kept = group["kept"]
+    return not kept, 0 if kept else group["round"], group["place"]
 
 
 def make_policy(config: TrainConfig) -> TransformersPolicy:

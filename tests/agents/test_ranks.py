@@ -37,6 +37,7 @@ RUNS = {
     "fsdp-filter": {
         "sharding": "fsdp",
         "algorithm": "grpo:filter=dapo:num_minibatches=24:kl_coef=0.01:importance_cap=2",
+        "learning_rate": 2e-5,  # in 72 updates, of which rounding changes each
     },
     "problems": {"curriculum": "mopps", "pool_size": 100, "algorithm": "rloo"},
     "ppo": {"algorithm": "ppo:num_minibatches=2"},
