@@ -18,13 +18,25 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgewise.errors import UsageError
+
 Shared = TypeVar("Shared")
+ALONE = (
+    "accelerate launch was asked for several processes and started one, as it does on a CPU; "
+    "use torchrun --nproc-per-node N -m edgewise, or accelerate launch --multi_gpu"
+)
 
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Join the other processes, if torchrun or accelerate started several; leave them at the end."""
+    """Join the other processes, if torchrun or accelerate started several; leave them at the end.
+
+    Raises:
+        UsageError: If accelerate was asked for several and started one.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        if "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_PORT" in os.environ:
+            raise UsageError(ALONE)
         yield
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
@@ -107,15 +119,16 @@ def clip_gradients(weights: Sequence[nn.Parameter], max_norm: float) -> float:
     """Cut the gradient of all `weights` to `max_norm`, and return the norm that it had."""
     kinds = [[weight for weight in weights if is_divided(weight) is kind] for kind in (True, False)]
     if not kinds[0]:
-        return torch.nn.utils.clip_grad_norm_(weights, max_norm).item()
+        return float(torch.nn.utils.clip_grad_norm_(weights, max_norm))
     norms = []
     for kind in kinds:
-        norm: Any = torch.nn.utils.get_total_norm([weight.grad for weight in kind])
+        gradients = [weight.grad for weight in kind if weight.grad is not None]
+        norm: Any = torch.nn.utils.get_total_norm(gradients)
         norms.append(norm.full_tensor() if is_divided(norm) else norm)
     total = torch.linalg.vector_norm(torch.stack(norms))
     for kind in kinds:
         torch.nn.utils.clip_grads_with_norm_(kind, max_norm, total)
-    return total.item()
+    return float(total)
 
 
 def is_divided(tensor: Tensor) -> bool:

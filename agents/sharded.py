@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
@@ -17,7 +17,8 @@ from transformers import AutoModelForCausalLM
 
 from edgewise.agents import ranks
 from edgewise.agents.policy import Completions, Sampling
-from edgewise.agents.transformers_policy import ROWS, TransformersPolicy, score
+from edgewise.agents.token_choice import score
+from edgewise.agents.transformers_policy import ROWS, TransformersPolicy
 
 
 class ShardedPolicy(TransformersPolicy):
@@ -90,8 +91,10 @@ class ShardedPolicy(TransformersPolicy):
     def frozen(self) -> ShardedPolicy:
         """Return the policy as it is now, divided likewise."""
         with torch.random.fork_rng(devices=[]):  # of weights that are written over
-            model = AutoModelForCausalLM.from_config(self.model.config, dtype=torch.float32)
-        for weight, value in zip(model.parameters(), self.parameters(), strict=True):
+            auto: Any = AutoModelForCausalLM
+            model = auto.from_config(self.model.config, dtype=torch.float32)
+        parts: Iterable[Any] = self.parameters()
+        for weight, value in zip(model.parameters(), parts, strict=True):
             weight.copy_(value.full_tensor())
         return ShardedPolicy(model, self.tokenizer, self.dtype, self.ends.device)
 

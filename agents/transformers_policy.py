@@ -231,7 +231,7 @@ class TransformersPolicy:
 
     def split(self, order: Tensor) -> Sequence[Tensor]:
         """Return the parts of `order`, rows by length, that are computed together."""
-        return order.split(ROWS)
+        return torch.split(order, ROWS)
 
     def fast_read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
         """Return what `read` does, of a model that `recognises` does."""
