@@ -34,9 +34,10 @@ def joined() -> Iterator[None]:
     Raises:
         UsageError: If accelerate was asked for several and started one.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        if "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_PORT" in os.environ:
-            raise UsageError(ALONE)
+    told = os.environ
+    if "WORLD_SIZE" not in told and {"ACCELERATE_USE_CPU", "MASTER_PORT"} <= told.keys():
+        raise UsageError(ALONE)
+    if int(told.get("WORLD_SIZE", "1")) == 1:
         yield
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")

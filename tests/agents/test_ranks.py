@@ -1,28 +1,36 @@
 """Two processes train as one does: the same problems, rules, rewards, and weights but for rounding."""
 
+import hashlib
 import json
 import multiprocessing
 import os
 import socket
-import subprocess
-import sys
+from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
+from edgewise import Preset, ReasoningVectorEnv, Task  # noqa: E402
 from edgewise.agents import ranks  # noqa: E402
 from edgewise.agents.evaluation import EvaluationPlan  # noqa: E402
+from edgewise.agents.filters import FILTERS  # noqa: E402
+from edgewise.agents.grpo import group_advantages  # noqa: E402
 from edgewise.agents.policy import Sampling  # noqa: E402
+from edgewise.agents.replay import replay  # noqa: E402
 from edgewise.agents.rollout import collect  # noqa: E402
+from edgewise.agents.run_folder import RunFolder  # noqa: E402
+from edgewise.agents.scripted import Scripted  # noqa: E402
 from edgewise.agents.train_config import TrainConfig  # noqa: E402
 from edgewise.agents.training import begin, resume  # noqa: E402
 from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
-from edgewise.wrappers import SEC, vector  # noqa: E402
+from edgewise.wrappers import SEC, make_rule, vector  # noqa: E402
 
 RUNS = {
     "plain": {},
@@ -46,6 +54,8 @@ RUNS = {
 QUICK = ["plain", "filter", "fsdp"]
 SLOW = [name for name in RUNS if name not in QUICK]
 EACH = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+RULES = ["sec", "e2h-gaussian", "thompson", "pac", "mopps", "plr", "adarft-problems"]
+ROUNDED = {"abs_advantages", "arm_probability"}  # in records of groups
 PLAN = EvaluationPlan(num_problems=4, num_samples=2, k=4, num_pass_k=2)
 
 
@@ -91,7 +101,68 @@ def play(model):
     }
 
 
+class Digits(Task[int]):
+    """The answer is the number in the prompt, modulo 4."""
+
+    presets = {"toy": Preset("{}", {level: {"high": 10**level} for level in (1, 2, 3)})}
+
+    def generate(self, rng, *, high):
+        return int(rng.integers(high))
+
+    def prompt(self, problem, template):
+        return template.format(problem)
+
+    def verify(self, problem, answer):
+        return answer == self.solve(problem)
+
+    def solve(self, problem):
+        return str(problem % 4)
+
+
+class Dice(Scripted):
+    """Answers rightly by lot, the more often the shorter the prompt; the lots are the prompts'."""
+
+    def __init__(self):
+        super().__init__(str)
+
+    def generate(self, prompts, sampling, generator):
+        count, texts = Counter(), []
+        for prompt in prompts:
+            count[prompt] += 1
+            lot = hashlib.sha256(f"{prompt} {count[prompt]}".encode()).digest()[0]
+            said = int(prompt) % 4 if lot < 240 / len(prompt) else "?"
+            texts.append(f"<answer>{said}</answer>")
+        return replace(super().generate(prompts, sampling, generator), texts=texts)
+
+
+def lesson(name):
+    """What a curriculum comes to in some steps with `Dice`, some groups being drawn again."""
+    count = ranks.num_ranks()
+    base = ReasoningVectorEnv(24 // count, task=Digits, group_size=4)
+    gather = ranks.gather if count > 1 else None
+    envs = vector.with_rule(base, make_rule(name, 6), 40, ranks.rank(), gather)
+    envs.reset(seed=0)
+    envs.lesson.forget()
+    told = []
+    for _ in range(6):
+        keep, generator = FILTERS["dapo"](), torch.Generator()
+        rollout = collect(envs, Dice(), Sampling(), generator, filter=keep)
+        metrics = vector.teach(envs, group_advantages(rollout.rewards).abs().double().numpy())
+        state = envs.state_dict()
+        told.append({"problems": rollout.infos["problem"].tolist(), "metrics": metrics})
+        told[-1] |= {"arms": rollout.infos["arm"].tolist(), "state": state}
+        told[-1] |= {"extra": rollout.num_extra_rollouts, "rewards": rollout.rewards.tolist()}
+    return told
+
+
+def train_seedling(path):
+    size = {"num_steps": 8, "num_problems": 8, "group_size": 8, "curriculum": "sec:temperature=0.2"}
+    list(begin(TrainConfig(output=path, learning_rate=2e-4, **size)).steps())
+
+
 def quick(model, folder):
+    for name in RULES:
+        (folder / f"{name}-{ranks.rank()}.json").write_text(json.dumps(lesson(name)))
     for name in QUICK:
         train(model, folder / name, **RUNS[name])
     for name in ("plain", "fsdp"):
@@ -122,6 +193,7 @@ def slow(model, folder):
         train(model, folder / name, **RUNS[name])
     begin(config(model, folder / "scored")).score("before.json", lambda score: None)
     lower(model, folder / "lower")
+    train_seedling(folder / "seedling")
     (folder / f"played-{ranks.rank()}.json").write_text(json.dumps(play(model)))
 
 
@@ -186,13 +258,24 @@ def test_two_processes_train_as_one(tiny_model, tmp_path, done, name):
     ):
         assert without_times(mine) == pytest.approx(without_times(theirs), rel=1e-4, abs=1e-6)
     groups = [lines(path, "groups.jsonl") for path in (tmp_path / "one", done)]
-    assert [g["problem"] for g in groups[0]] == [g["problem"] for g in groups[1]]
-    assert [g["rewards"] for g in groups[0]] == [g["rewards"] for g in groups[1]]
+    for mine, theirs in zip(*groups, strict=True):
+        for name in ROUNDED & mine.keys():
+            assert mine.pop(name) == pytest.approx(theirs.pop(name), rel=1e-4, abs=1e-6)
+        assert mine == theirs
     one, two = (
         load_file(path / "checkpoints" / "3" / "model" / "model.safetensors")
         for path in (tmp_path / "one", done)
     )
     torch.testing.assert_close(one, two, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_the_records_of_two_processes_are_enough_to_recompute_the_curriculum(done, name):
+    told = replay(RunFolder.open(done))
+    metrics = lines(done, "metrics.jsonl")
+    assert (told.num_steps, told.state_step) == (3, 3)
+    assert told.num_groups - told.num_rejected == 3 * 4
+    assert (told.num_rejected > 0) is any(record["num_extra_rollouts"] for record in metrics)
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -234,6 +317,27 @@ def test_a_model_is_divided_among_several_processes_only(tiny_model, tmp_path):
         config(tiny_model, tmp_path / "run", sharding="fsdp", lora_rank=4)
 
 
+def test_a_scripted_policy_teaches_two_processes_exactly_what_it_teaches_one(two):
+    for name in RULES:
+        own = json.loads(json.dumps(lesson(name)))
+        assert own == read(two / f"{name}-0.json") == read(two / f"{name}-1.json")
+        posed = [problem for step in own for problem in step["problems"]]
+        assert len({*posed}) > len(posed) / 3
+
+
+@pytest.mark.slow
+def test_the_seedling_begins_the_same_and_learns_alike(tmp_path, two_more):
+    train_seedling(tmp_path / "seedling")
+    paths = [tmp_path / "seedling", two_more / "seedling"]
+    first = [lines(path, "metrics.jsonl")[0] for path in paths]
+    assert without_times(first[0]) == pytest.approx(without_times(first[1]), rel=1e-3, abs=1e-5)
+    groups = [lines(path, "groups.jsonl") for path in paths]
+    means = [np.array([np.mean(g["rewards"]) for g in each if g["step"] > 1]) for each in groups]
+    noise = np.sqrt(sum(each.var() / len(each) for each in means))
+    assert abs(means[0].mean() - means[1].mean()) < 3 * noise
+    assert replay(RunFolder.open(paths[1])).num_steps == 8
+
+
 @pytest.mark.slow
 def test_two_processes_score_as_one(tiny_model, tmp_path, two_more):
     training = begin(config(tiny_model, tmp_path / "one"))
@@ -253,18 +357,3 @@ def test_without_other_processes_nothing_is_exchanged():
     assert ranks.gather([1, 2]).tolist() == [1, 2]
     assert torch.equal(ranks.share(torch.arange(3)), torch.arange(3))
     assert ranks.totals({"a": 1.0}) == {"a": 1.0} and ranks.total(2.0) == 2.0
-
-
-@pytest.mark.slow
-def test_the_command_line_runs_under_torchrun(tiny_model, tmp_path):
-    flags = f"--agent hf:{tiny_model} --output {tmp_path / 'run'} --preset sec --no-evaluate"
-    size = "--num-steps 2 --num-problems 4 --max-tokens 12"
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    ran = subprocess.run(
-        [*launcher, "--standalone", "-m", "edgewise", "train", *f"{flags} {size}".split()],
-        capture_output=True,
-        text=True,
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.count("step 2/2") == 1  # one of the two speaks
-    assert len(lines(tmp_path / "run", "metrics.jsonl")) == 2
