@@ -50,7 +50,6 @@ class ShardedPolicy(TransformersPolicy):
             fully_shard(module, mesh=mesh, reshard_after_forward=True, mp_policy=precision)
         super().__init__(model, tokenizer, fast=False)
         self.dtype = dtype
-        self.gathered_weights: dict[str, Tensor] = {}  # on rank 0, while it saves
 
     @contextmanager
     def whole(self) -> Iterator[None]:
@@ -68,17 +67,13 @@ class ShardedPolicy(TransformersPolicy):
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """Give rank 0 the weights that `save` writes; all ranks must call it."""
+        """Give rank 0 the weights that `save` writes, in float32; all ranks must enter it."""
         weights = self.model.named_parameters()
-        self.gathered_weights = {name: ranks.whole(weight.detach()) for name, weight in weights}
+        self.saved_weights = {name: ranks.whole(weight.detach()) for name, weight in weights}
         try:
             yield
         finally:
-            self.gathered_weights = {}
-
-    def save(self, folder: str | Path) -> None:
-        """Write model and tokenizer to `folder`, in float32, on rank 0 while they are `gathered`."""
-        self.write(folder, state_dict=self.gathered_weights)
+            self.saved_weights = None
 
     @torch.no_grad()
     def restore(self, folder: str | Path) -> None:

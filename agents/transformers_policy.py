@@ -24,6 +24,7 @@ from edgewise.agents.fast_decode import FastDecoder
 from edgewise.agents.fast_network import Network, recognises
 from edgewise.agents.fast_read import read_states
 from edgewise.agents.parts import Parts
+from edgewise.agents.plain_decode import PlainDecoder
 from edgewise.agents.policy import Completions, Policy, Sampling, append
 from edgewise.agents.token_choice import choose, closed, score
 
@@ -40,6 +41,7 @@ class TransformersPolicy:
     """
 
     gradient_checkpointing = False  # whether a pass is computed again for its gradient, not kept
+    saved_weights: dict[str, Tensor] | None = None  # what `save` writes; None for the model's
 
     def __init__(
         self,
@@ -102,12 +104,8 @@ class TransformersPolicy:
         Raises:
             OSError: If they cannot be written.
         """
-        self.write(folder)
-
-    def write(self, folder: str | Path, **options: Any) -> None:
-        """Write model and tokenizer, with `options` of `save_pretrained`."""
         try:
-            self.model.save_pretrained(folder, **options)
+            self.model.save_pretrained(folder, state_dict=self.saved_weights)
         except SafetensorError as error:  # which does not say what the system said
             raise OSError(f"{folder} cannot be written: {error}") from error
         self.tokenizer.save_pretrained(folder)
@@ -377,25 +375,6 @@ class TransformersPolicy:
         """Return the text of each row, without special tokens."""
         texts: list[str] = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return texts
-
-
-class PlainDecoder:
-    """Decode B rows with the library's forward pass, whatever the model."""
-
-    def __init__(self, policy: TransformersPolicy, tokens: Tensor, attention: Tensor) -> None:
-        """Read the prompts, (B, T) each; `logits`, (B, V), are of what follows."""
-        self.policy, self.cache, self.seen = policy, DynamicCache(), attention
-        self.logits, _ = policy.prefill(tokens, attention, self.cache)
-
-    def step(self, tokens: Tensor) -> Tensor:
-        """Return the logits, (B, V), after one more token of each row, (B, 1)."""
-        self.seen = pad(self.seen, (0, 1), value=1)
-        return self.policy.forward(tokens, self.seen, self.cache)[0][:, -1]
-
-    def keep(self, rows: Tensor) -> None:
-        """Go on with `rows` only, indices."""
-        self.cache.batch_select_indices(rows)
-        self.seen = self.seen[rows]
 
 
 def value_head(model: Any) -> nn.Module:

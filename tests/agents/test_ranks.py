@@ -56,6 +56,12 @@ SLOW = [name for name in RUNS if name not in QUICK]
 EACH = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 RULES = ["sec", "e2h-gaussian", "thompson", "pac", "mopps", "plr", "adarft-problems"]
 ROUNDED = {"abs_advantages", "arm_probability"}  # in records of groups
+IMPORTED = [  # once for all ranks
+    "edgewise.agents.training",
+    "edgewise.agents.sharded",
+    "edgewise.envs.countdown",
+    "transformers.models.qwen2.modeling_qwen2",
+]
 PLAN = EvaluationPlan(num_problems=4, num_samples=2, k=4, num_pass_k=2)
 
 
@@ -210,6 +216,7 @@ def both(what, model, folder):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
     processes = [
         context.Process(target=work, args=(rank, port, what, model, folder)) for rank in range(2)
     ]
