@@ -108,12 +108,12 @@ def descend(loss: Tensor, optimizer: Optimizer, max_grad_norm: float) -> dict[st
         for weight in parameters:
             weight.grad = torch.zeros_like(weight)
     ranks.add_gradients(parameters)
-    norm = torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
-    metrics = {"loss": ranks.total(loss.item()), "grad_norm": norm.item()}
+    norm = ranks.clip_gradients(parameters, max_grad_norm)
+    metrics = {"loss": ranks.total(loss.item()), "grad_norm": norm}
     if not all(map(isfinite, metrics.values())):
         optimizer.zero_grad()
         raise FloatingPointError(
-            f"`loss` must be finite, got {metrics['loss']} with a gradient of norm {norm.item()}; "
+            f"`loss` must be finite, got {metrics['loss']} with a gradient of norm {norm}; "
             "a smaller `learning_rate` may help"
         )
     optimizer.step()

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from edgewise.agents import ranks
+
 
 class MasterAdamW(AdamW):
     """AdamW without weight decay whose updates are not rounded away.
@@ -60,13 +62,20 @@ class MasterAdamW(AdamW):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of AdamW, and the masters."""
+        """Return the state of AdamW, and the masters; whole on rank 0, where they are divided."""
+        found = super().state_dict()
+        moments = {
+            index: {name: ranks.whole(value) for name, value in state.items()}
+            for index, state in found["state"].items()
+        }
         masters = [copy.detach() for _, copy in self.copies]
-        return {**super().state_dict(), "masters": masters}
+        return {**found, "state": moments, "masters": masters}
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a state that `state_dict` returned; the weights are loaded elsewhere."""
         super().load_state_dict(state_dict)
+        for weight, state in self.state.items():
+            state.update({name: ranks.part(value, weight) for name, value in state.items()})
         for (_, copy), saved in zip(self.copies, state_dict["masters"], strict=True):
             copy.copy_(saved)

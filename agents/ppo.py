@@ -59,7 +59,7 @@ from edgewise.agents.losses import (
 )
 from edgewise.agents.optimizer import MasterAdamW
 from edgewise.agents.policy import Completions, Policy, Sampling
-from edgewise.agents.ranks import share, totals
+from edgewise.agents.ranks import share_weighted, totals
 from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.wrappers.vector import teach
 
@@ -229,15 +229,11 @@ def improve(
         order = torch.randperm(len(completions.mask), generator=state.generator)
         for rows in order.tensor_split(config.num_minibatches):
             loss, metrics = torch.zeros(()), dict[str, float]()
-            own = share(rows)
+            mask = completions.mask[rows]
+            weights = token_weights(mask, config.loss_mean, config.sampling.max_tokens)
+            own, counted = share_weighted(rows, weights)
             if len(own):
-                mask = completions.mask[rows]
-                weights = token_weights(mask, config.loss_mean, config.sampling.max_tokens)
-                batch, given, counted = (
-                    completions.select(own),
-                    estimates.select(own),
-                    share(weights),
-                )
+                batch, given = completions.select(own), estimates.select(own)
                 logprobs, values = policy.logprobs_and_values(batch)  # (B / num_minibatches, T)
                 corrected_weights = counted * correction[own]
                 loss, metrics = clipped_loss(
@@ -276,7 +272,7 @@ def clipped_loss(
     ratio = (logprobs - old_logprobs).exp()  # (B, T)
     clipped = ratio.clamp(1 - config.clip_eps, 1 + config.clip_eps)
     surrogate = torch.minimum(ratio * advantages, clipped * advantages)
-    outside = ((ratio != clipped) * mask).sum() / mask.sum()
+    outside = ((ratio != clipped) * mask).sum() / mask.sum().clamp(min=1)
     return -(surrogate * weights).sum(), {"clip_ratio": outside.item()}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -18,13 +18,26 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgewise.errors import UsageError
+
 Shared = TypeVar("Shared")
+ALONE = (
+    "accelerate launch was asked for several processes and started one, as it does on a CPU; "
+    "use torchrun --nproc-per-node N -m edgewise, or accelerate launch --multi_gpu"
+)
 
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Join the other processes, if torchrun or accelerate started several; leave them at the end."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    """Join the other processes, if torchrun or accelerate started several; leave them at the end.
+
+    Raises:
+        UsageError: If accelerate was asked for several and started one.
+    """
+    told = os.environ
+    if "WORLD_SIZE" not in told and {"ACCELERATE_USE_CPU", "MASTER_PORT"} <= told.keys():
+        raise UsageError(ALONE)
+    if int(told.get("WORLD_SIZE", "1")) == 1:
         yield
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
@@ -78,6 +91,18 @@ def share(rows: Tensor) -> Tensor:
     return rows[rank() :: num_ranks()]
 
 
+def share_weighted(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the rows that are this rank's to learn from, and their weights in the loss.
+
+    If there are fewer rows than ranks, those left over take the first, with weights of 0.0: where a
+    model is divided, all ranks must compute at the same time.
+    """
+    own = share(rows)
+    if len(own) or not len(rows):
+        return own, share(weights)
+    return rows[:1], torch.zeros_like(weights[:1])
+
+
 def add_gradients(weights: Iterable[nn.Parameter]) -> None:
     """Make the gradient of each weight the sum of those of all ranks."""
     if num_ranks() == 1:
@@ -85,7 +110,51 @@ def add_gradients(weights: Iterable[nn.Parameter]) -> None:
     for weight in weights:
         if weight.grad is None:
             weight.grad = torch.zeros_like(weight)
-        dist.all_reduce(weight.grad)
+        if is_divided(weight):  # FSDP has averaged it
+            weight.grad *= num_ranks()
+        else:
+            dist.all_reduce(weight.grad)
+
+
+def clip_gradients(weights: Sequence[nn.Parameter], max_norm: float) -> float:
+    """Cut the gradient of all `weights` to `max_norm`, and return the norm that it had."""
+    kinds = [[weight for weight in weights if is_divided(weight) is kind] for kind in (True, False)]
+    if not kinds[0]:
+        return float(torch.nn.utils.clip_grad_norm_(weights, max_norm))
+    norms = []
+    for kind in kinds:
+        gradients = [weight.grad for weight in kind if weight.grad is not None]
+        norm: Any = torch.nn.utils.get_total_norm(gradients)
+        norms.append(norm.full_tensor() if is_divided(norm) else norm)
+    total = torch.linalg.vector_norm(torch.stack(norms))
+    for kind in kinds:
+        torch.nn.utils.clip_grads_with_norm_(kind, max_norm, total)
+    return float(total)
+
+
+def is_divided(tensor: Tensor) -> bool:
+    """Return whether this rank holds a part of `tensor` only, as with FSDP."""
+    return hasattr(tensor, "device_mesh")
+
+
+def whole(tensor: Any) -> Any:
+    """Return all of a tensor that is divided, on the CPU of rank 0; the others get nothing.
+
+    What is not divided is returned as it is. All ranks must call it.
+    """
+    if not isinstance(tensor, Tensor) or not is_divided(tensor):
+        return tensor
+    found: Tensor = tensor.full_tensor()  # type: ignore[attr-defined]
+    return found.cpu() if rank() == 0 else torch.empty(0)
+
+
+def part(tensor: Any, like: Any) -> Any:
+    """Return this rank's part of a tensor, divided as `like` is; others are returned as they are."""
+    if not isinstance(tensor, Tensor) or not is_divided(like) or tensor.shape != like.shape:
+        return tensor
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
 
 
 def totals(numbers: Mapping[str, float]) -> dict[str, float]:

@@ -44,7 +44,7 @@ from edgewise.agents.hyperparameters import check
 from edgewise.agents.losses import descend, of_share, penalize, token_weights
 from edgewise.agents.optimizer import MasterAdamW
 from edgewise.agents.policy import Completions, Policy, Sampling
-from edgewise.agents.ranks import share, totals
+from edgewise.agents.ranks import share_weighted, totals
 from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.wrappers.vector import teach
 
@@ -151,9 +151,9 @@ def improve(
             weights = token_weights(mask, config.ratio, config.sampling.max_tokens)
             weights = weights * correction[rows]
             loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
-            own = share(rows[used[rows]])
+            own, counted = share_weighted(rows[used[rows]], weights[used[rows]])
             if len(own):
-                batch, counted = completions.select(own), share(weights[used[rows]])
+                batch = completions.select(own)
                 logprobs = policy.logprobs(batch)  # (at most B / num_minibatches, T)
                 given = advantages[own].to(logprobs.device)
                 loss, metrics = clipped_loss(logprobs, batch.logprobs, given, counted, config)
@@ -203,5 +203,5 @@ def clipped_loss(
     ratio = log_ratio.exp()
     clipped = ratio.clamp(1 - config.clip_eps, 1 + config.clip_eps)
     surrogate = torch.minimum(ratio * advantages[:, None], clipped * advantages[:, None])
-    outside = ((ratio != clipped) * mask).sum() / mask.sum()
+    outside = ((ratio != clipped) * mask).sum() / mask.sum().clamp(min=1)
     return -(surrogate * weights).sum(), {"clip_ratio": outside.item()}

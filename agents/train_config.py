@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any, Literal
 
 from edgewise.agents.evaluation import EvaluationPlan
 from edgewise.agents.models import Precision, made_for
+from edgewise.errors import unknown
 
+NOT_IN_RECIPES = {"recipe", "resume", "output"}
 SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_rate": 1e-6}
 
 
@@ -17,6 +20,8 @@ SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_ra
 class TrainConfig:
     """Train a language model on an environment, under a curriculum."""
 
+    recipe: Path | None = None
+    """JSON file of flags, such as recipes/sec-qwen2.5-3b.json; flags given beside it win."""
     env: str = "Countdown-v0"
     """Environment id, as `edgewise list` prints them, or several, with commas between."""
     curriculum: str = "sec"
@@ -67,6 +72,9 @@ class TrainConfig:
     """Matrices with adapters, by the ends of their names; queries and values, as in E2H."""
     gradient_checkpointing: bool = False
     """Whether passes are computed again for the gradient, which takes less memory and more time."""
+    sharding: Literal["none", "fsdp"] = "none"
+    """How several processes hold the model: each all of it, or with fsdp a part, with its gradients
+    and optimiser."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the model computes."""
     threads: int = 1
@@ -79,6 +87,11 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {value}")
+        if self.sharding == "fsdp" and self.lora_rank is not None:
+            raise ValueError(
+                f"`lora_rank` must be left out with `sharding` fsdp, got {self.lora_rank}; "
+                "the gradients and the optimiser of adapters are small"
+            )
         if self.temperature <= 0:
             raise ValueError(f"`temperature` must be positive, got {self.temperature}")
 
@@ -107,8 +120,27 @@ def default_output(config: TrainConfig) -> Path:
 
 
 def from_record(record: Mapping[str, Any]) -> TrainConfig:
-    """Return the config of a run that has begun."""
-    kept = {name: record[name] for name in TrainConfig.__dataclass_fields__}
-    plan = EvaluationPlan(**kept.pop("evaluation"))
+    """Return the config of a run that has begun, or of a recipe; what it leaves out has its default."""
+    kept = {name: record[name] for name in TrainConfig.__dataclass_fields__ if name in record}
+    plan = EvaluationPlan(**kept.pop("evaluation", {}))
     lists = {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
     return TrainConfig(**{**kept, "evaluation": plan, **lists})
+
+
+def from_recipe(path: Path) -> TrainConfig:
+    """Return the config in a JSON file; what it leaves out has its default.
+
+    Raises:
+        ValueError: If there is no such file, or it has other fields than flags.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"`recipe` must be a JSON file of flags, got {path}: {error}") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"`recipe` must be a JSON file of flags, got {path}")
+    names = [name for name in TrainConfig.__dataclass_fields__ if name not in NOT_IN_RECIPES]
+    for name in record:
+        if name not in names:
+            raise ValueError(unknown("recipe field", name, names))
+    return replace(from_record(record), recipe=path)

@@ -75,8 +75,9 @@ class Training:
     def save(self) -> None:
         """Write a checkpoint, on rank 0."""
         states = self.state.state_dict(), self.envs.state_dict()
-        if ranks.rank() == 0:
-            self.folder.checkpoint(self.policy, *states, keep=self.config.keep_checkpoints)
+        with self.policy.gathered():
+            if ranks.rank() == 0:
+                self.folder.checkpoint(self.policy, *states, keep=self.config.keep_checkpoints)
 
     def steps(self) -> Generator[dict[str, float]]:
         """Train, record each step, and yield its metrics; close the iterator to stop and save.
@@ -129,13 +130,13 @@ class Training:
     def groups(self) -> list[dict[str, Any]]:
         """Return a record of each group that the curriculum heard of in the last step, on any rank.
 
-        Those that were kept come first, in their places.
+        Those that were kept come first, in their places; then the others, in their rounds.
         """
         own: list[dict[str, Any]] = self.envs.records()
         for group in own:
             group["place"] += ranks.rank() * self.envs.lesson.shape[0]
         found = [group for part in ranks.everyones(own) for group in part]
-        return sorted(found, key=lambda group: not group["kept"])
+        return sorted(found, key=order_of)
 
     def record(self, metrics: Mapping[str, float], groups: list[dict[str, Any]]) -> None:
         """Add the last step to the files of the run."""
@@ -174,12 +175,19 @@ class Training:
     def finish(self) -> Path:
         """Write the trained model, with what it was made for, and return its folder."""
         path = self.folder.path / "model"
-        if ranks.rank() > 0:
-            return path
-        self.policy.export(path)
+        with self.policy.gathered():
+            if ranks.rank() > 0:
+                return path
+            self.policy.export(path)
         card = {"envs": self.config.env.split(","), "preset": self.members[0].preset_name}
         self.folder.write("model/edgewise.json", {**made_for(self.config.agent), **card})
         return path
+
+
+def order_of(group: Mapping[str, Any]) -> tuple[bool, int, int]:
+    """Return where the record of a group stands among those of its step."""
+    kept = group["kept"]
+    return not kept, 0 if kept else group["round"], group["place"]
 
 
 def make_policy(config: TrainConfig) -> TransformersPolicy:
@@ -189,6 +197,8 @@ def make_policy(config: TrainConfig) -> TransformersPolicy:
         ImportError: If adapters are asked for and peft is not installed.
         ValueError: If there is no such model, or its adapters are refused.
     """
+    if config.sharding == "fsdp":
+        return make_sharded(config)
     policy = load_policy(config.agent, config.dtype, ranks.device(config.device))
     if config.lora_rank is not None:
         alpha = 2 * config.lora_rank if config.lora_alpha is None else config.lora_alpha
@@ -196,6 +206,27 @@ def make_policy(config: TrainConfig) -> TransformersPolicy:
         policy = LoRAPolicy(policy.model, policy.tokenizer, adapters)
     policy.gradient_checkpointing = config.gradient_checkpointing
     return policy
+
+
+def make_sharded(config: TrainConfig) -> TransformersPolicy:
+    """Return the policy to train, divided among the ranks.
+
+    Raises:
+        ImportError: If torch is too old.
+        ValueError: If there is only one rank.
+    """
+    if ranks.num_ranks() == 1:
+        raise ValueError(
+            "`sharding` fsdp must have several processes, got 1; "
+            "start them with torchrun --nproc-per-node N -m edgewise train ..."
+        )
+    from edgewise.agents.sharded import ShardedPolicy
+
+    policy = load_policy(config.agent)
+    dtype, device = getattr(torch, config.dtype), ranks.device(config.device)
+    sharded = ShardedPolicy(policy.model, policy.tokenizer, dtype, device)
+    sharded.gradient_checkpointing = config.gradient_checkpointing
+    return sharded
 
 
 def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curriculum:

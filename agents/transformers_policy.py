@@ -6,6 +6,7 @@ Shapes: B completions, T tokens of a row, prompt included, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from edgewise.agents.fast_decode import FastDecoder
 from edgewise.agents.fast_network import Network, recognises
 from edgewise.agents.fast_read import read_states
 from edgewise.agents.parts import Parts
+from edgewise.agents.plain_decode import PlainDecoder
 from edgewise.agents.policy import Completions, Policy, Sampling, append
 from edgewise.agents.token_choice import choose, closed, score
 
@@ -39,6 +41,7 @@ class TransformersPolicy:
     """
 
     gradient_checkpointing = False  # whether a pass is computed again for its gradient, not kept
+    saved_weights: dict[str, Tensor] | None = None  # what `save` writes; None for the model's
 
     def __init__(
         self,
@@ -102,10 +105,14 @@ class TransformersPolicy:
             OSError: If they cannot be written.
         """
         try:
-            self.model.save_pretrained(folder)
+            self.model.save_pretrained(folder, state_dict=self.saved_weights)
         except SafetensorError as error:  # which does not say what the system said
             raise OSError(f"{folder} cannot be written: {error}") from error
         self.tokenizer.save_pretrained(folder)
+
+    def gathered(self) -> AbstractContextManager[None]:
+        """Return a context in which rank 0 may save; all ranks must enter it."""
+        return nullcontext()
 
     def restore(self, folder: str | Path) -> None:
         """Take up the weights that `save` wrote to `folder`."""
@@ -205,7 +212,7 @@ class TransformersPolicy:
         first = int(completions.mask.any(dim=0).int().argmax())
         order = ends.argsort()
         parts: tuple[list[Tensor], list[Tensor]] = ([], [])
-        for rows in order.split(ROWS):
+        for rows in self.split(order):
             end = int(ends[rows].max())
             tokens, attention = completions.tokens[rows, :end], completions.attention[rows, :end]
             asked = (first, tokens, attention, valued)
@@ -219,6 +226,10 @@ class TransformersPolicy:
         back = order.argsort()
         logprobs, values = (torch.cat(part)[back] * completions.mask for part in parts)
         return logprobs, values
+
+    def split(self, order: Tensor) -> Sequence[Tensor]:
+        """Return the parts of `order`, rows by length, that are computed together."""
+        return torch.split(order, ROWS)
 
     def fast_read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
         """Return what `read` does, of a model that `recognises` does."""
@@ -328,7 +339,7 @@ class TransformersPolicy:
             tokens: What follows the cache, shape (B, T).
             attention: 1 on tokens and 0 on padding, those of the cache included; the last columns
                 are those of `tokens`.
-            cache: Is appended to.
+            cache: Is appended to; None if nothing follows.
             logits_to_keep: How many of the last logits are returned; 0 for all.
             valued: Whether values are computed; else they are 0.0.
         """
@@ -337,7 +348,7 @@ class TransformersPolicy:
             attention_mask=attention,
             position_ids=positions(attention)[:, -tokens.shape[1] :],
             past_key_values=cache,
-            use_cache=True,
+            use_cache=cache is not None,
             logits_to_keep=logits_to_keep,
             output_hidden_states=valued,
         )
@@ -364,25 +375,6 @@ class TransformersPolicy:
         """Return the text of each row, without special tokens."""
         texts: list[str] = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return texts
-
-
-class PlainDecoder:
-    """Decode B rows with the library's forward pass, whatever the model."""
-
-    def __init__(self, policy: TransformersPolicy, tokens: Tensor, attention: Tensor) -> None:
-        """Read the prompts, (B, T) each; `logits`, (B, V), are of what follows."""
-        self.policy, self.cache, self.seen = policy, DynamicCache(), attention
-        self.logits, _ = policy.prefill(tokens, attention, self.cache)
-
-    def step(self, tokens: Tensor) -> Tensor:
-        """Return the logits, (B, V), after one more token of each row, (B, 1)."""
-        self.seen = pad(self.seen, (0, 1), value=1)
-        return self.policy.forward(tokens, self.seen, self.cache)[0][:, -1]
-
-    def keep(self, rows: Tensor) -> None:
-        """Go on with `rows` only, indices."""
-        self.cache.batch_select_indices(rows)
-        self.seen = self.seen[rows]
 
 
 def value_head(model: Any) -> nn.Module:

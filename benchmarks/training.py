@@ -38,8 +38,9 @@ import torch
 import edgewise  # noqa: F401
 from edgewise.agents import grpo
 from edgewise.agents.models import load_policy
+from edgewise.agents.plain_decode import PlainDecoder
 from edgewise.agents.policy import Sampling
-from edgewise.agents.transformers_policy import PlainDecoder, TransformersPolicy
+from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.benchmarks import decode
 from edgewise.wrappers import SEC, vector
 

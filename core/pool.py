@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pkgutil import resolve_name
@@ -19,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 START_SECONDS = 120  # for the imports of a worker
-MAX_STARTS = 10  # of a worker that does not come up
+MAX_STARTS = 10  # of a worker that ends before it is up
 READY = b"ready\n"
 CODE = "import sys; from edgewise.pool import work; work(*sys.argv[1:])"
 
@@ -171,19 +172,23 @@ class Worker:
         return None
 
     def start(self) -> None:
-        """Start the process, and wait until it is ready."""
-        for _ in range(MAX_STARTS):
-            self.stop()
+        """Start the process, and wait until it is ready.
+
+        One that is killed meanwhile says nothing of the next, so it is started again for a time.
+        """
+        self.stop()
+        tries = ended = 0  # ended: of itself
+        last = time.monotonic() + START_SECONDS
+        while ended < MAX_STARTS and time.monotonic() < last:
             self.launch()
             ready = self.receive()
             if ready == READY:
                 self.line.settimeout(self.seconds)
                 return
+            tries, ended = tries + 1, ended + (self.stop() != -signal.SIGKILL)
             if ready:
-                self.stop()
                 raise WorkerError(json.loads(ready))
-        self.stop()
-        raise WorkerError(f"a worker process ended {MAX_STARTS} times before it was ready")
+        raise WorkerError(f"a worker process ended {tries} times before it was ready")
 
     def launch(self) -> None:
         """Start the process, on one end of a pair of sockets."""
@@ -212,14 +217,16 @@ class Worker:
         except OSError:  # a timeout among them
             return b""
 
-    def stop(self) -> None:
-        """End the process, whatever it does, and take note of its end."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.stream.close()
-            self.line.close()
-            self.process = None
+    def stop(self) -> int | None:
+        """End the process, whatever it does, and return how it ended; None if there was none."""
+        if self.process is None:
+            return None
+        self.process.kill()
+        code = self.process.wait()
+        self.stream.close()
+        self.line.close()
+        self.process = None
+        return code
 
 
 def work(function: str, seconds: str, memory: str) -> None:

@@ -28,6 +28,15 @@ class Heard:
     sizes: Ints  # completions made; of fewer than G the rule hears again, in turn, (N,)
     groups: Groups  # (N, G)
 
+    def order_keys(self, first: int) -> Ints:
+        """Return by what the groups of a batch are ordered, first keys first, (N, 3).
+
+        Args:
+            first: The place of this process's first group among those of all.
+        """
+        kept = np.full(len(self.arms), self.kept)
+        return np.stack([kept, np.where(kept, 0, self.rounds), first + self.places], axis=1)
+
     def records(self) -> list[dict[str, Any]]:
         """Return a record of each group, for JSON, with the completions that were made."""
         columns = {

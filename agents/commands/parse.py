@@ -16,8 +16,19 @@ Config = TypeVar("Config")
 FRAME = re.compile(r"[╭╮╰╯│─]+")  # what is drawn round a message
 
 
-def parse(kind: type[Config], command: str, arguments: Sequence[str]) -> Config:
+def parse(
+    kind: type[Config],
+    command: str,
+    arguments: Sequence[str],
+    default: Config | None = None,
+) -> Config:
     """Return a `kind`, a dataclass, made of the flags; `--help` prints them and exits.
+
+    Args:
+        kind: The class.
+        command: Whose flags they are.
+        arguments: The flags.
+        default: Has the values of flags that are not given; None for those of the class.
 
     Raises:
         UsageError: If a flag does not exist, or its value is refused.
@@ -25,7 +36,10 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str]) -> Config:
     refused = io.StringIO()
     try:
         with redirect_stderr(refused), usage():
-            return tyro.cli(kind, prog=f"edgewise {command}", args=list(arguments))
+            prog, words = f"edgewise {command}", list(arguments)
+            if default is None:
+                return tyro.cli(kind, prog=prog, args=words)
+            return tyro.cli(kind, prog=prog, args=words, default=default)
     except SystemExit as stop:
         if not stop.code:
             raise

@@ -6,28 +6,30 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from edgewise.agents.commands.parse import parse
+from edgewise.agents.commands.recipe import parse_training
 from edgewise.agents.commands.train import say
 from edgewise.agents.display import score_line
 from edgewise.agents.preflight import NUM_STEPS, Preflight, preflight, warnings_of
+from edgewise.agents.ranks import joined, rank
 from edgewise.agents.train_config import TrainConfig, complete
 from edgewise.errors import UsageError, usage
 
 
 def run(arguments: Sequence[str]) -> None:
     """Take five steps with the flags of `edgewise train`, and print what they show."""
-    config = parse(TrainConfig, "preflight", arguments)
+    config = parse_training("preflight", arguments)
     for name in ("resume", "output"):
         if getattr(config, name) is not None:
             raise UsageError(f"`{name}` must be left out; a preflight leaves no run behind")
-    console = Console()
     with usage():
         asked = complete(config)
-    say(console, "a few validation problems of each level before training:")
-    with usage():
-        found = preflight(config, lambda score: say(console, f"  {score_line(score)}"))
-    for line in told(found, asked):
-        say(console, line)
+    with joined():
+        console = Console(quiet=rank() > 0)
+        say(console, "a few validation problems of each level before training:")
+        with usage():
+            found = preflight(config, lambda score: say(console, f"  {score_line(score)}"))
+        for line in told(found, asked):
+            say(console, line)
 
 
 def told(found: Preflight, config: TrainConfig) -> list[str]:

@@ -10,18 +10,17 @@ from typing import Any
 
 from rich.console import Console
 
-from edgewise.agents.commands.parse import parse
+from edgewise.agents.commands.recipe import parse_training
 from edgewise.agents.display import Display, score_line, score_table
 from edgewise.agents.ranks import everyones, joined, rank
 from edgewise.agents.report import write_report
-from edgewise.agents.train_config import TrainConfig
 from edgewise.agents.training import Training, begin, resume
 from edgewise.errors import UsageError, usage
 
 
 def run(arguments: Sequence[str]) -> None:
     """Train, or continue a run."""
-    config = parse(TrainConfig, "train", arguments)
+    config = parse_training("train", arguments)
     if config.resume is not None and len(arguments) > (1 if "=" in arguments[0] else 2):
         raise UsageError("`resume` must be the only flag; a run continues as it was begun")
     with joined():

@@ -246,6 +246,20 @@ def test_a_reward_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_
     assert recorded(path) == whole
 
 
+def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_path, whole):
+    path = tmp_path / "run"
+    training = begin(config(tiny_model, path))
+    steps = training.steps()
+    for _ in range(4):
+        next(steps)
+    spoil = training.policy.model.lm_head.weight.register_hook(lambda gradient: gradient * np.nan)
+    message = r"after step .: `loss` must be finite, got .* gradient of norm nan; .* is .*/(3|6)$"
+    with spoil, pytest.raises(FloatingPointError, match=message):
+        list(steps)
+    run(tiny_model, path)
+    assert recorded(path) == whole
+
+
 class Cramped(TransformersPolicy):
     """A policy whose memory does for a few rows of a batch."""
 

@@ -7,9 +7,10 @@ transformers = pytest.importorskip("transformers")
 
 from edgewise.agents.fast_decode import FastDecoder  # noqa: E402
 from edgewise.agents.fast_network import recognises  # noqa: E402
+from edgewise.agents.plain_decode import PlainDecoder  # noqa: E402
 from edgewise.agents.policy import Sampling  # noqa: E402
 from edgewise.agents.tokenizer import build_tokenizer  # noqa: E402
-from edgewise.agents.transformers_policy import PlainDecoder, TransformersPolicy  # noqa: E402
+from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
 
 PROMPTS = ["1 + 1 = ", "[3, 5, 2] -> 16 in \\boxed{}: ", "?", "1 + 1 = "] * 8
 SHAPE = {

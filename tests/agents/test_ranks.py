@@ -1,40 +1,67 @@
 """Two processes train as one does: the same problems, rules, rewards, and weights but for rounding."""
 
+import hashlib
 import json
 import multiprocessing
 import os
 import socket
-import subprocess
-import sys
+from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
+from edgewise import Preset, ReasoningVectorEnv, Task  # noqa: E402
 from edgewise.agents import ranks  # noqa: E402
 from edgewise.agents.evaluation import EvaluationPlan  # noqa: E402
+from edgewise.agents.filters import FILTERS  # noqa: E402
+from edgewise.agents.grpo import group_advantages  # noqa: E402
 from edgewise.agents.policy import Sampling  # noqa: E402
+from edgewise.agents.replay import replay  # noqa: E402
 from edgewise.agents.rollout import collect  # noqa: E402
+from edgewise.agents.run_folder import RunFolder  # noqa: E402
+from edgewise.agents.scripted import Scripted  # noqa: E402
 from edgewise.agents.train_config import TrainConfig  # noqa: E402
 from edgewise.agents.training import begin, resume  # noqa: E402
 from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
-from edgewise.wrappers import SEC, vector  # noqa: E402
+from edgewise.wrappers import SEC, make_rule, vector  # noqa: E402
 
 RUNS = {
     "plain": {},
     "filter": {"algorithm": "grpo:filter=dapo:num_minibatches=2:kl_coef=0.01"},
     "screen": {"algorithm": "grpo:filter=speed:loss_mean=sequence"},
+    "fsdp": {"sharding": "fsdp"},
+    "fsdp-ppo": {
+        "sharding": "fsdp",
+        "algorithm": "ppo:num_minibatches=2:kl_coef=0.01",
+        "gradient_checkpointing": True,
+    },
+    "fsdp-filter": {
+        "sharding": "fsdp",
+        "algorithm": "grpo:filter=dapo:num_minibatches=24:kl_coef=0.01:importance_cap=2",
+        "learning_rate": 2e-5,  # in 72 updates, of which rounding changes each
+    },
     "problems": {"curriculum": "mopps", "pool_size": 100, "algorithm": "rloo"},
     "ppo": {"algorithm": "ppo:num_minibatches=2"},
     "reinforce": {"algorithm": "reinforce++:kl_coef=0.01"},
 }
-QUICK = ["plain", "filter"]
+QUICK = ["plain", "filter", "fsdp"]
 SLOW = [name for name in RUNS if name not in QUICK]
 EACH = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+RULES = ["sec", "e2h-gaussian", "thompson", "pac", "mopps", "plr", "adarft-problems"]
+ROUNDED = {"abs_advantages", "arm_probability"}  # in records of groups
+IMPORTED = [  # once for all ranks
+    "edgewise.agents.training",
+    "edgewise.agents.sharded",
+    "edgewise.envs.countdown",
+    "transformers.models.qwen2.modeling_qwen2",
+]
 PLAN = EvaluationPlan(num_problems=4, num_samples=2, k=4, num_pass_k=2)
 
 
@@ -54,8 +81,13 @@ def train(model, path, **changes):
 def note(path, training):
     state = {"envs": training.envs.state_dict(), "metrics": training.envs.metrics()}
     (path / f"envs-{ranks.rank()}.json").write_text(json.dumps(state))
-    weights = [weight.double().sum().item() for weight in training.policy.parameters()]
+    weights = [total(weight) for weight in training.policy.parameters()]
     (path / f"weights-{ranks.rank()}.json").write_text(json.dumps(weights))
+
+
+def total(weight):
+    whole = weight.full_tensor() if ranks.is_divided(weight) else weight
+    return whole.double().sum().item()
 
 
 def play(model):
@@ -75,22 +107,99 @@ def play(model):
     }
 
 
+class Digits(Task[int]):
+    """The answer is the number in the prompt, modulo 4."""
+
+    presets = {"toy": Preset("{}", {level: {"high": 10**level} for level in (1, 2, 3)})}
+
+    def generate(self, rng, *, high):
+        return int(rng.integers(high))
+
+    def prompt(self, problem, template):
+        return template.format(problem)
+
+    def verify(self, problem, answer):
+        return answer == self.solve(problem)
+
+    def solve(self, problem):
+        return str(problem % 4)
+
+
+class Dice(Scripted):
+    """Answers rightly by lot, the more often the shorter the prompt; the lots are the prompts'."""
+
+    def __init__(self):
+        super().__init__(str)
+
+    def generate(self, prompts, sampling, generator):
+        count, texts = Counter(), []
+        for prompt in prompts:
+            count[prompt] += 1
+            lot = hashlib.sha256(f"{prompt} {count[prompt]}".encode()).digest()[0]
+            said = int(prompt) % 4 if lot < 240 / len(prompt) else "?"
+            texts.append(f"<answer>{said}</answer>")
+        return replace(super().generate(prompts, sampling, generator), texts=texts)
+
+
+def lesson(name):
+    """What a curriculum comes to in some steps with `Dice`, some groups being drawn again."""
+    count = ranks.num_ranks()
+    base = ReasoningVectorEnv(24 // count, task=Digits, group_size=4)
+    gather = ranks.gather if count > 1 else None
+    envs = vector.with_rule(base, make_rule(name, 6), 40, ranks.rank(), gather)
+    envs.reset(seed=0)
+    envs.lesson.forget()
+    told = []
+    for _ in range(6):
+        keep, generator = FILTERS["dapo"](), torch.Generator()
+        rollout = collect(envs, Dice(), Sampling(), generator, filter=keep)
+        metrics = vector.teach(envs, group_advantages(rollout.rewards).abs().double().numpy())
+        state = envs.state_dict()
+        told.append({"problems": rollout.infos["problem"].tolist(), "metrics": metrics})
+        told[-1] |= {"arms": rollout.infos["arm"].tolist(), "state": state}
+        told[-1] |= {"extra": rollout.num_extra_rollouts, "rewards": rollout.rewards.tolist()}
+    return told
+
+
+def train_seedling(path):
+    size = {"num_steps": 8, "num_problems": 8, "group_size": 8, "curriculum": "sec:temperature=0.2"}
+    list(begin(TrainConfig(output=path, learning_rate=2e-4, **size)).steps())
+
+
 def quick(model, folder):
+    for name in RULES:
+        (folder / f"{name}-{ranks.rank()}.json").write_text(json.dumps(lesson(name)))
     for name in QUICK:
         train(model, folder / name, **RUNS[name])
-    with closing(begin(config(model, folder / "resumed")).steps()) as steps:
-        next(steps)
-    training = resume(folder / "resumed")
-    list(training.steps())
-    note(folder / "resumed", training)
+    for name in ("plain", "fsdp"):
+        path = folder / f"{name}-resumed"
+        with closing(begin(config(model, path, **RUNS[name])).steps()) as steps:
+            next(steps)
+        training = resume(path)
+        list(training.steps())
+        note(path, training)
     with pytest.raises(ValueError, match="`num_problems` must be a multiple of 2, the number"):
         begin(config(model, folder / "odd", num_problems=3))
+
+
+def lower(model, path):
+    """Train a divided model in bfloat16; note what a rank holds, and how often it is whole."""
+    training = begin(config(model, path, sharding="fsdp", dtype="bfloat16"))
+    policy, seen = training.policy, set()
+    policy.model.lm_head.register_forward_hook(lambda _, __, out: seen.add(str(out.dtype)))
+    list(training.steps())
+    training.finish()
+    parts = [weight.to_local().numel() for weight in policy.parameters()]
+    held = {"parts": sum(parts), "all": sum(weight.numel() for weight in policy.parameters())}
+    (path / f"held-{ranks.rank()}.json").write_text(json.dumps({**held, "seen": sorted(seen)}))
 
 
 def slow(model, folder):
     for name in SLOW:
         train(model, folder / name, **RUNS[name])
     begin(config(model, folder / "scored")).score("before.json", lambda score: None)
+    lower(model, folder / "lower")
+    train_seedling(folder / "seedling")
     (folder / f"played-{ranks.rank()}.json").write_text(json.dumps(play(model)))
 
 
@@ -107,6 +216,7 @@ def both(what, model, folder):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
     processes = [
         context.Process(target=work, args=(rank, port, what, model, folder)) for rank in range(2)
     ]
@@ -149,19 +259,30 @@ def read(path):
 
 @pytest.mark.parametrize("name", EACH)
 def test_two_processes_train_as_one(tiny_model, tmp_path, done, name):
-    train(tiny_model, tmp_path / "one", **RUNS[name])
+    train(tiny_model, tmp_path / "one", **{**RUNS[name], "sharding": "none"})
     for mine, theirs in zip(
         lines(tmp_path / "one", "metrics.jsonl"), lines(done, "metrics.jsonl"), strict=True
     ):
         assert without_times(mine) == pytest.approx(without_times(theirs), rel=1e-4, abs=1e-6)
     groups = [lines(path, "groups.jsonl") for path in (tmp_path / "one", done)]
-    assert [g["problem"] for g in groups[0]] == [g["problem"] for g in groups[1]]
-    assert [g["rewards"] for g in groups[0]] == [g["rewards"] for g in groups[1]]
+    for mine, theirs in zip(*groups, strict=True):
+        for name in ROUNDED & mine.keys():
+            assert mine.pop(name) == pytest.approx(theirs.pop(name), rel=1e-4, abs=1e-6)
+        assert mine == theirs
     one, two = (
         load_file(path / "checkpoints" / "3" / "model" / "model.safetensors")
         for path in (tmp_path / "one", done)
     )
     torch.testing.assert_close(one, two, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_the_records_of_two_processes_are_enough_to_recompute_the_curriculum(done, name):
+    told = replay(RunFolder.open(done))
+    metrics = lines(done, "metrics.jsonl")
+    assert (told.num_steps, told.state_step) == (3, 3)
+    assert told.num_groups - told.num_rejected == 3 * 4
+    assert (told.num_rejected > 0) is any(record["num_extra_rollouts"] for record in metrics)
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -176,10 +297,52 @@ def test_groups_were_drawn_again_until_no_rank_had_a_rejected_one(two):
     assert sum(record["num_extra_rollouts"] for record in records) > 0
 
 
-def test_a_run_continues_bit_for_bit_under_two_processes(two):
-    whole, resumed = (lines(two / name, "metrics.jsonl") for name in ("plain", "resumed"))
+@pytest.mark.parametrize("name", ["plain", "fsdp"])
+def test_a_run_continues_bit_for_bit_under_two_processes(two, name):
+    paths = [two / name, two / f"{name}-resumed"]
+    whole, resumed = (lines(path, "metrics.jsonl") for path in paths)
     assert [*map(without_times, whole)] == [*map(without_times, resumed)]
-    assert read(two / "plain" / "weights-0.json") == read(two / "resumed" / "weights-0.json")
+    assert read(paths[0] / "weights-0.json") == read(paths[1] / "weights-0.json")
+
+
+@pytest.mark.slow
+def test_each_rank_holds_a_part_of_a_divided_model_and_computes_in_its_precision(two_more):
+    held = [read(two_more / "lower" / f"held-{rank}.json") for rank in range(2)]
+    assert sum(one["parts"] for one in held) == held[0]["all"]
+    assert max(one["parts"] for one in held) < 0.6 * held[0]["all"]
+    assert held[0]["seen"] == ["torch.bfloat16"]
+    saved = load_file(two_more / "lower" / "model" / "model.safetensors")
+    assert {weight.dtype for weight in saved.values()} == {torch.float32}
+    metrics = lines(two_more / "lower", "metrics.jsonl")
+    assert all(record["grad_norm"] > 0 for record in metrics)
+
+
+def test_a_model_is_divided_among_several_processes_only(tiny_model, tmp_path):
+    with pytest.raises(ValueError, match="`sharding` fsdp must have several processes, got 1"):
+        begin(config(tiny_model, tmp_path / "run", sharding="fsdp"))
+    with pytest.raises(ValueError, match="`lora_rank` must be left out with `sharding` fsdp"):
+        config(tiny_model, tmp_path / "run", sharding="fsdp", lora_rank=4)
+
+
+def test_a_scripted_policy_teaches_two_processes_exactly_what_it_teaches_one(two):
+    for name in RULES:
+        own = json.loads(json.dumps(lesson(name)))
+        assert own == read(two / f"{name}-0.json") == read(two / f"{name}-1.json")
+        posed = [problem for step in own for problem in step["problems"]]
+        assert len({*posed}) > len(posed) / 3
+
+
+@pytest.mark.slow
+def test_the_seedling_begins_the_same_and_learns_alike(tmp_path, two_more):
+    train_seedling(tmp_path / "seedling")
+    paths = [tmp_path / "seedling", two_more / "seedling"]
+    first = [lines(path, "metrics.jsonl")[0] for path in paths]
+    assert without_times(first[0]) == pytest.approx(without_times(first[1]), rel=1e-3, abs=1e-5)
+    groups = [lines(path, "groups.jsonl") for path in paths]
+    means = [np.array([np.mean(g["rewards"]) for g in each if g["step"] > 1]) for each in groups]
+    noise = np.sqrt(sum(each.var() / len(each) for each in means))
+    assert abs(means[0].mean() - means[1].mean()) < 3 * noise
+    assert replay(RunFolder.open(paths[1])).num_steps == 8
 
 
 @pytest.mark.slow
@@ -201,18 +364,3 @@ def test_without_other_processes_nothing_is_exchanged():
     assert ranks.gather([1, 2]).tolist() == [1, 2]
     assert torch.equal(ranks.share(torch.arange(3)), torch.arange(3))
     assert ranks.totals({"a": 1.0}) == {"a": 1.0} and ranks.total(2.0) == 2.0
-
-
-@pytest.mark.slow
-def test_the_command_line_runs_under_torchrun(tiny_model, tmp_path):
-    flags = f"--agent hf:{tiny_model} --output {tmp_path / 'run'} --preset sec --no-evaluate"
-    size = "--num-steps 2 --num-problems 4 --max-tokens 12"
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    ran = subprocess.run(
-        [*launcher, "--standalone", "-m", "edgewise", "train", *f"{flags} {size}".split()],
-        capture_output=True,
-        text=True,
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.count("step 2/2") == 1  # one of the two speaks
-    assert len(lines(tmp_path / "run", "metrics.jsonl")) == 2

@@ -1,6 +1,7 @@
 """The command line: every mistake is one line and exit code 2."""
 
 import re
+import signal
 import subprocess
 import sys
 
@@ -37,6 +38,22 @@ def test_a_mistake_is_told_in_one_line(arguments, told, capsys, tmp_path, monkey
     assert main(arguments.split()) == 2
     error = capsys.readouterr().err
     assert told in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("module", ["torch._utils", "transformers.utils"])
+def test_an_interrupt_is_told_in_one_line_in_the_middle_of_imports(module, tmp_path):
+    command = [sys.executable, "-X", "importtime", "-m", "edgewise", "train"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    while not process.stderr.readline().endswith(f" {module}\n"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate()[1].splitlines()
+    told = [line for line in rest if not line.startswith("import time:")]
+    assert told == ["edgewise: interrupted"] and process.returncode == 130
     assert not list(tmp_path.iterdir())
 
 

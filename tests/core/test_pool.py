@@ -88,6 +88,30 @@ def test_a_function_that_cannot_be_imported_raises():
                 pool.map([("a",)])
 
 
+def test_workers_killed_again_and_again_before_they_are_up_are_started_once_more(calls):
+    with Pool(calls, num_workers=1) as pool, ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(pool.map, [("reverse", "abc")])
+        killed = set()
+        while (
+            len(killed) < 12 and not answer.done()
+        ):  # more than the failures of its own that a worker may have
+            for pid in set(pool.pids) - killed:
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+            time.sleep(0.001)
+        assert answer.result() == ["cba"]
+
+
+def test_a_worker_that_ends_before_it_is_up_is_told(tmp_path, monkeypatch):
+    (tmp_path / "ends_at_once.py").write_text("import os; os._exit(3)")
+    monkeypatch.syspath_prepend(tmp_path)
+    with (
+        Pool("ends_at_once:run", num_workers=1) as pool,
+        pytest.raises(WorkerError, match="ended 10 times before it was ready"),
+    ):
+        pool.map([("a",)])
+
+
 def test_closing_ends_the_workers_and_refuses_calls(calls):
     pool = Pool(calls, num_workers=2)
     pool.map([("reverse", "a")])
@@ -123,8 +147,12 @@ def test_workers_killed_at_random_lose_no_answer_and_begin_none_twice(calls, tmp
     with Pool(calls, num_workers=2) as pool:
 
         def kill():
+            told = 0
             while len(killed) < kills:
                 time.sleep(rng.random() * 0.6)
+                while (size := notes.stat().st_size if notes.exists() else 0) == told:
+                    time.sleep(0.01)  # until the pool, on a slow machine, is at work again
+                told = size
                 if pids := pool.pids:
                     killed.append(rng.choice(pids))
                     try:

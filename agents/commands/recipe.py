@@ -1,0 +1,27 @@
+"""What `edgewise train` and `edgewise preflight` are asked: by a recipe, and the flags beside it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgewise.agents.commands.parse import parse
+from edgewise.agents.train_config import TrainConfig, from_recipe
+from edgewise.errors import usage
+
+
+def parse_training(command: str, arguments: Sequence[str]) -> TrainConfig:
+    """Return what a run is asked to do: by a recipe, if one is named, and the flags beside it.
+
+    Raises:
+        UsageError: If a flag does not exist, or a value or the recipe is refused.
+    """
+    finder = ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--recipe", nargs="?")
+    path = finder.parse_known_args(list(arguments))[0].recipe
+    if path is None:
+        return parse(TrainConfig, command, arguments)
+    with usage():
+        recipe = from_recipe(Path(path))
+    return parse(TrainConfig, command, arguments, recipe)
