@@ -16,6 +16,7 @@ import torch
 from edgewise.agents import ranks
 from edgewise.agents.algorithms import ALGORITHMS, Algorithm
 from edgewise.agents.arms import arm_names, arm_sizes
+from edgewise.agents.engines import IMPORTANCE_CAP, OWN, with_engine
 from edgewise.agents.evaluation import LevelScore, as_records, evaluate
 from edgewise.agents.lora import Adapters, LoRAPolicy
 from edgewise.agents.models import load_policy, made_for
@@ -183,11 +184,12 @@ class Training:
 
 
 def make_policy(config: TrainConfig) -> TransformersPolicy:
-    """Return the policy to train, as it is at the start.
+    """Return the policy to train, as it is at the start, with the engine that samples for it.
 
     Raises:
-        ImportError: If adapters are asked for and peft is not installed.
-        ValueError: If there is no such model, or its adapters are refused.
+        ImportError: If adapters are asked for and peft is not installed, or an engine is not.
+        ConnectionError: If there is no such server.
+        ValueError: If there is no such model, or its adapters or its engine are refused.
     """
     policy = load_policy(config.agent, config.dtype, ranks.device(config.device))
     if config.lora_rank is not None:
@@ -195,7 +197,8 @@ def make_policy(config: TrainConfig) -> TransformersPolicy:
         adapters = Adapters(config.lora_rank, alpha, config.lora_targets)
         policy = LoRAPolicy(policy.model, policy.tokenizer, adapters)
     policy.gradient_checkpointing = config.gradient_checkpointing
-    return policy
+    folder = None if config.engine_folder is None else Path(config.engine_folder)
+    return with_engine(policy, config.engine, folder)
 
 
 def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curriculum:
@@ -260,6 +263,8 @@ def algorithm_of(config: TrainConfig) -> Algorithm:
 def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
     """Return the config of the algorithm that the command line names.
 
+    The samples of an engine are corrected for, up to `IMPORTANCE_CAP` unless another is named.
+
     Raises:
         ValueError: If there is no such algorithm or argument, or the groups are too small for it.
     """
@@ -271,6 +276,7 @@ def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
         learning_rate=config.learning_rate,
         sampling=sampling,
         seed=config.seed,
+        importance_cap=None if config.engine == OWN else IMPORTANCE_CAP,
     )
     assert config.group_size is not None
     if config.group_size < hyperparameters.min_group_size:
