@@ -143,10 +143,10 @@ class EnginePolicy(TransformersPolicy):
         most = MAX_GAP.get(self.model.dtype, MAX_GAP[torch.bfloat16])
         if not gap <= most:
             raise FloatingPointError(
-                f"`engine` must sample from the weights that it was given, but its log-probabilities "
-                f"are {gap:.3g} nats from the learner's, where {most:g} is the most; it may have "
-                "another model, or keep an old head, as vLLM does if the model's configuration ties "
-                "it to the embeddings: serve a folder of `edgewise export`, which unties it"
+                f"`engine` must sample from the weights that it was given, got log-probabilities "
+                f"{gap:.3g} nats from the learner's, at most {most:g} is rounding; it may be of "
+                "another model, or keep an old head, as vLLM does where the head is tied to the "
+                "embeddings: start it on a folder of `edgewise export`, which unties them"
             )
 
     def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:

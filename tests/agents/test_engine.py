@@ -96,7 +96,7 @@ def test_the_engine_sleeps_while_the_learner_computes(policy):
 
 def test_an_engine_that_keeps_an_old_head_is_refused_at_once(tiny_model, model_engine):
     learner = TransformersPolicy.load(tiny_model)
-    with pytest.raises(ValueError, match=r"^`engine` must sample .* edgewise export"):
+    with pytest.raises(ValueError, match=r"^`engine` must sample .*`edgewise export`"):
         EnginePolicy(learner, model_engine(tiny_model, keeps_head=True))
 
 
