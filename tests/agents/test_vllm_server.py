@@ -11,9 +11,11 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
+from edgewise.agents.engine import Turn  # noqa: E402
 from edgewise.agents.engines import with_engine  # noqa: E402
 from edgewise.agents.policy import Sampling  # noqa: E402
 from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
+from edgewise.agents.vllm_server import VLLMServer  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 
 SAMPLING = Sampling(max_tokens=12, temperature=0.7, top_p=0.9, stop=("}",))
@@ -80,12 +82,12 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def serve(tiny_model, model_engine):
-    """Start a server of the tiny model; its engine begins with other weights."""
+def serve():
+    """Start a server of an engine."""
     servers = []
 
-    def start(**options):
-        server = Server(model_engine(tiny_model, **options))
+    def start(engine):
+        server = Server(engine)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         servers.append((server, thread))
@@ -99,8 +101,25 @@ def serve(tiny_model, model_engine):
 
 
 @pytest.fixture
-def run(tiny_model, serve, tmp_path):
-    server = serve()
+def answers(serve, tmp_path):
+    """What a server says instead, and what asks it."""
+    good = {"token_ids": [5], "logprobs": {"token_logprobs": [-1.0]}, "finish_reason": "length"}
+    server = serve(None)
+    server.instead["/collective_rpc"] = (200, b"{}")
+    server.instead["/v1/completions"] = (200, json.dumps({"choices": [good]}).encode())
+
+    def ask():
+        engine = VLLMServer(server.url, tmp_path, 200)
+        engine.load({"weight": torch.ones(1)})
+        return engine.sample([[1, 2]], SAMPLING, [0], [2])
+
+    assert ask() == [Turn([5], [-1.0], False)]
+    return SimpleNamespace(instead=server.instead, ask=ask)
+
+
+@pytest.fixture
+def run(tiny_model, model_engine, serve, tmp_path):
+    server = serve(model_engine(tiny_model))
     learner = TransformersPolicy.load(tiny_model)
     policy = with_engine(learner, server.url, tmp_path / "weights")
     return SimpleNamespace(server=server, policy=policy)
@@ -140,8 +159,8 @@ def test_a_request_says_all_that_decides_a_completion(run):
     assert torch.equal(sampled(run.policy).tokens, found.tokens)
 
 
-def test_a_run_is_trained_through_a_server(tiny_model, serve, tmp_path, capsys):
-    server = serve()
+def test_a_run_is_trained_through_a_server(tiny_model, model_engine, serve, tmp_path, capsys):
+    server = serve(model_engine(tiny_model))
     flags = {
         "--agent": f"hf:{tiny_model}",
         "--engine": server.url,
@@ -149,13 +168,13 @@ def test_a_run_is_trained_through_a_server(tiny_model, serve, tmp_path, capsys):
         "--output": str(tmp_path / "run"),
         "--preset": "sec",
         "--max-tokens": "12",
-        "--num-steps": "3",
+        "--num-steps": "2",
     }
     words = [word for flag in flags.items() for word in flag]
     assert main(["train", "--no-evaluate", *words]) == 0
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     metrics = [json.loads(line) for line in lines]
-    assert len(metrics) == 3
+    assert len(metrics) == 2
     for step in metrics:
         mean = step["sampling/importance_sampling_ratio/mean"]
         assert mean == pytest.approx(1.0, abs=1e-4)
@@ -168,9 +187,10 @@ def test_a_run_is_trained_through_a_server(tiny_model, serve, tmp_path, capsys):
     assert told.count("\n") == 1 and "says 500 the engine is dead" in told
 
 
-def test_a_server_that_keeps_an_old_head_is_refused(tiny_model, serve, tmp_path):
+def test_a_server_that_keeps_an_old_head_is_refused(tiny_model, model_engine, serve, tmp_path):
+    server = serve(model_engine(tiny_model, keeps_head=True))
     with pytest.raises(ValueError, match=r"^`engine` must sample .*`edgewise export`"):
-        with_engine(TransformersPolicy.load(tiny_model), serve(keeps_head=True).url, tmp_path)
+        with_engine(TransformersPolicy.load(tiny_model), server.url, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -184,25 +204,22 @@ def test_a_server_that_keeps_an_old_head_is_refused(tiny_model, serve, tmp_path)
         ("/v1/completions", 200, b'{"choices": [{"text": "2"}]}', "no token ids"),
     ],
 )
-def test_a_server_that_is_none_is_refused(tiny_model, serve, tmp_path, path, status, said, message):
-    server = serve()
-    server.instead[path] = (status, said)
+def test_a_server_that_is_none_is_refused(answers, path, status, said, message):
+    answers.instead[path] = (status, said)
     with pytest.raises(ConnectionError, match="VLLM_SERVER_DEV_MODE=1") as found:
-        with_engine(TransformersPolicy.load(tiny_model), server.url, tmp_path)
+        answers.ask()
     assert message in str(found.value) and len(str(found.value)) < 1_000
 
 
 @pytest.mark.parametrize(
-    "turn",
+    ("tokens", "logprobs"),
     [([], []), ([5], [-1.0, -1.0]), ([99_999], [-1.0]), ([-1], [-1.0])],
 )
-def test_tokens_that_do_not_exist_are_refused(tiny_model, serve, tmp_path, turn):
-    tokens, logprobs = turn
+def test_tokens_that_do_not_exist_are_refused(answers, tokens, logprobs):
     given = {"token_ids": tokens, "logprobs": {"token_logprobs": logprobs}, "finish_reason": "stop"}
-    server = serve()
-    server.instead["/v1/completions"] = (200, json.dumps({"choices": [given]}).encode())
+    answers.instead["/v1/completions"] = (200, json.dumps({"choices": [given]}).encode())
     with pytest.raises(ConnectionError, match="its tokens are not those of the model"):
-        with_engine(TransformersPolicy.load(tiny_model), server.url, tmp_path)
+        answers.ask()
 
 
 def test_no_server_is_told_in_one_line(tiny_model, tmp_path, capsys):
