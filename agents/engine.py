@@ -21,6 +21,7 @@ NUM_COMPARED = 8  # completions that are scored again after each update
 MAX_GAP = {torch.float32: 1e-3, torch.bfloat16: 5e-2}  # mean over their tokens, in nats
 PROBE = ["1 + 1 ="] * NUM_COMPARED
 PROBE_TOKENS = 16
+PROBE_SCALE = 1.5
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,38 @@ class EnginePolicy(TransformersPolicy):
     """
 
     def __init__(self, learner: TransformersPolicy, engine: Engine) -> None:
-        """Share all of `learner`, give its weights to `engine`, and compare both.
+        """Share all of `learner`, and see whether `engine` samples from what it is given.
 
         Raises:
-            ValueError: If they do not agree.
+            ValueError: If it does not.
         """
         self.__dict__.update(learner.__dict__)
         self.learner, self.engine = learner, engine
         self.loaded: list[int] = []  # the versions of the weights that the engine has
-        probe = Sampling(max_tokens=PROBE_TOKENS)
+        self.probe()
+
+    @torch.no_grad()
+    def probe(self) -> None:
+        """Compare once with embeddings and head enlarged, since an old head may equal the new one.
+
+        Raises:
+            ValueError: If the engine does not sample from these.
+        """
+        model = self.model
+        layers = (model.get_input_embeddings(), model.get_output_embeddings())
+        matrices = list({id(layer.weight): layer.weight for layer in layers}.values())
+        kept = [matrix.clone() for matrix in matrices]
+        for matrix in matrices:
+            matrix.mul_(PROBE_SCALE)
+        sampling = Sampling(max_tokens=PROBE_TOKENS)
         try:
-            self.generate(PROBE, probe, torch.Generator().manual_seed(0))
+            self.generate(PROBE, sampling, torch.Generator().manual_seed(0))
         except FloatingPointError as error:
             raise ValueError(str(error)) from error
+        finally:
+            for matrix, as_it_was in zip(matrices, kept, strict=True):
+                matrix.copy_(as_it_was)
+            self.loaded = []
 
     def wake(self) -> bool:
         """Wake the engine up, and return whether it needed weights."""

@@ -61,9 +61,6 @@ def model_engine():
         def __init__(self, path, keeps_head=False):
             self.policy, self.keeps_head = TransformersPolicy.load(path), keeps_head
             self.calls = []
-            with torch.no_grad():
-                for weight in self.policy.parameters():
-                    weight.mul_(0.5)
             if keeps_head:
                 self.policy.fast = False  # which takes the embeddings for a tied head
                 head = self.policy.model.lm_head

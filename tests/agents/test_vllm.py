@@ -143,13 +143,13 @@ def test_five_steps_are_as_good_as_those_through_transformers(tmp_path):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """The URL of vLLM's own server of the seedling, which begins with random weights."""
+    """The URL of vLLM's own server of the seedling."""
     folder = tmp_path_factory.mktemp("server")
     assert main(["export", "--agent", "seedling", "--output", str(folder / "model")]) == 0
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    words = f"--dtype float32 --load-format dummy --max-model-len 512 --port {port} --enforce-eager"
+    words = f"--dtype float32 --max-model-len 512 --port {port} --enforce-eager"
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", "model"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(

@@ -135,7 +135,7 @@ def paths(server):
 
 def test_weights_are_read_from_the_folder_and_prefixes_forgotten(run):
     assert paths(run.server)[:3] == ["/v1/models", "/collective_rpc", "/reset_prefix_cache"]
-    assert paths(run.server).count("/collective_rpc") == 1
+    assert paths(run.server).count("/collective_rpc") == 1  # of the probe
     with torch.no_grad():
         for weight in run.policy.parameters():
             weight.mul_(1.1)
