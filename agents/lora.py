@@ -21,6 +21,7 @@ from edgewise.agents.policy import Completions
 from edgewise.agents.transformers_policy import TransformersPolicy
 
 FILE = "adapters.safetensors"
+PREFIX = "base_model.model."  # of the names in a model with adapters
 SEED = 0  # of the first factors; the second ones are 0
 
 
@@ -95,6 +96,20 @@ class LoRAPolicy(TransformersPolicy):
         """Write the model with the adapters merged into it, for `TransformersPolicy.load`."""
         merged = deepcopy(self.model).merge_and_unload()
         TransformersPolicy(merged, self.tokenizer).save(folder)
+
+    def merged(self) -> dict[str, Tensor]:
+        """Return the weights of the whole model, by its own names, with the adapters merged in."""
+        weights: dict[str, Tensor] = {}
+        for name, weight in self.model.state_dict().items():
+            owner, below, kind = name.removeprefix(PREFIX).partition(".base_layer.")
+            if below:
+                if kind == "weight":
+                    change = self.model.get_submodule(PREFIX + owner).get_delta_weight("default")
+                    weight = weight + change.detach().to(weight.dtype)
+                weights[f"{owner}.{kind}"] = weight
+            elif ".lora_" not in owner:
+                weights[owner] = weight
+        return weights
 
     def frozen(self) -> Below:
         """Return the policy without its adapters, which is what it was at the start."""

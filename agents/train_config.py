@@ -77,6 +77,10 @@ class TrainConfig:
     and optimiser."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the model computes."""
+    engine: str = "transformers"
+    """What samples: transformers, vllm, vllm:max_length=2048, or the URL of a vLLM server."""
+    engine_folder: Path | None = None
+    """Where a vLLM server reads new weights; by default a temporary folder, on the same machine."""
     threads: int = 1
     """Threads of torch; one is fastest for a small model on a busy machine."""
 

@@ -16,6 +16,7 @@ import torch
 from edgewise.agents import ranks
 from edgewise.agents.algorithms import ALGORITHMS, Algorithm
 from edgewise.agents.arms import arm_names, arm_sizes
+from edgewise.agents.engines import IMPORTANCE_CAP, OWN, with_engine
 from edgewise.agents.evaluation import LevelScore, as_records, evaluate
 from edgewise.agents.lora import Adapters, LoRAPolicy
 from edgewise.agents.models import load_policy, made_for
@@ -191,21 +192,27 @@ def order_of(group: Mapping[str, Any]) -> tuple[bool, int, int]:
 
 
 def make_policy(config: TrainConfig) -> TransformersPolicy:
-    """Return the policy to train, as it is at the start.
+    """Return the policy to train, as it is at the start, with the engine that samples for it.
 
     Raises:
-        ImportError: If adapters are asked for and peft is not installed.
-        ValueError: If there is no such model, or its adapters are refused.
+        ImportError: If adapters are asked for and peft is not installed, or an engine is not.
+        ConnectionError: If there is no such server.
+        ValueError: If there is no such model, or its adapters or its engine are refused.
     """
-    if config.sharding == "fsdp":
-        return make_sharded(config)
-    policy = load_policy(config.agent, config.dtype, ranks.device(config.device))
-    if config.lora_rank is not None:
-        alpha = 2 * config.lora_rank if config.lora_alpha is None else config.lora_alpha
-        adapters = Adapters(config.lora_rank, alpha, config.lora_targets)
-        policy = LoRAPolicy(policy.model, policy.tokenizer, adapters)
+    policy = make_sharded(config) if config.sharding == "fsdp" else make_whole(config)
     policy.gradient_checkpointing = config.gradient_checkpointing
-    return policy
+    folder = None if config.engine_folder is None else Path(config.engine_folder)
+    return with_engine(policy, config.engine, folder)
+
+
+def make_whole(config: TrainConfig) -> TransformersPolicy:
+    """Return the policy to train, all of it on this rank, with its adapters."""
+    policy = load_policy(config.agent, config.dtype, ranks.device(config.device))
+    if config.lora_rank is None:
+        return policy
+    alpha = 2 * config.lora_rank if config.lora_alpha is None else config.lora_alpha
+    adapters = Adapters(config.lora_rank, alpha, config.lora_targets)
+    return LoRAPolicy(policy.model, policy.tokenizer, adapters)
 
 
 def make_sharded(config: TrainConfig) -> TransformersPolicy:
@@ -224,9 +231,7 @@ def make_sharded(config: TrainConfig) -> TransformersPolicy:
 
     policy = load_policy(config.agent)
     dtype, device = getattr(torch, config.dtype), ranks.device(config.device)
-    sharded = ShardedPolicy(policy.model, policy.tokenizer, dtype, device)
-    sharded.gradient_checkpointing = config.gradient_checkpointing
-    return sharded
+    return ShardedPolicy(policy.model, policy.tokenizer, dtype, device)
 
 
 def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curriculum:
@@ -291,6 +296,8 @@ def algorithm_of(config: TrainConfig) -> Algorithm:
 def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
     """Return the config of the algorithm that the command line names.
 
+    The samples of an engine are corrected for, up to `IMPORTANCE_CAP` unless another is named.
+
     Raises:
         ValueError: If there is no such algorithm or argument, or the groups are too small for it.
     """
@@ -302,6 +309,7 @@ def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
         learning_rate=config.learning_rate,
         sampling=sampling,
         seed=config.seed,
+        importance_cap=None if config.engine == OWN else IMPORTANCE_CAP,
     )
     assert config.group_size is not None
     if config.group_size < hyperparameters.min_group_size:

@@ -48,6 +48,55 @@ def tiny_model(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def model_engine():
+    """The class of an engine that is another copy of a model, for whoever has torch."""
+    import torch
+
+    from edgewise.agents.engine import Turn
+    from edgewise.agents.policy import Completions
+    from edgewise.agents.transformers_policy import TransformersPolicy
+
+    class ModelEngine:
+        def __init__(self, path, keeps_head=False):
+            self.policy, self.keeps_head = TransformersPolicy.load(path), keeps_head
+            self.calls = []
+            if keeps_head:
+                self.policy.fast = False  # which takes the embeddings for a tied head
+                head = self.policy.model.lm_head
+                head.weight = torch.nn.Parameter(head.weight.detach().clone())
+
+        def load(self, weights):
+            self.calls.append("load")
+            heads = ("lm_head.weight",) if self.keeps_head else ()
+            kept = {name: weight for name, weight in weights.items() if name not in heads}
+            found = self.policy.model.load_state_dict(kept, strict=False)
+            assert found.missing_keys == list(heads) and not found.unexpected_keys
+
+        def sample(self, prompts, sampling, seeds, ends):
+            self.calls.append("sample")
+            assert ends == self.policy.ends.tolist()
+            return [self.turn(*row, sampling) for row in zip(prompts, seeds, strict=True)]
+
+        def turn(self, prompt, seed, sampling):
+            tokens, nothing = torch.tensor([prompt]), torch.zeros(1, len(prompt))
+            ended = torch.zeros(1, dtype=torch.bool)
+            start = Completions([""], tokens, nothing.long() + 1, nothing, nothing, ended)
+            generator = torch.Generator().manual_seed(seed)
+            found = self.policy.sample(start, torch.tensor([0]), sampling, generator)
+            rows = (found.tokens, found.logprobs)
+            sampled = [row[0, len(prompt) :].tolist() for row in rows]
+            return Turn(*sampled, bool(found.ended[0]))
+
+        def wake(self):
+            self.calls.append("wake")
+
+        def sleep(self):
+            self.calls.append("sleep")
+
+    return ModelEngine
+
+
 class Echo(Task[int]):
     """The answer is the number in the prompt, modulo 4."""
 
