@@ -78,7 +78,8 @@ class Zebra(Task[Problem]):
     r"""Deduce who lives where from clues of eight kinds, with exactly one solution and none to spare.
 
     Levels: the count of houses, with as many attributes; fewer of both in "seedling". Presets:
-    "sec" asks for the name in house 1, "any" for a value of any house, "table" for all of them.
+    "sec" asks for the name in house 1, "any" for a value of any house, "table" and "seedling" for
+    all of them.
 
     The grid, a value of each attribute for each house, decides the split.
 
@@ -134,7 +135,7 @@ class Zebra(Task[Problem]):
         "seedling": Preset(
             template=r"{symbols} in \boxed{{}}: ",
             levels=ladder(
-                [(2, 2), (3, 2), (3, 3), (4, 3), (4, 4)], values="letters", question="any"
+                [(2, 2), (3, 2), (3, 3), (4, 3), (4, 4)], values="letters", question="table"
             ),
             ood=(5,),
             answer="boxed",
@@ -270,7 +271,8 @@ class Zebra(Task[Problem]):
         trace = Trace(clues, labels, n)
         masks = [(1 << n) - 1] * (len(labels) - n) + [1 << house for house in range(n)]
         trace.deduce(masks, is_known(problem))
-        return ";".join([*trace.steps, rf"\boxed{{{self.solve(problem)}}}"])
+        answer = self.solve(problem).replace("; ", ";").replace(", ", ",")
+        return ";".join([*trace.steps, rf"\boxed{{{answer}}}"])
 
     def canonical(self, problem: Problem) -> str:
         """Forget all orders: of attributes, of values as listed, of clues, and of items in them."""

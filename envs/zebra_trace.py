@@ -30,7 +30,7 @@ class Trace:
                 old = masks.copy()
                 possible = self.apply(clue, masks)
                 if masks != old:
-                    self.steps.append(f"{text} {self.changes(old, masks)}")
+                    self.steps.append(f"{text} {self.changes(old, masks, clue[1:])}")
                 if not possible:
                     return False
                 if is_done(masks):
@@ -66,22 +66,27 @@ class Trace:
         tried, old = masks.copy(), masks.copy()
         tried[item] &= -tried[item]
         self.spread(item, tried)
-        self.steps.append(f"?{self.changes(masks, tried)}")
+        self.steps.append(f"?{self.changes(masks, tried, [item])}")
         if self.deduce(tried, is_grid):
             masks[:] = tried
             return True
         masks[item] &= masks[item] - 1
         self.spread(item, masks)
-        self.steps.append(f"!{self.changes(old, masks)}")
+        self.steps.append(f"!{self.changes(old, masks, [item])}")
         return False
 
-    def changes(self, old: Masks, new: Masks) -> str:
-        """Return the items whose houses are not the same, with those they have now."""
+    def changes(self, old: Masks, new: Masks, items: Sequence[int]) -> str:
+        """Return whose houses are not the same, `items` and their attributes first, with those."""
+        n = self.num_houses
+        known = [item for item in items if 0 <= item < len(self.labels) - n]
+        near = [[item, *range(item - item % n, item - item % n + n)] for item in known]
+        places = dict.fromkeys([place for group in near for place in group])
         gap = ":" if max(map(len, self.labels)) > 1 else ""
         return ",".join(
-            f"{label}{gap}{''.join(str(house + 1) for house in range(self.num_houses) if b >> house & 1)}"
-            for label, a, b in zip(self.labels, old, new, strict=True)
-            if a != b
+            f"{self.labels[place]}{gap}"
+            + "".join(str(house + 1) for house in range(n) if new[place] >> house & 1)
+            for place in places
+            if old[place] != new[place]
         )
 
 

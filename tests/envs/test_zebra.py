@@ -214,7 +214,7 @@ def test_the_grid_decides_the_split_whatever_the_clues():
 
 def test_the_trace_says_what_clues_leave():
     assert TASK.demonstrate(PROBLEM) == (
-        "bob-alice bob:12,alice:23;boba tea<tea tea:23,boba tea:12;milk=3 tea:2,boba tea:1,milk:3;"
+        "bob-alice bob:12,alice:23;boba tea<tea boba tea:12,tea:23;milk=3 milk:3,tea:2,boba tea:1;"
         r"\boxed{boba tea}"
     )
 
