@@ -27,6 +27,10 @@ class TrainConfig:
     """Algorithm, with its arguments: grpo, rloo, ppo, reinforce, reinforce++, ppo:num_epochs=2 ..."""
     agent: str = "seedling"
     """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
+    data: str | None = None
+    """Folder or file of an environment that reads data, or hub; by default EDGEWISE_DATA."""
+    partition: str | None = None
+    """Division of MATH-v0 into training and test problems: official, sec or soar."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
     levels: tuple[int, ...] | None = None
@@ -97,6 +101,12 @@ def complete(config: TrainConfig) -> TrainConfig:
     return replace(config, **given)
 
 
+def env_options(config: TrainConfig) -> dict[str, Any]:
+    """Return the keywords that say where an environment has its problems from."""
+    options = {"data": config.data, "partition": config.partition}
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def default_output(config: TrainConfig) -> Path:
     """Return the first free folder runs/ENV-CURRICULUM-ALGORITHM-sSEED[-N]."""
     envs = config.env.replace("-v0", "").replace(",", "-").lower()
@@ -108,7 +118,7 @@ def default_output(config: TrainConfig) -> Path:
 
 def from_record(record: Mapping[str, Any]) -> TrainConfig:
     """Return the config of a run that has begun."""
-    kept = {name: record[name] for name in TrainConfig.__dataclass_fields__}
+    kept = {name: record[name] for name in TrainConfig.__dataclass_fields__ if name in record}
     plan = EvaluationPlan(**kept.pop("evaluation"))
     lists = {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
     return TrainConfig(**{**kept, "evaluation": plan, **lists})

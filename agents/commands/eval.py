@@ -13,6 +13,7 @@ import gymnasium as gym
 import torch
 from rich.console import Console
 
+from edgewise.agents.clean import check_model
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.display import score_line
 from edgewise.agents.evaluation import EvaluationPlan, as_records, evaluate
@@ -67,6 +68,8 @@ def run(arguments: Sequence[str]) -> None:
         options = options_of(config)
         levels = config.levels
         env: Any = gym.make(config.env, split=config.plan.split, levels=levels, **options).unwrapped
+        if not is_scripted(config.agent):
+            check_model(config.agent, config.env, split=config.plan.split, **options)
         policy, render = load(config, env)
     preset, temperature = env.preset, config.temperature
     console = Console()
