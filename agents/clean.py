@@ -9,7 +9,7 @@ import gymnasium as gym
 
 from edgewise.agents.models import model_path
 from edgewise.agents.run_folder import RunFolder
-from edgewise.agents.train_config import TrainConfig, env_options, from_record
+from edgewise.agents.train_config import TrainConfig, from_record
 from edgewise.problem_set import check_clean
 
 
@@ -39,6 +39,6 @@ def check_config(config: TrainConfig, env_id: str, **options: Any) -> None:
     evaluated = gym.make(env_id, **{**options, "levels": tuple(preset.preset.levels)})
     for trained_id in config.env.split(","):
         check_clean(
-            gym.make(trained_id, preset=config.preset, levels=config.levels, **env_options(config)),
+            gym.make(trained_id, preset=config.preset, levels=config.levels, **config.keywords),
             evaluated,
         )

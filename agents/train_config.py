@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from edgewise.agents.env_options import read_options
 from edgewise.agents.evaluation import EvaluationPlan
 from edgewise.agents.models import Precision, made_for
 
@@ -29,8 +30,8 @@ class TrainConfig:
     """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
     data: str | None = None
     """Folder or file of an environment that reads data, or hub; by default EDGEWISE_DATA."""
-    partition: str | None = None
-    """Division of MATH-v0 into training and test problems: official, sec or soar."""
+    env_options: str = "{}"
+    """Further keywords of the environment, JSON: {"partition": "soar"}, {"interactive": true}."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
     levels: tuple[int, ...] | None = None
@@ -83,8 +84,14 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {value}")
+        read_options(self.env_options)
         if self.temperature <= 0:
             raise ValueError(f"`temperature` must be positive, got {self.temperature}")
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """Return the keywords of the environments, but for preset and levels."""
+        return read_options(self.env_options, self.data)
 
 
 def complete(config: TrainConfig) -> TrainConfig:
@@ -99,12 +106,6 @@ def complete(config: TrainConfig) -> TrainConfig:
         defaults["preset"] = card["preset"]
     given = {name: value for name, value in defaults.items() if getattr(config, name) is None}
     return replace(config, **given)
-
-
-def env_options(config: TrainConfig) -> dict[str, Any]:
-    """Return the keywords that say where an environment has its problems from."""
-    options = {"data": config.data, "partition": config.partition}
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def default_output(config: TrainConfig) -> Path:

@@ -24,13 +24,7 @@ from edgewise.agents.parts import is_out_of_memory
 from edgewise.agents.policy import Sampling
 from edgewise.agents.rollout import Envs
 from edgewise.agents.run_folder import RunFolder
-from edgewise.agents.train_config import (
-    TrainConfig,
-    complete,
-    default_output,
-    env_options,
-    from_record,
-)
+from edgewise.agents.train_config import TrainConfig, complete, default_output, from_record
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
@@ -172,7 +166,7 @@ class Training:
                     render=self.policy.render,
                     progress=progress,
                     preset=self.config.preset,
-                    **env_options(self.config),
+                    **self.config.keywords,
                 )
             scores = as_records(found)
             if ranks.rank() == 0:
@@ -248,7 +242,7 @@ def base_envs(config: TrainConfig, num_ranks: int = 1) -> Envs:
     ids = config.env.split(",")
     for env_id in ids:
         check_id(env_id)
-    options = {"preset": config.preset, "levels": config.levels, **env_options(config)}
+    options = {"preset": config.preset, "levels": config.levels, **config.keywords}
     if len(ids) > 1:
         options = {"envs": [{"id": env_id, **options} for env_id in ids]}
     envs: Envs = gym.make_vec(
@@ -321,7 +315,7 @@ def begin(config: TrainConfig) -> Training:
 
 def check_evaluation(config: TrainConfig) -> None:
     """Raise ValueError if the evaluation of a run would score what the run trains on."""
-    options = {"preset": config.preset, "split": config.evaluation.split, **env_options(config)}
+    options = {"preset": config.preset, "split": config.evaluation.split, **config.keywords}
     for env_id in config.env.split(",") if config.evaluate else ():
         check_id(env_id)
         check_config(config, env_id, **options)
