@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import Any
 
 from edgewise.envs import countdown
 from edgewise.envs.calculus_functions import Unreadable, derive, same
 from edgewise.envs.calculus_reader import read_function
+from edgewise.number import read_exact
 
 MAX_LENGTH = 20_000  # of an answer
 NUMBER = re.compile(r"[+-]?\d{1,100}(?:\.\d{1,100})?", re.ASCII)
@@ -138,14 +138,8 @@ def is_fraction(made: Made, answer: str) -> bool:
 
 def is_probability(made: Made, answer: str) -> bool:
     """Return whether a decimal or a fraction is the known number, as exactly as that is given."""
-    text = answer.strip()
-    match = QUOTIENT.fullmatch(text)
-    if match is None and not NUMBER.fullmatch(text):
-        return False
-    if match is not None and int(match[2]) == 0:
-        return False
-    value = Fraction(text) if match is None else Fraction(int(match[1]), int(match[2]))
-    return abs(value) < 2 and float(value) == float(made["answer"])
+    value = read_exact(answer)
+    return value is not None and value < 2 and float(value) == float(made["answer"])
 
 
 def is_assignment(made: Made, answer: str) -> bool:
@@ -163,7 +157,7 @@ def claims_of(text: str) -> list[tuple[str, ...]] | None:
 
 def is_number(made: Made, answer: str) -> bool:
     """Return whether a number, perhaps with commas between thousands, is the known one."""
-    return plain(answer.strip().replace(",", "")) == plain(made["answer"])
+    return read_exact(answer) == read_exact(made["answer"]) is not None
 
 
 OURS: Mapping[str, Callable[[Made, str], bool]] = {
