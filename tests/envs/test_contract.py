@@ -237,7 +237,7 @@ def draft_spaces():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("env_id, preset", draft_spaces())
+@pytest.mark.parametrize("env_id, preset", list(draft_spaces()))
 def test_no_problem_lies_in_two_splits(env_id, preset):
     """Of 20,000 in each split, of all levels in turn, so not in one of a level and one of another."""
     env = gym.make(env_id, preset=preset).unwrapped
