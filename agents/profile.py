@@ -16,8 +16,9 @@ import gymnasium as gym
 import numpy as np
 import torch
 
-from edgewise.agents.policy import Policy, Sampling
+from edgewise.agents.policy import Sampler, Sampling
 from edgewise.agents.rollout import Envs, collect
+from edgewise.frame import Render
 from edgewise.wrappers import vector
 
 WIDTH = 32  # problems answered at once
@@ -45,13 +46,13 @@ class ProfilePlan:
 
 
 def profile(
-    policy: Policy,
+    policy: Sampler,
     env_id: str,
     plan: ProfilePlan,
     sampling: Sampling,
     path: Path,
     *,
-    render: Callable[[Sequence[Mapping[str, str]]], str] | None = None,
+    render: Render | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     **env_options: Any,
 ) -> list[Record]:

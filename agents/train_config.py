@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from edgewise.agents.env_options import read_options
 from edgewise.agents.evaluation import EvaluationPlan
 from edgewise.agents.models import Precision, made_for
 from edgewise.errors import unknown
@@ -32,6 +33,10 @@ class TrainConfig:
     """Algorithm, with its arguments: grpo, rloo, ppo, reinforce, reinforce++, ppo:num_epochs=2 ..."""
     agent: str = "seedling"
     """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
+    data: str | None = None
+    """Folder or file of an environment that reads data, or hub; by default EDGEWISE_DATA."""
+    env_options: str = "{}"
+    """Further keywords of the environment, JSON: {"partition": "soar"}, {"interactive": true}."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
     levels: tuple[int, ...] | None = None
@@ -96,8 +101,14 @@ class TrainConfig:
                 f"`lora_rank` must be left out with `sharding` fsdp, got {self.lora_rank}; "
                 "the gradients and the optimiser of adapters are small"
             )
+        read_options(self.env_options)
         if self.temperature <= 0:
             raise ValueError(f"`temperature` must be positive, got {self.temperature}")
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """Return the keywords of the environments, but for preset and levels."""
+        return read_options(self.env_options, self.data)
 
 
 def complete(config: TrainConfig) -> TrainConfig:

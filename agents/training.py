@@ -16,6 +16,7 @@ import torch
 from edgewise.agents import ranks
 from edgewise.agents.algorithms import ALGORITHMS, Algorithm
 from edgewise.agents.arms import arm_names, arm_sizes
+from edgewise.agents.clean import check_config
 from edgewise.agents.engines import IMPORTANCE_CAP, OWN, with_engine
 from edgewise.agents.evaluation import LevelScore, as_records, evaluate
 from edgewise.agents.lora import Adapters, LoRAPolicy
@@ -167,6 +168,7 @@ class Training:
                     render=self.policy.render,
                     progress=progress,
                     preset=self.config.preset,
+                    **self.config.keywords,
                 )
             scores = as_records(found)
             if ranks.rank() == 0:
@@ -276,7 +278,7 @@ def base_envs(config: TrainConfig, num_ranks: int = 1) -> Envs:
     ids = config.env.split(",")
     for env_id in ids:
         check_id(env_id)
-    options: dict[str, Any] = {"preset": config.preset, "levels": config.levels}
+    options = {"preset": config.preset, "levels": config.levels, **config.keywords}
     if len(ids) > 1:
         options = {"envs": [{"id": env_id, **options} for env_id in ids]}
     envs: Envs = gym.make_vec(
@@ -341,12 +343,21 @@ def begin(config: TrainConfig) -> Training:
     config = complete(config)
     output = ranks.of_first(config.output or default_output(config))
     config = replace(config, output=output)
+    check_evaluation(config)
     policy = make_policy(config)
     envs = make_envs(config, policy)
     if ranks.rank() == 0:
         RunFolder.create(output, to_record(config, envs))
     ranks.wait()
     return Training(config, RunFolder.open(output), policy)
+
+
+def check_evaluation(config: TrainConfig) -> None:
+    """Raise ValueError if the evaluation of a run would score what the run trains on."""
+    options = {"preset": config.preset, "split": config.evaluation.split, **config.keywords}
+    for env_id in config.env.split(",") if config.evaluate else ():
+        check_id(env_id)
+        check_config(config, env_id, **options)
 
 
 def resume(path: Path) -> Training:

@@ -17,22 +17,48 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.envs.reasoning_gym_answers import OURS
 from edgewise.pool import Pool
 
 NUM_PROBLEMS = 30  # of a level
 BUDGET = 1.0  # seconds of CPU for them
-SECONDS = 5.0  # and in all
+SECONDS = 10.0  # and in all
 MIN_RATE = 4.0  # problems a second
 MIN_DISTINCT = 0.5
-UNSOUND = {  # scorers that are known to accept what is wrong, or that need not be asked
-    "string_insertion": "executes answers",
-    "spiral_matrix": "executes answers",
-    "binary_matrix": "executes answers",
+REFUSED = (  # what their generators and scorers raise
+    ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+RUNS = "runs answers"
+REPLACED = {  # scorers that are not asked, and why; where there is none of ours, match is strict
+    "binary_matrix": RUNS,
+    "calendar_arithmetic": "accepts any number where the answer is -1",
+    "coin_flip": "accepts what is within .0001, 0 for small chances",
+    "countdown": RUNS,
+    "decimal_arithmetic": "accepts a last digit that is wrong",
+    "fraction_simplification": "passes over what follows",
+    "game_of_life": "accepts larger boards",
     "game_of_life_halting": "accepts any text",
+    "gsm_symbolic": "passes over the sign and what follows",
+    "intermediate_integration": f"{RUNS}; roots and arcs in the known form only",
+    "knights_knaves": "passes over other words",
+    "n_queens": RUNS,
+    "number_format": "accepts what is within .01",
+    "number_sorting": "accepts numbers that are off by 1, and NaN",
+    "polynomial_equations": "passes over what follows",
+    "polynomial_multiplication": RUNS,
+    "pool_matrix": "accepts what is within 1 %",
+    "puzzle24": f"{RUNS}, and accepts other numbers than those given",
+    "simple_integration": RUNS,
+    "spiral_matrix": RUNS,
+    "string_insertion": RUNS,
+    "time_intervals": "accepts any unit",
 }
+ROUNDED = ("power_function",)  # which asks for three digits, so that a wrong last one is none
 LEFT_OUT = {
+    "boxnet": "gives no answer of its own, so no problem could be shown to be solvable",
     "composite": "a mixture: `Mixture-v0` is one",
-    "propositional_logic": "accepts a premise that is restated, and has no answer of its own",
+    "propositional_logic": "gives no answer of its own, and accepts a premise that is restated",
+    "rush_hour": "gives no answer of its own, so no problem could be shown to be solvable",
 }
 HEAD = """# Reasoning Gym
 
@@ -42,12 +68,15 @@ environments `ReasoningGym/<name>-v0`: `pip install 'edgewise[reasoning-gym]'`. 
 
 - A level raises all attributes of the data set's curriculum together. Levels that are equal to the
   one before are not counted, and the others are numbered from 1.
-- Problems are made and answers scored in worker processes. A scorer is theirs, in the sandbox and
-  only where it gives full credit, or strict: the answer must equal the known one.
+- Problems are made and answers scored in worker processes, and no text of an answer is ever run. A
+  scorer is theirs, where only full credit counts and where some see only answers of the form that
+  is asked for; ours, where theirs runs text or credits wrong answers and more than one text is
+  right; or strict: the answer must be the known one, but for spaces and the zeros of numbers.
 - `problems/s` is of one process, per second of CPU, on the slowest and the fastest level.
 - `constant` is the share of problems that the most frequent answer of a level solves, at most.
 - A level is left out if the generator refuses it or fails on one problem in five, is slower than
   {rate:g} problems a second, repeats more than half of {count} problems, or has no answer of its own.
+  If that leaves none, the default configuration is tried, as level 0 of theirs.
 
 | environment | levels | problems/s | scorer | constant | left out |
 |---|---|---|---|---|---|
@@ -64,7 +93,7 @@ def configurations(name: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for level in range(max(len(each.levels) for each in curriculum.attributes.values())):
         curriculum.set_global_level(level)
-        config = vars(curriculum.generate_configuration({}))
+        config = asdict(curriculum.generate_configuration({}))
         differs = {key: value for key, value in config.items() if value != plain.get(key)}
         differs.pop("seed", None)
         if differs not in found:
@@ -76,7 +105,7 @@ def list_levels(name: str) -> list[str]:
     """Return `configurations` as JSON; one line with an error if there are none."""
     try:
         return [json.dumps(config) for config in configurations(name)]
-    except Exception as error:
+    except REFUSED as error:
         return [f"{type(error).__name__}: {error}"]
 
 
@@ -87,7 +116,7 @@ def measure(name: str, config: str) -> dict[str, Any]:
     lock()
     try:
         source = dataset(name, config)
-    except Exception as error:
+    except REFUSED as error:
         return {"reason": f"{type(error).__name__}: {str(error)[:80]}"}
     rng = np.random.Generator(np.random.Philox(key=1))
     made, errors = [], Counter[str]()
@@ -95,7 +124,7 @@ def measure(name: str, config: str) -> dict[str, Any]:
     for index in (rng.integers(2**62, size=NUM_PROBLEMS)).tolist():
         try:
             made.append((index, entry(name, config, index)))
-        except Exception as error:
+        except REFUSED as error:
             errors[f"{type(error).__name__}: {str(error)[:80]}"] += 1
         used = time.process_time() - start
         if used > BUDGET:
@@ -118,10 +147,10 @@ def measure(name: str, config: str) -> dict[str, Any]:
 
 def differs(name: str, config: str, made: list[tuple[int, dict[str, Any]]]) -> bool:
     """Return whether problems made anew are others."""
-    from edgewise.envs.reasoning_gym_worker import dataset
+    from edgewise.envs.reasoning_gym_worker import dataset, draw
 
     dataset.cache_clear()
-    again = [dataset(name, config)[index] for index, _ in made[:4][::-1]]
+    again = [draw(name, config, index) for index, _ in made[:4][::-1]]
     return [each["question"] for each in again][::-1] != [old["question"] for _, old in made[:4]]
 
 
@@ -133,24 +162,26 @@ def flaw(name: str, source: Any, made: list[tuple[int, dict[str, Any]]]) -> str:
 
     if type(source).score_answer is ProceduralDataset.score_answer:
         return "its own scorer is the default"
-    if name in UNSOUND:
-        return UNSOUND[name]
+    if name in REPLACED:
+        return REPLACED[name]
     for _, problem in made[:20]:
         known = problem["answer"].strip()
         if not is_right(name, source, problem, known):
             return "refuses its own answer"
         wrong = {
-            f"{known}7",
+            "banana" if name in ROUNDED else f"{known}7",
             f"-{known}" if known != "0" else "1",
             f"{known} or not",
             f"{known}\n{known}",
-            "banana",
             "?",
+            "nan",
+            "[NaN]",
+            "Infinity",
         }
         for text in [*sorted(wrong), problem["question"], *problem["question"].splitlines()[-1:]]:
             try:
                 accepted = text.strip() != known and is_right(name, source, problem, text.strip())
-            except Exception:
+            except REFUSED:
                 accepted = False
             if accepted:
                 return f"accepts {text[:30]!r}"
@@ -159,18 +190,27 @@ def flaw(name: str, source: Any, made: list[tuple[int, dict[str, Any]]]) -> str:
 
 def survey(name: str, levels: list[str], pool: Pool) -> dict[str, Any]:
     """Return the levels of a data set that can be used, its scorer, and why others cannot."""
-    kept, out, found = [], {}, []
-    for place, config in enumerate(levels):
-        if name in LEFT_OUT or not config.startswith("{"):
-            return {"levels": [], "out": {"all": LEFT_OUT.get(name, config)}, "found": []}
-        told = pool.map([(name, config)])[0] or {"reason": f"no end within {SECONDS:g} s"}
+    kept, out, found = list[dict[str, Any]](), dict[str, str](), list[dict[str, Any]]()
+    if name in LEFT_OUT or not levels[0].startswith("{"):
+        return {"levels": [], "out": {"all": LEFT_OUT.get(name, levels[0])}, "found": []}
+    for place, config in [*enumerate(levels, start=1), (0, "{}")]:
+        if place == 0 and (kept or config in levels):
+            break
+        told = pool.map([(name, config)])[0] or {"reason": f"dies, or no end within {SECONDS:g} s"}
         if "reason" in told:
-            out[str(place + 1)] = told["reason"]
+            out[str(place)] = told["reason"]
         else:
             kept.append(json.loads(config))
             found.append(told)
     flaws = [told["flaw"] for told in found if told["flaw"]]
     return {"levels": kept, "out": out, "found": found, "flaw": flaws[0] if flaws else ""}
+
+
+def scorer_of(name: str, flaw: str) -> str:
+    """Return who scores the answers to a data set: "theirs", "ours" or "strict"."""
+    if not flaw:
+        return "theirs"
+    return "ours" if name in OURS else "strict"
 
 
 def row(name: str, result: dict[str, Any]) -> str:
@@ -186,7 +226,7 @@ def row(name: str, result: dict[str, Any]) -> str:
         return f"| {name} | none | | | | {out} |"
     rates = [told["rate"] for told in result["found"]]
     constant = max(told["constant"] for told in result["found"])
-    scorer = f"strict ({result['flaw']})" if result["flaw"] else "theirs"
+    scorer = scorer_of(name, result["flaw"]) + (f" ({result['flaw']})" if result["flaw"] else "")
     speed = f"{min(rates):,.0f} to {max(rates):,.0f}"
     count = f"{len(result['levels'])} of {len(result['levels']) + len(result['out'])}"
     return (
@@ -211,8 +251,12 @@ def main() -> None:
             rows.append(row(name, result))
             print(rows[-1], flush=True)
             if result["levels"]:
-                scorer = "strict" if result["flaw"] else "theirs"
-                known = {"scorer": scorer, "levels": result["levels"]}
+                constant = max(told["constant"] for told in result["found"])
+                known = {
+                    "scorer": scorer_of(name, result["flaw"]),
+                    "constant": round(constant, 2),
+                    "levels": result["levels"],
+                }
                 lines.append(f"{json.dumps(name)}: {json.dumps(known)}")
             arguments.levels.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
             arguments.page.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ NUMBER = re.compile(
     r"|(\d{1,3}(?:,\d{3})+|\d{1,60})(?: */ *(-?\d{1,60})|(\.\d{1,60}))?|(\.\d{1,60}))",
     re.ASCII,
 )
+SPACE = re.compile(r"(?<!\d) +| +(?!\d)", re.ASCII)  # none between digits, which are two numbers
 
 
 def read_exact(text: str) -> Fraction | None:

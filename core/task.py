@@ -73,6 +73,7 @@ class Task(ABC, Generic[Problem]):
     """
 
     presets: ClassVar[Mapping[str, Preset]]  # the first is the default
+    held_out_percent: ClassVar[int] = 10  # of problems, for validation and for test each
 
     @abstractmethod
     def generate(self, rng: np.random.Generator, *args: Any, **params: Any) -> Problem:
@@ -108,7 +109,7 @@ class Task(ABC, Generic[Problem]):
 
     def split_of(self, problem: Problem) -> str:
         """Return the split of `problem`, by content alone."""
-        return split_of_key(self.canonical(problem))
+        return split_of_key(self.canonical(problem), self.held_out_percent)
 
     def draft(self, rng: np.random.Generator, *args: Any, **params: Any) -> Any:
         """Draw a cheap first part that decides the split; None if there is none."""
@@ -169,7 +170,7 @@ class Task(ABC, Generic[Problem]):
                 problem = self.generate(rng, **params)
                 if self.split_of(problem) == split:
                     return problem
-            elif split_of_key(self.draft_key(draft)) == split:
+            elif split_of_key(self.draft_key(draft), self.held_out_percent) == split:
                 return self.generate(rng, draft, **params)
         raise RuntimeError(f"none of {MAX_DRAWS} problems of {params} is in {split!r}")
 

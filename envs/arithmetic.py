@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewise.frame import Frame
 from edgewise.number import read_exact
-from edgewise.task import MAX_DRAWS, Preset, Task, Unsolvable, split_of_key
+from edgewise.task import MAX_DRAWS, Preset, Task, Unsolvable
 
 Tree: TypeAlias = "int | tuple[str, Tree, Tree]"  # operation, left, right
 Step: TypeAlias = tuple[str, Fraction, Fraction, Fraction]  # operation, left, right, result
@@ -54,6 +54,7 @@ class Arithmetic(Task[Problem]):
         '12*34=360+48=408,408-1/2=815/2,\\boxed{815/2}'
     """
 
+    held_out_percent = 27  # so that validation and test problems are fast to draw
     presets = {
         "plain": Preset(
             template=(
@@ -133,10 +134,6 @@ class Arithmetic(Task[Problem]):
     def canonical(self, problem: Problem) -> str:
         """Forget the order of terms and of factors, and the brackets that change nothing."""
         return gather(problem.tree)
-
-    def split_of(self, problem: Problem) -> str:
-        """Return the split; 27 % each are for validation and test, so that these are fast to draw."""
-        return split_of_key(self.canonical(problem), percent=27)
 
 
 def join(operation: str, left: Tree, right: Tree) -> Tree:

@@ -14,7 +14,7 @@ from edgewise.envs.calculus_functions import Function, Unreadable, derive, same
 from edgewise.envs.calculus_reader import read_function
 from edgewise.errors import unknown
 from edgewise.frame import Frame
-from edgewise.task import MAX_DRAWS, Preset, Task, split_of_key
+from edgewise.task import MAX_DRAWS, Preset, Task
 
 KINDS = ("derivative", "antiderivative")
 FACTORS = ("power", "growth", "wave", "log")
@@ -70,6 +70,7 @@ class Calculus(Task[Problem]):
         "(3x^2)'=6x,(sin(2x))'=2cos(2x),\\boxed{6x+2cos(2x)}"
     """
 
+    held_out_percent = 27  # so that validation and test problems are fast to draw
     presets = {
         "plain": Preset(
             template=(
@@ -165,10 +166,6 @@ class Calculus(Task[Problem]):
     def canonical(self, problem: Problem) -> str:
         """Forget the order of terms."""
         return f"{problem.kind} {sorted(write([term], write_compact) for term in problem.terms)}"
-
-    def split_of(self, problem: Problem) -> str:
-        """Return the split; 27 % each are for validation and test, so that these are fast to draw."""
-        return split_of_key(self.canonical(problem), percent=27)
 
     def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
         """Return one part for derivatives and one for antiderivatives."""

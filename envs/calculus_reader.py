@@ -21,6 +21,7 @@ from edgewise.envs.calculus_functions import (
     raise_to,
     sine,
 )
+from edgewise.number import SPACE
 
 MAX_LENGTH = 1_000
 MAX_DEPTH = 20
@@ -38,7 +39,6 @@ FUNCTIONS: dict[str, Callable[[Function], Function]] = {
 SYMBOLS = {"**": "^", "−": "-", r"\mathrm{e}": "e"}
 NAME = re.compile(r"\s*\$*\s*[fFgGyY]'*\s*(?:\(x\))?\s*=")
 SILENT = re.compile(r"\\left(?![a-z])|\\right(?![a-z])|\\[,;:! ]|[$\s]")
-SPACE = re.compile(r"(?<!\d) +| +(?!\d)", re.ASCII)  # none between digits, which are two numbers
 SHORT = re.compile(r"frac(\d)(\d)", re.ASCII)
 ABSOLUTE = re.compile(r"\(\|([^|]{1,100})\|\)")
 TOKEN = re.compile(

@@ -13,8 +13,8 @@ import numpy as np
 
 from edgewise.errors import unknown
 from edgewise.frame import Frame
-from edgewise.number import read_exact
-from edgewise.task import MAX_DRAWS, Preset, Task, Unsolvable, split_of_key
+from edgewise.number import SPACE, read_exact
+from edgewise.task import MAX_DRAWS, Preset, Task, Unsolvable
 
 Side = tuple[int, ...]  # the constant, then the coefficients of x, y, z or of x, x^2
 Row = list[int]  # the coefficients of the unknowns, then what they add up to
@@ -23,7 +23,6 @@ NAMES = "xyz"
 KINDS = ("one_side", "two_sides", "quadratic", "system")
 MAX_ANSWER = 300
 NOISE = re.compile(r"\\left|\\right|\\[,;:! ]|[$\s]")
-SPACE = re.compile(r"(?<!\d) +| +(?!\d)", re.ASCII)  # none between digits, which are two numbers
 WORDS = re.compile(
     r"\\(?:text|mathrm)\{ *(?:or|and) *\}|\\(?:lor|land|quad|qquad)(?![a-z])|;|or|and"
 )
@@ -79,6 +78,7 @@ class Equations(Task[Problem]):
         'x^2-3x+2=0,D=9-8=1,s=1,x=(3+1)/2=2,x=(3-1)/2=1,\\boxed{1, 2}'
     """
 
+    held_out_percent = 27  # so that validation and test problems are fast to draw
     presets = {
         "plain": Preset(
             template=(
@@ -189,10 +189,6 @@ class Equations(Task[Problem]):
             return str(sorted(problem.equations[0]))
         orders = permutations(range(1, len(problem.names) + 1))
         return min(str(sorted(map(str, renamed(problem, order)))) for order in orders)
-
-    def split_of(self, problem: Problem) -> str:
-        """Return the split; 27 % each are for validation and test, so that these are fast to draw."""
-        return split_of_key(self.canonical(problem), percent=27)
 
 
 def signed(u: float, largest: int) -> int:

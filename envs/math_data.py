@@ -140,8 +140,7 @@ class MATH(MathDataset):
 
     def rows(self, split: str, **params: Any) -> Sequence[Problem]:
         """Return the problems of one split of the partition."""
-        folder = str(data_folder(self.data))
-        return select(type(self), folder, split, partition=self.partition, **params)
+        return super().rows(split, partition=self.partition, **params)
 
 
 class MATH500(MathDataset):
@@ -212,13 +211,10 @@ class AQuA(MathDataset):
         options = [f"{letter}) {text}" for letter, text in row["options"].items()]
         return Problem("\n".join([row["problem"], *options]), row["answer"])
 
-    def verify(self, problem: Problem, answer: str) -> bool:
-        """Return whether `answer` is the letter, as in C, (c) or C)."""
-        return unwrap(answer[:100]).strip(" ().").upper() == problem.answer
-
     def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
-        """Return `verify` of each pair."""
-        return [self.verify(*pair) for pair in zip(problems, answers, strict=True)]
+        """Return whether each answer is the letter, as in C, (c) or C)."""
+        letters = [unwrap(answer[:100]).strip(" ().").upper() for answer in answers]
+        return [given == row.answer for given, row in zip(letters, problems, strict=True)]
 
     def num_answers(self, problem: Problem) -> int | None:
         """Return how many options there are."""

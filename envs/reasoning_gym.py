@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from edgewise.envs.reasoning_gym_answers import MAX_LENGTH, plain
 from edgewise.pool import Pool
 from edgewise.registration import require
 from edgewise.task import Preset, Task
@@ -66,13 +67,16 @@ class ReasoningGym(Task[Problem]):
         return template.format(question=problem.question)
 
     def verify(self, problem: Problem, answer: str) -> bool:
-        """Return whether `answer` is right: equal to the known one, or in the eyes of the scorer."""
+        """Return whether `answer` is right: plainly the known one, or in the eyes of the scorer."""
         return self.verify_many([problem], [answer])[0]
 
     def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
         """Return `verify` of each pair; the scorer of a data set is asked in the workers."""
-        given = [answer.strip() if isinstance(answer, str) else "" for answer in answers]
-        right = [text == problem.answer for problem, text in zip(problems, given, strict=True)]
+        given = [text.strip() if is_bounded(text) else "" for text in answers]
+        right = [
+            plain(text) == plain(problem.answer)
+            for problem, text in zip(problems, given, strict=True)
+        ]
         if TABLE[self.name]["scorer"] == "strict":
             return right
         asked = [i for i, text in enumerate(given) if text and not right[i]]
@@ -92,6 +96,11 @@ class ReasoningGym(Task[Problem]):
     def canonical(self, problem: Problem) -> str:
         """Return the question."""
         return problem.question
+
+
+def is_bounded(answer: object) -> bool:
+    """Return whether `answer` is a text, and not too long a one."""
+    return isinstance(answer, str) and len(answer) <= MAX_LENGTH
 
 
 @cache

@@ -1,7 +1,7 @@
 """What a worker process does for a Reasoning Gym environment: make a problem, or score an answer.
 
-Some of the scorers execute the text of an answer. Of those that are used, each sees only texts of
-a narrow form (`GUARDS`), and the process may not write files, start processes or open sockets.
+No scorer that executes the text of an answer is asked. Others see only texts of the form that is
+asked for (`FORMS`), and the process may not write files, start processes or open sockets.
 """
 
 from __future__ import annotations
@@ -9,26 +9,18 @@ from __future__ import annotations
 import json
 import re
 import sys
+from copy import copy
 from functools import cache, lru_cache
 from typing import Any
 
 import reasoning_gym
 
-MAX_LENGTH = 20_000  # of an answer
-EXPRESSION = re.compile(r"(?!.*(?:\*\*|//))[\d+\-*/() ]{1,200}", re.ASCII)
-FORMULA = re.compile(
-    r"(?:sin|cos|tan|exp|log|ln|sqrt|pi|[a-zA-Z](?![a-zA-Z])|\d|\.(?=\d)"
-    r"|(?<!\*)\*\*(?=\(?\d{1,3}(?!\d))|(?<!\*)\*(?!\*)|\^(?=\(?\d{1,3}(?!\d))|[-+/() ])+",
-    re.ASCII,
-)
-GUARDS = {  # what may reach a scorer that executes it
-    "countdown": EXPRESSION,
-    "puzzle24": EXPRESSION,
-    "n_queens": re.compile(r"[Q_ \n]{1,2000}"),
-    "polynomial_multiplication": FORMULA,
-    "simple_integration": FORMULA,
-    "intermediate_integration": FORMULA,
-}
+from edgewise.envs.reasoning_gym_answers import FORMS, MAX_LENGTH, OURS
+
+SEEDS = 2**32
+LISTED = {"acre": 5, "gsm_symbolic": 1, "list_functions": 1}  # that draw so many when they are made
+RESEEDED = ("pool_matrix", "word_ladder")  # with a limit on the index
+UNSOLVED = {"intermediate_integration": "Integral(", "jugs": "No solution"}  # in their answers
 EXAMPLES = {"graph_color": "possible_answer", "rubiks_cube": "example_correct_answer"}
 REFUSED = ("os.", "subprocess.", "socket.", "ctypes.", "shutil.", "pty.")
 HARMLESS = {"os.listdir", "os.scandir", "os.walk"}
@@ -57,22 +49,43 @@ def dataset(name: str, config: str) -> Any:
     return reasoning_gym.create_dataset(name, seed=0, **json.loads(config))
 
 
+def draw(name: str, config: str, index: int) -> dict[str, Any]:
+    """Return a problem; of a data set that takes no large index, that of a seed of 32 bits."""
+    if name in LISTED:
+        size, options = LISTED[name], json.loads(config)
+        source = reasoning_gym.create_dataset(name, seed=index % SEEDS, size=size, **options)
+        return dict(source[0])
+    if name in RESEEDED:
+        source = copy(dataset(name, config))
+        source.seed = index % SEEDS
+        return dict(source[0])
+    return dict(dataset(name, config)[index])
+
+
 @lru_cache(maxsize=4096)
 def entry(name: str, config: str, index: int) -> dict[str, Any]:
     """Return a problem; one whose answer is only an example has that."""
-    made: dict[str, Any] = dict(dataset(name, config)[index])
+    made = draw(name, config, index)
     if made["answer"] is None and name in EXAMPLES:
         example = made["metadata"][EXAMPLES[name]]
         made["answer"] = example if isinstance(example, str) else json.dumps(example)
     if not isinstance(made["answer"], str) or not made["answer"].strip():
         raise ValueError(f"{name} gives no answer of its own")
+    if name in UNSOLVED and UNSOLVED[name] in made["answer"]:
+        raise ValueError(f"{name} does not solve its problem")
+    if len(made["answer"]) > MAX_LENGTH:
+        raise ValueError(f"an answer of over {MAX_LENGTH:,} characters")
     return made
 
 
 def is_right(name: str, source: Any, made: dict[str, Any], answer: str) -> bool:
-    """Return whether the scorer of the data set gives `answer` all the credit."""
-    guard = GUARDS.get(name)
-    if len(answer) > MAX_LENGTH or (guard is not None and not guard.fullmatch(answer)):
+    """Return whether `answer` gets all the credit: from our judge if there is one, else theirs."""
+    if len(answer) > MAX_LENGTH:
+        return False
+    if name in OURS:
+        return OURS[name](made, answer)
+    form = FORMS.get(name)
+    if form is not None and not form.fullmatch(answer):
         return False
     return float(source.score_answer(answer, made)) >= 1.0
 

@@ -13,8 +13,11 @@ import gymnasium as gym
 import torch
 from rich.console import Console
 
+import edgewise
+from edgewise.agents.clean import check_model
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.display import score_line
+from edgewise.agents.env_options import read_options
 from edgewise.agents.evaluation import EvaluationPlan, as_records, evaluate
 from edgewise.agents.models import Precision, load_policy, made_for
 from edgewise.agents.policy import Sampler, Sampling
@@ -33,9 +36,12 @@ class EvalConfig:
     """Environment id, as `edgewise list` prints them."""
     agent: str = "seedling"
     """Model to score: seedling, seedling:NAME, or hf:PATH for a folder or hub id; or oracle, which
-    gives the right answers, or constant:TEXT, which always answers TEXT."""
+    gives the right answers, constant:TEXT, which always answers TEXT, or simulated:WORLD, which is
+    right about as often as a learner of that world of `edgewise compare` at its start."""
     data: str | None = None
     """Folder or file of an environment that reads data, or hub; by default EDGEWISE_DATA."""
+    env_options: str = "{}"
+    """Further keywords of the environment, JSON: {"partition": "soar"}, {"interactive": true}."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
     levels: tuple[int, ...] | None = None
@@ -67,6 +73,8 @@ def run(arguments: Sequence[str]) -> None:
         options = options_of(config)
         levels = config.levels
         env: Any = gym.make(config.env, split=config.plan.split, levels=levels, **options).unwrapped
+        if not is_scripted(config.agent):
+            check_model(config.agent, config.env, split=config.plan.split, **options)
         policy, render = load(config, env)
     preset, temperature = env.preset, config.temperature
     console = Console()
@@ -96,14 +104,18 @@ def options_of(config: EvalConfig) -> dict[str, Any]:
     if config.preset is None and not is_scripted(config.agent):
         card = made_for(config.agent)
         made = card["preset"] if config.env in card["envs"] else None
-    data = {} if config.data is None else {"data": config.data}
-    return {"preset": config.preset or made, **data}
+    return {"preset": config.preset or made, **read_options(config.env_options, config.data)}
 
 
 def load(config: EvalConfig, env: ReasoningEnv) -> tuple[Sampler, Render | None]:
     """Return what answers, and what makes text of the messages of a chat for it."""
     if is_scripted(config.agent):
-        return scripted(config.agent, env, config.levels, config.plan.num_problems), None
+        posed = [
+            options
+            for level in config.levels or env.preset.levels
+            for options in edgewise.evaluation_set(env, level, config.plan.num_problems)
+        ]
+        return scripted(config.agent, env, posed), None
     policy = load_policy(config.agent, config.dtype, config.device)
     return policy, policy.render
 

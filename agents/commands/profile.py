@@ -15,9 +15,12 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.models import load_policy, made_for
-from edgewise.agents.policy import Sampling
-from edgewise.agents.profile import ProfilePlan, profile
+from edgewise.agents.policy import Sampler, Sampling
+from edgewise.agents.profile import ProfilePlan, batches_of, profile
+from edgewise.agents.scripted import is_scripted, scripted
+from edgewise.env import ReasoningEnv
 from edgewise.errors import UsageError, usage
+from edgewise.frame import Render
 from edgewise.registration import check_id
 
 
@@ -28,7 +31,8 @@ class ProfileConfig:
     env: str = "Countdown-v0"
     """Environment id, as `edgewise list` prints them."""
     agent: str = "seedling"
-    """Model to measure with: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
+    """Model to measure with: seedling, seedling:NAME, or hf:PATH for a folder or hub id; or
+    simulated:WORLD, a learner of that world of `edgewise compare` at its start."""
     output: Path = Path("profile.jsonl")
     """File for the lines, for `ProblemSet-v0`."""
     preset: str | None = None
@@ -53,15 +57,14 @@ def run(arguments: Sequence[str]) -> None:
     torch.set_num_threads(config.threads)
     with usage():
         check_id(config.env)
-        card = made_for(config.agent)
-        made = card["preset"] if config.env in card["envs"] else None
-        options: dict[str, Any] = {"preset": config.preset or made, "levels": config.levels}
-        frame: Any = gym.make(config.env, split=config.plan.split, **options).unwrapped
-        policy = load_policy(config.agent)
+        options = options_of(config)
+        env: Any = gym.make(config.env, split=config.plan.split, **options).unwrapped
+        policy, render = load(config, env)
+    frame = env.preset.frame
     sampling = Sampling(
-        max_tokens=config.max_tokens or frame.preset.frame.max_completion_tokens,
+        max_tokens=config.max_tokens or frame.max_completion_tokens,
         temperature=config.temperature,
-        stop=frame.preset.frame.stop,
+        stop=frame.stop,
     )
     console = Console()
     columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
@@ -74,7 +77,7 @@ def run(arguments: Sequence[str]) -> None:
                 config.plan,
                 sampling,
                 config.output,
-                render=policy.render,
+                render=render,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
                 **options,
             )
@@ -82,6 +85,24 @@ def run(arguments: Sequence[str]) -> None:
             raise UsageError(str(error)) from error
     for line in told(config, [record["error_rate"] for record in records]):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def options_of(config: ProfileConfig) -> dict[str, Any]:
+    """Return the keywords of the environment."""
+    made = None
+    if not is_scripted(config.agent):
+        card = made_for(config.agent)
+        made = card["preset"] if config.env in card["envs"] else None
+    return {"preset": config.preset or made, "levels": config.levels}
+
+
+def load(config: ProfileConfig, env: ReasoningEnv) -> tuple[Sampler, Render | None]:
+    """Return what answers, and what makes text of the messages of a chat for it."""
+    if is_scripted(config.agent):
+        posed = [options for groups in batches_of(env, config.plan) for options in groups]
+        return scripted(config.agent, env, posed), None
+    policy = load_policy(config.agent)
+    return policy, policy.render
 
 
 def told(config: ProfileConfig, errors: Sequence[float]) -> list[str]:

@@ -67,3 +67,20 @@ def test_the_command_says_how_to_make_levels_of_it(tmp_path, capsys):
     assert prompt in hardest
     assert main(["profile", "--output", str(path)]) == 2
     assert "must be new, or a profile with the same flags" in capsys.readouterr().err
+
+
+def test_the_simulated_learner_is_profiled_and_goes_on(tmp_path, capsys):
+    flags = ["--env", "Arithmetic-v0", "--agent", "simulated", "--num-levels", "3"]
+    flags += ["--plan.num-problems", "50", "--plan.num-samples", "8"]
+    whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
+    assert main(["profile", *flags, "--output", str(whole)]) == 0
+    assert "levels of" in capsys.readouterr().out
+    text = whole.read_text()
+    cut.write_text(text[: len(text) // 2])  # it was killed in the middle of a line
+    assert main(["profile", *flags, "--output", str(cut)]) == 0
+    assert cut.read_text() == text
+    rates = {}
+    for record in map(json.loads, text.splitlines()):
+        rates.setdefault(record["level"], []).append(record["pass_rate"])
+    means = [sum(found) / len(found) for found in rates.values()]
+    assert len(means) >= 4 and means == sorted(means, reverse=True)

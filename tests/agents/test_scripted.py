@@ -26,6 +26,8 @@ def pass_rates(tmp_path, *flags):
         ["ARC1D-v0"],
         ["Blocksworld-v0", "--preset", "e2h"],
         ["Arithmetic-v0"],
+        ["Blocksworld-v0", "--env-options", '{"interactive": true}'],
+        ["Blocksworld-v0", "--preset", "planbench", "--env-options", '{"interactive": true}'],
     ],
     ids=" ".join,
 )
@@ -36,6 +38,35 @@ def test_the_oracle_is_right(tmp_path, flags):
 
 def test_a_constant_is_wrong(tmp_path):
     assert set(pass_rates(tmp_path, "--agent", "constant:banana", "--levels", "3")) == {0.0}
+
+
+def test_an_episode_that_is_too_short_for_the_oracle_is_refused(tmp_path, capsys):
+    options = '{"interactive": true, "max_turns": 1}'
+    flags = ["--env", "Blocksworld-v0", "--env-options", options, "--agent"]
+    assert main(["eval", *FEW, *flags, "oracle"]) == 2
+    assert "must be another than oracle for Blocksworld-v0" in capsys.readouterr().err
+    assert set(pass_rates(tmp_path, *flags, "constant:pick up the red block")) == {0.0}
+
+
+def test_options_that_are_no_names_are_refused(capsys):
+    for text in ("[1]", "{", "3"):
+        assert main(["eval", "--env-options", text, "--agent", "oracle"]) == 2
+        assert "`env_options` must be JSON with names" in capsys.readouterr().err
+    assert main(["eval", "--env-options", '{"bogus": 1}', "--agent", "oracle"]) == 2
+
+
+def test_the_simulated_learner_is_better_at_easier_levels(tmp_path, capsys):
+    flags = ["--plan.num-problems", "100", "--plan.num-samples", "8", "--plan.k", "8"]
+    path = tmp_path / "scores.json"
+    for world in ("simulated", "simulated:locked"):
+        path.unlink(missing_ok=True)
+        arguments = ["--env", "Arithmetic-v0", "--output", str(path), "--agent", world]
+        assert main(["eval", *flags, *arguments]) == 0
+        rates = [level["pass_at_1"] for level in json.loads(path.read_text())["levels"]]
+        assert rates == sorted(rates, reverse=True) and rates[0] > 0.5 > 0.2 > rates[-1]
+    assert rates[-1] == 0  # it is locked
+    assert main(["eval", "--agent", "simulated:no-such"]) == 2
+    assert "`world` must be one of" in capsys.readouterr().err
 
 
 def test_reasoning_gym_is_scored_too(tmp_path):
