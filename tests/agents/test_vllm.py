@@ -32,19 +32,18 @@ SIZE = {"num_problems": 32, "group_size": 8, "num_steps": 5}
 WAIT = 600.0  # seconds for a server to start
 
 
-def prompts(policy, num_problems=32, group_size=8):
+def prompts(num_problems=32, group_size=8):
     envs = gym.make_vec(
         "Countdown-v0",
         num_envs=num_problems * group_size,
         group_size=group_size,
         preset="seedling",
     )
-    found, _ = envs.reset(seed=0)
-    return [policy.render([{"role": "user", "content": text}]) for text in found]
+    return list(envs.reset(seed=0)[0])
 
 
 def sampled(policy, sampling=SAMPLING, seed=0):
-    return policy.generate(prompts(policy), sampling, torch.Generator().manual_seed(seed))
+    return policy.generate(prompts(), sampling, torch.Generator().manual_seed(seed))
 
 
 def gaps(policy, completions):
@@ -98,7 +97,7 @@ def test_adapters_are_merged_for_the_engine(policy):
             weight += 0.02 * torch.randn(weight.shape, generator=generator)
     policy.engine.load(adapted.merged())
     policy.loaded = []  # so that it gets its own weights again
-    start = prompts(policy)[::8]
+    start = prompts()[::8]
     tokens = [policy.tokenizer.encode(text) for text in start]
     turns = policy.engine.sample(tokens, SAMPLING, range(len(tokens)), policy.ends.tolist())
     for row, turn in zip(tokens, turns, strict=True):
