@@ -194,7 +194,5 @@ def test_a_run_is_trained_through_vllms_own_server(server, tmp_path):
         for kind in ("mean", "min", "max"):
             ratio = metrics[f"sampling/importance_sampling_ratio/{kind}"]
             assert ratio == pytest.approx(1.0, abs=1e-4)
-    found = training.policy.generate(
-        prompts(training.policy, 4), SAMPLING, torch.Generator().manual_seed(0)
-    )
+    found = training.policy.generate(prompts(4), SAMPLING, torch.Generator().manual_seed(0))
     assert gaps(training.policy, found).max() < 1e-5
