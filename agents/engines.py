@@ -15,7 +15,9 @@ from edgewise.wrappers.catalogue import construct
 
 OWN = "transformers"  # the learner itself
 CHOICES = (OWN, "vllm", "vllm:ARGUMENT=VALUE", "http://HOST:PORT")
-IMPORTANCE_CAP = 2.0  # of the weight of a token whose sampler is an engine, as in verl
+IMPORTANCE_CAP = (
+    2.0  # of the weight of a token that something else than the learner samples, as in verl
+)
 
 
 def with_engine(

@@ -1,14 +1,16 @@
 """The forward pass of small Qwen2 and Llama models, with fewer operations than the library's.
 
-The matrices that read one input are joined, the gains of the norms are multiplied into them, and
-the rotation of queries and keys is a product of complex numbers.
+The matrices that read one input are joined, the gains of the norms and the root of H are multiplied
+into them, so that a norm only divides by a length, and the rotation of queries and keys is a product
+of complex numbers. On a processor such a model costs about as much time for each operation as for
+what it computes, so what counts is that they are few.
 
 Shapes: N tokens, of all rows; H hidden size, D head size, V vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from transformers.models.qwen2 import modeling_qwen2 as qwen2
 
 MAX_PARAMETERS = 100_000_000  # a copy of the weights is held
 ROPE_TYPES = {"default", "linear", "llama3", "yarn"}  # whose frequencies do not change with length
+IDLE = "transformers.utils.output_capturing"  # whose hooks wait for calls that ask for more output
 MODULES = {
     *(qwen2.Qwen2ForCausalLM, qwen2.Qwen2Model, qwen2.Qwen2DecoderLayer, qwen2.Qwen2Attention),
     *(qwen2.Qwen2MLP, qwen2.Qwen2RMSNorm, qwen2.Qwen2RotaryEmbedding),
@@ -34,8 +37,8 @@ Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]  # of a layer: queries,
 
 
 def recognises(model: Any) -> bool:
-    """Return whether `Network` can compute `model`: not, say, one with adapters."""
-    known = {type(module) for module in model.modules()} <= MODULES
+    """Return whether `Network` can compute `model`: not, say, one with adapters or hooks."""
+    known = all(type(module) in MODULES and not is_hooked(module) for module in model.modules())
     if not known or model.model.gradient_checkpointing:
         return False
     if model.device.type != "cpu" or model.num_parameters() > MAX_PARAMETERS:
@@ -51,6 +54,15 @@ def recognises(model: Any) -> bool:
         and set(kinds) == {"full_attention"}
         and model.model.rotary_emb.rope_type in ROPE_TYPES
     )
+
+
+def is_hooked(module: nn.Module) -> bool:
+    """Return whether something else is called where `module` is, forwards or backwards."""
+    kinds: list[Mapping[int, Any]] = [module._forward_hooks, module._forward_pre_hooks]
+    kinds += [module._backward_hooks, module._backward_pre_hooks]
+    hooks = [hook for kind in kinds for hook in kind.values()]
+    replaced = getattr(module.forward, "__func__", None) is not type(module).forward
+    return replaced or any(getattr(hook, "__module__", None) != IDLE for hook in hooks)
 
 
 @dataclass(frozen=True)
@@ -73,16 +85,18 @@ class Network:
         self.num_heads: int = config.num_attention_heads
         self.num_groups: int = config.num_key_value_heads  # of heads with the same keys
         self.head_size: int = model.model.layers[0].self_attn.head_dim
-        self.epsilon: float = config.rms_norm_eps
+        self.root: float = config.hidden_size**0.5
+        self.least = torch.tensor(config.rms_norm_eps**0.5 * self.root)  # length of a state
         self.embedding: Tensor = model.model.embed_tokens.weight.to(dtype)
         self.layers = [self.fuse(layer, dtype) for layer in model.model.layers]
-        self.gain: Tensor = model.model.norm.weight
+        self.gain: Tensor = model.model.norm.weight * self.root
         self.head = joined([model.lm_head.weight], self.gain, dtype)
         with torch.no_grad():
             places = torch.arange(length)[None]
             cosine, sine = model.model.rotary_emb(torch.zeros(1), places)
         half = self.head_size // 2
-        self.rotations = torch.complex(cosine[0, :, :half], sine[0, :, :half])  # (T, D / 2)
+        rotations = torch.complex(cosine[0, :, :half], sine[0, :, :half])
+        self.rotations = rotations[:, None]  # of each position, (T, 1, D / 2)
 
     def fuse(self, layer: Any, dtype: torch.dtype) -> Layer:
         """Return the weights of one layer."""
@@ -95,12 +109,12 @@ class Network:
             biases = torch.cat(parts).to(dtype)
         weights = [self.order(x.weight, s) for x, s in zip(linears, scales, strict=True)]
         return Layer(
-            joined(weights, layer.input_layernorm.weight, dtype),
+            joined(weights, layer.input_layernorm.weight * self.root, dtype),
             biases,
             attention.o_proj.weight.T.contiguous().to(dtype),
             joined(
                 [mlp.gate_proj.weight, mlp.up_proj.weight],
-                layer.post_attention_layernorm.weight,
+                layer.post_attention_layernorm.weight * self.root,
                 dtype,
             ),
             mlp.down_proj.weight.T.contiguous().to(dtype),
@@ -113,22 +127,23 @@ class Network:
         halves: Tensor = weight.unflatten(0, (-1, 2, self.head_size // 2))
         return halves.transpose(1, 2).flatten(0, 2) * scale
 
-    def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
-        """Return the normed last states of N tokens, (N, H), without the last norm's gain.
+    def hidden(self, tokens: Tensor, rotations: Tensor, attend: Attend) -> Tensor:
+        """Return the last states of N tokens, (N, H), normed to length 1; `gain` is not in them.
 
         Args:
             tokens: Shape (N,).
-            positions: Of each token in its row, (N,).
+            rotations: Those of `self.rotations` at the position of each token, (N, 1, D / 2).
             attend: Takes the number of a layer, queries, (N, heads, D), keys and values, (N,
                 groups, D), and returns what the queries read, (N, heads D).
         """
-        count = self.num_heads, self.num_groups
+        heads, groups, size = self.num_heads, self.num_groups, self.head_size
         hidden: Tensor = embedding(tokens, self.embedding)
-        rotations = self.rotations[positions][:, None]  # (N, 1, D / 2)
         for index, layer in enumerate(self.layers):
             qkv = linear(self.normalize(hidden), layer.qkv, layer.bias)
-            qk, values = qkv.unflatten(1, (-1, self.head_size)).split([sum(count), count[1]], 1)
-            queries, keys = rotate(qk, rotations).split(count, 1)
+            qk, values = qkv.view(-1, heads + 2 * groups, size).split_with_sizes(
+                [heads + groups, groups], 1
+            )
+            queries, keys = rotate(qk, rotations).split_with_sizes([heads, groups], 1)
             hidden = torch.addmm(hidden, attend(index, queries, keys, values), layer.out)
             gate_up = linear(self.normalize(hidden), layer.gate_up)
             opened = open_gate(gate_up) if torch.is_grad_enabled() else gated(gate_up)
@@ -140,25 +155,28 @@ class Network:
         return hidden @ self.head
 
     def normalize(self, hidden: Tensor) -> Tensor:
-        """Divide each state, (N, H), by its root mean square."""
+        """Divide each state, (N, H), by its length."""
         if torch.is_grad_enabled():
-            return divide(hidden, self.epsilon)
-        return hidden * inverse_rms(hidden, self.epsilon)
+            return divide(hidden, self.least)
+        return hidden / lengths(hidden, self.least)
 
 
-def inverse_rms(hidden: Tensor, epsilon: float) -> Tensor:
-    """Return 1 / the root mean square of each state, (N, 1)."""
-    norm = torch.linalg.vector_norm(hidden, dim=1, keepdim=True, dtype=torch.float32)
-    return torch.rsqrt(norm.square() / hidden.shape[1] + epsilon).to(hidden.dtype)
+def lengths(hidden: Tensor, least: Tensor) -> Tensor:
+    """Return the length of each state, (N, 1), as if it had `least` in one coordinate more.
+
+    With `least` = sqrt(H epsilon) it is sqrt(H) times the root of the mean square plus epsilon.
+    """
+    norms = torch.linalg.vector_norm(hidden, dim=1, keepdim=True, dtype=torch.float32)
+    return torch.hypot(norms, least).to(hidden.dtype)
 
 
 class Normalize(Function):
-    """Division of states, (N, H), by their root mean squares, with few passes over the memory."""
+    """Division of states, (N, H), by their lengths, with few passes over the memory."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, epsilon: float) -> Tensor:
-        """Return states whose mean square is 1."""
-        scale = inverse_rms(hidden, epsilon)
+    def forward(ctx: Any, hidden: Tensor, least: Tensor) -> Tensor:
+        """Return states of length 1."""
+        scale = lengths(hidden, least).reciprocal()
         normed = hidden * scale
         ctx.save_for_backward(normed, scale)
         return normed
@@ -167,7 +185,7 @@ class Normalize(Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         """Take out what is along the state, which has no influence."""
         normed, scale = ctx.saved_tensors
-        along = (grads[0] * normed).mean(dim=1, keepdim=True)
+        along = (grads[0] * normed).sum(dim=1, keepdim=True)
         return torch.addcmul(grads[0], normed, along, value=-1).mul_(scale), None
 
 
@@ -190,17 +208,17 @@ class Gate(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        """Write both halves of the gradient in their places."""
+        """Write the gradient over the input, so that a graph is walked once; again raises."""
         gate_up, opened = ctx.saved_tensors
         gate, up = gate_up.chunk(2, dim=1)
-        both = torch.empty_like(gate_up)
-        of_gate, of_up = both.chunk(2, dim=1)
-        torch.mul(grads[0], opened, out=of_up)
-        torch.ops.aten.silu_backward.grad_input(grads[0] * up, gate, grad_input=of_gate)
-        return both
+        of_opened = grads[0] * up
+        torch.mul(grads[0], opened, out=up)
+        torch.ops.aten.silu_backward.grad_input(of_opened, gate, grad_input=gate)
+        gradient: Tensor = gate_up
+        return gradient
 
 
-divide: Callable[[Tensor, float], Tensor] = Normalize.apply
+divide: Callable[[Tensor, Tensor], Tensor] = Normalize.apply
 open_gate: Callable[[Tensor], Tensor] = Gate.apply
 
 
@@ -216,5 +234,6 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 def rotate(states: Tensor, rotations: Tensor) -> Tensor:
     """Turn each pair of coordinates of `states`, (N, heads, D), by its complex `rotations`."""
-    pairs = torch.view_as_complex(states.float().unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * rotations).flatten(-2).to(states.dtype)
+    rows, heads, size = states.shape
+    pairs = torch.view_as_complex(states.float().view(rows, heads, size // 2, 2))
+    return torch.view_as_real(pairs * rotations).view(states.shape).to(states.dtype)

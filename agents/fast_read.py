@@ -35,13 +35,15 @@ class Block:
 
     def spread(self, states: Tensor) -> Tensor:
         """Return `states`, (n, heads, D), as (rows, heads, columns, D), 0.0 on padding."""
-        empty = states.new_zeros(self.used.numel(), *states.shape[1:])
-        full = empty.index_copy(0, self.places, states)
-        return full.view(*self.used.shape, *states.shape[1:]).transpose(1, 2)
+        if len(states) < self.used.numel():
+            empty = states.new_zeros(self.used.numel(), *states.shape[1:])
+            states = empty.index_copy(0, self.places, states)
+        return states.reshape(*self.used.shape, *states.shape[1:]).transpose(1, 2)
 
     def gather(self, states: Tensor) -> Tensor:
         """Return (rows, heads, columns, D) as those of the tokens, (n, heads D)."""
-        return embedding(self.places, states.transpose(1, 2).flatten(0, 1).flatten(1))
+        rows = states.transpose(1, 2).flatten(0, 1).flatten(1)
+        return rows if len(self.places) == len(rows) else embedding(self.places, rows)
 
 
 def read_states(network: Network, completions: Completions) -> tuple[Tensor, Tensor]:
@@ -104,7 +106,8 @@ def states(network: Network, completions: Completions, prompts: Tensor, which: T
         [tokens[before.used], completions.tokens[:, first : first + width][after.used]]
     )
     positions = (asked.cumsum(dim=1) - 1)[before.used]
-    hidden = network.hidden(flat, torch.cat([positions, places[after.used]]), attend)
+    rotations = network.rotations[torch.cat([positions, places[after.used]])]
+    hidden = network.hidden(flat, rotations, attend)
     return embedding(sources(before, after, completions.mask[:, first:], which), hidden)
 
 

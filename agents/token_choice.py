@@ -19,13 +19,16 @@ def score(logits: Tensor, tokens: Tensor) -> Tensor:
 
 
 def choose(logits: Tensor, sampling: Sampling, uniform: Tensor) -> Tensor:
-    """Return the token of each row, (B, 1), that its number in [0, 1), (B, 1), picks."""
+    """Return the token of each row, (B, 1), that its number in [0, 1), (B, 1), picks.
+
+    Probabilities are added up in double precision.
+    """
     if sampling.temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)
-    probabilities = (logits.double() / sampling.temperature).softmax(dim=-1)
+    probabilities = (logits / sampling.temperature).softmax(dim=-1, dtype=torch.float32)
     if sampling.top_p < 1:
         probabilities = nucleus(probabilities, sampling.top_p)
-    cumulative = probabilities.cumsum(dim=-1)
+    cumulative = probabilities.cumsum(dim=-1, dtype=torch.float64)
     picked = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
     return picked.clamp(max=logits.shape[-1] - 1)
 

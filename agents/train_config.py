@@ -69,6 +69,9 @@ class TrainConfig:
     """What is asked of each level."""
     dtype: Precision = "float32"
     """Precision of the weights; with bfloat16 the optimiser has a copy in float32."""
+    decode_dtype: Precision | None = None
+    """Precision of the weights that sample, also test problems, of a small model; by default the others'.
+    With another one, losses are corrected for it. bfloat16 costs time without processor support."""
     lora_rank: int | None = None
     """Rank of adapters, which alone are trained, 32 in E2H; by default the whole model is."""
     lora_alpha: float | None = None
@@ -100,6 +103,13 @@ class TrainConfig:
             raise ValueError(
                 f"`lora_rank` must be left out with `sharding` fsdp, got {self.lora_rank}; "
                 "the gradients and the optimiser of adapters are small"
+            )
+        if self.decode_dtype is not None and (self.engine, self.sharding) != (
+            "transformers",
+            "none",
+        ):
+            raise ValueError(
+                f"`decode_dtype` must be left out with an `engine` or `sharding`, got {self.decode_dtype}"
             )
         read_options(self.env_options)
         if self.temperature <= 0:

@@ -19,6 +19,7 @@ from edgewise.agents.arms import arm_names, arm_sizes
 from edgewise.agents.clean import check_config
 from edgewise.agents.engines import IMPORTANCE_CAP, OWN, with_engine
 from edgewise.agents.evaluation import LevelScore, as_records, evaluate
+from edgewise.agents.fast_network import recognises
 from edgewise.agents.lora import Adapters, LoRAPolicy
 from edgewise.agents.models import load_policy, made_for
 from edgewise.agents.parts import is_out_of_memory
@@ -203,6 +204,13 @@ def make_policy(config: TrainConfig) -> TransformersPolicy:
     """
     policy = make_sharded(config) if config.sharding == "fsdp" else make_whole(config)
     policy.gradient_checkpointing = config.gradient_checkpointing
+    if config.decode_dtype is not None:
+        if not recognises(policy.model):
+            raise ValueError(
+                "`decode_dtype` must be left out but for small Qwen2 and Llama models on the "
+                f"processor, without adapters, got {config.decode_dtype!r}"
+            )
+        policy.decode_dtype = getattr(torch, config.decode_dtype)
     folder = None if config.engine_folder is None else Path(config.engine_folder)
     return with_engine(policy, config.engine, folder)
 
@@ -298,11 +306,13 @@ def algorithm_of(config: TrainConfig) -> Algorithm:
 def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
     """Return the config of the algorithm that the command line names.
 
-    The samples of an engine are corrected for, up to `IMPORTANCE_CAP` unless another is named.
+    Where something else than the learner samples, an engine or a `decode_dtype`, it has an
+    importance cap, by default `IMPORTANCE_CAP`.
 
     Raises:
         ValueError: If there is no such algorithm or argument, or the groups are too small for it.
     """
+    own = config.engine == OWN and config.decode_dtype in (None, config.dtype)
     hyperparameters: Any = construct(
         "algorithm",
         config.algorithm,
@@ -311,7 +321,7 @@ def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
         learning_rate=config.learning_rate,
         sampling=sampling,
         seed=config.seed,
-        importance_cap=None if config.engine == OWN else IMPORTANCE_CAP,
+        importance_cap=None if own else IMPORTANCE_CAP,
     )
     assert config.group_size is not None
     if config.group_size < hyperparameters.min_group_size:

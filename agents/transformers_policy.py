@@ -56,7 +56,8 @@ class TransformersPolicy:
         Args:
             model: A causal language model; it is put in evaluation mode, without dropout.
             tokenizer: Pads with its padding token or, if it has none, with that of the end.
-            fast: Whether small models of a known structure take a faster way to the same numbers.
+            fast: Whether small models of a known structure, without hooks, take a faster way to the
+                same numbers.
             decode_dtype: Of the weights that sample, in the faster way; by default the model's. With
                 another one, losses need the importance correction.
         """
@@ -256,7 +257,9 @@ class TransformersPolicy:
 
     def encode(self, texts: Sequence[str], special: bool) -> tuple[Tensor, Tensor]:
         """Return the tokens of `texts`, padded on the left, and their attention; both (B, T)."""
-        ids = [self.tokenizer.encode(text, add_special_tokens=special) for text in texts]
+        distinct = dict.fromkeys(texts)
+        known = {text: self.tokenizer.encode(text, add_special_tokens=special) for text in distinct}
+        ids = [known[text] for text in texts]
         length = max(map(len, ids))
         tokens = torch.tensor([[self.padding] * (length - len(row)) + row for row in ids])
         attention = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in ids])
@@ -271,36 +274,43 @@ class TransformersPolicy:
         Every token costs one random number for each row, also for those that have ended, so what
         a row gets does not depend on the others' lengths.
         """
-        device = self.model.device
-        shape = (len(start.texts), sampling.max_tokens)
-        tokens = torch.full(shape, self.padding, device=device)
-        mask, logprobs = torch.zeros(shape, device=device), torch.zeros(shape, device=device)
+        device, count = self.model.device, len(start.texts)
+        tokens = torch.full((count, sampling.max_tokens), self.padding, device=device)
+        logprobs = torch.zeros(tokens.shape, device=device)
+        lengths = torch.zeros(count, dtype=torch.int64)
+        lengths[rows] = sampling.max_tokens
         live = torch.ones(len(rows), dtype=torch.bool)  # which of `rows` go on
         ended = start.ended.clone()
         ended[rows] = False
         decoder = self.decoder(start.tokens[rows], start.attention[rows], sampling.max_tokens)
         logits = decoder.logits  # (rows, V)
         for place in range(sampling.max_tokens):
-            uniform = torch.rand(shape[0], 1, generator=generator, dtype=torch.float64)
-            chosen = choose(logits, sampling, uniform[rows].to(device))  # (rows, 1)
-            tokens[rows[live], place] = chosen[live, 0]
-            logprobs[rows[live], place] = score(logits[:, None], chosen)[live, 0]
-            mask[rows[live], place] = 1.0
-            stop = torch.isin(chosen[:, 0], self.ends).cpu()
+            uniform = torch.rand(count, 1, generator=generator, dtype=torch.float64)
+            distribution = logits.float().log_softmax(dim=-1)
+            chosen = choose(distribution, sampling, uniform[rows].to(device))  # (rows, 1)
+            tokens[rows, place] = chosen[:, 0]  # what follows an end is taken out below
+            logprobs[rows, place] = distribution.gather(1, chosen)[:, 0]
+            stop = (chosen == self.ends).any(dim=1).cpu() & live
             if sampling.stop:
-                stop |= self.stopped(tokens[rows, : place + 1], sampling.stop)
-            ended[rows[live & stop]] = True
-            live &= ~stop
-            if not live.any() or place + 1 == sampling.max_tokens:
-                break
-            if live.float().mean() <= DENSE:
-                kept = closed(live)
-                decoder.keep(kept.to(device))
-                rows, chosen, live = rows[kept], chosen[kept.to(device)], live[kept]
-            logits = decoder.step(chosen)
-        length = int(mask.any(dim=0).sum())
-        turn = (tokens[:, :length], mask[:, :length], logprobs[:, :length])
-        return replace(self.finish(start, *turn), ended=ended)
+                stop |= self.stopped(tokens[rows, : place + 1], sampling.stop) & live
+            if stop.any():
+                lengths[rows[stop]] = place + 1
+                ended[rows[stop]] = True
+                live &= ~stop
+                if not live.any():
+                    break
+                if live.float().mean() <= DENSE:
+                    kept = closed(live)
+                    decoder.keep(kept.to(device))
+                    rows, chosen, live = rows[kept], chosen[kept.to(device)], live[kept]
+            if place + 1 < sampling.max_tokens:
+                logits = decoder.step(chosen)
+        length = place + 1
+        sampled = (torch.arange(length) < lengths[:, None]).to(device)
+        tokens = tokens[:, :length].masked_fill(~sampled, self.padding)
+        mask = sampled.float()
+        turn = self.finish(start, tokens, mask, logprobs[:, :length] * mask)
+        return replace(turn, ended=ended)
 
     def decoder(
         self, tokens: Tensor, attention: Tensor, max_tokens: int

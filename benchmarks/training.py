@@ -182,25 +182,37 @@ def problems(num_steps: int) -> list[Setting]:
     envs = curriculum(make_envs(load_policy("seedling"), False))
     rows = []
     for _ in range(num_steps):
-        prompts, infos = envs.reset()
+        rows += posed(*envs.reset())
         envs.lesson.forget()
-        for place in range(0, len(prompts), GROUP_SIZE):
-            name = json.loads(infos["problem"][place])
-            options = {"level": name["level"], "seed": name["problem_seed"]}
-            rows.append({"prompt": prompts[place], **options})
     return rows
 
 
-def trl_config(trl: Any, folder: str, bf16: bool, num_steps: int) -> Any:
-    """Return the arguments of TRL's trainer, for one step more than is measured."""
-    return trl.GRPOConfig(
-        output_dir=folder,
+def posed(prompts: Sequence[str], infos: Setting) -> list[Setting]:
+    """Return the prompt, level and problem seed of each group of a batch."""
+    rows = []
+    for place in range(0, len(prompts), GROUP_SIZE):
+        name = json.loads(infos["problem"][place])
+        options = {"level": name["level"], "seed": name["problem_seed"]}
+        rows.append({"prompt": prompts[place], **options})
+    return rows
+
+
+def trl_trainer(
+    policy: TransformersPolicy,
+    rows: Sequence[Setting],
+    reward: Callable[..., list[float]],
+    callback: Any,
+    **arguments: Any,
+) -> Any:
+    """Return TRL's trainer of `policy` on `rows`, as our loop is by default but for `arguments`."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    import datasets
+
+    trl: Any = import_module("trl")
+    config = trl.GRPOConfig(
         use_cpu=True,
-        bf16=bf16,
         gradient_checkpointing=False,
-        learning_rate=LEARNING_RATE,
         lr_scheduler_type="constant",
-        max_steps=num_steps + 1,
         per_device_train_batch_size=NUM_PROBLEMS * GROUP_SIZE,
         num_generations=GROUP_SIZE,
         max_completion_length=MAX_TOKENS,
@@ -210,16 +222,31 @@ def trl_config(trl: Any, folder: str, bf16: bool, num_steps: int) -> Any:
         save_strategy="no",
         report_to=[],
         disable_tqdm=True,
+        **arguments,
     )
+    return trl.GRPOTrainer(
+        model=policy.model,
+        reward_funcs=reward,
+        args=config,
+        train_dataset=datasets.Dataset.from_list(list(rows)),
+        processing_class=policy.tokenizer,
+        callbacks=[callback],
+    )
+
+
+def rewarded(envs: Any, completions: Sequence[str], columns: Setting) -> list[float]:
+    """Return the rewards of a batch of TRL's, whose `columns` are those of `posed`, repeated."""
+    pairs = list(zip(columns["level"], columns["seed"], strict=True))[::GROUP_SIZE]
+    groups = [{"level": level, "problem_seed": seed} for level, seed in pairs]
+    envs.reset(options={"groups": groups})
+    rewards: list[float] = envs.step(completions)[1].tolist()
+    return rewards
 
 
 def run_trl(setting: Setting, num_steps: int) -> Record:
     """Measure TRL's trainer on the same problems."""
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    import datasets
     from transformers import TrainerCallback
 
-    trl: Any = import_module("trl")
     policy = load_policy("seedling")
     envs, ends, lengths = make_envs(policy, True), list[float](), list[int]()
 
@@ -230,22 +257,19 @@ def run_trl(setting: Setting, num_steps: int) -> Record:
     def reward(
         completions: list[str], completion_ids: list[list[int]], **columns: Any
     ) -> list[float]:
-        pairs = list(zip(columns["level"], columns["seed"], strict=True))[::GROUP_SIZE]
-        groups = [{"level": level, "problem_seed": seed} for level, seed in pairs]
-        envs.reset(options={"groups": groups})
         lengths.append(sum(map(len, completion_ids)))
-        rewards: list[float] = envs.step(completions)[1].tolist()
-        return rewards
+        return rewarded(envs, completions, columns)
 
     with tempfile.TemporaryDirectory() as folder:
-        config = trl_config(trl, folder, setting["bf16"], num_steps)
-        trainer = trl.GRPOTrainer(
-            model=policy.model,
-            reward_funcs=reward,
-            args=config,
-            train_dataset=datasets.Dataset.from_list(problems(num_steps + 1)),
-            processing_class=policy.tokenizer,
-            callbacks=[Watch()],
+        trainer = trl_trainer(
+            policy,
+            problems(num_steps + 1),
+            reward,
+            Watch(),
+            output_dir=folder,
+            bf16=setting["bf16"],
+            learning_rate=LEARNING_RATE,
+            max_steps=num_steps + 1,
         )
         if setting["full"]:
             trainer.eos_token_ids = [NO_TOKEN]

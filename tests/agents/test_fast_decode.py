@@ -146,6 +146,52 @@ def test_other_structures_take_the_plain_way():
         policy.generate(PROMPTS, Sampling(max_tokens=4), seeded())
 
 
+def test_hooks_are_called_for_they_make_a_model_take_the_plain_way():
+    policy = build()
+    fast = policy.generate(PROMPTS, Sampling(max_tokens=4), seeded())
+    policy.logprobs(fast)
+    calls = []
+    mlp = policy.model.model.layers[1].mlp
+    for register in (
+        mlp.register_forward_hook,
+        mlp.register_forward_pre_hook,
+        mlp.register_full_backward_hook,
+        mlp.register_full_backward_pre_hook,
+    ):
+        calls.clear()
+        handle = register(lambda *arguments: calls.append(1))
+        assert not recognises(policy.model)
+        assert policy.generate(PROMPTS, Sampling(max_tokens=4), seeded()).texts == fast.texts
+        policy.logprobs(fast).sum().backward()
+        assert calls
+        handle.remove()
+        assert recognises(policy.model)
+
+
+def test_a_replaced_forward_is_called():
+    policy = build()
+    attention, calls = policy.model.model.layers[1].self_attn, []
+    forward = attention.forward
+
+    def watched(*arguments, **options):
+        calls.append(1)
+        return forward(*arguments, **options)
+
+    attention.forward = watched
+    policy.generate(PROMPTS, Sampling(max_tokens=4), seeded())
+    assert calls
+    attention.forward = forward
+    assert recognises(policy.model)
+
+
+def test_hooks_that_the_library_leaves_behind_do_not_count():
+    policy = build()
+    completions = policy.generate(PROMPTS, Sampling(max_tokens=4), seeded())
+    policy.fast = False
+    policy.values(completions)  # asks the library for hidden states
+    assert recognises(policy.model)
+
+
 def test_rows_that_are_kept_decode_as_before():
     policy = build()
     tokens, attention = policy.encode(PROMPTS, special=True)

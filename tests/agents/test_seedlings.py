@@ -63,8 +63,9 @@ def test_puzzles_get_harder_for_the_model_that_knows_them_all():
     plan = EvaluationPlan(num_problems=100, k=8)
     for env_id, found in score(recipe, load_policy("seedling:puzzles"), plan).items():
         trained = [level for level in found if not level.ood]
-        for easier, harder in pairwise(trained):  # at 3 houses the model does no more than guess
-            assert harder.low <= easier.high, env_id
+        for easier, harder in pairwise(trained):  # of the hardest none may be right
+            assert harder.pass_at_1 < easier.pass_at_1 or harder.high < 0.01, env_id
+            assert harder.pass_at_k <= easier.pass_at_k + 0.02, env_id
         assert trained[-1].high < trained[0].low, env_id
         assert all(level.high < trained[0].low for level in found if level.ood), env_id
-        assert all(level.format_rate >= (0.9 if level.ood else 0.99) for level in found), env_id
+        assert all(level.format_rate >= (0.8 if level.ood else 0.99) for level in found), env_id

