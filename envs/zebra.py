@@ -93,7 +93,7 @@ class Zebra(Task[Problem]):
         >>> task.verify(problem, "tea or milk")
         False
         >>> task.demonstrate(problem)
-        'bob-alice bob:1,alice:2;alice=milk tea:1,milk:2;\\boxed{tea}'
+        'bob-alice bob:1,alice:2;alice=milk milk:2,tea:1;\\boxed{tea}'
     """
 
     partial_credit: bool = False  # score a table by the fraction of its cells that are right

@@ -129,7 +129,7 @@ class Dice(Scripted):
     """Answers rightly by lot, the more often the shorter the prompt; the lots are the prompts'."""
 
     def __init__(self):
-        super().__init__(str)
+        super().__init__(lambda prompt, turn: prompt)
 
     def generate(self, prompts, sampling, generator):
         count, texts = Counter(), []

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -45,7 +46,14 @@ def test_a_mistake_is_told_in_one_line(arguments, told, capsys, tmp_path, monkey
 def test_an_interrupt_is_told_in_one_line_in_the_middle_of_imports(module, tmp_path):
     command = [sys.executable, "-X", "importtime", "-m", "edgewise", "train"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(
+            signal.signal, signal.SIGINT, signal.SIG_DFL
+        ),  # a job in the back ignores it
     )
     assert process.stderr is not None
     while not process.stderr.readline().endswith(f" {module}\n"):
