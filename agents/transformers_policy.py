@@ -25,7 +25,7 @@ from edgewise.agents.fast_network import Network, recognises
 from edgewise.agents.fast_read import read_states
 from edgewise.agents.parts import Parts
 from edgewise.agents.plain_decode import PlainDecoder
-from edgewise.agents.policy import Completions, Policy, Sampling, append
+from edgewise.agents.policy import Completions, Listener, Policy, Sampling, append
 from edgewise.agents.token_choice import choose, closed, score
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on
@@ -42,6 +42,7 @@ class TransformersPolicy:
 
     gradient_checkpointing = False  # whether a pass is computed again for its gradient, not kept
     saved_weights: dict[str, Tensor] | None = None  # what `save` writes; None for the model's
+    listener: Listener | None = None  # to be told of rows that have ended while others go on
 
     def __init__(
         self,
@@ -289,10 +290,13 @@ class TransformersPolicy:
             stop = torch.isin(chosen[:, 0], self.ends).cpu()
             if sampling.stop:
                 stop |= self.stopped(tokens[rows, : place + 1], sampling.stop)
-            ended[rows[live & stop]] = True
+            over = rows[live & stop]
+            ended[over] = True
             live &= ~stop
             if not live.any() or place + 1 == sampling.max_tokens:
                 break
+            if self.listener is not None and len(over):
+                self.listener(over.tolist(), self.decode(tokens[over, : place + 1]))
             if live.float().mean() <= DENSE:
                 kept = closed(live)
                 decoder.keep(kept.to(device))
