@@ -19,7 +19,7 @@ def anticipated(
     """Tell `envs` of each completion that ends within this context, while others go on.
 
     Nothing but time depends on it, and nothing happens unless the policy tells and the task makes
-    use of it. Only first turns are told.
+    use of it. Only first turns are told and, of several ranks, what one samples of its own rows.
 
     Args:
         envs: A `ReasoningVectorEnv` under any wrappers, with its problems posed.
