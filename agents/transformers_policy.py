@@ -25,7 +25,7 @@ from edgewise.agents.fast_network import Network, recognises
 from edgewise.agents.fast_read import read_states
 from edgewise.agents.parts import Parts
 from edgewise.agents.plain_decode import PlainDecoder
-from edgewise.agents.policy import Completions, Policy, Sampling, append
+from edgewise.agents.policy import Completions, Listener, Policy, Sampling, append
 from edgewise.agents.token_choice import choose, closed, score
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on
@@ -42,6 +42,7 @@ class TransformersPolicy:
 
     gradient_checkpointing = False  # whether a pass is computed again for its gradient, not kept
     saved_weights: dict[str, Tensor] | None = None  # what `save` writes; None for the model's
+    listener: Listener | None = None  # to be told of rows that have ended while others go on
 
     def __init__(
         self,
@@ -294,11 +295,14 @@ class TransformersPolicy:
             if sampling.stop:
                 stop |= self.stopped(tokens[rows, : place + 1], sampling.stop) & live
             if stop.any():
-                lengths[rows[stop]] = place + 1
-                ended[rows[stop]] = True
+                over = rows[stop]
+                lengths[over] = place + 1
+                ended[over] = True
                 live &= ~stop
-                if not live.any():
+                if not live.any() or place + 1 == sampling.max_tokens:
                     break
+                if self.listener is not None:
+                    self.listener(over.tolist(), self.decode(tokens[over, : place + 1]))
                 if live.float().mean() <= DENSE:
                     kept = closed(live)
                     decoder.keep(kept.to(device))

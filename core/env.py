@@ -235,6 +235,17 @@ class ReasoningEnv(gym.Env[str, str]):
             )
         return outcomes
 
+    @property
+    def anticipates(self) -> bool:
+        """Return whether the task makes use of `anticipate`."""
+        return type(self.task).anticipate is not Task.anticipate
+
+    def anticipate(self, problem: Any, action: str) -> None:
+        """Let the task begin to verify an action that is likely to be scored soon, as the first."""
+        answer = extract_answer(action, self.preset.answer)
+        if answer is not None:
+            self.task.anticipate(problem, answer)
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:

@@ -94,6 +94,16 @@ class Mixture(ReasoningEnv):
             outcomes.update(zip(own, scored, strict=True))
         return [outcomes[i] for i in range(len(problems))]
 
+    @property
+    def anticipates(self) -> bool:
+        """Return whether any member does."""
+        return any(member.anticipates for member in self.members)
+
+    def anticipate(self, problem: Any, action: str) -> None:
+        """Let its member anticipate."""
+        place, posed = problem
+        self.members[int(place)].anticipate(posed, action)
+
 
 class VectorMixture(ReasoningVectorEnv):
     """A mixture, posed in groups."""

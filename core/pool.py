@@ -36,8 +36,8 @@ class Pool:
 
     A call that exceeds a limit, or whose worker dies, gives None, and the worker is replaced. A call
     is never begun twice. Results are kept, so that equal calls cost nothing. Any thread may call
-    `map`. The workers are fresh interpreters: the caller may be a daemon, a script without a main
-    guard or a notebook. They need a POSIX system.
+    `map` and `submit`. The workers are fresh interpreters: the caller may be a daemon, a script
+    without a main guard or a notebook. They need a POSIX system.
 
     Example:
         >>> with Pool("textwrap:dedent", num_workers=1) as pool:
@@ -70,7 +70,9 @@ class Pool:
         self.command = [sys.executable, "-P", "-c", CODE, function, str(seconds), str(memory)]
         self.seconds, self.cache_size = seconds, cache_size
         self._cache: dict[Job, Any] = {}
-        self._lock = threading.Lock()  # of the cache, and of closing
+        self._flight: dict[Job, Future[Any]] = {}  # calls whose results are not in the cache yet
+        self._unasked: dict[Job, Future[Any]] = {}  # submitted, and no `map` has asked for them
+        self._lock = threading.Lock()  # of these, and of closing
         self._calls: queue.SimpleQueue[tuple[Job, Future[Any]] | None] = queue.SimpleQueue()
         self._workers = [Worker(self.command, seconds) for _ in range(num_workers)]
         self._threads = [
@@ -95,27 +97,31 @@ class Pool:
             WorkerError: If the workers cannot be started.
         """
         with self._lock:
-            if self._closed:
-                raise WorkerError("the pool is closed")
+            self._refuse_if_closed()
+            self._drop_unasked(but=jobs)
             results = {job: self._cache[job] for job in jobs if job in self._cache}
-            futures: dict[Job, Future[Any]] = {
-                job: Future() for job in dict.fromkeys(jobs) if job not in results
-            }
-            for call in futures.items():
-                self._calls.put(call)
+            futures = {job: self._begin(job) for job in jobs if job not in results}
         results.update({job: future.result() for job, future in futures.items()})
-        with self._lock:
-            for job in futures:
-                self._cache[job] = results[job]
-            while len(self._cache) > self.cache_size:
-                del self._cache[next(iter(self._cache))]
         return [results[job] for job in jobs]
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Begin calls for the next `map`, which drops those that it does not ask for.
+
+        Those beyond `cache_size` are not begun.
+        """
+        with self._lock:
+            self._refuse_if_closed()
+            for job in jobs:
+                known = job in self._cache or job in self._flight
+                if not known and len(self._unasked) < self.cache_size:
+                    self._unasked[job] = self._begin(job)
 
     def close(self) -> None:
         """End the workers, after the calls that are under way."""
         with self._lock:
             if not self._closed:
                 self._closed = True
+                self._drop_unasked()
                 for _ in self._threads:
                     self._calls.put(None)
         for thread in self._threads:
@@ -135,14 +141,43 @@ class Pool:
         """End the workers."""
         self.close()
 
+    def _refuse_if_closed(self) -> None:
+        """Raise WorkerError if there are no workers any more."""
+        if self._closed:
+            raise WorkerError("the pool is closed")
+
+    def _begin(self, job: Job) -> Future[Any]:
+        """Return the result to come of a call, which is under way already or begins here."""
+        if job not in self._flight:
+            self._flight[job] = Future()
+            self._calls.put((job, self._flight[job]))
+        return self._flight[job]
+
+    def _drop_unasked(self, but: Sequence[Job] = ()) -> None:
+        """Forget the submitted calls `but` some; a worker that is at one completes it."""
+        for job in but:
+            self._unasked.pop(job, None)
+        for job, future in self._unasked.items():
+            if future.cancel():
+                del self._flight[job]
+        self._unasked.clear()
+
     def _serve(self, worker: Worker) -> None:
         """Give calls to `worker` until there are no more."""
         while (call := self._calls.get()) is not None:
             job, future = call
+            if not future.set_running_or_notify_cancel():
+                continue
             try:
                 future.set_result(worker.call(job))
             except WorkerError as error:
                 future.set_exception(error)
+            with self._lock:
+                del self._flight[job]
+                if future.exception() is None:
+                    self._cache[job] = future.result()
+                while len(self._cache) > self.cache_size:
+                    del self._cache[next(iter(self._cache))]
         worker.stop()
 
 

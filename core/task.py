@@ -135,6 +135,9 @@ class Task(ABC, Generic[Problem]):
         """Reply to the last of `answers`; by default the first one ends the episode."""
         return Turn(self.verify(problem, answers[-1]), self.credit(problem, answers[-1]))
 
+    def anticipate(self, problem: Problem, answer: str) -> None:
+        """Begin to verify what is likely to be the first answer, elsewhere; by default nothing."""
+
     def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
         """Return `verify` of each pair."""
         return [self.verify(*pair) for pair in zip(problems, answers, strict=True)]

@@ -27,7 +27,7 @@ from edgewise.envs.math_files import (
 )
 from edgewise.envs.math_hub import HUB, SOURCES, Row, Source, rows_of
 from edgewise.envs.math_presets import make_presets
-from edgewise.equivalence import equivalent_many
+from edgewise.equivalence import anticipate, equivalent_many
 from edgewise.errors import unknown
 from edgewise.problem_set import ProblemSet
 from edgewise.task import split_of_key
@@ -75,11 +75,11 @@ class MathDataset(ProblemSet[Problem]):
     def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
         """Return `verify` of each pair, all at once."""
         golds = [problem.answer for problem in problems]
-        given = [
-            unwrap(answer) if is_terse(answer) or not is_terse(gold) else ""
-            for gold, answer in zip(golds, answers, strict=True)
-        ]
-        return equivalent_many(golds, given)
+        return equivalent_many(golds, list(map(compared, golds, answers)))
+
+    def anticipate(self, problem: Problem, answer: str) -> None:
+        """Let a worker begin to compare `answer` with the gold answer."""
+        anticipate(problem.answer, compared(problem.answer, answer))
 
     def solve(self, problem: Problem) -> str:
         """Return the gold answer."""
@@ -216,6 +216,8 @@ class AQuA(MathDataset):
         letters = [unwrap(answer[:100]).strip(" ().").upper() for answer in answers]
         return [given == row.answer for given, row in zip(letters, problems, strict=True)]
 
+    anticipate = ProblemSet.anticipate  # a letter is compared at once
+
     def num_answers(self, problem: Problem) -> int | None:
         """Return how many options there are."""
         return 5
@@ -264,6 +266,11 @@ def unwrap(answer: str) -> str:
     r"""Return what is in \boxed{}, which E2H asks for within <answer>, or all."""
     boxed = extract_answer(answer, "boxed")
     return answer if boxed is None else boxed
+
+
+def compared(gold: str, answer: str) -> str:
+    """Return what of `answer` is compared with `gold`."""
+    return unwrap(answer) if is_terse(answer) or not is_terse(gold) else ""
 
 
 def is_terse(answer: str) -> bool:

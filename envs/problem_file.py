@@ -137,6 +137,11 @@ class ProblemFile(MathDataset):
             for problem, answer in zip(problems, answers, strict=True)
         ]
 
+    def anticipate(self, problem: Problem, answer: str) -> None:
+        """Let a worker begin with an expression; the other kinds are compared at once."""
+        if self.columns.kind == "expression":
+            super().anticipate(problem, answer)
+
     def num_answers(self, problem: Problem) -> int | None:
         """Return how many options a choice has."""
         return len(re.findall(r"^[A-Z]\) ", problem.text, re.MULTILINE)) or None

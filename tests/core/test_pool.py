@@ -21,6 +21,11 @@ def run(kind, text):
         with open(path, "a") as file:
             file.write(line + "\\n")
         return line
+    if kind == "hold":  # as "note", but it ends when there is a file beside the other
+        line = run("note", text)
+        while not os.path.exists(text.split("|")[0] + ".released"):
+            time.sleep(0.01)
+        return line
     if kind == "hang":
         time.sleep(60)
     if kind == "spin":
@@ -48,6 +53,12 @@ def calls(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pool(calls):
     with Pool(calls, num_workers=2, seconds=1.0) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def single(calls):
+    with Pool(calls, num_workers=1, seconds=60.0) as made:
         yield made
 
 
@@ -122,6 +133,103 @@ def test_closing_ends_the_workers_and_refuses_calls(calls):
     assert all(map(is_gone, pids))
     with pytest.raises(WorkerError, match="closed"):
         pool.map([("reverse", "a")])
+
+
+def begun(notes):
+    return notes.read_text().split() if notes.exists() else []
+
+
+def release(notes):
+    notes.with_suffix(".released").touch()
+
+
+def wait_for(notes, count):
+    """Wait until `count` calls have begun, on a slow machine too."""
+    for _ in range(12_000):
+        if len(begun(notes)) >= count:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"only {begun(notes)} have begun")
+
+
+def test_a_submitted_call_begins_at_once_and_is_made_once(single, tmp_path):
+    notes = tmp_path / "notes"
+    jobs = [("note", f"{notes}|{line}") for line in "abc"]
+    single.submit(jobs[:2])
+    wait_for(notes, 2)
+    single.submit(jobs)
+    assert single.map(jobs + jobs) == [*"abcabc"]
+    single.submit(jobs)
+    assert single.map(jobs) == [*"abc"]
+    assert begun(notes) == [*"abc"]
+
+
+def test_calls_under_way_are_joined_by_all_that_ask_for_them(single, tmp_path):
+    notes = tmp_path / "notes"
+    job = ("hold", f"{notes}|a")
+    single.submit([job])
+    wait_for(notes, 1)
+    with ThreadPoolExecutor(3) as threads:
+        asked = [threads.submit(single.map, [job]) for _ in range(3)]
+        single.submit([job])
+        release(notes)
+        assert [future.result() for future in asked] == [["a"]] * 3
+    assert begun(notes) == ["a"]
+
+
+def test_a_worker_killed_at_a_submitted_call_loses_that_one_only(single, tmp_path):
+    notes = tmp_path / "notes"
+    jobs = [("hold", f"{notes}|a"), ("note", f"{notes}|b"), ("reverse", "killed")]
+    single.submit(jobs)
+    wait_for(notes, 1)
+    os.kill(single.pids[0], signal.SIGKILL)
+    assert single.map(jobs) == [None, "b", "dellik"]
+    assert begun(notes) == ["a", "b"]
+
+
+def test_submitted_calls_that_the_next_map_does_not_ask_for_are_dropped(single, tmp_path):
+    notes = tmp_path / "notes"
+    jobs = [("hold", f"{notes}|a"), *(("note", f"{notes}|{line}") for line in "bcd")]
+    single.submit(jobs[:3])
+    wait_for(notes, 1)
+    assert single.map([]) == []
+    release(notes)
+    assert single.map([jobs[3]]) == ["d"]
+    assert begun(notes) == ["a", "d"]
+    assert single.map(jobs) == [*"abcd"]  # what is dropped may be asked for all the same
+    assert begun(notes) == [*"adbc"]
+
+
+def test_closing_drops_submitted_calls(calls, tmp_path):
+    notes = tmp_path / "notes"
+    pool = Pool(calls, num_workers=1, seconds=60.0)
+    pool.submit([("hold", f"{notes}|a"), ("note", f"{notes}|b")])
+    wait_for(notes, 1)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(pool.close)
+        with pytest.raises(WorkerError, match="closed"):
+            while True:  # until it has come so far
+                pool.submit([])
+        release(notes)
+    assert begun(notes) == ["a"]
+
+
+def test_no_more_calls_are_submitted_than_results_are_kept(calls, tmp_path):
+    notes = tmp_path / "notes"
+    jobs = [("note", f"{notes}|{line}") for line in "abcdef"]
+    with Pool(calls, num_workers=1, cache_size=2) as pool:
+        for job in jobs:
+            pool.submit([job])
+        assert pool.map([("reverse", "abc"), *jobs[:2]])[0] == "cba"
+        assert begun(notes) == ["a", "b"]
+        assert pool.map(jobs) == [*"abcdef"]
+
+
+def test_a_submitted_call_that_no_worker_can_take_raises_when_it_is_asked_for():
+    with Pool("no_such_module:run", num_workers=1) as pool:
+        pool.submit([("a",)])
+        with pytest.raises(WorkerError, match="No module named 'no_such_module'"):
+            pool.map([("a",)])
 
 
 def test_no_worker_outlives_the_process_that_made_it(calls, tmp_path):

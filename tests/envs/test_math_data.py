@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import gymnasium as gym
@@ -13,9 +14,12 @@ import pytest
 pytest.importorskip("math_verify")
 
 import edgewise
+from edgewise import equivalence
 from edgewise.envs import math_data
 from edgewise.envs.math_data import DATASETS
 from edgewise.envs.math_files import Problem, read_lines
+from edgewise.envs.problem_file import ProblemFile
+from edgewise.pool import Pool
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data"
 DATA = Path(os.environ.get("EDGEWISE_DATA", BESIDE))
@@ -49,6 +53,41 @@ def test_an_answer_counts_in_the_format_of_its_preset():
     problems = [Problem("?", r"\frac{1}{2}")] * 4
     outcomes = env.score(problems, [()] * 4, texts)
     assert [outcome.reward for outcome in outcomes] == [1.0, 1.0, 0.0, 0.1]
+
+
+NOTE = """
+def run(gold, answer):
+    with open({path!r}, "a") as file:
+        file.write(answer + "\\n")
+    return True
+"""
+
+
+def test_what_is_anticipated_is_judged_once(tmp_path, monkeypatch):
+    notes = tmp_path / "notes"
+    (tmp_path / "noted.py").write_text(NOTE.format(path=str(notes)))
+    monkeypatch.syspath_prepend(tmp_path)
+    problem = Problem("?", "x+1")
+    texts = [
+        r"<think>a</think> <answer>\boxed{1+x}</answer>",
+        "<think>a</think> <answer>x+1</answer>",
+    ]
+    with Pool("noted:run", num_workers=1, seconds=60.0) as pool:
+        monkeypatch.setattr(equivalence, "shared_pool", lambda: pool)
+        env = gym.make("MATH-v0", preset="e2h").unwrapped
+        mixed = gym.make("Mixture-v0", envs=["AQuA-v0", "MATH-v0"]).unwrapped
+        numbers = ProblemFile(kind="number")
+        assert env.anticipates and mixed.anticipates
+        assert not gym.make("AQuA-v0").unwrapped.anticipates
+        for text in [*texts, "no answer"]:
+            env.anticipate(problem, text)
+        mixed.anticipate((1, problem), r"\boxed{x+2-1}")
+        numbers.anticipate(problem, "1+x+0")
+        while not notes.exists() or notes.read_text().count("\n") < 2:
+            time.sleep(0.01)
+        outcomes = env.score([problem] * 2, [()] * 2, texts)
+        assert all(outcome.correct for outcome in outcomes)
+    assert notes.read_text().split() == ["1+x", "x+2-1"]
 
 
 def test_subjects_are_arms():

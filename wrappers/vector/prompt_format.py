@@ -69,3 +69,17 @@ class PromptFormat(TextWrapper):
             if action is not None:
                 self._openings[i], self._texts[i] = "", observations[i]
         return tuple(self._texts), rewards, terminations, truncations, infos
+
+    def opening(self, i: int) -> str:
+        """Return what is put before the next action of environment `i`."""
+        return self._openings[i]
+
+
+def opening_of(envs: gym.vector.VectorEnv[Any, Any, Any], i: int) -> str:
+    """Return what all the formats around `envs` put before the next action of environment `i`."""
+    layer, opening = envs, ""
+    while isinstance(layer, gym.vector.VectorWrapper):
+        if isinstance(layer, PromptFormat):
+            opening = layer.opening(i) + opening
+        layer = layer.env
+    return opening
