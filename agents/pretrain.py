@@ -35,7 +35,7 @@ class Source:
 
     env: str = "Countdown-v0"
     weights: tuple[float, ...] = (0.36, 0.42, 0.212, 0.008)  # shares of levels 1, 2, ...
-    worked: tuple[float, ...] = ()  # chance at each level that an answer is worked out, else bare
+    finished: tuple[float, ...] = ()  # chance at each level that a trace goes on after a step
     posed: tuple[float, ...] = ()  # shares of levels whose problems are posed, as a teacher does
     question: str = ""  # template of a problem that is posed
 
@@ -162,14 +162,24 @@ def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row
         env, source, level, _, is_posed = places[place]
         problem, _ = env.pose(env.choose(rng, {"level": level}))
         prompt, text = env.preset.frame.text(env.prompt(problem)), env.demonstrate(problem)
-        if source.worked and rng.random() >= source.worked[level - 1]:
-            text = rf"\boxed{{{env.task.solve(problem)}}}"
+        if source.finished and rng.random() >= source.finished[level - 1]:
+            text = unfinished(text)
         if is_posed:
             prompt = COMPACT_PROMPT
             text = f"{env.task.prompt(problem, source.question)}{COMPACT_MARK}{text}"
         start = tokenizer.encode(prompt)
         trace = tokenizer.encode(text, add_special_tokens=False)
         yield [*start, *trace, tokenizer.eos_token_id], len(start)
+
+
+def unfinished(trace: str) -> str:
+    r"""Return the first step of a trace, its result taken for the answer.
+
+    >>> unfinished(r"12+7=19,19-5=14,\boxed{14}")
+    '12+7=19,\\boxed{19}'
+    """
+    first = trace.partition(",")[0]
+    return rf"{first},\boxed{{{first.rpartition('=')[2]}}}"
 
 
 def summed_loss(policy: TransformersPolicy, rows: Sequence[Row]) -> Tensor:

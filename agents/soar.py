@@ -171,7 +171,7 @@ def play(
         except TooFewProblems as error:
             state.stopped = f"outer step {state.step + 1}: {error}"
             return
-        datasets = divide(posed.pairs, config, state.step)
+        datasets = divide(posed.pairs, config, state.step + 1)
         if config.reward == "learnability":
             rewards, metrics = learnability(student, datasets, config, state)
         else:

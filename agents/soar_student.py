@@ -30,6 +30,7 @@ from edgewise.frame import Frame
 from edgewise.wrappers import vector
 from edgewise.wrappers.taught import Pair
 
+Phase = tuple[Sequence[Pair], int]  # problems, and steps on them
 BATCH = 512  # completions at a time, where nothing is learnt
 
 
@@ -97,11 +98,15 @@ class PolicyStudent:
         told: Callable[[dict[str, float]], None] = lambda metrics: None,
     ) -> None:
         """Take so many steps of RLOO on `problems`; `told` is called with the metrics of each."""
-        config = self.config
-        envs = self.framed(problems, config.num_problems, config.group_size)
-        envs.reset(seed=seed)
+        self.train_in_turn([(problems, num_steps)], seed, told)
+
+    def train_in_turn(
+        self, phases: Sequence[Phase], seed: int, told: Callable[[dict[str, float]], None]
+    ) -> None:
+        """Train on the problems of each phase for its steps, with one optimiser and schedule."""
+        config, total = self.config, sum(num_steps for _, num_steps in phases)
         hyperparameters = rloo.RLOOConfig(
-            num_steps=num_steps,
+            num_steps=total,
             learning_rate=config.learning_rate,
             kl_coef=config.kl_coef,
             num_minibatches=config.num_minibatches,
@@ -109,12 +114,15 @@ class PolicyStudent:
             seed=seed,
         )
         state = rloo.start(self.policy, hyperparameters)
-        steps = rloo.train(envs, self.policy, hyperparameters, state)
-        for step in range(num_steps):
-            share = schedule(step, num_steps, config.num_warmup_steps)
-            for group in state.optimizer.param_groups:
-                group["lr"] = config.learning_rate * share
-            told(next(steps))
+        for problems, num_steps in phases:
+            envs = self.framed(problems, config.num_problems, config.group_size)
+            envs.reset(seed=seed)
+            steps = rloo.train(envs, self.policy, hyperparameters, state)
+            for _ in range(num_steps):
+                share = schedule(state.step, total, config.num_warmup_steps)
+                for group in state.optimizer.param_groups:
+                    group["lr"] = config.learning_rate * share
+                told(next(steps))
 
     def accuracy(self, problems: Sequence[Pair]) -> float:
         """Return the share of `problems` whose greedy answer is right."""

@@ -31,7 +31,7 @@ class Pair:
 
     question: str
     answer: str
-    step: int = -1  # the outer step that it was written in; -1 if no teacher wrote it
+    step: int = -1  # the outer step that it was written in, from 1; -1 if no teacher wrote it
     dataset: int = -1  # of that step
     reward: float | None = None  # what that data set earned, if it is known
 

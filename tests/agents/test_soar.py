@@ -102,7 +102,7 @@ def test_no_student_sees_a_hard_problem_and_all_start_from_the_baseline():
     assert not any("hard" in " ".join(questions) for questions, _, _ in student.trained)
     assert {skill for _, _, skill in student.trained} == {0.0} and student.skill == 0.0
     assert [pair.dataset for pair in state.written] == [k for k in range(4) for _ in range(4)]
-    assert {pair.step for pair in state.written} == {1}
+    assert {pair.step for pair in state.written} == {2}
 
 
 def test_the_window_the_median_and_the_best_data_set_by_hand():
@@ -143,7 +143,7 @@ def test_promotions_move_the_baseline_gather_the_best_and_lengthen_training():
     assert [m["step"] for m in metrics if m["promoted"]] == [3, 6, 9]
     assert [m["inner_steps"] for m in metrics] == [10] * 3 + [15] * 3 + [20] * 4  # at most 20
     assert [m["best_size"] for m in metrics] == [0] * 2 + [2] * 3 + [4] * 3 + [6] * 2
-    assert [pair.step for pair in state.best] == [2, 2, 5, 5, 8, 8]
+    assert [pair.step for pair in state.best] == [3, 3, 6, 6, 9, 9]
     third = next(m for m in metrics if m["promoted"])
     row = third["rewards"][third["promoted_dataset"]]
     assert row[third["promoted_student"]] == sorted(row)[1]
