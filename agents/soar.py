@@ -243,7 +243,9 @@ def grounded(
     }
     chosen = state.promotions.hear(rewards) if config.promote else None
     if chosen is not None and (weights := kept[chosen[1]]) is not None:
-        promote(student, weights, datasets[chosen[0]], hard, state)
+        reward = float(dataset_rewards(rewards)[chosen[0]])
+        dataset = [replace(pair, reward=reward) for pair in datasets[chosen[0]]]
+        promote(student, weights, dataset, hard, state)
         metrics |= {"promoted": 1, "promoted_dataset": chosen[0], "promoted_student": chosen[1]}
     student.restore(state.baseline)
     return rewards, metrics

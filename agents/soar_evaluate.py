@@ -118,5 +118,6 @@ def settled_step(rewards: Sequence[float], window: int = 25, share: float = 0.15
     slopes = np.diff(averages)
     steepest = int(slopes.argmax())
     flat = np.flatnonzero(slopes[steepest:] < share * slopes[steepest])
-    place = steepest + int(flat[0]) if len(flat) and slopes[steepest] > 0 else len(slopes) - 1
-    return place + window // 2
+    if not len(flat) or slopes[steepest] <= 0:
+        return len(rewards) - 1
+    return steepest + int(flat[0]) + window // 2

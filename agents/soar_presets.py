@@ -73,7 +73,6 @@ def llama(env: str, mixing: str) -> Game:
         exam=Exam(
             frame=STUDENT_FRAME, kind="expression", rewards=(120.0, 10.0, 0.0), partial=1 / 11
         ),
-        student=StudentConfig(num_minibatches=8),
         fresh=FreshPlan(mixing=mixing),
     )
 

@@ -69,6 +69,8 @@ class SOARRunConfig:
     check: bool = False
     """Only see whether the game can be won: what students gain from the generator's own problems of
     each level, and from problems with wrong answers."""
+    gradient_checkpointing: bool = False
+    """Whether passes are computed again for the gradient, which takes less memory and more time."""
     dtype: Precision = "float32"
     """Precision of the weights."""
     device: Literal["cpu", "cuda"] = "cpu"
@@ -132,12 +134,11 @@ class SOARRun:
         torch.set_num_threads(config.threads)
         self.config, self.folder, self.game = config, folder, game_of(config)
         self.hard: list[Pair] = hard_pairs(hard_file(config, self.game), self.game.question)
-        writer = load_policy(self.game.agent, config.dtype, config.device)
-        self.policy = writer
-        self.teacher = make_teacher(writer, self.game)
+        self.policy = make_policy(config, self.game)
+        self.teacher = make_teacher(self.policy, self.game)
         self.student = make_student(config, self.game)
         self.state = start(self.student, self.game.soar)
-        saved = folder.restore(writer)
+        saved = folder.restore(self.policy)
         if saved is None:
             self.save()
         else:
@@ -177,6 +178,13 @@ class SOARRun:
         self.student.policy.export(self.folder.path / "student")
 
 
+def make_policy(config: SOARRunConfig, game: Game) -> TransformersPolicy:
+    """Return the model that teacher and student begin with."""
+    policy = load_policy(game.agent, config.dtype, config.device)
+    policy.gradient_checkpointing = config.gradient_checkpointing
+    return policy
+
+
 def make_teacher(policy: TransformersPolicy, game: Game) -> PolicyTeacher:
     """Return the teacher, its prompt in the model's own markup if it is a chat."""
     form = FORMATS[game.form]
@@ -186,8 +194,7 @@ def make_teacher(policy: TransformersPolicy, game: Game) -> PolicyTeacher:
 
 def make_student(config: SOARRunConfig, game: Game) -> PolicyStudent:
     """Return a student with the weights of the model as it was loaded."""
-    policy = load_policy(game.agent, config.dtype, config.device)
-    return PolicyStudent(policy, game.exam, game.student)
+    return PolicyStudent(make_policy(config, game), game.exam, game.student)
 
 
 def begin(config: SOARRunConfig) -> SOARRun:

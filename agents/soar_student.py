@@ -83,8 +83,9 @@ class PolicyStudent:
         self.policy, self.exam, self.config = policy, exam, config
 
     def snapshot(self) -> Mapping[str, Any]:
-        """Return a copy of the weights, in memory."""
-        return {name: weight.clone() for name, weight in self.policy.state_dict().items()}
+        """Return a copy of the weights, in the memory of the CPU."""
+        weights = self.policy.state_dict().items()
+        return {name: weight.detach().to("cpu", copy=True) for name, weight in weights}
 
     def restore(self, weights: Mapping[str, Any]) -> None:
         """Take up weights that `snapshot` returned."""

@@ -60,7 +60,8 @@ def work(game: SOARRun, console: Console) -> None:
         ("problems", path / "problems.jsonl"),
         ("report", report),
     ):
-        say(console, f"{name:8} {place}")
+        if place.exists():
+            say(console, f"{name:8} {place}")
 
 
 def line(metrics: Mapping[str, Any], num_steps: int, seconds: float) -> str:
