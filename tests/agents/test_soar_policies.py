@@ -128,9 +128,9 @@ def test_greedy_answers_are_compared_with_the_pairs(student):
     groups = [{"level": 1, "problem_seed": row} for row in range(len(HARD))]
     prompts, _ = envs.reset(options={"groups": groups})
     assert prompts[3] == r"3+3 \boxed{}:"
-    answers = student.answers([Pair(text, "1") for text in texts], 3, 1.0, seed=1)
-    assert answers.shape == (len(texts), 3) and 0 < answers.mean() < 1
-    assert not student.answers([Pair(text, "77") for text in texts], 3, 1.0, seed=1).any()
+    answers = student.answers([Pair(text, "1") for text in texts], 32, 1.0, seed=1)
+    assert answers.shape == (len(texts), 32) and 0 < answers.mean() < 1
+    assert not student.answers([Pair(text, "no number") for text in texts], 32, 1.0, seed=1).any()
 
 
 def test_the_game_with_policies_resumes_exactly(student, tmp_path):
