@@ -23,6 +23,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from edgewise.agents.tokenizer import build_tokenizer
 from edgewise.agents.transformers_policy import TransformersPolicy
+from edgewise.wrappers.posing import COMPACT_MARK, COMPACT_PROMPT
 
 NO_LOSS = -100  # the target that cross_entropy leaves out
 Row = tuple[list[int], int]  # tokens, and how many of them are prompt
@@ -34,6 +35,9 @@ class Source:
 
     env: str = "Countdown-v0"
     weights: tuple[float, ...] = (0.36, 0.42, 0.212, 0.008)  # shares of levels 1, 2, ...
+    finished: tuple[float, ...] = ()  # chance at each level that a trace goes on after a step
+    posed: tuple[float, ...] = ()  # shares of levels whose problems are posed, as a teacher does
+    question: str = ""  # template of a problem that is posed
 
 
 @dataclass(frozen=True)
@@ -146,20 +150,36 @@ def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row
         for source in config.sources
     ]
     places = [
-        (env, level, weight)
+        (env, source, level, weight, is_posed)
         for env, source in zip(envs, config.sources, strict=True)
-        for level, weight in enumerate(source.weights, start=1)
+        for is_posed, weights in ((False, source.weights), (True, source.posed))
+        for level, weight in enumerate(weights, start=1)
     ]
     rng = np.random.default_rng([config.seed, cycle] if cycle else config.seed)
-    bounds = np.cumsum([weight for _, _, weight in places])
+    bounds = np.cumsum([weight for _, _, _, weight, _ in places])
     while True:
         place = int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))
-        env, level, _ = places[place]
+        env, source, level, _, is_posed = places[place]
         problem, _ = env.pose(env.choose(rng, {"level": level}))
-        prompt = env.preset.frame.text(env.prompt(problem))
+        prompt, text = env.preset.frame.text(env.prompt(problem)), env.demonstrate(problem)
+        if source.finished and rng.random() >= source.finished[level - 1]:
+            text = unfinished(text)
+        if is_posed:
+            prompt = COMPACT_PROMPT
+            text = f"{env.task.prompt(problem, source.question)}{COMPACT_MARK}{text}"
         start = tokenizer.encode(prompt)
-        trace = tokenizer.encode(env.demonstrate(problem), add_special_tokens=False)
+        trace = tokenizer.encode(text, add_special_tokens=False)
         yield [*start, *trace, tokenizer.eos_token_id], len(start)
+
+
+def unfinished(trace: str) -> str:
+    r"""Return the first step of a trace, its result taken for the answer.
+
+    >>> unfinished(r"12+7=19,19-5=14,\boxed{14}")
+    '12+7=19,\\boxed{19}'
+    """
+    first = trace.partition(",")[0]
+    return rf"{first},\boxed{{{first.rpartition('=')[2]}}}"
 
 
 def summed_loss(policy: TransformersPolicy, rows: Sequence[Row]) -> Tensor:

@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from edgewise.agents.policy import Policy
 
 PARTIAL = ".partial"  # the end of the name of what is not yet whole, or no longer
-LINES = ("groups.jsonl", "metrics.jsonl")
+LINES = ("groups.jsonl", "metrics.jsonl", "problems.jsonl")
 
 
 class RunFolder:
@@ -26,6 +26,7 @@ class RunFolder:
     config.json          what the run was started with
     metrics.jsonl        one line a step
     groups.jsonl         one line for each group that the curriculum heard of in a step, by "schema"
+    problems.jsonl       one line for each problem that a teacher wrote in a step
     tensorboard/         the metrics again
     checkpoints/<step>/  model, optimiser, generators, curriculum and environment; the last few
     before.json, after.json, report.md, report.png, model/
@@ -115,6 +116,8 @@ class RunFolder:
     def forget_after(self, step: int) -> None:
         """Drop the lines of later steps, and one that was cut off in the middle."""
         for name in LINES:
+            if not (self.path / name).is_file():
+                continue
             partial = self.path / f"{name}{PARTIAL}"
             with partial.open("w", encoding="utf-8") as file:
                 for record in self.lines(name):

@@ -40,15 +40,20 @@ def load_recipe(path: str | Path) -> PretrainConfig:
     """Return the configuration in a JSON file; what it leaves out has its default."""
     fields: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
     if "sources" in fields:
-        fields["sources"] = tuple(
-            Source(**{**source, "weights": tuple(source["weights"])})
-            for source in fields["sources"]
-        )
+        fields["sources"] = tuple(read_source(source) for source in fields["sources"])
     if "further_steps" in fields:
         fields["further_steps"] = tuple(fields["further_steps"])
     if "train" in fields:
         fields["train"] = TrainDefaults(**fields["train"])
     return PretrainConfig(**fields)
+
+
+def read_source(fields: Mapping[str, Any]) -> Source:
+    """Return a source; the lists of JSON become tuples."""
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
+    return Source(**given)
 
 
 def score(

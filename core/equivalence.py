@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from edgewise.answer import extract_answer
-from edgewise.equivalence_value import compare_values, squeeze
+from edgewise.equivalence_value import compare_values, read, squeeze
 from edgewise.pool import Pool
 from edgewise.registration import require
 
@@ -127,6 +127,34 @@ def is_moderate(answer: str) -> bool:
     return all(low < 2 or (high < 20 and low**high <= MAX_EXPONENT) for low, high in towers)
 
 
+def readable_many(answers: Sequence[str]) -> list[bool]:
+    """Return which answers Math-Verify can read as mathematics, so that others can be compared.
+
+    Plain numbers and expressions are read here, the others in a worker process.
+    """
+    verdicts: list[bool | None] = [
+        True if read_number(squeeze(answer)) is not None or read(answer) is not None else None
+        for answer in answers
+    ]
+    doubtful = [
+        i
+        for i, answer in enumerate(answers)
+        if verdicts[i] is None and 0 < len(answer) <= MAX_BARE_LENGTH and is_moderate(answer)
+    ]
+    if doubtful:
+        judged = reading_pool().map([(answers[i],) for i in doubtful])
+        for i, verdict in zip(doubtful, judged, strict=True):
+            verdicts[i] = verdict is True
+    return [verdict is True for verdict in verdicts]
+
+
+@lru_cache(maxsize=1)
+def reading_pool() -> Pool:
+    """Return the worker of this process that reads answers, started on the first call."""
+    require("math")
+    return Pool("edgewise.equivalence_engine:is_readable", num_workers=1, seconds=SECONDS)
+
+
 @lru_cache(maxsize=1)
 def shared_pool() -> Pool:
     """Return the pool of this process that judges answers, started on the first call."""
@@ -134,4 +162,5 @@ def shared_pool() -> Pool:
     return Pool("edgewise.equivalence_engine:judge", seconds=SECONDS)
 
 
+os.register_at_fork(after_in_child=reading_pool.cache_clear)
 os.register_at_fork(after_in_child=shared_pool.cache_clear)  # threads do not outlive a fork

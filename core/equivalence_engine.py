@@ -141,6 +141,11 @@ def read(text: str) -> list[Any]:
     return found
 
 
+def is_readable(text: str) -> bool:
+    """Return whether Math-Verify finds mathematics in `text`."""
+    return any(not isinstance(found, str) for found in read(delimit(text)))
+
+
 def delimit(text: str) -> str:
     """Return `text` as mathematics, unless it says itself where that is."""
     if any(mark in text for mark in ("$", r"\boxed", r"\(", r"\[")):

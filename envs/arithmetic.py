@@ -2,6 +2,7 @@ r"""Arithmetic: the exact value of an expression over integers."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +22,8 @@ LATEX = {"+": " + ", "-": " - ", "*": r" \times ", "/": r" \div "}
 COMPACT = {operation: operation for operation in PRECEDENCE}
 MAX_NUMERATOR = 1_000_000  # of the values on the way
 MAX_DENOMINATOR = 100
+MAX_TEXT = 200  # of an expression that is read, in characters
+TOKEN = re.compile(r" *(?:(\d{1,9})(?!\d)|([-+*/()]))", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,13 @@ class Arithmetic(Task[Problem]):
             ood=(5,),
             answer="boxed",
             frame=Frame(max_prompt_tokens=48, max_completion_tokens=128),
+        ),
+        "sums": Preset(  # one skill, of ever longer problems
+            template=r"{compact} \boxed{{}}:",
+            levels=ladder(*((count, "+-", 30) for count in (1, 2, 3, 4, 5, 6))),
+            ood=(6,),
+            answer="boxed",
+            frame=Frame(max_prompt_tokens=32, max_completion_tokens=96),
         ),
     }
 
@@ -134,6 +144,13 @@ class Arithmetic(Task[Problem]):
     def canonical(self, problem: Problem) -> str:
         """Forget the order of terms and of factors, and the brackets that change nothing."""
         return gather(problem.tree)
+
+    def parse(self, text: str, answer: str) -> Problem | None:
+        """Read an expression in either notation; the answer says nothing of the problem."""
+        for operation, sign in (("*", r"\times"), ("/", r"\div")):
+            text = text.replace(sign, operation)
+        tree = read(text) if len(text) <= MAX_TEXT else None
+        return None if tree is None else Problem(tree)
 
 
 def join(operation: str, left: Tree, right: Tree) -> Tree:
@@ -195,6 +212,46 @@ def write(tree: Tree, symbols: dict[str, str], least: int = 0) -> str:
     own = PRECEDENCE[operation]
     text = f"{write(left, symbols, own)}{symbols[operation]}{write(right, symbols, own + 1)}"
     return f"({text})" if own < least else text
+
+
+def read(text: str) -> Tree | None:
+    """Return what an expression over integers without signs means; None if it is none.
+
+    >>> read("8-(2+3)*4"), read("8--2"), read("(8"), read("8 2")
+    (('-', 8, ('*', ('+', 2, 3), 4)), None, None, None)
+    """
+    trees: list[Tree] = []
+    pending: list[str] = []
+    place, ended = 0, False  # whether the last token ended an operand
+    while text[place:].strip(" "):
+        match = TOKEN.match(text, place)
+        if match is None or ended == (match[2] in (None, "(")):
+            return None
+        place = match.end()
+        if match[1]:
+            trees.append(int(match[1]))
+        elif match[2] == "(":
+            pending.append("(")
+        else:
+            reduce(trees, pending, PRECEDENCE.get(match[2], 1))
+            if match[2] != ")":
+                pending.append(match[2])
+            elif not pending:
+                return None
+            else:
+                pending.pop()
+        ended = match[2] in (None, ")")
+    if not ended:
+        return None
+    reduce(trees, pending, 1)
+    return None if pending else trees[0]
+
+
+def reduce(trees: list[Tree], pending: list[str], least: int) -> None:
+    """Join the last trees by the pending operations of at least that precedence."""
+    while pending and PRECEDENCE.get(pending[-1], 0) >= least:
+        right = trees.pop()
+        trees[-1] = (pending.pop(), trees[-1], right)
 
 
 def gather(tree: Tree) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.commands.parse import parse
+from edgewise.agents.hard_problems import failed, write_halves
 from edgewise.agents.models import load_policy, made_for
 from edgewise.agents.policy import Sampler, Sampling
 from edgewise.agents.profile import ProfilePlan, batches_of, profile
@@ -45,6 +46,9 @@ class ProfileConfig:
     """Temperature at which completions are sampled, E2H's by default."""
     max_tokens: int | None = None
     """Longest completion in tokens; by default the preset's."""
+    fail_at: int | None = None
+    """Also write the problems that are never solved in so many completions, which is then the
+    number of completions, in two halves beside the output: -hard-train and -hard-test; SOAR's is 128."""
     plan: ProfilePlan = field(default_factory=ProfilePlan)
     """What is asked of each problem."""
     threads: int = 1
@@ -53,7 +57,7 @@ class ProfileConfig:
 
 def run(arguments: Sequence[str]) -> None:
     """Measure, and say where the borders of the levels are and how to use them."""
-    config = parse(ProfileConfig, "profile", arguments)
+    config = with_samples(parse(ProfileConfig, "profile", arguments))
     torch.set_num_threads(config.threads)
     with usage():
         check_id(config.env)
@@ -85,6 +89,22 @@ def run(arguments: Sequence[str]) -> None:
             raise UsageError(str(error)) from error
     for line in told(config, [record["error_rate"] for record in records]):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+    if config.fail_at is not None:
+        hard = failed(records, config.fail_at)
+        paths = write_halves(config.output, hard, config.plan.seed)
+        text = (
+            f"{len(hard)} problems fail {config.fail_at} of {config.fail_at}: {paths[0]} {paths[1]}"
+        )
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def with_samples(config: ProfileConfig) -> ProfileConfig:
+    """Ask for as many completions as a problem must fail."""
+    if config.fail_at is None:
+        return config
+    if config.fail_at < 1:
+        raise UsageError(f"`fail_at` must be at least 1, got {config.fail_at}")
+    return replace(config, plan=replace(config.plan, num_samples=config.fail_at))
 
 
 def options_of(config: ProfileConfig) -> dict[str, Any]:

@@ -42,6 +42,7 @@ LADDERS = [
 HASHES = Path(__file__).with_name("problem_hashes.json")
 FROZEN = json.loads(HASHES.read_text())
 FEW = {  # levels that have so few problems that one in a hundred is drawn twice
+    ("Arithmetic-v0", "sums", 1),
     ("Countdown-v0", "e2h", 1),
     ("Countdown-v0", "seedling", 1),
     ("Countdown-v0", "seedling", 2),

@@ -1,0 +1,94 @@
+"""Problems that an agent never solves: fail@k of a profile, in two halves.
+
+SOAR, arXiv 2601.18778, keeps the problems that fail 128 times of 128, and divides them at random into
+halves for training and test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from edgewise.wrappers.taught import Pair
+
+Record = Mapping[str, Any]
+
+
+def failed(records: Iterable[Record], fail_at: int) -> list[Record]:
+    """Return the records of problems that were never solved in `fail_at` completions or more.
+
+    Raises:
+        ValueError: If a problem was given fewer completions, which says less.
+    """
+    found = list(records)
+    if few := [record for record in found if record["num_samples"] < fail_at]:
+        raise ValueError(
+            f"`fail_at` must be at most `num_samples`, {few[0]['num_samples']}, got {fail_at}"
+        )
+    return [record for record in found if record["pass_rate"] == 0]
+
+
+def halves(records: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]]:
+    """Return a random half for training and the other for test, each in the given order."""
+    order = np.random.default_rng(seed).permutation(len(records))
+    first = set(order[: len(records) // 2].tolist())
+    parts: tuple[list[Record], list[Record]] = ([], [])
+    for place, record in enumerate(records):
+        parts[place not in first].append(record)
+    return parts
+
+
+def write_halves(path: Path, records: Sequence[Record], seed: int) -> tuple[Path, Path]:
+    """Write both halves beside the profile `path`, each whole or not at all, and return where."""
+    paths = tuple(path.with_name(f"{path.stem}-hard-{name}.jsonl") for name in ("train", "test"))
+    for target, part in zip(paths, halves(records, seed), strict=True):
+        partial = target.with_name(f"{target.name}.partial")
+        lines = "".join(json.dumps(record) + "\n" for record in part)
+        partial.write_text(lines, encoding="utf-8")
+        os.replace(partial, target)
+    return paths[0], paths[1]
+
+
+def hard_pairs(path: Path, question: str) -> list[Pair]:
+    """Return the problems of a file of `write_halves` as a teacher would have written them.
+
+    Args:
+        path: JSON lines, each with the name of a problem, or with a question and an answer.
+        question: Template of the task's text alone, without how to answer.
+
+    Raises:
+        ValueError: If a line is neither, or the problem of that name is another here.
+    """
+    pairs = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            record = json.loads(line)
+            asked = record["question"], str(record["answer"])
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"`hard` must hold question and answer, got {path}:{number}") from None
+        pairs.append(named(record["problem"], question) if "problem" in record else Pair(*asked))
+    return pairs
+
+
+def named(name: Mapping[str, Any], question: str) -> Pair:
+    """Return the problem of that name, its text in the template `question`."""
+    options = {key: name[key] for key in ("level", "params", "problem_seed")}
+    overrides = json.dumps({**name["overrides"], "template": question}, sort_keys=True)
+    env = maker(name["env"], name["split"], overrides)
+    problem, info = env.pose(options)
+    if json.loads(info["problem"])["key"] != name["key"]:
+        raise ValueError(f"`hard` must be of this version of {name['env']}, got {dict(name)}")
+    return Pair(env.prompt(problem), env.task.solve(problem))
+
+
+@lru_cache(maxsize=8)
+def maker(env_id: str, split: str, overrides: str) -> Any:
+    """Return the environment that poses what these name."""
+    return gym.make(env_id, split=split, allow_ood=True, **json.loads(overrides)).unwrapped

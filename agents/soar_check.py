@@ -1,0 +1,89 @@
+"""Whether a game of SOAR can be won: what students gain from problems that no teacher wrote.
+
+If problems of some level, with right answers, do not give a reward above tau, no teacher can earn
+one, and the game needs other hard problems or another domain. With the answers of the same problems
+shuffled the reward should be about 0: then it is the answers that teach, not the training itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+
+from edgewise.agents.hard_problems import hard_pairs
+from edgewise.agents.soar import grounded, start
+from edgewise.agents.soar_presets import Game
+from edgewise.agents.soar_run import SOARRunConfig, game_of, hard_file, make_student
+from edgewise.wrappers.taught import Pair
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """What students gained from one kind of problems."""
+
+    name: str
+    rewards: list[list[float | None]]  # of each data set and student
+    threshold: float
+
+    @property
+    def mean(self) -> float:
+        """Return the mean gain."""
+        return float(np.mean([x for row in self.rewards for x in row if x is not None]))
+
+    def line(self) -> str:
+        """Return the row for the terminal."""
+        means = " ".join(
+            f"{np.mean([x for x in row if x is not None]):+.3f}" for row in self.rewards
+        )
+        word = "above" if self.mean > self.threshold else "not above"
+        return f"{self.name:22} reward {self.mean:+.4f}, {word} {self.threshold}  data sets {means}"
+
+
+def check_game(config: SOARRunConfig) -> list[CheckRow]:
+    """Return a row for each level of the generator, and one for shuffled answers of the best.
+
+    Raises:
+        ValueError: If any part of `config` is refused.
+    """
+    torch.set_num_threads(config.threads)
+    game = game_of(config)
+    hard = hard_pairs(hard_file(config, game), game.question)
+    student = make_student(config, game)
+    env: Any = gym.make(game.env, preset=game.preset, allow_ood=True).unwrapped
+    rows = []
+
+    def measure(name: str, pairs: Sequence[Pair]) -> CheckRow:
+        size, soar = game.soar.dataset_size, replace(game.soar, promote=False)
+        datasets = [pairs[k * size : (k + 1) * size] for k in range(soar.num_datasets)]
+        _, metrics = grounded(student, datasets, hard, soar, start(student, soar))
+        return CheckRow(name, metrics["rewards"], soar.threshold)
+
+    drawn = {level: generated(env, game, level, config.seed) for level in env.preset.levels}
+    rows = [measure(f"level {level}", pairs) for level, pairs in drawn.items()]
+    best = max(range(len(rows)), key=lambda place: rows[place].mean)
+    level = list(drawn)[best]
+    name = f"level {level}, shuffled"
+    return [*rows, measure(name, shuffled(drawn[level], config.seed))]
+
+
+def generated(env: Any, game: Game, level: int, seed: int) -> list[Pair]:
+    """Return g n training problems of one level, with right answers."""
+    rng = np.random.default_rng([seed, level])
+    pairs = []
+    for _ in range(game.soar.num_datasets * game.soar.dataset_size):
+        problem, _ = env.pose(env.choose(rng, {"level": level}))
+        pairs.append(Pair(env.task.prompt(problem, game.question), env.task.solve(problem)))
+    return pairs
+
+
+def shuffled(pairs: Sequence[Pair], seed: int) -> list[Pair]:
+    """Return the questions with each other's answers; each moves by a random number of places."""
+    moved = 1 + int(np.random.default_rng(seed).integers(len(pairs) - 1))
+    answers = [pair.answer for pair in pairs]
+    turned = answers[moved:] + answers[:moved]
+    return [replace(pair, answer=answer) for pair, answer in zip(pairs, turned, strict=True)]

@@ -1,0 +1,123 @@
+r"""What written problems are worth: fresh students, and intervals nested teacher, student, problem.
+
+arXiv 2601.18778 trains fresh students of the base model on written and hard problems (PQ), or asks the
+promoted student itself (PS), and reports pass@k of 32 answers to each held-out hard problem.
+
+Where the paper leaves a choice:
+    - Students are scored after their last step; the paper averages 200 steps after a rule's choice.
+    - With "mixed" the union of written and hard problems is drawn without replacement.
+    - Intervals are of a bootstrap that draws teachers, then students of each, then problems of each,
+      with replacement; a level that has one member adds no spread.
+
+Shapes: T teachers, S students of each, P problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgewise.agents.evaluation import pass_at_k
+from edgewise.agents.promotion import Floats
+from edgewise.agents.soar import seed_of
+from edgewise.agents.soar_presets import FreshPlan
+from edgewise.agents.soar_student import Phase, PolicyStudent
+from edgewise.wrappers.taught import Pair
+
+MIXINGS = ("curriculum", "mixed")
+KS = (1, 4, 8, 16, 32)
+NUM_DRAWS = 2_000  # of the bootstrap
+Counts = Mapping[int, Mapping[int, Sequence[int]]]  # right answers by teacher, student, problem
+
+
+def phases(written: Sequence[Pair], hard: Sequence[Pair], plan: FreshPlan) -> list[Phase]:
+    """Return what a fresh student trains on, and for how long; without written problems hard ones.
+
+    Raises:
+        ValueError: If there is no such way to mix.
+    """
+    if plan.mixing not in MIXINGS:
+        raise ValueError(f"`mixing` must be one of {MIXINGS}, got {plan.mixing!r}")
+    if not written:
+        return [(hard, plan.num_steps)]
+    if plan.mixing == "mixed":
+        return [([*written, *hard], plan.num_steps)]
+    first = min(plan.written_steps, plan.num_steps)
+    return [(written, first), (hard, plan.num_steps - first)]
+
+
+def train_fresh(
+    student: PolicyStudent,
+    base: Mapping[str, Any],
+    written: Sequence[Pair],
+    hard: Sequence[Pair],
+    plan: FreshPlan,
+    seed: int,
+    told: Callable[[dict[str, float]], None] = lambda metrics: None,
+) -> None:
+    """Leave `student` with the weights of a fresh one that was trained on the problems."""
+    student.restore(base)
+    student.train_in_turn(phases(written, hard, plan), seed, told)
+
+
+def count_right(
+    student: PolicyStudent, problems: Sequence[Pair], num_samples: int, seed: int
+) -> list[int]:
+    """Return how many of `num_samples` answers to each problem are right."""
+    answers = student.answers(problems, num_samples, student.config.temperature, seed_of(seed, 1))
+    return [int(count) for count in answers.sum(axis=1)]
+
+
+def nested_interval(
+    counts: Counts, num_samples: int, k: int, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """Return the mean pass@k and its 95 % interval.
+
+    Args:
+        counts: Right answers, by teacher, student and problem.
+        num_samples: Answers to each problem.
+        k: At most `num_samples`.
+        rng: Of the bootstrap.
+    """
+    values = [
+        [
+            np.array([pass_at_k(num_samples, count, k) for count in student])
+            for student in students.values()
+        ]
+        for students in counts.values()
+    ]
+    mean = float(np.mean([np.mean([row.mean() for row in students]) for students in values]))
+    draws = [resampled(values, rng) for _ in range(NUM_DRAWS)]
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return mean, float(low), float(high)
+
+
+def resampled(values: Sequence[Sequence[Floats]], rng: np.random.Generator) -> float:
+    """Return the mean over teachers, students and problems drawn with replacement."""
+    means = []
+    for teacher in rng.integers(len(values), size=len(values)).tolist():
+        students = values[teacher]
+        drawn = [students[s] for s in rng.integers(len(students), size=len(students)).tolist()]
+        rows = [row[rng.integers(len(row), size=len(row))].mean() for row in drawn]
+        means.append(np.mean(rows))
+    return float(np.mean(means))
+
+
+def settled_step(rewards: Sequence[float], window: int = 25, share: float = 0.15) -> int:
+    """Return the step, from 0, after which the paper begins to test.
+
+    That is the first step, at or after the steepest, at which the slope of the moving average of
+    the training rewards, centred and `window` steps long, is below `share` of the largest slope; the
+    last step if there is none. Dividing by the range of the rewards changes nothing of that.
+    """
+    if len(rewards) < window + 1:
+        return len(rewards) - 1
+    averages = np.convolve(rewards, np.full(window, 1 / window), mode="valid")
+    slopes = np.diff(averages)
+    steepest = int(slopes.argmax())
+    flat = np.flatnonzero(slopes[steepest:] < share * slopes[steepest])
+    if not len(flat) or slopes[steepest] <= 0:
+        return len(rewards) - 1
+    return steepest + int(flat[0]) + window // 2

@@ -1,0 +1,145 @@
+"""The report of a game of SOAR: rewards, promotions, and what the problems were like over time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from edgewise.agents.diversity import vendi_score
+from edgewise.agents.problem_quality import rates, verdict_of
+from edgewise.agents.run_folder import RunFolder
+from edgewise.task import Task
+from edgewise.wrappers.taught import Pair
+
+Row = Mapping[str, Any]
+
+
+def write_report(folder: RunFolder) -> Path:
+    """Write report.md and report.png from the files of a run, and return the path of the first."""
+    config, metrics = folder.read("config.json"), list(folder.lines("metrics.jsonl"))
+    written = by_step(folder.lines("problems.jsonl"))
+    quality = [described(task_of(config), pairs) for pairs in written]
+    if metrics:
+        draw(metrics, quality, config, folder.path / "report.png")
+    text = "\n".join(
+        [
+            f"# SOAR, {config['preset']}, reward {config['reward']}, seed {config['seed']}",
+            "",
+            *played(config, metrics, folder.read("stopped.json")),
+            "",
+            *tabulated(metrics, quality, written),
+            "![rewards, promotions and problems](report.png)" if metrics else "No step was done.",
+            "",
+        ]
+    )
+    partial = folder.path / "report.md.partial"
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, folder.path / "report.md")
+    return folder.path / "report.md"
+
+
+def by_step(records: Any) -> list[list[Pair]]:
+    """Return the problems of each outer step, in order."""
+    steps: dict[int, list[Pair]] = {}
+    for record in records:
+        steps.setdefault(record["step"], []).append(Pair(**record))
+    return [steps[step] for step in sorted(steps)]
+
+
+def task_of(config: Row) -> Task[Any] | None:
+    """Return the task that reads the problems, None if it cannot."""
+    made: Any = gym.make(config["game"]["env"], requires=None)
+    task: Task[Any] = made.unwrapped.task
+    return None if type(task).parse is Task.parse else task
+
+
+def described(task: Task[Any] | None, pairs: Sequence[Pair]) -> dict[str, float]:
+    """Return diversity, and what the reference solver says if there is one."""
+    found = {"vendi": vendi_score([pair.question for pair in pairs])}
+    if task is not None:
+        found |= rates([verdict_of(task, pair) for pair in pairs])
+    return found
+
+
+def played(config: Row, metrics: Sequence[Row], stopped: Row | None) -> list[str]:
+    """Return what was played, and how it ended."""
+    soar = config["game"]["soar"]
+    seconds = sum(m["time/step_seconds"] for m in metrics)
+    promoted = [m["step"] for m in metrics if m.get("promoted")]
+    lines = [
+        f"- model {config['game']['agent']}, problems of {config['game']['env']}",
+        f"- {len(metrics)} of {soar['num_steps']} outer steps of {soar['num_datasets']} data sets of "
+        f"{soar['dataset_size']} problems, {soar['num_students']} students each, in {seconds:,.0f} s",
+        f"- promotions after steps {', '.join(map(str, promoted)) or 'none'}, at a moving average "
+        f"above {soar['threshold']}",
+    ]
+    return [*lines, f"- ended early: {stopped['why']}"] if stopped else lines
+
+
+def tabulated(
+    metrics: Sequence[Row], quality: Sequence[Row], written: Sequence[Sequence[Pair]]
+) -> list[str]:
+    """Return a table of the run in five parts, and examples of the last problems."""
+    if not metrics:
+        return []
+    columns = [key for key in ("vendi", "well_posed", "correct") if key in quality[0]]
+    lines = [
+        "| outer steps | reward | best of g | accepted | " + " | ".join(columns) + " |",
+        "|---|---|---|---|" + "---|" * len(columns),
+    ]
+    for part in np.array_split(np.arange(len(metrics)), min(5, len(metrics))):
+        rows = [metrics[place] for place in part]
+        means = [np.mean([m[key] for m in rows]) for key in ("reward", "best_reward")]
+        means.append(np.mean([m["accepted_ratio"] for m in rows]))
+        means += [np.mean([quality[place][key] for place in part]) for key in columns]
+        shown = " | ".join(f"{mean:.3f}" for mean in means)
+        lines.append(f"| {part[0] + 1} to {part[-1] + 1} | {shown} |")
+    examples = [f"    {pair.question[:200]!r} -> {pair.answer!r}" for pair in written[-1][:5]]
+    return [*lines, "", "The first problems of the last step:", "", *examples, ""]
+
+
+def draw(metrics: Sequence[Row], quality: Sequence[Row], config: Row, path: Path) -> None:
+    """Draw rewards with promotions, the baseline, and what the problems were like."""
+    figure = Figure(figsize=(10, 7), layout="constrained")
+    axes: Any = figure.subplots(2, 2, sharex=True)
+    steps = [m["step"] for m in metrics]
+    soar = config["game"]["soar"]
+    rewards = np.array([m["reward"] for m in metrics])
+    window = soar["window"]
+    averages = [rewards[max(0, i + 1 - window) : i + 1].mean() for i in range(len(rewards))]
+    axes[0, 0].plot(steps, rewards, ".", label="mean of the data sets")
+    axes[0, 0].plot(steps, [m["best_reward"] for m in metrics], ".", alpha=0.4, label="best")
+    axes[0, 0].plot(steps, averages, label=f"mean of {window} steps")
+    axes[0, 0].axhline(soar["threshold"], color="grey", linewidth=0.8, label="threshold")
+    label(axes[0, 0], "teacher reward")
+    before = [m.get("baseline_accuracy", float("nan")) for m in metrics]
+    axes[0, 1].plot(steps, before, label="baseline, hard training problems")
+    label(axes[0, 1], "greedy accuracy")
+    axes[1, 0].plot(steps[: len(quality)], [row["vendi"] for row in quality])
+    label(axes[1, 0], "Vendi score of the questions")
+    axes[1, 1].plot(steps, [m["accepted_ratio"] for m in metrics], label="accepted")
+    for key, name in (("well_posed", "well posed"), ("correct", "right answer")):
+        if key in quality[0]:
+            axes[1, 1].plot(steps[: len(quality)], [row[key] for row in quality], label=name)
+    label(axes[1, 1], "share of the problems")
+    for axis in axes.flat:
+        for metric in metrics:
+            if metric.get("promoted"):
+                axis.axvline(metric["step"], color="black", linestyle=":", linewidth=0.8)
+    for axis in axes[1]:
+        axis.set_xlabel("outer step (dotted: a promotion)")
+    figure.savefig(path, dpi=120)
+
+
+def label(axis: Axes, text: str) -> None:
+    """Name what an axis shows, and its lines if there are several."""
+    axis.set_ylabel(text)
+    if axis.get_legend_handles_labels()[1]:
+        axis.legend(fontsize="small")

@@ -1,0 +1,236 @@
+"""A game of SOAR in a run folder: what the command line shows, and what continues after a stop."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from edgewise.agents.hard_problems import hard_pairs
+from edgewise.agents.models import Precision, load_policy, model_path
+from edgewise.agents.run_folder import RunFolder
+from edgewise.agents.soar import play, start
+from edgewise.agents.soar_presets import GAMES, Game
+from edgewise.agents.soar_student import PolicyStudent
+from edgewise.agents.soar_teacher import PolicyTeacher
+from edgewise.agents.transformers_policy import TransformersPolicy
+from edgewise.errors import unknown
+from edgewise.frame import Frame
+from edgewise.wrappers.posing import FORMATS
+from edgewise.wrappers.taught import Pair, save_pairs
+
+OVERRIDES = (
+    "num_steps", "num_datasets", "dataset_size", "num_students", "inner_steps", "threshold",
+)  # fmt: skip  # of the game's sizes
+
+
+@dataclass(frozen=True)
+class SOARRunConfig:
+    """Train a teacher to write problems from which its students learn to solve hard ones."""
+
+    preset: str = "seedling"
+    """Game: seedling, for a CPU; llama-math or llama-harp, with the settings of the paper."""
+    agent: str | None = None
+    """Model of teacher and student: seedling:NAME or hf:PATH; by default the game's."""
+    hard: Path | None = None
+    """Hard training problems, JSON lines; by default those beside the model, hard-train.jsonl. Make
+    them with `edgewise profile --fail-at 128`."""
+    reward: Literal["grounded", "learnability"] = "grounded"
+    """What the teacher is paid for: its students' gains on hard problems, or Intrinsic-T's."""
+    promote: bool = True
+    """Whether students that gained enough become the baseline."""
+    num_steps: int | None = None
+    """Outer steps; by default the game's, as with what follows."""
+    num_datasets: int | None = None
+    """Data sets in an outer step, g."""
+    dataset_size: int | None = None
+    """Problems of a data set, n."""
+    num_students: int | None = None
+    """Students on each data set, r."""
+    inner_steps: int | None = None
+    """Training steps of a student."""
+    threshold: float | None = None
+    """Moving average of rewards above which a student is promoted, tau."""
+    teacher_learning_rate: float | None = None
+    """Learning rate of the teacher, at its highest."""
+    student_learning_rate: float | None = None
+    """Learning rate of the students, at its highest."""
+    seed: int = 0
+    """Seed of everything that is drawn."""
+    output: Path | None = None
+    """Folder of the run, which must not exist; by default a new one under runs/."""
+    resume: Path | None = None
+    """Folder of a run to continue where it stopped; other flags must be left out."""
+    check: bool = False
+    """Only see whether the game can be won: what students gain from the generator's own problems of
+    each level, and from problems with wrong answers."""
+    gradient_checkpointing: bool = False
+    """Whether passes are computed again for the gradient, which takes less memory and more time."""
+    dtype: Precision = "float32"
+    """Precision of the weights."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the models compute."""
+    threads: int = 1
+    """Threads of torch."""
+
+    def __post_init__(self) -> None:
+        """Check what nothing else checks."""
+        if self.preset not in GAMES:
+            raise ValueError(unknown("preset", self.preset, GAMES))
+        for name in ("num_steps", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {value}")
+
+
+def game_of(config: SOARRunConfig) -> Game:
+    """Return the game with what the command line overrides."""
+    game = GAMES[config.preset]
+    given = {name: getattr(config, name) for name in OVERRIDES}
+    sizes = {name: value for name, value in given.items() if value is not None}
+    soar = replace(
+        game.soar, **sizes, reward=config.reward, promote=config.promote, seed=config.seed
+    )
+    teacher = replace(game.teacher, num_steps=soar.num_steps, seed=config.seed)
+    student = game.student
+    if config.teacher_learning_rate is not None:
+        teacher = replace(teacher, learning_rate=config.teacher_learning_rate)
+    if config.student_learning_rate is not None:
+        student = replace(student, learning_rate=config.student_learning_rate)
+    agent = config.agent or game.agent
+    return replace(game, agent=agent, soar=soar, teacher=teacher, student=student)
+
+
+def hard_file(config: SOARRunConfig, game: Game, half: str = "train") -> Path:
+    """Return the file of hard problems.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    named = config.hard if half == "train" else None
+    path = named or Path(model_path(game.agent)) / f"hard-{half}.jsonl"
+    if not path.is_file():
+        raise ValueError(
+            f"`hard` must be a file of hard problems, got {path}; make one with: "
+            f"edgewise profile --env {game.env} --agent {game.agent} --fail-at 128"
+        )
+    return path
+
+
+class SOARRun:
+    """A game in progress."""
+
+    def __init__(self, config: SOARRunConfig, folder: RunFolder) -> None:
+        """Load the models, and take up the last checkpoint if there is one.
+
+        Raises:
+            ValueError: If any part of `config` is refused.
+        """
+        torch.set_num_threads(config.threads)
+        self.config, self.folder, self.game = config, folder, game_of(config)
+        self.hard: list[Pair] = hard_pairs(hard_file(config, self.game), self.game.question)
+        self.policy = make_policy(config, self.game)
+        self.teacher = make_teacher(self.policy, self.game)
+        self.student = make_student(config, self.game)
+        self.state = start(self.student, self.game.soar)
+        saved = folder.restore(self.policy)
+        if saved is None:
+            self.save()
+        else:
+            self.teacher.load_state_dict(saved[0]["teacher"])
+            self.state.load_state_dict(saved[0]["game"])
+            folder.forget_after(self.state.step)
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        states = {
+            "step": self.state.step,
+            "teacher": self.teacher.state_dict(),
+            "game": self.state.state_dict(),
+        }
+        self.folder.checkpoint(self.policy, states, {}, keep=2)
+
+    def steps(self) -> Generator[dict[str, Any], None, None]:
+        """Play, saving after each outer step and yielding its metrics."""
+        began = time.perf_counter()
+        game = play(self.teacher, self.student, self.hard, self.game.soar, self.state)
+        for metrics in game:
+            metrics["time/step_seconds"] = time.perf_counter() - began
+            self.folder.append("metrics.jsonl", [metrics])
+            self.folder.append("problems.jsonl", [asdict(pair) for pair in self.state.written])
+            if metrics.get("promoted"):
+                save_pairs(self.folder.path / "best.jsonl", self.state.best)
+            self.save()
+            yield metrics
+            began = time.perf_counter()
+        if self.state.stopped:
+            self.folder.write("stopped.json", {"why": self.state.stopped})
+
+    def finish(self) -> None:
+        """Write teacher and promoted student, for `hf:PATH`."""
+        self.policy.export(self.folder.path / "teacher")
+        self.student.restore(self.state.champion or self.state.baseline)
+        self.student.policy.export(self.folder.path / "student")
+
+
+def make_policy(config: SOARRunConfig, game: Game) -> TransformersPolicy:
+    """Return the model that teacher and student begin with."""
+    policy = load_policy(game.agent, config.dtype, config.device)
+    policy.gradient_checkpointing = config.gradient_checkpointing
+    return policy
+
+
+def make_teacher(policy: TransformersPolicy, game: Game) -> PolicyTeacher:
+    """Return the teacher, its prompt in the model's own markup if it is a chat."""
+    form = FORMATS[game.form]
+    prompt = Frame(chat=game.chat).text(form.prompt, policy.render)
+    return PolicyTeacher(policy, prompt, form, game.teacher)
+
+
+def make_student(config: SOARRunConfig, game: Game) -> PolicyStudent:
+    """Return a student with the weights of the model as it was loaded."""
+    return PolicyStudent(make_policy(config, game), game.exam, game.student)
+
+
+def begin(config: SOARRunConfig) -> SOARRun:
+    """Start a new run.
+
+    Raises:
+        ValueError: If any part of `config` is refused, or the folder exists.
+    """
+    game = game_of(config)
+    hard_pairs(hard_file(config, game), game.question)
+    config = replace(config, output=config.output or default_output(config))
+    assert config.output is not None
+    record = json.loads(json.dumps({**asdict(config), "game": asdict(game)}, default=str))
+    return SOARRun(config, RunFolder.create(config.output, record))
+
+
+def resume(path: Path) -> SOARRun:
+    """Continue the run in `path`.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    folder = RunFolder.open(path)
+    return SOARRun(from_record(folder.read("config.json")), folder)
+
+
+def from_record(record: Mapping[str, Any]) -> SOARRunConfig:
+    """Return the config of a run that has begun."""
+    given = {name: record[name] for name in SOARRunConfig.__dataclass_fields__}
+    for name in ("hard", "output", "resume"):
+        given[name] = None if given[name] is None else Path(given[name])
+    return SOARRunConfig(**given)
+
+
+def default_output(config: SOARRunConfig) -> Path:
+    """Return the first free folder runs/soar-PRESET-REWARD-sSEED[-N]."""
+    name = f"soar-{config.preset}-{config.reward}-s{config.seed}"
+    names: Sequence[str] = [name, *(f"{name}-{number}" for number in range(2, 1_000))]
+    return next(path for path in map(Path("runs").joinpath, names) if not path.exists())

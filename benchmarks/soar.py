@@ -1,0 +1,258 @@
+r"""The table of SOAR: what students know of held-out hard problems, by whose problems they saw.
+
+    python -m edgewise.benchmarks.soar --runs runs/a runs/b --intrinsic runs/c --output results/soar
+
+Methods of arXiv 2601.18778: Base; Hard-Only; Base-T, Intrinsic-T and Grounded-T, problems of an
+untrained teacher, of one paid for learnability and of one trained by SOAR; SOAR-PQ, the problems that
+promoted a student; SOAR-PS, the promoted student itself; of PQ, those with right answers and those
+that are well posed; easier, the generator's own problems of an easier level; teacher, the trained
+teacher as a solver. Every student that trains takes the same number of steps.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+import tyro
+
+from edgewise.agents.hard_problems import hard_pairs
+from edgewise.agents.problem_quality import verdict_of
+from edgewise.agents.run_folder import RunFolder
+from edgewise.agents.soar import seed_of
+from edgewise.agents.soar_check import generated
+from edgewise.agents.soar_evaluate import KS, Counts, count_right, nested_interval, train_fresh
+from edgewise.agents.soar_report import task_of
+from edgewise.agents.soar_run import (
+    SOARRun,
+    SOARRunConfig,
+    game_of,
+    hard_file,
+    make_student,
+    make_teacher,
+    resume,
+)
+from edgewise.wrappers.taught import Pair, load_pairs
+
+Record = dict[str, Any]
+LABELS = {
+    "base": "Base",
+    "hard": "Hard-Only",
+    "base-t": "Base-T",
+    "intrinsic-t": "Intrinsic-T",
+    "grounded-t": "Grounded-T",
+    "pq": "SOAR-PQ",
+    "pq-correct": "SOAR-PQ, right answers",
+    "pq-well-posed": "SOAR-PQ, well posed",
+    "ps": "SOAR-PS",
+    "easier": "Easier problems of the generator",
+    "teacher": "The teacher as a solver",
+}
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """Train fresh students, and compare what they know of held-out hard problems."""
+
+    runs: tuple[Path, ...]
+    """Folders of `edgewise soar`, one for each teacher seed, with one game."""
+    output: Path
+    """Records go to OUTPUT.jsonl, where those that are there stay, and the table to OUTPUT.md."""
+    intrinsic: tuple[Path, ...] = ()
+    """Folders of `edgewise soar --reward learnability`."""
+    test: Path | None = None
+    """Held-out hard problems, such as those of another data set; by default beside the model."""
+    methods: tuple[str, ...] = tuple(LABELS)
+    """Which to try."""
+    students: int = 2
+    """Fresh students of each teacher."""
+    group_size: int | None = None
+    """Answers to each training problem; by default the game's."""
+    num_steps: int | None = None
+    """Training steps of a fresh student; by default the game's."""
+    easier_level: int = 3
+    """Level of the generator for the method easier."""
+    threads: int = 1
+    """Threads of torch."""
+
+    def __post_init__(self) -> None:
+        """Check the methods."""
+        if wrong := [method for method in self.methods if method not in LABELS]:
+            raise ValueError(f"`methods` must be among {', '.join(LABELS)}, got {wrong[0]!r}")
+
+
+class Table:
+    """The base model, its problems, and the records so far."""
+
+    def __init__(self, config: TableConfig) -> None:
+        """Load what all methods share."""
+        torch.set_num_threads(config.threads)
+        self.config, first = config, resume(config.runs[0])
+        self.run_config: SOARRunConfig = first.config
+        game = game_of(first.config)
+        plan = game.fresh
+        if config.num_steps is not None:
+            plan = replace(plan, num_steps=config.num_steps)
+        student = replace(game.student, num_warmup_steps=plan.num_warmup_steps)
+        if config.group_size is not None:
+            student = replace(student, group_size=config.group_size)
+        self.game = replace(game, fresh=plan, student=student)
+        self.student = make_student(first.config, self.game)
+        self.base = self.student.snapshot()
+        self.hard = first.hard
+        path = config.test or hard_file(first.config, game, "test")
+        self.test = hard_pairs(path, game.question)
+        self.path = config.output.with_suffix(".jsonl")
+        self.records: list[Record] = []
+        if self.path.is_file():
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+            self.records = [json.loads(line) for line in lines]
+
+    def fill(self) -> Iterator[Record]:
+        """Yield each record, measuring those that are not there yet."""
+        for method in self.config.methods:
+            for teacher, prepare in enumerate(self.teachers(method)):
+                trains = method not in ("base", "ps", "teacher")
+                for student in range(self.config.students if trains else 1):
+                    yield self.record(method, teacher, student, prepare)
+
+    def teachers(self, method: str) -> list[Callable[[], None] | Callable[[], list[Pair]]]:
+        """Return for each teacher what sets the student's weights, or gives the problems."""
+        if method == "base":
+            return [lambda: self.student.restore(self.base)]
+        if method == "hard":
+            return [lambda: []]
+        if method == "easier":
+            return [self.easier]
+        if method == "base-t":
+            return [lambda seed=seed: self.written(None, seed) for seed in range(self.width)]
+        folders = self.config.intrinsic if method == "intrinsic-t" else self.config.runs
+        of: Callable[[Path], Any] = {
+            "intrinsic-t": self.trained_teacher,
+            "grounded-t": self.trained_teacher,
+            "pq": best_of,
+            "pq-correct": lambda path: self.judged(path, "correct"),
+            "pq-well-posed": lambda path: self.judged(path, "well_posed"),
+            "ps": self.promoted,
+            "teacher": self.solver,
+        }[method]
+        return [lambda path=path: of(path) for path in folders]
+
+    @property
+    def width(self) -> int:
+        """Return the number of teachers."""
+        return len(self.config.runs)
+
+    def record(self, method: str, teacher: int, student: int, prepare: Callable[[], Any]) -> Record:
+        """Return the record of one student, measured now unless it is there."""
+        name = {"method": method, "teacher": teacher, "student": student}
+        for record in self.records:
+            if {key: record[key] for key in name} == name:
+                return record
+        written = prepare()
+        seed = seed_of(teacher, student)
+        plan, size = self.game.fresh, None
+        if written is not None:
+            size = len(written)
+            train_fresh(self.student, self.base, written, self.hard, plan, seed)
+        correct = count_right(self.student, self.test, plan.num_samples, seed)
+        made = {**name, "size": size, "num_samples": plan.num_samples, "correct": correct}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(made) + "\n")
+        self.records.append(made)
+        return made
+
+    def written(self, weights: Path | None, seed: int) -> list[Pair]:
+        """Return problems of the teacher whose weights are in a folder, or of the base model."""
+        game = replace(self.game, teacher=replace(self.game.teacher, seed=seed))
+        policy = make_student(self.run_config, game).policy
+        if weights is not None:
+            policy.restore(weights)
+        return make_teacher(policy, game).write(game.fresh.num_written).pairs
+
+    def trained_teacher(self, path: Path) -> list[Pair]:
+        """Return problems of the last teacher of a run."""
+        return self.written(RunFolder.open(path, "runs").checkpoints()[-1] / "model", 0)
+
+    def judged(self, path: Path, quality: str) -> list[Pair]:
+        """Return the problems of PQ of which the reference solver says that."""
+        task = task_of(RunFolder.open(path, "runs").read("config.json"))
+        if task is None:
+            raise ValueError(f"`methods` must not have {quality!r} where no solver reads problems")
+        return [pair for pair in best_of(path) if getattr(verdict_of(task, pair), quality)]
+
+    def easier(self) -> list[Pair]:
+        """Return problems of the generator."""
+        game = self.game
+        env: Any = gym.make(game.env, preset=game.preset, allow_ood=True).unwrapped
+        return generated(env, game, self.config.easier_level, 0)[: game.fresh.num_written]
+
+    def promoted(self, path: Path) -> None:
+        """Give the student the weights of PS, or of the base if none was promoted."""
+        run: SOARRun = resume(path)
+        self.student.restore(run.state.champion or run.state.baseline)
+
+    def solver(self, path: Path) -> None:
+        """Give the student the weights of the last teacher."""
+        self.student.policy.restore(RunFolder.open(path, "runs").checkpoints()[-1] / "model")
+
+
+def best_of(path: Path) -> list[Pair]:
+    """Return D_best of a run; nothing if no student was promoted, which makes PQ Hard-Only."""
+    file = path / "best.jsonl"
+    return load_pairs(file) if file.is_file() else []
+
+
+def table(records: Sequence[Record]) -> str:
+    """Return the rows of all methods: pass@k with nested intervals."""
+    rng = np.random.default_rng(0)
+    lines = [
+        "| method | teachers x students | problems | " + " | ".join(f"pass@{k}" for k in KS) + " |",
+        "|---|---|---|" + "---|" * len(KS),
+    ]
+    for method, label in LABELS.items():
+        rows = [record for record in records if record["method"] == method]
+        if not rows:
+            continue
+        counts = nest(rows)
+        cells = []
+        for k in KS:
+            mean, low, high = nested_interval(counts, rows[0]["num_samples"], k, rng)
+            cells.append(f"{100 * mean:.1f} ({100 * low:.1f} to {100 * high:.1f})")
+        sizes = sorted({record["size"] for record in rows if record["size"] is not None})
+        shape = f"{len(counts)} x {max(map(len, counts.values()))}"
+        size = "/".join(map(str, sizes))
+        lines.append(f"| {label} | {shape} | {size} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def nest(records: Sequence[Record]) -> Counts:
+    """Return the counts of one method by teacher and student."""
+    counts: dict[int, dict[int, list[int]]] = {}
+    for record in records:
+        counts.setdefault(record["teacher"], {})[record["student"]] = record["correct"]
+    return counts
+
+
+def main() -> None:
+    """Measure what is missing, and write the table."""
+    config = tyro.cli(TableConfig, prog="python -m edgewise.benchmarks.soar")
+    made = Table(config)
+    for record in made.fill():
+        right = np.mean(record["correct"]) / record["num_samples"]
+        label = LABELS[record["method"]]
+        print(f"{label}, teacher {record['teacher']}, student {record['student']}: {right:.4f}")
+    text = table(made.records)
+    config.output.with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""A game in a folder: killed, it goes on exactly; its report and table come from its files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgewise.agents.pretrain import summed_loss  # noqa: E402
+from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
+from edgewise.benchmarks import soar as soar_table  # noqa: E402
+from edgewise.cli import main  # noqa: E402
+
+WRITES = [r"1+2?1+2=3,\boxed{3}", r"9-4?9-4=5,\boxed{5}", r"2+2+1?2+2=4,4+1=5,\boxed{5}"]
+SIZES = ["--num-steps", "4", "--num-datasets", "2", "--dataset-size", "2", "--num-students", "1",
+         "--inner-steps", "1", "--threshold", "-1"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model, tmp_path_factory):
+    """A model that writes one of three problems, and the hard ones beside it."""
+    policy = TransformersPolicy.load(tiny_model)
+    encode = policy.tokenizer.encode
+    start = encode("pose:")
+    rows = [
+        (
+            [*start, *encode(text, add_special_tokens=False), policy.tokenizer.eos_token_id],
+            len(start),
+        )
+        for text in WRITES
+    ]
+    optimizer = torch.optim.AdamW(policy.parameters(), lr=5e-3)
+    for _ in range(200):
+        optimizer.zero_grad()
+        summed_loss(policy, rows).div(60).backward()
+        optimizer.step()
+    path = tmp_path_factory.mktemp("models") / "poser"
+    policy.save(path)
+    for name in ("train", "test"):
+        lines = [json.dumps({"question": f"{i}+{i}+1", "answer": 2 * i + 1}) for i in range(3)]
+        (path / f"hard-{name}.jsonl").write_text("\n".join(lines))
+    return path
+
+
+def play(model, output, *flags):
+    return main(["soar", "--agent", f"hf:{model}", "--output", str(output), *SIZES, *flags])
+
+
+def content(folder, name):
+    lines = [json.loads(line) for line in (folder / name).read_text().splitlines()]
+    return [{k: v for k, v in line.items() if not k.startswith("time/")} for line in lines]
+
+
+@pytest.fixture(scope="module")
+def whole(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "whole"
+    assert play(model, path) == 0
+    return path
+
+
+def test_a_run_leaves_its_problems_models_and_report(whole):
+    problems = content(whole, "problems.jsonl")
+    assert len(problems) == 4 * 2 * 2 and {p["step"] for p in problems} == {1, 2, 3, 4}
+    metrics = content(whole, "metrics.jsonl")
+    assert [m["num_promoted"] for m in metrics] == [0, 0, 1, 1]
+    best = content(whole, "best.jsonl")
+    chosen = metrics[2]["promoted_dataset"]
+    made = [p for p in problems if (p["step"], p["dataset"]) == (3, chosen)]
+    assert best == made and best[0]["reward"] is not None
+    report = (whole / "report.md").read_text()
+    assert "promotions after steps 3" in report and "well_posed" in report
+    assert (whole / "report.png").stat().st_size > 10_000
+    for name in ("teacher", "student"):
+        assert TransformersPolicy.load(whole / name)
+
+
+def test_a_run_that_is_killed_goes_on_exactly(whole, model, tmp_path):
+    path = tmp_path / "killed"
+    code = "import sys; from edgewise.cli import main; sys.exit(main(sys.argv[1:]))"
+    flags = ["soar", "--agent", f"hf:{model}", "--output", str(path), *SIZES]
+    process = subprocess.Popen([sys.executable, "-c", code, *flags], stdout=subprocess.DEVNULL)
+    while process.poll() is None and not (path / "checkpoints" / "2").exists():
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    with (path / "problems.jsonl").open("a") as file:
+        file.write('{"question": "cut o')
+    assert main(["soar", "--resume", str(path)]) == 0
+    for name in ("metrics.jsonl", "problems.jsonl", "best.jsonl"):
+        assert content(path, name) == content(whole, name)
+    weights = [TransformersPolicy.load(run / "teacher").state_dict() for run in (path, whole)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_teacher_that_writes_nothing_ends_the_run_with_a_message(
+    model, tiny_model, tmp_path, capsys
+):
+    flags = ["--hard", str(model / "hard-train.jsonl")]
+    assert play(tiny_model, tmp_path / "run", *flags) == 0
+    out = capsys.readouterr().out
+    assert "the game ended early: outer step 1: the teacher wrote" in out
+    assert "No step was done." in (tmp_path / "run" / "report.md").read_text()
+
+
+def test_the_table_of_fresh_students(whole, model, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "made" / "soar"
+    methods = [
+        "base",
+        "hard",
+        "base-t",
+        "grounded-t",
+        "pq",
+        "pq-correct",
+        "ps",
+        "easier",
+        "teacher",
+    ]
+    flags = ["--runs", str(whole), "--output", str(output), "--students", "1", "--num-steps", "2"]
+    monkeypatch.setattr(sys, "argv", ["soar", *flags, "--group-size", "2", "--methods", *methods])
+    soar_table.main()
+    text = output.with_suffix(".md").read_text()
+    assert all(soar_table.LABELS[method] in text for method in methods)
+    lines = output.with_suffix(".jsonl").read_text()
+    assert len(lines.splitlines()) == len(methods)
+    soar_table.main()  # all is there
+    assert output.with_suffix(".jsonl").read_text() == lines
+    assert output.with_suffix(".md").read_text() == text
+
+
+def test_the_check_says_what_each_level_gives(model, capsys):
+    assert main(["soar", "--agent", f"hf:{model}", "--check", *SIZES]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert [line[:8] for line in out[:6]] == [f"level {i} " for i in range(1, 7)]
+    assert len(out) == 7 and "shuffled" in out[6] and "above -1.0" in out[6]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--preset", "seed"], "did you mean 'seedling'"),
+        (["--hard", "nowhere.jsonl"], "make one with: edgewise profile --env Arithmetic-v0"),
+        (["--num-datasets", "1"], "`num_datasets` must be at least 2"),
+        (["--resume", "nowhere", "--seed", "1"], "`resume` must be the only flag"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(flags, message, capsys):
+    assert main(["soar", *flags]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,107 @@
+"""A teacher is asked again until enough of its problems are well formed."""
+
+import numpy as np
+import pytest
+
+from edgewise.wrappers.posing import (
+    FORMATS,
+    TAGGED_PROMPT,
+    TooFewProblems,
+    gather_problems,
+    read_compact,
+    read_tagged,
+)
+from edgewise.wrappers.taught import Pair
+
+COMPACT = FORMATS["compact"]
+TAGGED = FORMATS["tagged"]
+ODD = ["", "?", "??", r"\boxed{1}", r"?\boxed{1}", "1+1?", r"1?\boxed{", r"1?\boxed{}", "\udcff"]
+
+
+def script(texts):
+    """A teacher that writes these, one after the other, and then the last for ever."""
+    left = list(texts)
+    return lambda count: [left.pop(0) if len(left) > 1 else left[0] for _ in range(count)]
+
+
+def test_the_prompt_is_the_papers():
+    assert "[full math question] <question> <answer> \\boxed{[answer]} </answer>" in TAGGED_PROMPT
+    assert "at least 2--3 steps" in TAGGED_PROMPT and TAGGED_PROMPT.endswith("Begin now:\n")
+
+
+def test_it_asks_until_there_are_enough_and_says_what_became_of_the_others():
+    good, other = r"1+1?\boxed{2}", r"2+1?2+1=3,\boxed{3}"
+    ask = script([good, "none", r"1+2?\boxed{x}", other, r"3?3"])
+    posed = gather_problems(ask, COMPACT, 2, 100)
+    assert posed.pairs == [Pair("1+1", "2"), Pair("2+1", "3")] and posed.places == [0, 3]
+    # two are asked for, then the one that is missing, twice
+    assert posed.num_attempts == 4 and posed.accepted_ratio == 0.5
+    assert posed.rejected == {"no question": 1, "unreadable answer": 1}
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_a_teacher_who_never_writes_a_problem_ends_with_a_message(text):
+    with pytest.raises(TooFewProblems, match=r"0 of 4 problems in 10 attempts; rejected: 10 "):
+        gather_problems(script([text]), COMPACT, 4, 10)
+
+
+def test_a_teacher_who_always_writes_the_same_is_accepted():
+    posed = gather_problems(script([r"1+1?\boxed{2}"]), COMPACT, 4, 10)
+    assert posed.pairs == [Pair("1+1", "2")] * 4 and posed.num_attempts == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (r"<question>1+1<question> <answer>\boxed{2}</answer>", "no question"),  # as it is printed
+        (r"<question>1+1</question> \boxed{2}", "no answer"),
+        (r"<question>1+1</question> <answer>2</answer>", "no box"),
+        (r"<question> </question> <answer>\boxed{2}</answer>", "no question"),
+        ("<question>" + "1+" * 3_000 + r"1</question> <answer>\boxed{2}</answer>", "too long"),
+    ],
+)
+def test_tags_and_box_must_be_whole(text, reason):
+    assert read_tagged(text).reason == reason
+
+
+def test_hostile_text_costs_no_more_than_its_length():
+    for text in ("<question>", "</answer>", r"\boxed{", "?", "{"):
+        read_tagged(text * 50_000), read_compact(text * 50_000)
+
+
+def test_an_answer_must_be_readable_mathematics():
+    pytest.importorskip("math_verify")
+    wrap = r"<question>Find it.</question> <answer>\boxed{%s}</answer>"
+    answers = [
+        "2",
+        r"\frac{x+1}{2}",
+        r"\sqrt{2}",
+        "(1, 2)",
+        "red",
+        "",
+        "?!",
+        "(",
+    ]  # letters are symbols
+    found = [TAGGED.read(wrap % answer) for answer in answers]
+    pairs = [pair for pair in found if isinstance(pair, Pair)]
+    readable = TAGGED.readable([pair.answer for pair in pairs])
+    assert [pair.answer for pair, good in zip(pairs, readable, strict=True) if good] == answers[:5]
+
+
+def test_proposition_1_rejection_leaves_the_gradient_as_it_is():
+    """sum A_i grad log pi(z_i | accepted) = sum A_i grad log pi(z_i) if sum A_i = 0."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=6)
+    chances = np.exp(logits) / np.exp(logits).sum()
+    accepted = np.array([True, False, True, True, False, True])
+    within = np.where(accepted, chances, 0) / chances[accepted].sum()
+    drawn = rng.choice(6, size=(4, 8), p=within)  # g data sets of n
+    rewards = rng.normal(size=4)
+    advantages = rewards - (rewards.sum() - rewards) / 3
+    for shift, equal in ((0.0, True), (0.5, False)):  # a baseline that is off: plain REINFORCE
+        free, restricted = np.zeros(6), np.zeros(6)
+        for advantage, row in zip(advantages + shift, drawn, strict=True):
+            for z in row:
+                free += advantage * (np.eye(6)[z] - chances)
+                restricted += advantage * (np.eye(6)[z] - within)
+        assert np.allclose(free, restricted) is equal

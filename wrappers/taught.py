@@ -1,0 +1,161 @@
+r"""Problems that a teacher wrote, each with the teacher's own answer, as an environment.
+
+The environment of SOAR, arXiv 2601.18778: a student is paid for giving the teacher's answer, whether
+or not that is the right one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgewise.env import ReasoningEnv
+from edgewise.equivalence import equivalent_many
+from edgewise.errors import unknown
+from edgewise.number import read_exact
+from edgewise.problem_set import ProblemSet
+from edgewise.task import Preset, Turn
+from edgewise.vector_env import ReasoningVectorEnv
+
+KINDS = ("number", "expression")
+EXAMPLES = (("2+3", "5"), ("7-4+1", "4"))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A question and the answer that counts, with where they come from."""
+
+    question: str
+    answer: str
+    step: int = -1  # the outer step that it was written in, from 1; -1 if no teacher wrote it
+    dataset: int = -1  # of that step
+    reward: float | None = None  # what that data set earned, if it is known
+
+
+@dataclass(frozen=True)
+class Taught(ProblemSet[Pair]):
+    """Answer a question as the teacher did who wrote it.
+
+    All splits are one: what is kept for a test is another set of problems.
+
+    Example:
+        >>> task = Taught(problems=(("2+3", "5"), ("9-9", "1")))
+        >>> [pair.question for pair in task.rows("train")]
+        ['2+3', '9-9']
+        >>> task.verify(task.rows("train")[1], "1.0")  # as the teacher says
+        True
+        >>> task.verify(task.rows("train")[1], "0")
+        False
+    """
+
+    problems: Sequence[Sequence[str]] = EXAMPLES  # pairs of question and answer
+    kind: str = "number"  # of the answers: "number" is exact, "expression" any form of the same
+    partial: float = 0.0  # credit for a wrong answer with the teacher's in its text
+
+    presets = {"taught": Preset("{problem}", levels={1: {}}, answer="boxed")}
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not self.problems:
+            raise ValueError("`problems` must have at least one pair, got none")
+        if wrong := [pair for pair in self.problems if not is_pair(pair)]:
+            raise ValueError(f"`problems` must be pairs of texts, got {wrong[0]!r}")
+        if self.kind not in KINDS:
+            raise ValueError(unknown("kind", self.kind, KINDS))
+        if not 0 <= self.partial <= 1:
+            raise ValueError(f"`partial` must be in [0, 1], got {self.partial}")
+
+    def rows(self, split: str, **params: Any) -> Sequence[Pair]:
+        """Return the problems, in the order given."""
+        return [Pair(question, answer) for question, answer in self.problems]
+
+    def prompt(self, problem: Pair, template: str) -> str:
+        """Put the question in its place in `template`."""
+        return template.replace("{problem}", problem.question)
+
+    def verify(self, problem: Pair, answer: str) -> bool:
+        """Return whether `answer` means the teacher's."""
+        return self.verify_many([problem], [answer])[0]
+
+    def verify_many(self, problems: Sequence[Pair], answers: Sequence[str]) -> list[bool]:
+        """Return `verify` of each pair, all at once."""
+        golds = [problem.answer for problem in problems]
+        if self.kind == "expression":
+            return equivalent_many(golds, answers)
+        return [same_number(*pair) for pair in zip(golds, answers, strict=True)]
+
+    def turn_many(self, problems: Sequence[Pair], histories: Sequence[Sequence[str]]) -> list[Turn]:
+        """Give `partial` credit for a wrong answer in which the teacher's occurs."""
+        answers = [history[-1] for history in histories]
+        verdicts = self.verify_many(problems, answers)
+        return [
+            Turn(right, 1.0 if right else self.partial * (problem.answer in answer))
+            for right, problem, answer in zip(verdicts, problems, answers, strict=True)
+        ]
+
+    def credit(self, problem: Pair, answer: str) -> float:
+        """Return 1 for a right answer, else the partial credit."""
+        return self.turn_many([problem], [(answer,)])[0].credit
+
+    def solve(self, problem: Pair) -> str:
+        """Return the teacher's answer."""
+        return problem.answer
+
+    def canonical(self, problem: Pair) -> str:
+        """Forget where the pair comes from."""
+        return json.dumps([problem.question, problem.answer])
+
+
+class TaughtEnv(ReasoningEnv):
+    """Pose the problems of a teacher, one an episode; see `Taught`."""
+
+
+class TaughtVectorEnv(ReasoningVectorEnv):
+    """Pose the problems of a teacher in groups."""
+
+    single_env = TaughtEnv
+
+
+def is_pair(pair: Sequence[str]) -> bool:
+    """Return whether `pair` is a question and an answer, neither empty."""
+    return (
+        not isinstance(pair, str)
+        and len(pair) == 2
+        and all(isinstance(text, str) and text.strip() for text in pair)
+    )
+
+
+def same_number(gold: str, answer: str) -> bool:
+    """Return whether both are the same number, exactly."""
+    value = read_exact(gold)
+    return value is not None and read_exact(answer) == value
+
+
+def save_pairs(path: Path, pairs: Iterable[Pair]) -> None:
+    """Write JSON lines with where each pair comes from, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    lines = "".join(json.dumps(asdict(pair)) + "\n" for pair in pairs)
+    partial.write_text(lines, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def load_pairs(path: Path) -> list[Pair]:
+    """Return the pairs in a file of JSON lines, `save_pairs`'s or any with question and answer.
+
+    Raises:
+        ValueError: If a line is none of a pair.
+    """
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            given = {name: row[name] for name in Pair.__dataclass_fields__ if name in row}
+            found.append(Pair(**given))
+        except (ValueError, TypeError, KeyError):
+            raise ValueError(f"`path` must hold question and answer, got {path}:{number}") from None
+    return found
