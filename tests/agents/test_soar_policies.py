@@ -133,6 +133,7 @@ def test_greedy_answers_are_compared_with_the_pairs(student):
     assert not student.answers([Pair(text, "no number") for text in texts], 32, 1.0, seed=1).any()
 
 
+@pytest.mark.slow
 def test_the_game_with_policies_resumes_exactly(student, tmp_path):
     base = student.snapshot()
     config = SOARConfig(

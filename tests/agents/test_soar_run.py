@@ -107,6 +107,7 @@ def test_a_teacher_that_writes_nothing_ends_the_run_with_a_message(
     assert "No step was done." in (tmp_path / "run" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_table_of_fresh_students(whole, model, tmp_path, monkeypatch, capsys):
     output = tmp_path / "made" / "soar"
     methods = [
