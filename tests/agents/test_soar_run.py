@@ -79,6 +79,7 @@ def test_a_run_leaves_its_problems_models_and_report(whole):
         assert TransformersPolicy.load(whole / name)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_exactly(whole, model, tmp_path):
     path = tmp_path / "killed"
     code = "import sys; from edgewise.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -133,6 +134,7 @@ def test_the_table_of_fresh_students(whole, model, tmp_path, monkeypatch, capsys
     assert output.with_suffix(".md").read_text() == text
 
 
+@pytest.mark.slow
 def test_the_check_says_what_each_level_gives(model, capsys):
     assert main(["soar", "--agent", f"hf:{model}", "--check", *SIZES]) == 0
     out = capsys.readouterr().out.splitlines()

@@ -81,6 +81,7 @@ def test_a_stopped_run_continues_bit_for_bit(tiny_model, tmp_path, whole):
     assert weights(tmp_path / "run") == weights(whole)
 
 
+@pytest.mark.slow
 def test_a_run_over_problems_continues_and_is_reported(tiny_model, tmp_path):
     options = {"curriculum": "mopps", "pool_size": 100, "algorithm": "grpo:filter=bae"}
     for name, stop in (("whole", 6), ("run", 3)):
