@@ -138,9 +138,9 @@ def test_five_steps_are_as_good_as_those_through_transformers(tmp_path):
         for metrics in training.steps():
             steps.append(metrics)
             if training.config.engine != "transformers":
-                for kind in ("mean", "min", "max"):
+                for kind, rounding in {"mean": 1e-5, "min": 1e-3, "max": 1e-3}.items():
                     ratio = metrics[f"sampling/importance_sampling_ratio/{kind}"]
-                    assert ratio == pytest.approx(1.0, abs=1e-4)
+                    assert ratio == pytest.approx(1.0, abs=rounding)
         assert len(steps) == 5 and all(step["grad_norm"] > 0 for step in steps)
         accuracies[engine] = sum(step["accuracy"] for step in steps) / len(steps)
     one, other = accuracies.values()
