@@ -16,7 +16,6 @@ import torch
 from safetensors import SafetensorError
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
-from torch.nn.utils import skip_init
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
@@ -27,6 +26,7 @@ from edgewise.agents.parts import Parts
 from edgewise.agents.plain_decode import PlainDecoder
 from edgewise.agents.policy import Completions, Listener, Policy, Sampling, append
 from edgewise.agents.token_choice import choose, closed, score
+from edgewise.agents.value_head import value_head
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on
 ROWS = 64  # that are scored at once
@@ -389,15 +389,6 @@ class TransformersPolicy:
         """Return the text of each row, without special tokens."""
         texts: list[str] = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return texts
-
-
-def value_head(model: Any) -> nn.Module:
-    """Return a linear map, 0 everywhere, from the last hidden states of `model` to values."""
-    size = model.config.get_text_config().hidden_size
-    head: nn.Linear = skip_init(nn.Linear, size, 1, device=model.device)
-    for weight in head.parameters():
-        nn.init.zeros_(weight)
-    return head
 
 
 def positions(attention: Tensor) -> Tensor:
