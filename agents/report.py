@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,9 +35,7 @@ def write_report(folder: RunFolder) -> Path:
             "",
         ]
     )
-    partial = folder.path / "report.md.partial"
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, folder.path / "report.md")
+    folder.write_text("report.md", text)
     return folder.path / "report.md"
 
 

@@ -78,8 +78,12 @@ class RunFolder:
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file, whole or not at all."""
+        self.write_text(name, json.dumps(content, indent=2) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a file, whole or not at all."""
         partial = self.path / f"{name}{PARTIAL}"
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
         flush(partial)
         os.replace(partial, self.path / name)
         flush((self.path / name).parent)
