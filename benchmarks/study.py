@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -208,18 +208,19 @@ def run_jobs(jobs: Sequence[Job], num_workers: int) -> Iterator[str]:
             yield run_cell(*job)
         return
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes to come
-    with ProcessPoolExecutor(
-        num_workers, mp_context=get_context("spawn"), initializer=stop_at_once
-    ) as pool:
+    others = active_children()
+    with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the new processes will, too
         try:
-            yield from pool.map(run_cell, *zip(*jobs, strict=True))
+            names = pool.map(run_cell, *zip(*jobs, strict=True))
         finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def stop_at_once() -> None:
-    """Let Ctrl-C end a worker without a word; its cell goes on from the last checkpoint."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, before)
+        try:
+            yield from names
+        except BaseException:  # Ctrl-C, or a cell that fails: the other cells go on another time
+            for worker in set(active_children()) - set(others):
+                worker.terminate()
+            raise
 
 
 def show(names: Iterable[str]) -> None:
