@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from edgewise.benchmarks.suite_report import Outcome, write_suite_report
 from edgewise.benchmarks.suites import BASELINE, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.errors import usage
 
-OF_CELLS = {"env", "curriculum", "algorithm", "agent", "seed", "evaluate", "evaluation"}
+OF_CELLS = {"env", "curriculum", "algorithm", "seed", "evaluate", "evaluation"}
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,16 @@ class SuiteCompareConfig:
     curricula: str | None = None
     """Rules with commas between, each with its arguments; by default those of the paper. Random is
     always among them."""
-    algorithms: str = "grpo"
-    """Algorithms with commas between, each with its arguments: grpo,rloo,ppo."""
+    algorithms: str | None = None
+    """Algorithms with commas between, each with its arguments: grpo,rloo,ppo; by default the recipe's,
+    else grpo."""
     tasks: str | None = None
     """Tasks of the suite with commas between; all by default."""
     seeds: int = 3
     """Paired seeds, from 1; seed 0 is kept for the choice of a learning rate."""
     agent: str | None = None
-    """Model that starts every run, as in `edgewise train`; by default the seedling of each task."""
+    """Model that starts every run, as in `edgewise train`; by default the recipe's, else the seedling
+    of each task."""
     recipe: Path | None = None
     """JSON file of flags of `edgewise train`, for all else: sizes, precision, adapters, engine."""
     num_steps: int = 60
@@ -98,8 +100,9 @@ def run(arguments: Sequence[str]) -> None:
         curricula = listed(f"{BASELINE},{config.curricula or suite.curricula}")
         for name in curricula:
             parse_curriculum(name, config.num_steps)
-        algorithms = listed(config.algorithms)
-        size = size_of(config)
+        recipe = recipe_of(config)
+        algorithms = listed(config.algorithms or recipe.get("algorithm", "grpo"))
+        size = size_of(config, recipe)
         folder = folder_of(config, size)
         plans = {
             name: plan_of(task, curricula, algorithms, config.seeds, size)
@@ -119,26 +122,34 @@ def run(arguments: Sequence[str]) -> None:
     console.print(f"report {folder / 'report.md'}", highlight=False)
 
 
-def size_of(config: SuiteCompareConfig) -> Size:
-    """Return the size of every cell.
+def recipe_of(config: SuiteCompareConfig) -> dict[str, Any]:
+    """Return the flags in the recipe, none without one.
 
     Raises:
-        ValueError: If a number is too small, or the recipe is refused.
+        ValueError: If it is refused.
+    """
+    if config.recipe is None:
+        return {}
+    flags = asdict(from_recipe(config.recipe))
+    record = json.loads(config.recipe.read_text(encoding="utf-8"))
+    return {name: flags[name] for name in record}
+
+
+def size_of(config: SuiteCompareConfig, recipe: Mapping[str, Any]) -> Size:
+    """Return the size of every cell: what the recipe says, else the flags.
+
+    Raises:
+        ValueError: If a number is too small.
     """
     names = [name for name in Size.__dataclass_fields__ if name != "train"]
     given: dict[str, Any] = {name: getattr(config, name) for name in names}
-    if config.recipe is None:
-        return Size(**given)
-    record = (
-        json.loads(config.recipe.read_text(encoding="utf-8")) if config.recipe.is_file() else {}
-    )
-    asked = asdict(from_recipe(config.recipe))
-    mine = OF_CELLS | NOT_IN_RECIPES
-    sizes = {name: asked[name] for name in record if name in names}
-    if "learning_rate" in record:
-        sizes["learning_rates"] = (asked["learning_rate"],)
-    left = {name for name in record if name not in {*mine, *sizes, "learning_rate"}}
-    return Size(**{**given, **sizes}, train={name: asked[name] for name in sorted(left)})
+    given |= {name: recipe[name] for name in names if name in recipe}
+    if "learning_rate" in recipe:
+        given["learning_rates"] = (recipe["learning_rate"],)
+    given["agent"] = config.agent or recipe.get("agent")
+    others = {*OF_CELLS, *NOT_IN_RECIPES, *names, "learning_rate"}
+    train = {name: recipe[name] for name in sorted(recipe) if name not in others}
+    return Size(**given, train=train or None)
 
 
 def folder_of(config: SuiteCompareConfig, size: Size) -> Path:

@@ -1,17 +1,28 @@
 import json
+import re
 import shlex
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
 
+from edgewise.agents.commands.parse import parse
+from edgewise.agents.comparison import parse_curriculum
+from edgewise.agents.policy import Sampling
 from edgewise.agents.run_folder import RunFolder
+from edgewise.agents.train_config import TrainConfig
+from edgewise.agents.training import make_hyperparameters
 from edgewise.benchmarks import compare
+from edgewise.benchmarks.plan import comparison_cells
 from edgewise.benchmarks.published import PUBLISHED, published_effect
-from edgewise.benchmarks.study import ladder_of
-from edgewise.benchmarks.suites import SUITES, Size, listed, plan_of
+from edgewise.benchmarks.study import ladder_of, train_config
+from edgewise.benchmarks.suites import SUITES, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.errors import UsageError
 
+PAGE = Path(__file__).parents[2] / "docs" / "compare.md"
+PAPERS = sorted((Path(__file__).parents[2] / "recipes").glob("*-*[0-9]b.json"))
 TINY = shlex.split(
     "--suite sec --tasks Countdown --curricula ordered --num-steps 2 --num-problems 2 --group-size 2 "
     "--num-looks 2 --validation-problems 2 --test-problems 2 --processes 1 --seeds"
@@ -82,14 +93,43 @@ def test_mistakes_are_told_in_one_line(words, message, tmp_path):
         compare.run([*words.split(), "--output", str(tmp_path / "runs")])
 
 
-def test_a_recipe_gives_what_no_flag_says(tmp_path):
-    recipe = tmp_path / "recipe.json"
-    recipe.write_text(
-        json.dumps(
-            {"env": "Zebra-v0", "num_steps": 7, "learning_rate": 1e-5, "lora_rank": 4, "threads": 2}
-        )
-    )
-    config = compare.SuiteCompareConfig(suite="sec", recipe=recipe)
-    size = compare.size_of(config)
-    assert (size.num_steps, size.learning_rates) == (7, (1e-5,))
+def test_a_recipe_gives_sizes_model_and_all_else(tmp_path):
+    path = tmp_path / "recipe.json"
+    flags = {"env": "Zebra-v0", "num_steps": 7, "learning_rate": 1e-5, "lora_rank": 4, "threads": 2}
+    path.write_text(json.dumps({**flags, "agent": "hf:a", "algorithm": "rloo"}))
+    config = compare.SuiteCompareConfig(suite="sec", recipe=path)
+    recipe = compare.recipe_of(config)
+    size = compare.size_of(config, recipe)
+    assert (size.num_steps, size.learning_rates, size.agent) == (7, (1e-5,), "hf:a")
     assert size.train == {"lora_rank": 4, "threads": 2}
+    other = compare.size_of(replace(config, agent="seedling"), recipe)
+    assert other.agent == "seedling"
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
+def test_the_recipes_of_the_papers_make_plans(path):
+    config = compare.SuiteCompareConfig(suite="sec", recipe=path)
+    size = compare.size_of(config, compare.recipe_of(config))
+    plan = plan_of(SUITES["sec"].tasks["Zebra"], ["random"], ["grpo"], 1, size)
+    cell = comparison_cells(plan, {"grpo random": 0})[0]
+    made = train_config(plan, cell, tmp := Path("run"))
+    assert made.output == tmp and made.env == "Zebra-v0" and made.device == "cuda"
+    assert made.learning_rate == 1e-6 and made.preset in ("sec", "e2h")
+
+
+COMMANDS = re.findall(r"edgewise (compare [^`\n]+)", PAGE.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("command", [text for text in COMMANDS if "..." not in text])
+def test_every_command_of_the_page_can_be_carried_out(command, monkeypatch):
+    monkeypatch.chdir(PAGE.parents[1])
+    config = parse(compare.SuiteCompareConfig, "compare", shlex.split(command)[1:])
+    suite = suite_of(config.suite)
+    recipe = compare.recipe_of(config)
+    for text in listed(config.curricula or suite.curricula):
+        rule, _ = parse_curriculum(text, config.num_steps)
+        rule.start(4)
+    for text in listed(config.algorithms or recipe.get("algorithm", "grpo")):
+        cell = TrainConfig(algorithm=text, num_steps=2, learning_rate=1e-4, group_size=8)
+        make_hyperparameters(cell, Sampling(8))
+    assert tasks_of(suite, config.tasks)
