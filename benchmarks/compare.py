@@ -177,19 +177,14 @@ def run_plans(
     plans: dict[str, Plan], folder: Path, num_workers: int, console: Console
 ) -> dict[str, list[Cell]]:
     """Run all cells of all tasks; return those of each."""
-    first = {name: [*start_cells(plan), *candidates(plan)] for name, plan in plans.items()}
+    first = {name: [*start_cells(plan), *selection_cells(plan)] for name, plan in plans.items()}
     follow(plans, first, folder, num_workers, console)
     cells = {}
     for name, plan in plans.items():
-        chosen = choose(plan, folder / name) if candidates(plan) else dict.fromkeys(plan.rules, 0)
+        chosen = choose(plan, folder / name)
         cells[name] = [*first[name], *comparison_cells(plan, chosen)]
     follow(plans, cells, folder, num_workers, console)
     return cells
-
-
-def candidates(plan: Plan) -> list[Cell]:
-    """Return the runs that choose a learning rate, none where there is no choice."""
-    return selection_cells(plan) if any(len(rates) > 1 for rates in plan.rules.values()) else []
 
 
 def follow(

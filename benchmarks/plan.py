@@ -71,7 +71,9 @@ class Cell:
 
 
 def selection_cells(plan: Plan) -> list[Cell]:
-    """Return the runs that choose the configuration of each rule."""
+    """Return the runs that choose the configuration of each rule, none where there is no choice."""
+    if all(len(configs) == 1 for configs in plan.rules.values()):
+        return []
     return [
         Cell("selection", rule, plan.selection_agent, seed, config, number)
         for seed in plan.selection_seeds

@@ -48,7 +48,10 @@ CURVE = "curve.json"  # validation scores at every look
 
 
 def choose(plan: Plan, folder: Path) -> dict[str, int]:
-    """Return, for each rule, the number of the configuration with the best validation accuracy."""
+    """Return, for each rule, the number of the configuration with the best validation accuracy.
+
+    Where no rule has a choice, it is the first of each.
+    """
     totals = {rule: [0.0] * len(configs) for rule, configs in plan.rules.items()}
     for cell in selection_cells(plan):
         scores = json.loads((folder / cell.name / LAST).read_text())
