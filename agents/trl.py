@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers.trainer_utils import get_last_checkpoint
 
 from edgewise.agents import named, ranks, trl_run
 from edgewise.agents.named import Completion
@@ -160,13 +159,15 @@ class CurriculumTrainer:
         trainer: Any = super()
         checkpoint: Any = resume_from_checkpoint or None
         if checkpoint is True:
-            checkpoint = get_last_checkpoint(str(self.folder))
+            found = self.folder.glob("checkpoint-*")
+            checkpoint = max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
         if checkpoint is not None:
             self.resume(Path(checkpoint))
         elif ranks.rank() == 0:
             trl_run.begin(self.folder, self._config)
         self._began = time.perf_counter()
-        return trainer.train(resume_from_checkpoint=checkpoint, **kwargs)
+        named_by = resume_from_checkpoint if checkpoint is None else str(checkpoint)
+        return trainer.train(resume_from_checkpoint=named_by, **kwargs)
 
     def resume(self, checkpoint: Path) -> None:
         """Take up the curriculum, and the batch in use if the checkpoint lies within one."""

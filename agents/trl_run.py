@@ -29,8 +29,9 @@ STATE = "curriculum.json"
 
 def num_batches(args: Any) -> int:
     """Return how many batches TRL will generate with the config `args`."""
-    micro_steps = args.max_steps * args.gradient_accumulation_steps
-    return ceil(micro_steps / (args.num_iterations * args.steps_per_generation))
+    micro_steps: int = args.max_steps * args.gradient_accumulation_steps
+    per_batch: int = args.num_iterations * args.steps_per_generation
+    return ceil(micro_steps / per_batch)
 
 
 def refuse_misfit(curriculum: Curriculum, args: Any) -> None:
