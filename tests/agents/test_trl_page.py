@@ -20,9 +20,8 @@ CHANGES = {"max_steps=100": SMALL, "device_train_batch_size=64": "device_train_b
 
 
 def test_the_script_runs(tiny_model, tmp_path):
-    script = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)[
-        0
-    ]
+    text = PAGE.read_text(encoding="utf-8")
+    script = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[0]
     assert len([line for line in script.splitlines() if line]) <= 10
     changes = {**CHANGES, "runs/trl": str(tmp_path), "Qwen/Qwen2.5-1.5B": str(tiny_model)}
     for old, new in changes.items():
