@@ -11,6 +11,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from edgewise.agents.trl_turns import messages
 from edgewise.env import ReasoningEnv, evaluation_set
 from edgewise.frame import Frame, Message
 from edgewise.registration import require
@@ -29,6 +30,12 @@ def for_trl(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[st
     """Return a row for TRL's trainers: a prompt, and columns for the reward function."""
     frame, prompt = env.frame_of(problem), env.prompt(problem)
     shown = frame.messages(prompt) if frame.chat else frame.text(prompt)
+    return {"prompt": shown, "problem": info["problem"], "level": info["level"]}
+
+
+def for_turns(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row for TRL's `environment_factory`, `TurnEnvironment`: messages, and the name."""
+    shown = messages(env.frame_of(problem), env.prompt(problem))
     return {"prompt": shown, "problem": info["problem"], "level": info["level"]}
 
 
@@ -56,6 +63,7 @@ def for_verifiers(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> d
 
 LAYOUTS: dict[str, Callable[[ReasoningEnv, Any, Mapping[str, Any]], dict[str, Any]]] = {
     "trl": for_trl,
+    "trl-turns": for_turns,
     "verl": for_verl,
     "verifiers": for_verifiers,
 }

@@ -25,9 +25,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgewise.agents import named, ranks, trl_run
+from edgewise.agents import named, ranks, trl_run, trl_turns
 from edgewise.agents.named import Completion
 from edgewise.agents.run_folder import RunFolder
+from edgewise.agents.trl_turns import TurnEnvironment
 from edgewise.agents.trl_versions import check_version
 from edgewise.wrappers.vector import Curriculum
 
@@ -55,13 +56,18 @@ class CurriculumTrainer:
             args: The config of TRL's trainer, with `max_steps`.
             kwargs: What else TRL's trainer takes, but rewards and the training set. Rows of
                 an `eval_dataset` need a "problem", the name of one, as `edgewise export` writes it.
+                With `environment_factory=TurnEnvironment`, problems are answered in turns; the
+                curriculum is then without a `PromptFormat`.
 
         Raises:
             ValueError: If the curriculum has another size than TRL's batch, or ranks of its own; or
-                `max_steps` is not set.
+                `max_steps` is not set; or there is a `PromptFormat` where turns are taken.
         """
         trl_run.refuse_misfit(curriculum, args)
         self.curriculum = curriculum
+        self.in_turns = kwargs.get("environment_factory") is not None
+        if self.in_turns:
+            trl_run.refuse_format(curriculum)
         curriculum.reset(seed=args.seed)  # as in our own runs: seeds, and the draw is forgotten
         curriculum.lesson.forget()
         self.num_batches = 0
@@ -78,17 +84,30 @@ class CurriculumTrainer:
         )
 
     def verify(
-        self, completions: Sequence[Completion], problem: Sequence[str], **columns: Any
+        self,
+        completions: Sequence[Completion],
+        problem: Sequence[str],
+        environments: Sequence[TurnEnvironment] | None = None,
+        **columns: Any,
     ) -> list[float]:
         """Return the reward of each completion; in training, the curriculum remembers it."""
-        if self._own is None:
+        if self._own is None and environments is None:
             return [outcome.reward for outcome in named.score(problem, completions)]
-        actions = np.full(self.curriculum.num_envs, None, dtype=object)
-        actions[self._own] = [named.text_of(completion) for completion in completions]
-        _, rewards, ended, _, _ = self.curriculum.step(actions.tolist())
-        if not ended[self._own].all():
-            raise ValueError("`curriculum` must be of problems that are answered in one turn")
-        return [float(reward) for reward in rewards[self._own]]
+        if self._own is None:
+            return trl_turns.reward(environments or ())
+        if environments is None:
+            texts = [named.text_of(completion) for completion in completions]
+            return trl_turns.answer(self.curriculum, self._own, texts)
+        turns = [trl_turns.actions_of(environment) for environment in environments]
+        return trl_turns.play(self.curriculum, self._own, turns)
+
+    def row(self, slot: int, prompt: str, name: str) -> dict[str, Any]:
+        """Return what TRL is given of the problem in a slot: a text, or messages to take turns."""
+        if not self.in_turns:
+            return {"prompt": prompt, "problem": name}
+        base = self.curriculum.base
+        frame = base.env.frame_of(base.problems[slot // base.group_size])
+        return {"prompt": trl_turns.messages(frame, prompt), "problem": name}
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """Pose problems in place of `inputs`, answer them, and let the rule learn."""
@@ -99,15 +118,13 @@ class CurriculumTrainer:
         prompts, infos = self.curriculum.reset()
         first = ranks.rank() * len(inputs)
         self._own = slice(first, first + len(inputs))
-        names = infos["problem"].tolist()
-        rows = [
-            {"prompt": prompt, "problem": name}
-            for prompt, name in zip(prompts[self._own], names[self._own], strict=True)
-        ]
+        slots = range(first, first + len(inputs))
+        rows = [self.row(slot, prompts[slot], infos["problem"][slot]) for slot in slots]
         answered: dict[str, Any] = trainer._generate_and_score_completions(rows)
         self.join(self._own)
         self._own = None
-        tokens = answered["completion_mask"].sum(dim=1).cpu().numpy()
+        sampled = answered["completion_mask"] * answered.get("tool_mask", 1)
+        tokens = sampled.sum(dim=1).cpu().numpy()
         self.learn(ranks.gather(tokens).reshape(self.curriculum.lesson.shape), infos)
         return answered
 

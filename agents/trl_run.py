@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gymnasium.vector import VectorWrapper
 from numpy.typing import NDArray
 
 from edgewise.agents.arms import arm_names
@@ -22,7 +23,7 @@ from edgewise.agents.run_folder import RunFolder, flush
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rule import to_json
-from edgewise.wrappers.vector import Curriculum
+from edgewise.wrappers.vector import Curriculum, PromptFormat
 
 STATE = "curriculum.json"
 
@@ -58,6 +59,22 @@ def refuse_misfit(curriculum: Curriculum, args: Any) -> None:
         raise ValueError(
             "`curriculum` must be without `rank` and `gather`: every rank has the whole of it"
         )
+
+
+def refuse_format(curriculum: Curriculum) -> None:
+    """Check that no frame is put around the prompts, for those of turns are messages.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    layer: Any = curriculum
+    while isinstance(layer, VectorWrapper):
+        if isinstance(layer, PromptFormat):
+            raise ValueError(
+                "`curriculum` must be without `PromptFormat` where there is an "
+                "`environment_factory`: TRL makes the prompts, with the functions to call"
+            )
+        layer = layer.env
 
 
 def describe(curriculum: Curriculum, model: Any, args: Any, algorithm: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import gymnasium as gym
 
 from edgewise.agents.commands.parse import parse
+from edgewise.agents.env_options import read_options
 from edgewise.agents.export import export
 from edgewise.errors import usage
 from edgewise.registration import check_id
@@ -21,12 +22,14 @@ class ExportConfig:
 
     env: str = "Countdown-v0"
     """Environment id, as `edgewise list` prints them."""
-    layout: Literal["trl", "verl", "verifiers"] = "trl"
+    layout: Literal["trl", "trl-turns", "verl", "verifiers"] = "trl"
     """Framework that the columns are for; its reward function is given the problem's name."""
     output: Path = Path("problems.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists."""
     size: int = 1000
     """Problems of each level; fewer where there are no more."""
+    env_options: str = "{}"
+    """Further keywords of the environment, JSON: {"interactive": true}, {"data": "FOLDER"}."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the first."""
     levels: tuple[int, ...] | None = None
@@ -46,6 +49,7 @@ def run(arguments: Sequence[str]) -> None:
     with usage():
         check_id(config.env)
         options: dict[str, Any] = {"preset": config.preset, "levels": config.levels}
+        options.update(read_options(config.env_options))
         env = gym.make(config.env, split=config.split, **options)
         card = export(env, config.layout, config.size, config.output)
     print(f"{config.output}: problems of {config.env} for {config.layout}; {card} says which")

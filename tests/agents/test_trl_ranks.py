@@ -13,11 +13,11 @@ pytest.importorskip("trl")
 pytest.importorskip("datasets")
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of TRL
-G, STEPS, EVERY, KILLED = 4, 5, 2, 3
+G, STEPS, EVERY, KILLED = 8, 5, 2, 3
 
 
 def train(folder, last):
-    """Train on 3 groups of 4 in two processes of 6 rows; stop for good after step `last`."""
+    """Train on 3 groups of 8 in two processes of 12 rows; stop for good after step `last`."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     import gymnasium as gym
     from transformers import TrainerCallback
@@ -38,7 +38,7 @@ def train(folder, last):
         use_cpu=True,
         bf16=False,
         gradient_checkpointing=False,
-        per_device_train_batch_size=6,
+        per_device_train_batch_size=12,
         num_generations=G,
         max_completion_length=40,
         learning_rate=2e-4,
@@ -50,7 +50,11 @@ def train(folder, last):
         seed=1,
     )
     envs = gym.make_vec(
-        "Countdown-v0", num_envs=args.generation_batch_size, group_size=G, preset="seedling"
+        "Countdown-v0",
+        num_envs=args.generation_batch_size,
+        group_size=G,
+        preset="seedling",
+        levels=(2, 3),
     )
     policy = load_policy("seedling")  # which solves some problems, and not others
     envs = vector.PromptFormat(envs, render=policy.render)
