@@ -22,14 +22,18 @@ FORMATS = (".jsonl", ".parquet")
 def chat(frame: Frame, prompt: str) -> list[Message]:
     """Return `prompt` in its frame as messages, also where the frame is not of a chat."""
     if frame.chat:
-        return frame.messages(prompt)
+        return messages(frame, prompt)
     return [{"role": "user", "content": frame.text(prompt)}]
 
 
 def for_trl(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row for TRL's trainers: a prompt, and columns for the reward function."""
+    """Return a row for TRL's trainers: a prompt, and columns for the reward function.
+
+    TRL continues no message, so where the frame begins the answer, the prompt is a text in ChatML.
+    """
     frame, prompt = env.frame_of(problem), env.prompt(problem)
-    shown = frame.messages(prompt) if frame.chat else frame.text(prompt)
+    whole = frame.chat and not frame.after
+    shown = frame.messages(prompt) if whole else frame.text(prompt)
     return {"prompt": shown, "problem": info["problem"], "level": info["level"]}
 
 

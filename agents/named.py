@@ -11,10 +11,16 @@ Completion = (
 )  # a text, or the messages that a model added to a chat
 
 
-def score(names: Sequence[str], completions: Sequence[Completion]) -> list[Outcome]:
+def score(
+    names: Sequence[str], completions: Sequence[Completion], begun: bool = True
+) -> list[Outcome]:
     """Return what each completion leads to, as the first turn of the problem that is so named.
 
-    The `opening` of the preset's frame goes before each completion, as in `PromptFormat`.
+    Args:
+        names: The problem of each.
+        completions: Texts or messages.
+        begun: Whether prompts end with the beginning of the answer, as in `PromptFormat`, so that
+            the `opening` of the preset's frame goes before each text. Messages are whole.
 
     Raises:
         ValueError: If a name is of another version of its environment, or of none.
@@ -23,7 +29,8 @@ def score(names: Sequence[str], completions: Sequence[Completion]) -> list[Outco
     posed = {name: pose(name) for name in dict.fromkeys(names)}
     for name, completion in zip(names, completions, strict=True):
         env = posed[name]
-        opening = env.frame_of(env.problem).opening
+        whole = not begun or not isinstance(completion, str)
+        opening = "" if whole else env.frame_of(env.problem).opening
         outcomes += env.score([env.problem], [()], [opening + text_of(completion)])
     return outcomes
 

@@ -13,6 +13,7 @@ from edgewise.cli import main
 
 WHERE = {  # the name of the problem in a row
     "trl": lambda row: row["problem"],
+    "trl-turns": lambda row: row["problem"],
     "verl": lambda row: row["reward_model"]["ground_truth"],
     "verifiers": lambda row: row["answer"],
 }
@@ -23,18 +24,21 @@ def test_rows_name_problems_that_can_be_scored(layout, tmp_path):
     env = gym.make("Countdown-v0", preset="e2h", split="test", levels=(1, 2))
     rows, _ = problem_rows(env, layout, 3)
     assert len(rows) == 6
+    begun = layout == "trl"  # a text that ends with what the answer begins with
     for row in rows:
         posed = edgewise.pose(WHERE[layout](row))
         answer = posed.task.solve(posed.problem)
         text = f"so</think> <answer>{answer}</answer>"
-        outcomes = named.score(
-            [WHERE[layout](row)] * 2, [text, [{"role": "assistant", "content": "?"}]]
-        )
-        assert [outcome.correct for outcome in outcomes] == [True, False]
-        assert (
-            outcomes[0].reward == posed.preset.rewards[0]
-        )  # the frame's opening was put before it
-        assert posed.render() in row["prompt"][1]["content"]
+        whole = [{"role": "assistant", "content": f"<think>{text}"}]
+        names = [WHERE[layout](row)] * 3
+        outcomes = named.score(names, [text if begun else f"<think>{text}", whole, "?"], begun)
+        assert [outcome.correct for outcome in outcomes] == [True, True, False]
+        assert outcomes[0].reward == posed.preset.rewards[0]
+        if begun:
+            assert posed.render() in row["prompt"] and row["prompt"].endswith("<think>")
+        else:
+            assert [message["role"] for message in row["prompt"]] == ["system", "user"]
+            assert posed.render() in row["prompt"][1]["content"]
 
 
 def test_a_prompt_that_is_no_chat_is_a_text_for_trl_and_a_message_elsewhere():
@@ -74,6 +78,16 @@ def test_parquet_holds_the_same_rows(layout, tmp_path):
     assert (
         parquet.read_table(tmp_path / "one.parquet").to_pylist() == problem_rows(env, layout, 3)[0]
     )
+
+
+def test_options_of_the_environment_are_in_the_names(tmp_path):
+    path = tmp_path / "turns.jsonl"
+    words = ["--env", "Blocksworld-v0", "--layout", "trl-turns", "--env-options"]
+    told = '{"interactive": true}'
+    assert main(["export", *words, told, "--size", "1", "--output", str(path)]) == 0
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(rows) == 4 and all("one action at a time" in r["prompt"][1]["content"] for r in rows)
+    assert all(edgewise.pose(row["problem"]).task.interactive for row in rows)
 
 
 def test_mistakes_are_told_in_one_line(tmp_path, capsys):
