@@ -127,8 +127,15 @@ def test_what_does_not_fit_is_told_in_one_line(tiny_model, tmp_path, capsys):
         assert message in error and error.count("\n") == 1
 
 
+ACCELERATE = "accelerate.commands.launch --num_processes 2 --num_machines 1 --mixed_precision no"
+LAUNCHERS = {
+    "torchrun": "torch.distributed.run --nproc_per_node 2 --standalone",
+    "accelerate": f"{ACCELERATE} --multi_gpu",
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["torch.distributed.run --nproc_per_node 2 --standalone"])
+@pytest.mark.parametrize("launcher", LAUNCHERS.values(), ids=LAUNCHERS)
 def test_several_processes_train_by_the_command_line(launcher, tiny_model, tmp_path):
     words = [*words_of(RECIPES[0], tiny_model, tmp_path), "--vllm", "none", "--per-device", "1"]
     command = [sys.executable, "-m", *launcher.split(), "-m", "edgewise", *words]

@@ -109,14 +109,19 @@ def test_a_curriculum_poses_problems_in_turns_and_hears_of_them(tiny_model, tmp_
 
     policy = load_policy(f"hf:{tiny_model}")
     curriculum = vector.Curriculum(envs(), SEC(temperature=0.2))
+    rows, _ = problem_rows(gym.make("Blocksworld-v0", split="test", **TURNS), "trl-turns", 1)
+    evaluation = {"eval_strategy": "steps", "eval_steps": 1, "per_device_eval_batch_size": P * G}
     trainer = Trainer(
         curriculum,
         policy.model,
-        arguments(tmp_path, max_steps=2),
+        arguments(tmp_path, max_steps=2, **evaluation),
         processing_class=tokenizer_of(policy),
         environment_factory=TurnEnvironment,
+        eval_dataset=datasets.Dataset.from_list(rows),
     )
     trainer.train()
+    told = [entry["eval_reward"] for entry in trainer.state.log_history if "eval_reward" in entry]
+    assert told == [1.0, 1.0]  # the mean of what the members earn
     records = list(RunFolder(tmp_path).lines("groups.jsonl"))
     assert len(records) == 2 * P
     for record in records:  # solved; stopped; impossible until the turns are over; no answer
@@ -185,6 +190,8 @@ def test_what_does_not_fit_is_refused(tiny_model, tmp_path):
     with pytest.raises(ValueError, match="must be without `PromptFormat`"):
         CurriculumGRPOTrainer(framed, model, args, environment_factory=TurnEnvironment)
     curriculum = vector.Curriculum(envs(), SEC())
+    with pytest.raises(ValueError, match="does not support tool calling"):  # says TRL
+        CurriculumGRPOTrainer(curriculum, model, args, environment_factory=TurnEnvironment)
     curriculum.reset(seed=0)
     with pytest.raises(ValueError, match="answered in one turn, unless"):
         trl_turns.answer(
