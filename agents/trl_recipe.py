@@ -105,10 +105,15 @@ def from_recipe(path: Path) -> TRLConfig:
     for name in record:
         if name not in names:
             raise ValueError(unknown("recipe field", name, names))
-    kept = {name: tuple(each) if isinstance(each, list) else each for name, each in record.items()}
-    for name in ("arguments", "env_options"):
-        kept[name] = json.dumps(kept.get(name, {}))
+    kept: dict[str, Any] = {name: as_flag(value) for name, value in record.items()}
     return replace(TRLConfig(**kept), recipe=path)
+
+
+def as_flag(value: Any) -> Any:
+    """Return the value of a flag as the config has it: several as a tuple, names as JSON."""
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def layout(config: TRLConfig, num_processes: int) -> dict[str, int]:

@@ -47,6 +47,13 @@ def test_a_recipe_trains_a_small_model(path, tiny_model, tmp_path, capsys):
     assert "`output` must hold no run" in capsys.readouterr().err
 
 
+def test_rloo_and_a_rule_over_problems(tiny_model, tmp_path):
+    words = f"trl --model {tiny_model} --output {tmp_path} {SMALL} --algorithm rloo".split()
+    assert main([*words, "--curriculum", "mopps", "--pool-size", "20"]) == 0
+    assert json.loads((tmp_path / "config.json").read_text())["algorithm"] == "RLOO of TRL"
+    assert main(["replay", str(tmp_path)]) == 0
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("mode", ["colocate", "server"])
 def test_a_recipe_makes_the_config_of_vllm(mode, path, tmp_path):

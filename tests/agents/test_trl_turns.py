@@ -23,13 +23,20 @@ from edgewise.wrappers import SEC, vector  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TRL and what it imports
 P, G = 2, 4
-TURNS = {"interactive": True, "max_turns": 3, "levels": (1, 2)}  # of one action, and of two
+TURNS = {  # of one action, and of two
+    "preset": "seedling",
+    "interactive": True,
+    "max_turns": 3,
+    "levels": (1, 2),
+    "rewards": (3.0, 1.0, 0.0),
+    "frame": {"before": "Move blocks.", "chat": True},
+}
 TEMPLATE = Path(theirs.__file__).parent / "chat_templates" / "qwen2_5.jinja"
 
 
 def plan(env):
     """The actions that solve the problem that is posed."""
-    return env.task.solve(env.problem).split("\n")
+    return env.task.solve(env.problem).split(",")
 
 
 def moves(envs):
@@ -78,7 +85,7 @@ def arguments(folder, **options):
         bf16=False,
         gradient_checkpointing=False,
         num_generations=G,
-        max_completion_length=2000,
+        max_completion_length=800,
         per_device_train_batch_size=P * G,
         report_to=[],
         save_strategy="no",
@@ -194,6 +201,4 @@ def test_what_does_not_fit_is_refused(tiny_model, tmp_path):
         CurriculumGRPOTrainer(curriculum, model, args, environment_factory=TurnEnvironment)
     curriculum.reset(seed=0)
     with pytest.raises(ValueError, match="answered in one turn, unless"):
-        trl_turns.answer(
-            curriculum, slice(0, P * G), [trl_turns.ANSWERS["think_answer"].format("sing")] * P * G
-        )
+        trl_turns.answer(curriculum, slice(0, P * G), [r"\boxed{sing}"] * P * G)
