@@ -13,7 +13,7 @@ from typing import Any
 class Plan:
     """What is run; `benchmarks/plans/` has one JSON file of each plan."""
 
-    env: str
+    env: str  # an id, or several with commas between
     agents: Mapping[str, str]  # models to start from, as `--agent` takes them, by a short name
     rules: Mapping[str, Sequence[Mapping[str, Any]]]  # configurations: parts of a TrainConfig
     baseline: str  # the rule that the others are compared with
@@ -21,7 +21,7 @@ class Plan:
     num_steps: int
     num_problems: int
     group_size: int
-    num_tokens: int  # the budget of generated tokens
+    num_tokens: int | None  # the budget of generated tokens at which runs are scored too, if any
     seeds: Sequence[int]
     transfer_seeds: Sequence[int]
     selection_agent: str
@@ -30,6 +30,8 @@ class Plan:
     test_problems: int  # of each level
     test_samples: int  # answers to each
     baselines: Mapping[str, str] = field(default_factory=dict)  # of rules that have another one
+    train: Mapping[str, Any] = field(default_factory=dict)  # further parts of every TrainConfig
+    num_looks: int = 0  # at a run on validation problems while it trains, the last at its end
 
     @classmethod
     def load(cls, path: Path) -> Plan:
@@ -39,6 +41,11 @@ class Plan:
     def baseline_of(self, rule: str) -> str | None:
         """Return the rule that `rule` is compared with, if there is one."""
         return None if rule == self.baseline else self.baselines.get(rule, self.baseline)
+
+    @property
+    def rollouts_per_look(self) -> float:
+        """Return the rollouts between two looks at a run."""
+        return self.num_rollouts / max(self.num_looks, 1)
 
     @property
     def num_rollouts(self) -> int:

@@ -6,14 +6,17 @@ A plan is committed before its runs. It names the rules, each with the same numb
 configurations; the configuration of a rule is chosen by its mean accuracy on validation problems,
 and only then do the seeds of the comparison run. Every cell, a run of one rule from one model with
 one seed, has the same budget of rollouts, screening included, and is also scored when it has used
-its budget of generated tokens. Cells that are done are not done again; those that were stopped go on.
+its budget of generated tokens, if there is one. With looks, a cell is scored on validation problems
+while it trains, and on the test problems at the look that is the best so far: its best checkpoint.
+Cells that are done are not done again; those that were stopped go on.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -37,16 +40,18 @@ from edgewise.benchmarks.plan import (
     start_cells,
     transfer_cells,
 )
-from edgewise.benchmarks.study_report import write_study
+from edgewise.benchmarks.study_report import AT_TOKENS, BEST, LAST, write_study
 
 Counts = dict[str, list[int]]  # right answers to each problem, by level
+Job = tuple[Plan, Cell, Path]  # whose cell, which, and the folder of all
+CURVE = "curve.json"  # validation scores at every look
 
 
 def choose(plan: Plan, folder: Path) -> dict[str, int]:
     """Return, for each rule, the number of the configuration with the best validation accuracy."""
-    totals: dict[str, list[float]] = {rule: [0.0] * len(c) for rule, c in plan.rules.items()}
+    totals = {rule: [0.0] * len(configs) for rule, configs in plan.rules.items()}
     for cell in selection_cells(plan):
-        scores = json.loads((folder / cell.name / "after.json").read_text())
+        scores = json.loads((folder / cell.name / LAST).read_text())
         totals[cell.rule][cell.number] += scores["mean"]
     return {rule: values.index(max(values)) for rule, values in totals.items()}
 
@@ -54,29 +59,46 @@ def choose(plan: Plan, folder: Path) -> dict[str, int]:
 def run_cell(plan: Plan, cell: Cell, folder: Path) -> str:
     """Train and score one cell, or go on with it; return its name."""
     path = folder / cell.name
-    if (path / "after.json").is_file():
+    if (path / LAST).is_file():
         return cell.name
     begun = (path / "config.json").is_file()
     training = resume(path) if begun else begin(complete(train_config(plan, cell, path)))
     if cell.phase == "start":
-        training.folder.write("after.json", score(plan, training, "test"))
+        training.folder.write(LAST, score(plan, training, "test"))
         return cell.name
     used = spent(plan, training.folder.lines("metrics.jsonl"))
     if used["rollouts"] < plan.num_rollouts:
         with closing(training.steps()) as steps:
             for metrics in steps:
                 before, used = used, add(plan, used, metrics)
-                if (
-                    before["tokens"] < plan.num_tokens <= used["tokens"]
-                    and cell.phase != "selection"
-                ):
-                    at_tokens = score(plan, training, "test")
-                    training.folder.write("at-tokens.json", {**at_tokens, **used})
+                if cell.phase != "selection":
+                    examine(plan, training, before, used)
                 if used["rollouts"] >= plan.num_rollouts:
                     break
     split = "validation" if cell.phase == "selection" else "test"
-    training.folder.write("after.json", {**score(plan, training, split), **used})
+    training.folder.write(LAST, {**score(plan, training, split), **used})
     return cell.name
+
+
+def examine(
+    plan: Plan, training: Training, before: Mapping[str, float], used: Mapping[str, float]
+) -> None:
+    """Score a run between two steps, if it has just used its tokens or a look at it is due."""
+    if plan.num_tokens is not None and before["tokens"] < plan.num_tokens <= used["tokens"]:
+        training.folder.write(AT_TOKENS, {**score(plan, training, "test"), **used})
+    due = [int(amount["rollouts"] // plan.rollouts_per_look) for amount in (before, used)]
+    if plan.num_looks and due[0] < due[1]:
+        look(plan, training, used)
+
+
+def look(plan: Plan, training: Training, used: Mapping[str, float]) -> None:
+    """Score a run on validation problems, and on test problems if it never was better."""
+    curve: list[dict[str, float]] = (training.folder.read(CURVE) or {"looks": []})["looks"]
+    curve = [past for past in curve if past["steps"] < used["steps"]]
+    mean = score(plan, training, "validation")["mean"]
+    if all(mean > past["mean"] for past in curve):
+        training.folder.write(BEST, {**score(plan, training, "test"), **used})
+    training.folder.write(CURVE, {"looks": [*curve, {**used, "mean": mean}]})
 
 
 def train_config(plan: Plan, cell: Cell, path: Path) -> TrainConfig:
@@ -90,7 +112,7 @@ def train_config(plan: Plan, cell: Cell, path: Path) -> TrainConfig:
         seed=cell.seed,
         output=path,
         evaluate=False,
-        **cell.config,
+        **{**plan.train, **cell.config},
     )
 
 
@@ -118,29 +140,51 @@ def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
     test = split == "test"
     size = plan.test_problems if test else plan.validation_problems
     num_samples = plan.test_samples if test else 1
-    options: dict[str, Any] = {"preset": training.config.preset}
-    single: Any = gym.make(plan.env, split=split, allow_ood=True, **options).unwrapped
-    levels = [level for level in single.preset.levels if test or level not in single.preset.ood]
     counts: Counts = {}
-    for level in levels:
-        problems = edgewise.evaluation_set(single, level, size)
-        found = sample(
-            problems,
-            num_samples,
-            training.policy,
-            plan.env,
-            options,
-            EvaluationPlan(split=split),
-            training.sampling,
-            torch.Generator().manual_seed(1_000 + level),
-            training.policy.render,
-        )
-        counts[str(level)] = found["correct"].sum(axis=1).astype(int).tolist()
-    means = [sum(counts[str(n)]) / len(counts[str(n)]) / num_samples for n in levels]
-    trained = [
-        mean for level, mean in zip(levels, means, strict=True) if level not in single.preset.ood
-    ]
-    return {"mean": sum(trained) / len(trained), "samples": num_samples, "correct": counts}
+    ood = ladder(plan, training.config)
+    for env_id in plan.env.split(","):
+        options = {**training.config.keywords, "preset": training.config.preset}
+        single: Any = gym.make(env_id, split=split, allow_ood=True, **options).unwrapped
+        for level in single.preset.levels:
+            name = level_name(plan, env_id, level)
+            if ood[name] and not test:
+                continue
+            problems = edgewise.evaluation_set(single, level, size)
+            found = sample(
+                problems,
+                num_samples,
+                training.policy,
+                env_id,
+                options,
+                EvaluationPlan(split=split),
+                training.sampling,
+                torch.Generator().manual_seed(1_000 + level),
+                training.policy.render,
+            )
+            counts[name] = found["correct"].sum(axis=1).astype(int).tolist()
+    means = [sum(row) / len(row) / num_samples for name, row in counts.items() if not ood[name]]
+    return {"mean": sum(means) / len(means), "samples": num_samples, "correct": counts}
+
+
+def level_name(plan: Plan, env_id: str, level: int) -> str:
+    """Return what a level is called in the scores, with its environment if there are several."""
+    return f"{env_id} {level}" if "," in plan.env else str(level)
+
+
+def ladder(plan: Plan, config: TrainConfig) -> dict[str, bool]:
+    """Return whether each level is kept out of training."""
+    found = {}
+    for env_id in plan.env.split(","):
+        options = {**config.keywords, "preset": config.preset}
+        single: Any = gym.make(env_id, allow_ood=True, **options).unwrapped
+        for level in single.preset.levels:
+            found[level_name(plan, env_id, level)] = level in single.preset.ood
+    return found
+
+
+def ladder_of(plan: Plan) -> dict[str, bool]:
+    """Return whether each level of a plan is kept out of training."""
+    return ladder(plan, complete(train_config(plan, start_cells(plan)[0], Path())))
 
 
 @dataclass(frozen=True)
@@ -157,21 +201,36 @@ class StudyCommand:
     """Cells that are run at the same time."""
 
 
-def run_all(plan: Plan, cells: Sequence[Cell], command: StudyCommand) -> None:
-    """Run `cells`, several at a time, each in one thread."""
-    if command.workers == 1:
-        show(run_cell(plan, cell, command.output) for cell in cells)
+def run_jobs(jobs: Sequence[Job], num_workers: int) -> Iterator[str]:
+    """Run cells, several at a time, each in one thread; yield the name of each, in their order."""
+    if num_workers == 1 or not jobs:
+        for job in jobs:
+            yield run_cell(*job)
         return
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes to come
-    with ProcessPoolExecutor(command.workers, mp_context=get_context("spawn")) as pool:
-        count = len(cells)
-        show(pool.map(run_cell, [plan] * count, cells, [command.output] * count))
+    with ProcessPoolExecutor(
+        num_workers, mp_context=get_context("spawn"), initializer=stop_at_once
+    ) as pool:
+        try:
+            yield from pool.map(run_cell, *zip(*jobs, strict=True))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def stop_at_once() -> None:
+    """Let Ctrl-C end a worker without a word; its cell goes on from the last checkpoint."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def show(names: Iterable[str]) -> None:
     """Print the cells as they are done."""
     for name in names:
         print(name, flush=True)
+
+
+def run_all(plan: Plan, cells: Sequence[Cell], command: StudyCommand) -> None:
+    """Run cells of one plan, and print them as they are done."""
+    show(run_jobs([(plan, cell, command.output) for cell in cells], command.workers))
 
 
 def main() -> None:
@@ -188,10 +247,8 @@ def main() -> None:
         *comparison_cells(plan, chosen),
         *transfer_cells(plan),
     ]
-    single: Any = gym.make(plan.env, preset=complete(train_config(plan, cells[0], Path())).preset)
-    preset = single.unwrapped.preset
-    ood = {str(level): level in preset.ood for level in preset.levels}
-    print(write_study(plan, cells, ood, command.output, command.results / command.plan.stem))
+    results = command.results / command.plan.stem
+    print(write_study(plan, cells, ladder_of(plan), command.output, results))
 
 
 if __name__ == "__main__":

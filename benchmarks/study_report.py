@@ -25,6 +25,7 @@ from edgewise.benchmarks.plan import Cell, Plan
 Floats = NDArray[np.float64]
 NUM_RESAMPLES = 2_000
 PERCENTILES = (2.5, 97.5)
+LAST, BEST, AT_TOKENS = "after.json", "best.json", "at-tokens.json"  # the scores of a run
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,11 @@ class Scores:
     def __init__(self, cells: Iterable[Cell], folder: Path) -> None:
         """Read them."""
         self.cells = {cell.name: cell for cell in cells}
-        self.found = {name: read(folder / name / "after.json") for name in self.cells}
-        self.at_tokens = {
-            name: read(folder / name / "at-tokens.json")
-            for name, cell in self.cells.items()
-            if cell.phase in ("comparison", "transfer")
+        self.files = {
+            file: {name: read(folder / name / file) for name in self.cells}
+            for file in (LAST, BEST, AT_TOKENS)
         }
+        self.found = self.files[LAST]
 
     def of(self, phase: str, rule: str | None = None) -> list[str]:
         """Return the names of the cells of a phase, and of a rule."""
@@ -87,9 +87,9 @@ class Scores:
             if cell.phase == phase and rule in (None, cell.rule)
         ]
 
-    def rates(self, rule: str, level: str, at_tokens: bool = False) -> Floats:
+    def rates(self, rule: str, level: str, file: str = LAST) -> Floats:
         """Return the accuracy of each run on each problem, (A, S, N); models and seeds in order."""
-        source = self.at_tokens if at_tokens else self.found
+        source = self.files[file]
         cells = [self.cells[name] for name in self.of("comparison", rule)]
         cells.sort(key=lambda cell: (cell.agent, cell.seed))
         rows = [source[cell.name] for cell in cells]
@@ -97,15 +97,10 @@ class Scores:
         num_models = len({cell.agent for cell in cells})
         return np.reshape(table, (num_models, -1, table.shape[1]))
 
-    def effect(
-        self, rule: str, baseline: str, levels: Sequence[str], at_tokens: bool = False
-    ) -> Effect:
+    def effect(self, rule: str, baseline: str, levels: Sequence[str], file: str = LAST) -> Effect:
         """Return how much better `rule` is than `baseline`, on the mean of `levels`."""
         return bootstrap(
-            [
-                self.rates(rule, level, at_tokens) - self.rates(baseline, level, at_tokens)
-                for level in levels
-            ]
+            [self.rates(rule, level, file) - self.rates(baseline, level, file) for level in levels]
         )
 
     def gain(self, rule: str, levels: Sequence[str]) -> Effect:
@@ -193,7 +188,7 @@ def comparison_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> lis
         if baseline is not None:
             effects = [
                 str(scores.effect(rule, baseline, trained)),
-                str(scores.effect(rule, baseline, trained, at_tokens=True)),
+                str(scores.effect(rule, baseline, trained, AT_TOKENS)),
                 str(scores.effect(rule, baseline, unseen)),
             ]
         steps = scores.mean(names, "steps")

@@ -1,4 +1,4 @@
-"""`edgewise compare`: try every curriculum on simulated learners."""
+"""`edgewise compare` without a suite: try every curriculum on simulated learners."""
 
 from __future__ import annotations
 
@@ -31,10 +31,14 @@ LINES = 10  # of progress, where there is no terminal
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """Compare curricula at an equal budget: one table, one figure, and what beats random where."""
+    """Compare curricula at an equal budget: one table, one figure, and what beats random where.
+
+    This is about simulated learners. `edgewise compare --suite sec --help` explains the comparison of
+    models that train, on the tasks of a paper.
+    """
 
     agent: str = "simulated"
-    """Who learns; only the simulated learner so far."""
+    """Who learns: simulated; for a model, name a suite."""
     curricula: str | None = None
     """Rules with commas between, each with its arguments and "+" a filter: random,sec+dapo; all by
     default. Random is always among them."""

@@ -1,0 +1,90 @@
+"""What the papers report, to stand beside what is measured here.
+
+SEC: arXiv 2505.14970, tables 1 and 2, Qwen2.5-3B and 7B, GRPO unless said; accuracies over the levels
+that were trained on (ID) and the one that was not (OOD). E2H Reasoner: arXiv 2506.06632, table 2,
+Qwen2.5-1.5B; accuracies on the level "hard" and on the one that was not trained on; its Gaussian is the
+best of three settings for each task, and its "balanced" is sampling at random here. Both report the
+best checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Figures = Mapping[str, Mapping[str, float]]  # accuracy in percent, by column and curriculum
+
+
+def row(**columns: tuple[float, float, float]) -> Figures:
+    """Return the figures of SEC's table 1, in its order of columns."""
+    rules = ("random", "ordered", "sec")
+    return {name: dict(zip(rules, values, strict=True)) for name, values in columns.items()}
+
+
+def pair(trained: tuple[float, float], ood: tuple[float, float]) -> Figures:
+    """Return figures of random and SEC alone."""
+    rules = ("random", "sec")
+    return {
+        "ID": dict(zip(rules, trained, strict=True)),
+        "OOD": dict(zip(rules, ood, strict=True)),
+    }
+
+
+def schedules(*columns: tuple[str, tuple[float, float, float, float]]) -> Figures:
+    """Return the figures of E2H's table 2, in its order of columns."""
+    rules = ("random", "e2h-classic", "e2h-gaussian", "e2h-cosine")
+    return {name: dict(zip(rules, values, strict=True)) for name, values in columns}
+
+
+PUBLISHED: Mapping[str, Mapping[tuple[str, str], Mapping[str, Figures]]] = {
+    # suite -> (task, algorithm) -> model -> figures
+    "sec": {
+        ("Countdown", "grpo"): {
+            "3B": row(ID=(85.9, 55.1, 86.6), OOD=(47.9, 32.1, 54.2)),
+            "7B": row(ID=(85.8, 82.0, 87.2), OOD=(56.6, 44.2, 55.5)),
+        },
+        ("Zebra", "grpo"): {
+            "3B": row(ID=(51.7, 53.4, 54.7), OOD=(28.5, 32.9, 34.5)),
+            "7B": row(ID=(57.3, 57.2, 58.7), OOD=(32.1, 31.1, 35.5)),
+        },
+        ("ARC-1D", "grpo"): {
+            "3B": row(ID=(50.1, 47.6, 50.0), OOD=(31.3, 36.3, 38.1)),
+            "7B": row(ID=(51.2, 52.6, 51.4), OOD=(43.6, 42.8, 41.8)),
+        },
+        ("SEC-2D", "grpo"): {
+            "3B": {
+                "Countdown-v0 ID": {"random": 83.7, "sec": 83.9},
+                "Countdown-v0 OOD": {"random": 41.8, "sec": 42.8},
+                "Zebra-v0 ID": {"random": 51.3, "sec": 53.9},
+                "Zebra-v0 OOD": {"random": 25.4, "sec": 31.2},
+                "ARC1D-v0 ID": {"random": 38.0, "sec": 41.8},
+                "ARC1D-v0 OOD": {"random": 25.1, "sec": 32.7},
+            }
+        },
+        ("Countdown", "ppo"): {"3B": pair((62.1, 75.0), (15.9, 22.4))},
+        ("Countdown", "rloo"): {"3B": pair((82.1, 85.9), (46.5, 49.4))},
+    },
+    "e2h": {
+        ("Countdown", "grpo"): {
+            "1.5B": schedules(("Hard", (18.1, 31.5, 41.0, 15.8)), ("OOD", (9.2, 12.6, 19.2, 6.4)))
+        },
+        ("Blocksworld", "grpo"): {
+            "1.5B": schedules(("Hard", (21.1, 5.8, 32.9, 0.0)), ("OOD", (2.6, 0.7, 7.3, 0.0)))
+        },
+    },
+}
+
+
+def published_effect(
+    suite: str, task: str, algorithm: str, column: str, curriculum: str
+) -> dict[str, float]:
+    """Return by how many points `curriculum` beat random in a paper, for each model it was tried on.
+
+    >>> published_effect("sec", "Countdown", "grpo", "OOD", "sec")
+    {'3B': 6.3, '7B': -1.1}
+    """
+    effects = {}
+    for model, figures in PUBLISHED.get(suite, {}).get((task, algorithm), {}).items():
+        values = figures.get(column, {})
+        if curriculum in values:
+            effects[model] = round(values[curriculum] - values["random"], 1)
+    return effects
