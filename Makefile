@@ -17,7 +17,7 @@ test: install lint
 	$(BIN)/python -m pytest --numprocesses 2
 
 test-all: install lint
-	$(PIP) --editable ".[train,math,dev]" --config-settings editable_mode=strict
+	$(PIP) --editable ".[train,math,scale,trl,dev]" --config-settings editable_mode=strict
 	$(BIN)/python -m pytest --numprocesses 2 -m "slow or not slow"
 
 test-oldest: $(OLDEST)/done

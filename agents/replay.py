@@ -26,6 +26,7 @@ from gymnasium.error import ResetNeeded
 from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.train_config import TrainConfig, from_record
 from edgewise.agents.training import base_envs
+from edgewise.agents.trl_run import STATE
 from edgewise.wrappers.lesson import ArmLesson
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.problem_rule import ProblemRule
@@ -83,6 +84,8 @@ def make_lesson(config: Record) -> ArmLesson | ProblemLesson:
     shape = (config["num_problems"], config["group_size"])
     if not isinstance(rule, ProblemRule):
         return ArmLesson(rule, len(config["arms"]), shape)
+    if "pool" in config:  # of a run through TRL
+        return ProblemLesson(rule, (config["pool"]["names"], config["pool"]["difficulties"]), shape)
     refuse_lacking(config, set(TrainConfig.__dataclass_fields__))
     envs: Any = base_envs(from_record(config)).unwrapped
     _, names, difficulties = draw_pool(envs.env, config["pool_size"], 0)
@@ -97,6 +100,11 @@ def refuse_lacking(config: Record, needed: set[str]) -> None:
 
 def last_state(folder: RunFolder) -> tuple[int | None, Record]:
     """Return the step of the last checkpoint, None if there is none, and the curriculum's state."""
+    through_trl = [json.loads(path.read_text()) for path in folder.path.glob(f"*/{STATE}")]
+    if through_trl:
+        last = max(through_trl, key=lambda saved: int(saved["step"]))
+        del last["curriculum"]["env"]
+        return last["step"], last["curriculum"]
     place = folder.path / "checkpoints"
     found = folder.checkpoints() if place.is_dir() else []
     if not found:

@@ -130,14 +130,7 @@ class TransformersPolicy:
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> str:
         """Return a chat in the model's own markup; the last message, if its own, is continued."""
-        begun = messages[-1]["role"] == "assistant"
-        text: str = self.tokenizer.apply_chat_template(
-            list(messages),
-            tokenize=False,
-            add_generation_prompt=not begun,
-            continue_final_message=begun,
-        )
-        return text
+        return render_chat(self.tokenizer, messages)
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """Return the parameters to train, without those of the value head."""
@@ -394,3 +387,15 @@ class TransformersPolicy:
 def positions(attention: Tensor) -> Tensor:
     """Return the place of each token among those of its row, (B, T), whatever the padding."""
     return (attention.cumsum(dim=1) - 1).clamp(min=0)
+
+
+def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
+    """Return a chat in the markup of `tokenizer`; the last message, if its own, is continued."""
+    begun = messages[-1]["role"] == "assistant"
+    text: str = tokenizer.apply_chat_template(
+        list(messages),
+        tokenize=False,
+        add_generation_prompt=not begun,
+        continue_final_message=begun,
+    )
+    return text

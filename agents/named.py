@@ -1,0 +1,40 @@
+"""Score completions of problems that are known by their names alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from edgewise.env import Outcome, pose
+
+Completion = (
+    str | Sequence[Mapping[str, str]]
+)  # a text, or the messages that a model added to a chat
+
+
+def score(
+    names: Sequence[str], completions: Sequence[Completion], begun: bool = True
+) -> list[Outcome]:
+    """Return what each completion leads to, as the first turn of the problem that is so named.
+
+    Args:
+        names: The problem of each.
+        completions: Texts or messages.
+        begun: Whether prompts end with the beginning of the answer, as in `PromptFormat`, so that
+            the `opening` of the preset's frame goes before each text. Messages are whole.
+
+    Raises:
+        ValueError: If a name is of another version of its environment, or of none.
+    """
+    outcomes: list[Outcome] = []
+    posed = {name: pose(name) for name in dict.fromkeys(names)}
+    for name, completion in zip(names, completions, strict=True):
+        env = posed[name]
+        whole = not begun or not isinstance(completion, str)
+        opening = "" if whole else env.frame_of(env.problem).opening
+        outcomes += env.score([env.problem], [()], [opening + text_of(completion)])
+    return outcomes
+
+
+def text_of(completion: Completion) -> str:
+    """Return the text of a completion, of a chat that of its last message."""
+    return completion if isinstance(completion, str) else completion[-1]["content"]

@@ -1,0 +1,223 @@
+"""Train with TRL under a curriculum: each batch is posed when TRL is about to generate.
+
+TRL draws the prompts of a batch before it knows the rewards of the one before. The trainers here let
+it draw places, and fill them when it generates: the rule has then learned from every batch before,
+also where batches are accumulated or used several times. Every rank has the whole curriculum: it
+draws the problems of all ranks and poses them, verifies the completions that are its own, and hears
+of those of all ranks, so that the rules are the same everywhere, and groups may be split among ranks.
+
+Departures from our own trainers: |A| is TRL's, whose standard deviation has epsilon 1e-4; and the
+states that TRL's checkpoints hold are joined by that of the curriculum.
+
+The methods that are overridden are private ones of TRL. Other versions than those that are tested are
+therefore refused; `edgewise.agents.trl_stream` needs public names alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgewise.agents import named, ranks, trl_run, trl_turns
+from edgewise.agents.named import Completion
+from edgewise.agents.run_folder import RunFolder
+from edgewise.agents.trl_turns import TurnEnvironment
+from edgewise.agents.trl_versions import check_version
+from edgewise.wrappers.vector import Curriculum
+
+check_version(version("trl"))
+
+from datasets import Dataset  # noqa: E402
+from trl import GRPOTrainer, RLOOTrainer  # noqa: E402
+
+REST = "batch-{}.pt"  # of a rank: what a checkpoint in the middle of a batch has left of it
+
+
+class CurriculumTrainer:
+    """What is done about the curriculum around a trainer of TRL."""
+
+    algorithm: str  # what the run is called after
+
+    def __init__(self, curriculum: Curriculum, model: Any, args: Any, **kwargs: Any) -> None:
+        """Pose the problems of `curriculum` to `model`.
+
+        Args:
+            curriculum: A `Curriculum` or `ProblemCurriculum` around `args.generation_batch_size`
+                environments in groups of `args.num_generations`, without rank and gather: the
+                same on every rank. Its draws are seeded by `args.seed`.
+            model: As TRL takes it.
+            args: The config of TRL's trainer, with `max_steps`.
+            kwargs: What else TRL's trainer takes, but rewards and the training set. Rows of
+                an `eval_dataset` need a "problem", the name of one, as `edgewise export` writes it.
+                With `environment_factory=TurnEnvironment`, problems are answered in turns; the
+                curriculum is then without a `PromptFormat`.
+
+        Raises:
+            ValueError: If the curriculum has another size than TRL's batch, or ranks of its own; or
+                `max_steps` is not set; or there is a `PromptFormat` where turns are taken.
+        """
+        trl_run.refuse_misfit(curriculum, args)
+        self.curriculum = curriculum
+        self.in_turns = kwargs.get("environment_factory") is not None
+        if self.in_turns:
+            trl_run.refuse_format(curriculum)
+        curriculum.reset(seed=args.seed)  # as in our own runs: seeds, and the draw is forgotten
+        curriculum.lesson.forget()
+        self.num_batches = 0
+        self._own: slice | None = None  # this rank's completions, while they are answered
+        self._began = time.perf_counter()
+        self._config = trl_run.describe(curriculum, model, args, self.algorithm)
+        rows = curriculum.lesson.shape[0] * trl_run.num_batches(args)
+        super().__init__(  # type: ignore[call-arg]
+            model=model,
+            reward_funcs=self.verify,
+            args=args,
+            train_dataset=Dataset.from_dict({"prompt": [""] * rows}),  # places, no prompts
+            **kwargs,
+        )
+
+    def verify(
+        self,
+        completions: Sequence[Completion],
+        problem: Sequence[str],
+        environments: Sequence[TurnEnvironment] | None = None,
+        **columns: Any,
+    ) -> list[float]:
+        """Return the reward of each completion; in training, the curriculum remembers it."""
+        if self._own is None and environments is None:
+            return [outcome.reward for outcome in named.score(problem, completions)]
+        if self._own is None:
+            return trl_turns.reward(environments or ())
+        if environments is None:
+            texts = [named.text_of(completion) for completion in completions]
+            return trl_turns.answer(self.curriculum, self._own, texts)
+        turns = [trl_turns.actions_of(environment) for environment in environments]
+        return trl_turns.play(self.curriculum, self._own, turns)
+
+    def row(self, slot: int, prompt: str, name: str) -> dict[str, Any]:
+        """Return what TRL is given of the problem in a slot: a text, or messages to take turns."""
+        if not self.in_turns:
+            return {"prompt": prompt, "problem": name}
+        base = self.curriculum.base
+        frame = base.env.frame_of(base.problems[slot // base.group_size])
+        return {"prompt": trl_turns.messages(frame, prompt), "problem": name}
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Pose problems in place of `inputs`, answer them, and let the rule learn."""
+        trainer: Any = super()
+        if not self.model.training:  # type: ignore[attr-defined]
+            evaluated: dict[str, Any] = trainer._generate_and_score_completions(inputs)
+            return evaluated
+        prompts, infos = self.curriculum.reset()
+        first = ranks.rank() * len(inputs)
+        self._own = slice(first, first + len(inputs))
+        slots = range(first, first + len(inputs))
+        rows = [self.row(slot, prompts[slot], infos["problem"][slot]) for slot in slots]
+        answered: dict[str, Any] = trainer._generate_and_score_completions(rows)
+        self.join(self._own)
+        self._own = None
+        sampled = answered["completion_mask"] * answered.get("tool_mask", 1)
+        tokens = sampled.sum(dim=1).cpu().numpy()
+        self.learn(ranks.gather(tokens).reshape(self.curriculum.lesson.shape), infos)
+        return answered
+
+    def join(self, own: slice) -> None:
+        """Put what the completions of all ranks earned, of which `own` are here, in the lesson."""
+        lesson = self.curriculum.lesson
+        for name in ("rewards", "correct", "lengths", "done"):
+            everyones = ranks.gather(getattr(lesson, name).reshape(-1)[own])
+            setattr(lesson, name, everyones.reshape(lesson.shape))
+
+    def learn(self, tokens: NDArray[np.int64], infos: dict[str, Any]) -> None:
+        """Tell the rule of the batch, with TRL's |A|, and record it.
+
+        Args:
+            tokens: In each completion of all ranks, (P, G).
+            infos: What `reset` told of the problems.
+        """
+        lesson = self.curriculum.lesson
+        told: Any = self._logs["advantages"]  # type: ignore[attr-defined]
+        advantages = np.array(told).reshape(lesson.shape)  # of all ranks, in their order
+        earned = {
+            "reward": float(lesson.rewards.mean()),
+            "accuracy": float(lesson.correct.mean()),
+            "level": float(infos["level"].mean()),
+        }
+        self.curriculum.feedback(np.abs(advantages))
+        self.curriculum.learn()
+        self.num_batches += 1
+        metrics = {**earned, **self.curriculum.metrics()}
+        for name, value in metrics.items():
+            self._metrics["train"][f"curriculum/{name}"].append(value)  # type: ignore[attr-defined]
+        now = time.perf_counter()
+        metrics["time/step_seconds"], self._began = now - self._began, now
+        if ranks.rank() == 0:
+            trl_run.record(self.folder, self.num_batches, self.curriculum, metrics, tokens)
+
+    @property
+    def folder(self) -> Path:
+        """Where TRL writes, and the records are."""
+        return Path(self.args.output_dir)  # type: ignore[attr-defined]
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+        """Train as TRL does, from a checkpoint with the curriculum as it was there.
+
+        Raises:
+            ValueError: If a new run is to begin in the folder of another, or the checkpoint has no
+                curriculum.
+        """
+        trainer: Any = super()
+        checkpoint: Any = resume_from_checkpoint or None
+        if checkpoint is True:
+            found = self.folder.glob("checkpoint-*")
+            checkpoint = max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
+        if checkpoint is not None:
+            self.resume(Path(checkpoint))
+        elif ranks.rank() == 0:
+            trl_run.begin(self.folder, self._config)
+        self._began = time.perf_counter()
+        named_by = resume_from_checkpoint if checkpoint is None else str(checkpoint)
+        return trainer.train(resume_from_checkpoint=named_by, **kwargs)
+
+    def resume(self, checkpoint: Path) -> None:
+        """Take up the curriculum, and the batch in use if the checkpoint lies within one."""
+        self.num_batches = trl_run.load(checkpoint, self.curriculum)
+        if ranks.rank() == 0:
+            RunFolder(self.folder).forget_after(self.num_batches)
+        rest = checkpoint / REST.format(ranks.rank())
+        if rest.is_file():
+            state = torch.load(rest, weights_only=True)
+            self._step, self._buffered_inputs = state["step"], state["inputs"]
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Save the curriculum with the rest, and the batch in use unless another comes next."""
+        trainer: Any = super()
+        args: Any = self.args  # type: ignore[attr-defined]
+        global_step = self.state.global_step  # type: ignore[attr-defined]
+        checkpoint = self.folder / f"checkpoint-{global_step}"
+        if ranks.rank() == 0:
+            trl_run.save(checkpoint, self.num_batches, self.curriculum)
+        ranks.wait()
+        if self._step % (args.steps_per_generation * args.num_iterations):
+            state = {"step": self._step, "inputs": self._buffered_inputs}
+            torch.save(state, checkpoint / REST.format(ranks.rank()))
+        trainer._save_checkpoint(model, trial)
+
+
+class CurriculumGRPOTrainer(CurriculumTrainer, GRPOTrainer):  # type: ignore[misc]
+    """TRL's `GRPOTrainer`, whose problems a curriculum poses."""
+
+    algorithm = "GRPO"
+
+
+class CurriculumRLOOTrainer(CurriculumTrainer, RLOOTrainer):  # type: ignore[misc]
+    """TRL's `RLOOTrainer`, whose problems a curriculum poses."""
+
+    algorithm = "RLOO"
