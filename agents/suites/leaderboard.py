@@ -1,7 +1,7 @@
 """The committed results as one page, in Markdown and in HTML.
 
 A result is a folder with the config.json and the summary.json of an evaluation. Agents are compared only
-on the same questions: there is a table for each suite and checksum of its test set.
+on the same questions by the same protocol: there is a table for each.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from edgewise.agents.suites.summary import Record, number, shown
 
 BEGIN, END = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 ALL = "all parts"
+NOTE = (
+    "pass@1. ID and OOD are means over all parts, with 95 % intervals over problems; each part has its "
+    "training levels / its levels out of distribution, or what it has of them."
+)
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,9 @@ class Result:
     summary: Record
 
     @property
-    def questions(self) -> tuple[str, str]:
-        """Suite and checksum of what was asked."""
-        return self.summary["suite"], self.summary["checksum"]
+    def questions(self) -> str:
+        """What was asked and how, as a text."""
+        return json.dumps([self.summary[name] for name in ("suite", "checksum", "parts")])
 
     def mean(self, part: str, ood: bool) -> Record | None:
         """Return the mean scores of a part, None if it has no such levels."""
@@ -68,7 +72,7 @@ def read_results(folder: Path) -> list[Result]:
 
 def boards(results: Sequence[Result]) -> list[Board]:
     """Return a table for each test set, agents by their mean over the training levels."""
-    groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         groups[result.questions].append(result)
     return [board(group) for group in groups.values()]
@@ -77,8 +81,7 @@ def boards(results: Sequence[Result]) -> list[Board]:
 def board(group: Sequence[Result]) -> Board:
     """Return the table of results with the same questions."""
     first = group[0].summary
-    columns = [(row["part"], row["ood"]) for row in first["means"]]
-    columns.sort(key=lambda column: column[0] == ALL, reverse=True)
+    names = [part["name"] for part in first["parts"]]
 
     def best_first(result: Result) -> float:
         row = result.mean(ALL, False) or result.mean(ALL, True)
@@ -87,31 +90,30 @@ def board(group: Sequence[Result]) -> Board:
     rows = []
     for result in sorted(group, key=best_first):
         star = "" if result.summary["complete"] else " (not complete)"
-        scored = [result.mean(*column) for column in columns]
-        cells = [
-            "-" if row is None else score(row, *column)
-            for row, column in zip(scored, columns, strict=True)
-        ]
+        overall = [result.mean(ALL, ood) for ood in (False, True)]
+        cells = ["-" if row is None else shown(row) for row in overall]
+        cells += [both(result.mean(name, False), result.mean(name, True)) for name in names]
         commit = result.config["commit"] or "-"
-        rows.append([result.summary["agent"] + star, *cells, commit, result.name])
-    names = [f"{part.partition('/')[2] or part} {'OOD' if ood else 'ID'}" for part, ood in columns]
+        rows.append([result.summary["agent"] + star, *cells, result.name, commit])
     about = [
         f"{part['name']}: preset {part['preset']}, {part['num_problems']} problems x "
         f"{part['num_samples']} samples, temperature {part['temperature']:g}"
         for part in first["parts"]
     ]
-    head = ["agent", *names, "commit", "result"]
+    short = [name.partition("/")[2].partition("-v")[0] for name in names]
+    head = ["agent", "ID", "OOD", *short, "result", "commit"]
     return Board(f"{first['suite']}, test set {first['checksum']}", about, head, rows)
 
 
-def score(row: Record, part: str, ood: bool) -> str:
-    """Return pass@1, with its interval where it is the mean over all parts."""
-    return shown(row) if part == ALL else number(row["pass_at_1"], 3)
+def both(training: Record | None, ood: Record | None) -> str:
+    """Return pass@1 on the training levels and on the others of a part, as far as it has both."""
+    found = [number(row["pass_at_1"], 3) for row in (training, ood) if row is not None]
+    return " / ".join(found)
 
 
 def markdown(results: Sequence[Result]) -> str:
     """Return all tables as Markdown."""
-    lines = []
+    lines = [NOTE, ""]
     for one in boards(results):
         table = [one.head, ["---"] * len(one.head), *one.rows]
         lines += [f"**{one.title}**", "", *(f"- {text}" for text in one.about), ""]
@@ -130,12 +132,11 @@ def page(results: Sequence[Result]) -> str:
             f"<section><h2>{escape(one.title)}</h2>{html_table(one.head, rows)}"
             f'<ul class="plain note">{about}</ul></section>'
         )
-    note = "pass@1; the means over all parts have 95 % intervals over problems"
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Edgewise leaderboard</title><style>{read('page.css')}</style></head><body>"
-        f'<header><h1>Edgewise leaderboard</h1><p class="facts">{note}</p></header>'
+        f'<header><h1>Edgewise leaderboard</h1><p class="facts">{escape(NOTE)}</p></header>'
         f"<main>{''.join(sections)}</main></body></html>\n"
     )
 

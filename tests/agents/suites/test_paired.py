@@ -83,3 +83,13 @@ def test_what_is_no_folder_is_told_in_one_line(flags, capsys, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert main(["report", *flags]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_training_run_has_its_report_written_anew(tmp_path, capsys):
+    run = {"env": "Countdown-v0", "curriculum": "sec", "algorithm": "grpo", "seed": 3}
+    model = {"agent": "seedling", "preset": "seedling", "learning_rate": 1e-4, "arms": []}
+    size = {"num_steps": 2, "num_problems": 4, "group_size": 2}
+    (tmp_path / "config.json").write_text(json.dumps({**run, **model, **size}))
+    assert main(["report", str(tmp_path)]) == 0
+    assert "# Countdown-v0, sec, grpo, seed 3" in (tmp_path / "report.md").read_text()
+    assert "report.md" in capsys.readouterr().out
