@@ -93,15 +93,14 @@ def board(group: Sequence[Result]) -> Board:
         overall = [result.mean(ALL, ood) for ood in (False, True)]
         cells = ["-" if row is None else shown(row) for row in overall]
         cells += [both(result.mean(name, False), result.mean(name, True)) for name in names]
-        commit = result.config["commit"] or "-"
-        rows.append([result.summary["agent"] + star, *cells, result.name, commit])
+        rows.append([result.summary["agent"] + star, *cells, result.name])
     about = [
         f"{part['name']}: preset {part['preset']}, {part['num_problems']} problems x "
         f"{part['num_samples']} samples, temperature {part['temperature']:g}"
         for part in first["parts"]
     ]
     short = [name.partition("/")[2].partition("-v")[0] for name in names]
-    head = ["agent", "ID", "OOD", *short, "result", "commit"]
+    head = ["agent", "ID", "OOD", *short, "result"]
     return Board(f"{first['suite']}, test set {first['checksum']}", about, head, rows)
 
 
