@@ -18,7 +18,8 @@ from typing import Any
 
 from edgewise.agents.suites.answers import EvaluationFolder
 from edgewise.agents.suites.plots import Point, panel
-from edgewise.agents.suites.summary import Record, describe, expense, number, shown
+from edgewise.agents.suites.suite import described
+from edgewise.agents.suites.summary import Record, expense, number, shown
 
 MAX_TRANSCRIPTS = 12_000_000  # characters of prompts and completions that a page takes along
 PLACE = re.compile(r"\{\{(\w+)\}\}")
@@ -125,7 +126,7 @@ def body(summary: Record) -> str:
     )
     sections.append(f'<section id="plots"><h2>By level</h2>{plots(summary)}</section>')
     sections.append(f'<section id="levels"><h2>Every level</h2>{levels_table(summary)}</section>')
-    asked = [describe(part) for part in summary["parts"]]
+    asked = [described(part) for part in summary["parts"]]
     asked += [f"{part['name']}: not evaluated, {part['reason']}" for part in summary["skipped"]]
     items = "".join(f"<li>{escape(line)}</li>" for line in asked)
     sections.append(

@@ -171,13 +171,7 @@ def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[
     agent = make_agent(session, console)
     opened, skipped = open_parts(session)
     for one in opened:
-        sampling = one.sampling
-        console.print(
-            f"{one.part.name}: preset {one.env.preset_name}, {len(one.questions)} problems, "
-            f"{described(one.part)}, at most {sampling.max_tokens} tokens",
-            soft_wrap=True,
-            highlight=False,
-        )
+        console.print(described(one.record()), soft_wrap=True, markup=False, highlight=False)
     for part in skipped:
         console.print(
             f"{part['name']}: not evaluated, {part['reason']}", soft_wrap=True, markup=False

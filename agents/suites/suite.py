@@ -90,10 +90,33 @@ def parts_of(suite: str) -> tuple[Part, ...]:
     return SUITES[suite]
 
 
-def described(part: Part) -> str:
-    """Return the protocol of a part in words."""
-    protocol = part.protocol
-    how = "greedy" if protocol.temperature == 0 else f"temperature {protocol.temperature:g}"
-    nucleus = f", top-p {protocol.top_p:g}" if protocol.top_p < 1 else ""
-    plural = "s" if protocol.num_samples > 1 else ""
-    return f"{how}{nucleus}, {protocol.num_samples} sample{plural} of each problem"
+def described(asked: Mapping[str, Any]) -> str:
+    """Return what was asked of a part, and how, in words.
+
+    Args:
+        asked: Its record in a config.json.
+    """
+    how = "greedy" if asked["temperature"] == 0 else f"temperature {asked['temperature']:g}"
+    nucleus = f", top-p {asked['top_p']:g}" if asked["top_p"] < 1 else ""
+    plural = "s" if asked["num_samples"] > 1 else ""
+    words = (
+        f"{asked['name']}: preset {asked['preset']}, {asked['num_problems']} problems, "
+        f"{asked['num_samples']} sample{plural} of each, {how}{nucleus}, at most "
+        f"{asked['max_tokens']} tokens, checksum {asked['checksum']}"
+    )
+    others = departures(asked)
+    return f"{words}; departs from the suite, which has {', '.join(others)}" if others else words
+
+
+def departures(asked: Mapping[str, Any]) -> list[str]:
+    """Return what the suite has in place of what was asked of one of its parts."""
+    suite = SUITES.get(asked["name"].partition("/")[0], ())
+    part = next((part for part in suite if part.name == asked["name"]), None)
+    if part is None:
+        return []
+    own = {
+        "preset": (part.preset, asked["preset"].rstrip("+")),
+        "samples": (part.protocol.num_samples, asked["num_samples"]),
+        "temperature": (part.protocol.temperature, asked["temperature"]),
+    }
+    return [f"{name} {wanted}" for name, (wanted, got) in own.items() if wanted != got]

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgewise.agents.suites.answers import EvaluationFolder
 from edgewise.agents.suites.intervals import Estimate, Stratum, estimate, ladder_of_k, rates_of
+from edgewise.agents.suites.suite import described
 
 Record = dict[str, Any]
 MILLION = 1_000_000
@@ -160,7 +161,7 @@ def markdown(summary: Record, config: Record) -> str:
     if not summary["complete"]:
         lines += ["Not complete: problems without all their answers are left out.", ""]
     lines += [f"`{config['command']}`, commit {config['commit']}, version {config['version']}", ""]
-    lines += [f"- {describe(part)}" for part in summary["parts"]]
+    lines += [f"- {described(part)}" for part in summary["parts"]]
     lines += [f"- {part['name']}: not evaluated, {part['reason']}" for part in summary["skipped"]]
     total = summary["spent"]
     lines += [f"- test set {summary['checksum']}", f"- {expense(total)}", ""]
@@ -172,16 +173,6 @@ def markdown(summary: Record, config: Record) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def describe(part: Record) -> str:
-    """Return what was asked of a part, in words."""
-    how = "greedy" if part["temperature"] == 0 else f"temperature {part['temperature']:g}"
-    return (
-        f"{part['name']}: preset {part['preset']}, {part['num_problems']} problems, "
-        f"{part['num_samples']} x {how}, at most {part['max_tokens']} tokens, "
-        f"checksum {part['checksum']}"
-    )
 
 
 def expense(total: Record) -> str:

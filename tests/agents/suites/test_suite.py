@@ -8,19 +8,29 @@ import pytest
 pytest.importorskip("tyro")
 
 from edgewise.agents.suites.question import checksum, open_part
-from edgewise.agents.suites.suite import SUITES, described, parts_of
+from edgewise.agents.suites.suite import SUITES, parts_of
+from edgewise.task import Protocol
 
 TURNS = ["--env-options", '{"interactive": true}']
 GENERATED = ["sec/Countdown-v0", "sec/Zebra-v0", "sec/ARC1D-v0"]
 
 
 def test_the_protocols_are_those_of_the_papers():
-    said = {suite: {described(part) for part in parts} for suite, parts in SUITES.items()}
+    said = {suite: {part.protocol for part in parts} for suite, parts in SUITES.items()}
     assert said == {
-        "sec": {"temperature 1, 8 samples of each problem"},
-        "e2h": {"greedy, 1 sample of each problem"},
-        "soar": {"temperature 1, 32 samples of each problem"},
+        "sec": {Protocol(temperature=1.0, top_p=1.0, num_samples=8)},
+        "e2h": {Protocol(temperature=0.0, top_p=1.0, num_samples=1)},
+        "soar": {Protocol(temperature=1.0, top_p=1.0, num_samples=32)},
     }
+
+
+def test_the_protocol_is_told_and_so_is_what_departs_from_it(evaluate):
+    _, said = evaluate("oracle", "--suite", "e2h")
+    assert "15 problems, 1 sample of each, greedy, at most 512 tokens" in said.out
+    assert "departs" not in said.out
+    folder, said = evaluate("oracle", "--suite", "e2h", "--samples", "2", output="other")
+    told = "; departs from the suite, which has samples 1"
+    assert told in said.out and told in (folder / "summary.md").read_text()
 
 
 def test_all_are_the_three_together():
@@ -53,7 +63,7 @@ def test_what_is_not_at_hand_is_listed_with_the_reason(evaluate):
     assert list(skipped) == ["sec/MATH500-v0", "sec/AMC-v0", "sec/AIME24-v0"]
     reason = skipped["sec/AMC-v0"]
     assert "needs" in reason and f"sec/AMC-v0: not evaluated, {reason}" in said.out
-    assert "8 samples" in said.out and reason in (folder / "summary.md").read_text()
+    assert "8 samples of each" in said.out and reason in (folder / "summary.md").read_text()
 
 
 def test_data_that_is_at_hand_is_evaluated(evaluate, tmp_path):
