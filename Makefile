@@ -17,7 +17,7 @@ test: install lint
 	$(BIN)/python -m pytest --numprocesses 2
 
 test-all: install lint
-	$(PIP) --editable ".[train,math,scale,trl,dev]" --config-settings editable_mode=strict
+	$(PIP) --editable ".[train,serve,math,scale,trl,dev]" --config-settings editable_mode=strict
 	$(BIN)/python -m pytest --numprocesses 2 -m "slow or not slow"
 
 test-oldest: $(OLDEST)/done
@@ -47,7 +47,7 @@ $(VENV)/train: $(VENV)/torch
 # the checkout is linked file by file, so that mypy sees it, and linked anew when files come or go
 $(VENV)/dev: $(VENV)/torch $(VENV)/files
 	rm -rf build
-	$(PIP) --editable ".[train,dev]" --config-settings editable_mode=strict
+	$(PIP) --editable ".[train,serve,dev]" --config-settings editable_mode=strict
 	touch $@
 
 $(VENV)/files: FORCE

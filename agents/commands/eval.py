@@ -1,9 +1,10 @@
-"""`edgewise eval`: score a model on the levels of an environment."""
+"""`edgewise eval`: score an agent on the levels of an environment, or on a suite of a paper."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from edgewise.agents.evaluation import EvaluationPlan, as_records, evaluate
 from edgewise.agents.models import Precision, load_policy, made_for
 from edgewise.agents.policy import Sampler, Sampling
 from edgewise.agents.scripted import is_scripted, scripted
+from edgewise.agents.suites.server_config import ServerConfig
+from edgewise.agents.suites.suite import Part, parts_of
 from edgewise.env import ReasoningEnv
 from edgewise.errors import UsageError, usage
 from edgewise.frame import Render
@@ -30,30 +33,44 @@ from edgewise.registration import check_id
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """Score a model on each level of an environment: pass@1 with a 95 % interval, and pass@k."""
+    """Score an agent on each level of an environment, or of all environments of a suite.
 
+    With a suite, or an agent that is no model of this process, every answer is kept in a folder, with a
+    report; the same command goes on where it was stopped.
+    """
+
+    suite: str | None = None
+    """Suite of a paper, with its protocol: sec, e2h, soar, or all; by default the environment alone."""
     env: str = "Countdown-v0"
     """Environment id, as `edgewise list` prints them."""
     agent: str = "seedling"
-    """Model to score: seedling, seedling:NAME, or hf:PATH for a folder or hub id; or oracle, which
-    gives the right answers, constant:TEXT, which always answers TEXT, or simulated:WORLD, which is
-    right about as often as a learner of that world of `edgewise compare` at its start."""
+    """Who answers: seedling, seedling:NAME, or hf:PATH for a folder or hub id; vllm:PATH, the same
+    with vLLM; openai:URL#MODEL, a server; oracle, which gives the right answers; constant:TEXT, which
+    always answers TEXT; random, which gives the right answer of another problem; simulated:WORLD, which
+    is right about as often as a learner of that world of `edgewise compare` at its start; human, who is
+    asked here; or MODULE:OBJECT, your own, see docs/evaluation.md."""
     data: str | None = None
     """Folder or file of an environment that reads data, or hub; by default EDGEWISE_DATA."""
     env_options: str = "{}"
     """Further keywords of the environment, JSON: {"partition": "soar"}, {"interactive": true}."""
     preset: str | None = None
-    """Ladder of levels and prompts; by default the one the model was made for, else the first."""
+    """Ladder of levels and prompts; by default the one the model was made for, else the suite's or the
+    environment's first."""
     levels: tuple[int, ...] | None = None
     """Levels to score; all by default, also those kept out of training."""
+    samples: int | None = None
+    """Answers to each problem, where every answer is kept; by default as in the paper."""
     temperature: float | None = None
-    """Temperature at which completions are sampled, 0 for greedy; by default the preset's."""
+    """Temperature at which completions are sampled, 0 for greedy; by default the paper's."""
     max_tokens: int | None = None
     """Longest completion in tokens; by default the preset's."""
     plan: EvaluationPlan = field(default_factory=EvaluationPlan)
-    """What is asked of each level."""
+    """What is asked of each level; where every answer is kept, its problems, split and seed count."""
+    server: ServerConfig = field(default_factory=ServerConfig)
+    """How a server is asked."""
     output: Path | None = None
-    """JSON file for the scores, which must not exist."""
+    """JSON file for the scores, which must not exist; or the folder of all answers, by default in
+    runs/, which goes on if it exists."""
     dtype: Precision = "float32"
     """Precision of the weights."""
     device: Literal["cpu", "cuda"] = "cpu"
@@ -65,9 +82,62 @@ class EvalConfig:
 def run(arguments: Sequence[str]) -> None:
     """Score, print a line for each level, and write the scores if asked."""
     config = parse(EvalConfig, "eval", arguments)
+    torch.set_num_threads(config.threads)
+    if config.suite is not None or not (
+        is_scripted(config.agent) or config.agent.partition(":")[0] in ("seedling", "hf")
+    ):
+        run_session(config, shlex.join(["edgewise", "eval", *arguments]))
+    else:
+        run_levels(config)
+
+
+def run_session(config: EvalConfig, command: str) -> None:
+    """Ask what is still open, and write every answer, the summary and the report."""
+    from edgewise.agents.suites import session as sessions
+
+    console = Console()
+    with usage():
+        parts = (own_part(config),) if config.suite is None else parts_of(config.suite)
+        asked = sessions.Session(
+            suite=config.suite or config.env,
+            parts=parts,
+            agent=config.agent,
+            command=command,
+            preset=config.preset,
+            levels=config.levels,
+            data=config.data,
+            split=config.plan.split,
+            num_problems=config.plan.num_problems,
+            num_samples=config.samples,
+            temperature=config.temperature,
+            max_tokens=config.max_tokens,
+            seed=config.plan.seed,
+            server=config.server,
+            dtype=config.dtype,
+            device=config.device,
+            output=config.output,
+        )
+        folder, opened, agent = sessions.prepare(asked, console)
+    summary = sessions.carry_out(folder, opened, agent, console)
+    for row in summary["means"]:
+        console.print(mean_line(row), soft_wrap=True, highlight=False)
+    if not summary["complete"]:
+        console.print("not complete: the same command goes on", soft_wrap=True)
+    console.print(f"report {folder.path / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+def own_part(config: EvalConfig) -> Part:
+    """Return an environment as the only part of a suite, with the protocol of its preset."""
+    check_id(config.env)
+    options = read_options(config.env_options)
+    made: Any = gym.make(config.env, preset=config.preset, split=config.plan.split, **options)
+    return Part("own", config.env, config.preset, made.unwrapped.preset.protocol, False, options)
+
+
+def run_levels(config: EvalConfig) -> None:
+    """Score a model on the levels of an environment, and keep the scores alone."""
     if config.output is not None and config.output.exists():
         raise UsageError(f"`output` must not exist, got {config.output}; name another")
-    torch.set_num_threads(config.threads)
     with usage():
         check_id(config.env)
         options = options_of(config)
@@ -126,3 +196,12 @@ def write(path: Path, record: dict[str, Any]) -> None:
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
     os.replace(partial, path)
+
+
+def mean_line(row: dict[str, Any]) -> str:
+    """Return the mean scores of a part in one line."""
+    if row["pass_at_1"] is None:
+        return f"{row['part']}: no problem has all its answers"
+    deeper = [f"pass@{k} {found['value']:.3f}" for k, found in row["pass_at_k"].items()]
+    interval = f"pass@1 {row['pass_at_1']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+    return "  ".join([f"{row['part']}{' OOD' if row['ood'] else ''}: {interval}", *deeper])

@@ -1,4 +1,4 @@
-"""`edgewise report`: write the report of a run again, and print it."""
+"""`edgewise report`: write a report anew, or compare two evaluations."""
 
 from __future__ import annotations
 
@@ -7,29 +7,58 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
+from rich.console import Console
 
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.report import write_report
 from edgewise.agents.run_folder import RunFolder
-from edgewise.errors import usage
+from edgewise.agents.suites.answers import EvaluationFolder, is_evaluation
+from edgewise.agents.suites.page import write_page
+from edgewise.agents.suites.paired import compare, markdown
+from edgewise.agents.suites.summary import summarize
+from edgewise.errors import UsageError, usage
 
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """Write report.md and report.png from the records of a run, also one through TRL, and print.
+    """Write the report of a folder anew, or compare two evaluations, problem by problem."""
 
-    The run may still be going on.
-    """
-
-    run: tyro.conf.Positional[Path]
-    """Folder of the run."""
+    folders: tyro.conf.Positional[tuple[Path, ...]]
+    """One folder of a training run, which may still be going on, also through TRL, or of an
+    evaluation; or two of evaluations, to compare the second with the first."""
+    output: Path | None = None
+    """Markdown file for a comparison; by default it is only printed."""
+    seed: int = 0
+    """Seed of the draws of a comparison."""
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Write the report and print it."""
+    """Write the report, or print the comparison."""
     config = parse(ReportConfig, "report", arguments)
-    with usage():
-        folder = RunFolder.open(config.run, "run")
-    path = write_report(folder)
-    print(path.read_text(encoding="utf-8"))
-    print(f"report   {path}")
+    console = Console()
+    if len(config.folders) == 1:
+        with usage():
+            path = render(config.folders[0])
+        if path.suffix == ".md":
+            console.print(path.read_text(encoding="utf-8"), markup=False, highlight=False)
+        console.print(f"report {path}", soft_wrap=True, highlight=False)
+    elif len(config.folders) == 2:
+        with usage():
+            first, second = map(EvaluationFolder.open, config.folders)
+            rows = compare(first, second, config.seed)
+        names = [one.read("config.json")["asked"]["agent"] for one in (first, second)]
+        text = markdown(rows, *names)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        if config.output is not None:
+            config.output.write_text(text, encoding="utf-8")
+    else:
+        raise UsageError(f"`folders` must be one or two, got {len(config.folders)}")
+
+
+def render(path: Path) -> Path:
+    """Write the report of a training run or of an evaluation, and return where it is."""
+    if is_evaluation(path):
+        folder = EvaluationFolder.open(path)
+        write_page(folder, summarize(folder))
+        return path / "report.html"
+    return write_report(RunFolder.open(path, "folders"))

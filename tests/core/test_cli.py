@@ -71,7 +71,10 @@ def test_the_commands_are_listed(capsys):
     assert all(command in out for command in ("list", "play", "train", "eval", "pretrain"))
 
 
-@pytest.mark.parametrize("command", ["list", "play", "train", "eval", "pretrain", "export", "trl"])
+@pytest.mark.parametrize(
+    "command",
+    ["list", "play", "train", "eval", "report", "leaderboard", "pretrain", "export", "trl"],
+)
 def test_every_flag_is_explained(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])

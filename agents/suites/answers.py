@@ -1,0 +1,134 @@
+"""The files of an evaluation; every answer is kept as soon as it is known."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+PARTIAL = ".partial"  # the end of the name of what is not yet whole
+Key = tuple[str, int, int, int]  # part, level, problem seed, sample
+
+
+class EvaluationFolder:
+    """The files of one evaluation.
+
+    config.json     what was asked, of whom
+    problems.jsonl  every problem with its prompt and its name
+    answers.jsonl   every answer with its verdict, in the order in which they came
+    summary.json, summary.md, report.html
+
+    It survives a kill at any moment: a line that was cut off is dropped, the others stay.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take an existing folder."""
+        self.path = path
+
+    @classmethod
+    def begin(cls, path: Path, config: Mapping[str, Any]) -> EvaluationFolder:
+        """Make the folder of an evaluation, or take up the one that asks the same.
+
+        Raises:
+            ValueError: If it is not empty and of something else.
+        """
+        folder = cls(path)
+        if not (path / "config.json").is_file():
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise ValueError(f"`output` must be new, or of an evaluation, got {path}")
+            path.mkdir(parents=True, exist_ok=True)
+            folder.write("config.json", json.dumps(config, indent=2) + "\n")
+            return folder
+        before = folder.read("config.json")["asked"]
+        for name, value in json.loads(json.dumps(config["asked"])).items():
+            if before.get(name) != value:
+                raise ValueError(
+                    f"`output` must be new, or of an evaluation that asks the same, got {path} with "
+                    f"another {name}"
+                )
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> EvaluationFolder:
+        """Take up the folder of an evaluation.
+
+        Raises:
+            ValueError: If it is none.
+        """
+        if not is_evaluation(path):
+            raise ValueError(f"`folder` must be of an evaluation, got {path}")
+        return cls(path)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file, whole or not at all."""
+        partial = self.path / f"{name}{PARTIAL}"
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, self.path / name)
+
+    def read(self, name: str) -> Any:
+        """Return the content of a JSON file."""
+        return json.loads((self.path / name).read_text(encoding="utf-8"))
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """Return the complete lines of a JSON-lines file, none if it is not there."""
+        path = self.path / name
+        if not path.is_file():
+            return []
+        with path.open(encoding="utf-8") as file:
+            return [json.loads(line) for line in file if line.endswith("\n")]
+
+
+def is_evaluation(path: Path) -> bool:
+    """Return whether a folder is of an evaluation."""
+    return (path / "config.json").is_file() and (path / "problems.jsonl").is_file()
+
+
+class AnswerFile:
+    """Where answers are added; one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, and drop a line that was cut off.
+
+        Raises:
+            ValueError: If another process has it open.
+        """
+        self.file = path.open("ab+", buffering=0)
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.file.close()
+            raise ValueError(
+                f"`output` must not be in use by another process, got {path.parent}"
+            ) from error
+        self.file.seek(0)
+        whole = self.file.read()
+        self.file.truncate(whole.rfind(b"\n") + 1)
+        records = map(json.loads, whole[: whole.rfind(b"\n") + 1].splitlines())
+        self.known: set[Key] = {key_of(record) for record in records}
+
+    def __enter__(self) -> AnswerFile:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.file.close()
+
+    def add(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Add answers; those that are there already are passed over."""
+        lines = []
+        for record in records:
+            if key_of(record) not in self.known:
+                self.known.add(key_of(record))
+                lines.append(json.dumps(record) + "\n")
+        content = memoryview("".join(lines).encode())
+        while content:
+            content = content[self.file.write(content) :]
+
+
+def key_of(record: Mapping[str, Any]) -> Key:
+    """Return what tells an answer from the others."""
+    return record["part"], record["level"], record["problem_seed"], record["sample"]

@@ -1,0 +1,85 @@
+"""Ask an agent what is still open, judge each answer, and keep it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import edgewise
+from edgewise.agents.suites.agent import Agent, Reply, Request
+from edgewise.agents.suites.answers import AnswerFile, EvaluationFolder
+from edgewise.agents.suites.question import Question
+
+Progress = Callable[[int, int], None]  # of the answers that are known, and of all
+
+
+def evaluate(
+    folder: EvaluationFolder,
+    questions: Sequence[Question],
+    agent: Agent,
+    progress: Progress = lambda done, total: None,
+) -> bool:
+    """Ask `agent` what the folder has no answer to; return whether all is answered.
+
+    Raises:
+        ConnectionError: If the agent cannot go on; what it answered is kept.
+        ValueError: If another process writes to the folder.
+    """
+    if not (folder.path / "problems.jsonl").is_file():
+        lines = [json.dumps(question.record()) + "\n" for question in questions]
+        folder.write("problems.jsonl", "".join(lines))
+    total = sum(question.num_samples for question in questions)
+    with AnswerFile(folder.path / "answers.jsonl") as answers:
+        progress(len(answers.known), total)
+        requests = []
+        for question in questions:
+            wanted = range(question.num_samples)
+            samples = tuple(n for n in wanted if (*question.key, n) not in answers.known)
+            if samples:
+                requests.append(Request(question, samples))
+        if requests:
+            for replies in agent.answer(requests):
+                answers.add(judged(replies))
+                progress(len(answers.known), total)
+        return len(answers.known) == total
+
+
+def judged(replies: Sequence[Reply]) -> Iterator[dict[str, Any]]:
+    """Yield each reply with its verdict, for a file."""
+    for _, group in groupby(replies, key=lambda reply: reply.question.part):
+        rows = list(group)
+        env = rows[0].question.env
+        problems = [reply.question.problem for reply in rows]
+        outcomes = env.score(problems, [()] * len(rows), [reply.text for reply in rows])
+        for reply, outcome in zip(rows, outcomes, strict=True):
+            yield {
+                "part": reply.question.part,
+                "level": reply.question.level,
+                "problem_seed": reply.question.problem_seed,
+                "sample": reply.sample,
+                "completion": reply.text,
+                "answer": outcome.answer,
+                "correct": bool(outcome.correct),
+                "formatted": outcome.formatted,
+                "reward": outcome.reward,
+                "ended": reply.ended,
+                "num_tokens": reply.num_tokens,
+                "num_prompt_tokens": reply.num_prompt_tokens,
+                "seconds": round(reply.seconds, 6),
+            }
+
+
+def provenance(command: str) -> dict[str, Any]:
+    """Return the command, the version, and the commit if this is a checkout of one."""
+    source = Path(__file__).resolve().parent
+    describe = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=10"]
+    try:
+        told = subprocess.run([*describe, "--exclude=*"], capture_output=True, text=True)
+        commit = told.stdout.strip() or None
+    except OSError:
+        commit = None
+    return {"command": command, "version": edgewise.__version__, "commit": commit}

@@ -1,0 +1,293 @@
+"""A model behind a server that speaks OpenAI's protocol: chat or plain completions.
+
+The answer of a server is data, like all that a model writes: bounded in time and size, and checked.
+Stop strings of a frame are not sent, since a server cuts them off; the text is cut after them here.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import numpy as np
+
+from edgewise.agents.suites.agent import MAX_TEXT, Reply, Request, entropy
+from edgewise.agents.suites.question import Question
+from edgewise.agents.suites.server_config import ServerConfig
+
+MAX_BYTES = 2**26  # of an answer
+MAX_TOLD = 300  # characters of what a server says is wrong
+MAX_DELAY = 60.0  # seconds, of the back-off
+MAX_RETRY_AFTER = 900.0  # seconds that a server may ask for
+TRANSIENT = {408, 409, 425, 429}  # and all from 500 on
+SUFFIXES = ("-", "@", ":")  # what may follow the name of a model in an answer: a date, a revision
+
+
+class Transient(Exception):
+    """A request that failed and may be made again."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        """Say why, and in how many seconds, if the server said."""
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class ServerAgent:
+    """Asks a server, many requests at once."""
+
+    def __init__(
+        self,
+        name: str,
+        config: ServerConfig,
+        key: str | None,
+        seed: int,
+        told: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Prepare; nothing is asked yet.
+
+        Args:
+            name: URL#MODEL, such as http://127.0.0.1:8000/v1#qwen.
+            config: How it is asked.
+            key: Is sent to the server, if it is not None.
+            seed: Of the sampled tokens, for servers that take one.
+            told: Hears of requests that are made again.
+
+        Raises:
+            ValueError: If the name has no URL or no model.
+        """
+        url, _, self.model = name.partition("#")
+        if not url.startswith(("http://", "https://")) or not self.model:
+            raise ValueError(f"`agent` must be openai:URL#MODEL, got openai:{name!r}")
+        self.config, self.seed, self.told = config, seed, told
+        path = "chat/completions" if config.api == "chat" else "completions"
+        self.url = f"{url.rstrip('/')}/{path}"
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        limits = httpx.Limits(max_connections=config.concurrency)
+        self.client = httpx.Client(headers=headers, timeout=config.timeout, limits=limits)
+        self.stopping, self.lock = threading.Event(), threading.Lock()
+        self.next_start = 0.0  # of a request, by the monotonic clock
+        self.rng = np.random.default_rng(seed)  # of the back-off alone
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
+        """Yield the replies to one request after the other, as they come in.
+
+        Raises:
+            ConnectionError: If one fails for good; what was already asked is yielded before.
+        """
+        waiting = deque(part for request in requests for part in self.divided(request))
+        pool = ThreadPoolExecutor(self.config.concurrency)
+        pending: dict[Future[list[Reply]], Request] = {}
+        failure: BaseException | None = None
+        try:
+            while waiting or pending:
+                while waiting and len(pending) < 2 * self.config.concurrency:
+                    request = waiting.popleft()
+                    pending[pool.submit(self.ask, request)] = request
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    request, error = pending.pop(future), future.exception()
+                    if error is not None:
+                        failure = failure or error
+                        self.stopping.set()
+                        waiting.clear()
+                        continue
+                    replies = future.result()
+                    yield replies
+                    if len(replies) < len(request.samples) and failure is None:
+                        rest = request.samples[len(replies) :]
+                        waiting.appendleft(replace(request, samples=rest))
+            if failure is not None:
+                raise failure
+        finally:
+            self.stopping.set()
+            self.client.close()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def divided(self, request: Request) -> Iterator[Request]:
+        """Yield a request in parts of as many samples as one may ask for."""
+        size = self.config.samples_per_request or len(request.samples)
+        for first in range(0, len(request.samples), size):
+            yield replace(request, samples=request.samples[first : first + size])
+
+    def ask(self, request: Request) -> list[Reply]:
+        """Return the replies to one request: at least one, and perhaps not all.
+
+        Raises:
+            ConnectionError: If the server refuses, or all attempts have failed.
+        """
+        content = self.content(request)
+        for attempt in range(self.config.max_retries + 1):
+            if self.stopping.is_set():
+                break
+            self.pace()
+            start = time.perf_counter()
+            try:
+                answer = self.post(content)
+                return self.read(answer, request, time.perf_counter() - start)
+            except Transient as error:
+                reason = str(error)
+                if attempt < self.config.max_retries:
+                    self.back_off(attempt, error)
+        else:
+            raise ConnectionError(
+                f"{self.url} failed {self.config.max_retries + 1} times, lastly: {reason}; what was "
+                "answered is kept, and the same command goes on"
+            )
+        raise ConnectionError(f"{self.url}: stopped because another request failed")
+
+    def content(self, request: Request) -> dict[str, Any]:
+        """Return what is sent."""
+        question, sampling = request.question, request.question.sampling
+        asked: dict[str, Any] = {
+            "model": self.model,
+            "n": len(request.samples),
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            self.config.token_limit: sampling.max_tokens,
+            "seed": entropy(self.seed, question, request.samples[0])[0] // 2,
+        }
+        frame = question.frame
+        if self.config.api == "completions":
+            return {**asked, "prompt": frame.text(question.prompt)}
+        system = frame.before if frame.chat else ""
+        messages = [{"role": "system", "content": system}] if system else []
+        return {**asked, "messages": [*messages, {"role": "user", "content": question.prompt}]}
+
+    def pace(self) -> None:
+        """Wait until another request may begin."""
+        if self.config.requests_per_minute is None:
+            return
+        with self.lock:
+            start = max(time.monotonic(), self.next_start)
+            self.next_start = start + 60 / self.config.requests_per_minute
+        self.stopping.wait(max(0.0, start - time.monotonic()))
+
+    def back_off(self, attempt: int, error: Transient) -> None:
+        """Wait before a request is made again: as the server says, or twice as long each time."""
+        delay = error.retry_after
+        if delay is None:
+            with self.lock:
+                share = (1 + self.rng.random()) / 2
+            delay = share * min(MAX_DELAY, self.config.first_delay * 2**attempt)
+        self.told(f"again in {delay:.1f} s: {error}")
+        self.stopping.wait(delay)
+
+    def post(self, content: Mapping[str, Any]) -> Any:
+        """Return what the server answers, from JSON.
+
+        Raises:
+            Transient: If it may answer another time.
+            ConnectionError: If it refuses for good.
+        """
+        deadline = time.monotonic() + self.config.timeout
+        body = bytearray()
+        try:
+            with self.client.stream("POST", self.url, json=content) as response:
+                for part in response.iter_bytes():
+                    body += part
+                    if len(body) > MAX_BYTES:
+                        raise ConnectionError(f"{self.url} answers more than {MAX_BYTES} bytes")
+                    if time.monotonic() > deadline:
+                        raise Transient(f"no answer within {self.config.timeout:g} s")
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise Transient(f"{type(error).__name__} {error}".strip()) from error
+        if response.status_code == httpx.codes.OK:
+            try:
+                return json.loads(body)
+            except (ValueError, RecursionError) as error:
+                raise Transient("the answer is no JSON") from error
+        told = body[:MAX_TOLD].decode(errors="replace")
+        reason = f"{response.status_code} {' '.join(told.split())}"
+        if response.status_code in TRANSIENT or response.status_code >= 500:
+            raise Transient(reason, retry_after(response.headers.get("Retry-After")))
+        raise ConnectionError(f"{self.url} refuses: {reason}")
+
+    def read(self, answer: Any, request: Request, seconds: float) -> list[Reply]:
+        """Return the replies that are in an answer, no more than were asked for.
+
+        Raises:
+            Transient: If it is none.
+            ConnectionError: If another model has answered.
+        """
+        choices = answer.get("choices") if isinstance(answer, dict) else None
+        found = [self.text(choice) for choice in choices] if isinstance(choices, list) else []
+        taken = [choice for choice in found if choice is not None][: len(request.samples)]
+        if not taken or None in found:
+            raise Transient("the answer has no completion")
+        self.check_model(answer.get("model"))
+        usage = answer.get("usage")
+        counted: list[Any] = [
+            share(usage, name, len(taken)) for name in ("completion_tokens", "prompt_tokens")
+        ]
+        counted.append(seconds / len(taken))
+        question = request.question
+        opening = question.frame.opening if self.config.api == "completions" else ""
+        return [
+            Reply(question, sample, cut(opening + text, question), ended, *counted)
+            for sample, (text, ended) in zip(request.samples, taken, strict=False)
+        ]
+
+    def text(self, choice: Any) -> tuple[str, bool] | None:
+        """Return the text of a choice, and whether it ended by itself; None if it is no choice."""
+        if not isinstance(choice, dict):
+            return None
+        if self.config.api == "chat":
+            message = choice.get("message")
+            text = message.get("content", "") if isinstance(message, dict) else None
+            text = "" if text is None and isinstance(message, dict) else text  # only reasoning
+        else:
+            text = choice.get("text")
+        if not isinstance(text, str):
+            return None
+        return text[:MAX_TEXT], choice.get("finish_reason") != "length"
+
+    def check_model(self, name: object) -> None:
+        """Raise ConnectionError if another model has answered than the one that was asked for."""
+        wanted = self.config.served_model or self.model
+        if not isinstance(name, str) or name == wanted:
+            return
+        if not name.startswith(tuple(wanted + suffix for suffix in SUFFIXES)):
+            raise ConnectionError(
+                f"{self.url} must answer with the model {wanted!r}, got {name[:MAX_TOLD]!r}; if that "
+                "is the same one, pass its name as served_model"
+            )
+
+
+def cut(text: str, question: Question) -> str:
+    """Return `text` up to the first stop string of the question's frame, which it keeps."""
+    ends = [text.find(stop) + len(stop) for stop in question.sampling.stop if stop in text]
+    return text[: min(ends)] if ends else text
+
+
+def share(usage: object, name: str, count: int) -> float | None:
+    """Return the share of one of `count` answers in the tokens that a server counts, if it does."""
+    total = usage.get(name) if isinstance(usage, dict) else None
+    return total / count if isinstance(total, int) and total >= 0 else None
+
+
+def retry_after(header: str | None) -> float | None:
+    """Return the seconds of a header Retry-After, a number or a date; None if it is neither.
+
+    >>> retry_after("2.5"), retry_after("soon"), retry_after(None)
+    (2.5, None, None)
+    """
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        seconds = (date - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if seconds == seconds else None

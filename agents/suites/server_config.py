@@ -1,0 +1,52 @@
+"""How a server is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """How a server of `openai:URL#MODEL` is asked."""
+
+    api: Literal["chat", "completions"] = "chat"
+    """chat sends the task's text as a message of the user; completions the whole text of the preset's
+    frame, for base models."""
+    concurrency: int = 8
+    """Requests at once."""
+    samples_per_request: int | None = None
+    """Answers that a request asks for; by default all of a problem. 1 for servers without n."""
+    timeout: float = 600.0
+    """Seconds that a request may take."""
+    max_retries: int = 8
+    """How often a request is made again, with exponential back-off or as the server says."""
+    first_delay: float = 1.0
+    """Seconds before it is made again for the first time."""
+    requests_per_minute: float | None = None
+    """Requests begun in a minute, at most."""
+    key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that has the key, if the server needs one."""
+    served_model: str | None = None
+    """What the server calls the model in its answers, if not as it is asked for."""
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """Which field limits the length of an answer."""
+    prompt_price: float | None = None
+    """Price of a million tokens of prompts."""
+    completion_price: float | None = None
+    """Price of a million tokens of answers."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("concurrency", "samples_per_request"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {value}")
+        for name in ("timeout", "first_delay", "requests_per_minute"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"`{name}` must be positive, got {value}")
+        for name in ("max_retries", "prompt_price", "completion_price"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise ValueError(f"`{name}` must be at least 0, got {value}")

@@ -1,0 +1,223 @@
+"""An evaluation from its options to its files: what is asked, who answers, where it is kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from edgewise.agents.clean import check_model
+from edgewise.agents.engines import with_engine
+from edgewise.agents.models import Precision, load_policy, made_for
+from edgewise.agents.suites.agent import (
+    Agent,
+    HumanAgent,
+    ScriptAgent,
+    constant,
+    guess,
+    oracle,
+    own_agent,
+    simulated,
+)
+from edgewise.agents.suites.answers import EvaluationFolder
+from edgewise.agents.suites.evaluate import evaluate, provenance
+from edgewise.agents.suites.page import write_page
+from edgewise.agents.suites.policy_agent import PolicyAgent
+from edgewise.agents.suites.question import NotAtHand, Opened, checksum, open_part
+from edgewise.agents.suites.server_config import ServerConfig
+from edgewise.agents.suites.suite import Part, described
+from edgewise.agents.suites.summary import Record, summarize
+from edgewise.errors import unknown
+from edgewise.registration import require
+
+MODELS = ("seedling", "hf", "vllm")
+CHOICES = (
+    "oracle", "constant", "constant:TEXT", "random", "simulated", "simulated:WORLD", "human",
+    "seedling", "seedling:NAME", "hf:PATH", "vllm:PATH", "openai:URL#MODEL", "MODULE:OBJECT",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything that an evaluation is asked for."""
+
+    suite: str
+    parts: Sequence[Part]
+    agent: str
+    command: str  # that asks for it, for the record
+    preset: str | None = None  # in place of the parts' own
+    levels: Sequence[int] | None = None
+    data: str | None = None
+    split: str = "test"
+    num_problems: int = 200
+    num_samples: int | None = None  # these three by default as the parts say
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int = 0
+    server: ServerConfig = field(default_factory=ServerConfig)
+    dtype: Precision = "float32"
+    device: str = "cpu"
+    output: Path | None = None
+
+    @property
+    def kind(self) -> str:
+        """What kind of agent it is."""
+        return self.agent.partition(":")[0]
+
+    def adapted(self, part: Part) -> Part:
+        """Return a part as this evaluation asks it."""
+        protocol = part.protocol
+        samples = 1 if self.kind == "human" else protocol.num_samples
+        protocol = replace(protocol, num_samples=self.num_samples or samples)
+        if self.temperature is not None:
+            protocol = replace(protocol, temperature=self.temperature)
+        options = dict(part.options)
+        if self.data is not None and gym.spec(part.env).kwargs.get("requires") == "math":
+            options["data"] = self.data
+        preset, reason = self.preset or part.preset, ""
+        if self.preset is None and self.kind in MODELS:
+            card = made_for(self.model)
+            if part.env in card["envs"]:
+                preset = card["preset"]
+            elif card["envs"]:
+                reason = (
+                    f"{self.agent} was made for {', '.join(card['envs'])}; --preset {part.preset} "
+                    "asks it all the same"
+                )
+        return replace(part, protocol=protocol, options=options, preset=preset, reason=reason)
+
+    @property
+    def model(self) -> str:
+        """Name the model as `load_policy` takes it."""
+        return f"hf:{self.agent.partition(':')[2]}" if self.kind == "vllm" else self.agent
+
+    def folder(self) -> Path:
+        """Return where the files are, by default a name in runs/ that says what is asked."""
+        if self.output is not None:
+            return self.output
+        name = "".join(c if c.isalnum() or c in "-." else "-" for c in self.agent)
+        return Path("runs") / f"eval-{self.suite}-{name}"
+
+
+def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
+    """Return the parts whose problems are at hand, and the others with the reason.
+
+    Raises:
+        ValueError: If none is at hand, or an option is refused.
+    """
+    opened, skipped = [], []
+    for part in map(session.adapted, session.parts):
+        asked = (session.num_problems, session.max_tokens, session.split, session.levels)
+        try:
+            one = open_part(part, *asked)
+        except (NotAtHand, ImportError, FileNotFoundError) as error:
+            skipped.append({"name": part.name, "reason": str(error)})
+            continue
+        if session.kind in MODELS:
+            check_model(session.model, part.env, split=session.split, **part.options)
+        opened.append(one)
+    if not opened:
+        reasons = "; ".join(part["reason"] for part in skipped)
+        raise ValueError(f"`suite` must have a part that can be evaluated, got {reasons}")
+    return opened, skipped
+
+
+def make_agent(session: Session, console: Console) -> Agent:
+    """Return the agent that answers.
+
+    Raises:
+        ValueError: If there is no such agent.
+        ImportError: If it needs an extra that is not installed.
+    """
+    kind, rest, seed = session.kind, session.agent.partition(":")[2], session.seed
+    if session.agent == "oracle":
+        return ScriptAgent(oracle)
+    if kind == "constant":
+        return ScriptAgent(constant(rest or "0"))
+    if session.agent == "random":
+        return ScriptAgent(guess(seed))
+    if kind == "simulated":
+        return ScriptAgent(simulated(rest or "independent", seed))
+    if session.agent == "human":
+        return HumanAgent(console)
+    if kind == "openai":
+        require("serve")
+        from edgewise.agents.suites.server_agent import ServerAgent
+
+        key = os.environ.get(session.server.key_variable)
+        return ServerAgent(rest, session.server, key, seed, told=console.print)
+    if kind in MODELS:
+        policy = load_policy(session.model, session.dtype, session.device)
+        sampler = with_engine(policy, "vllm") if kind == "vllm" else policy
+        return PolicyAgent(sampler, policy.render, seed)
+    if rest:
+        return own_agent(session.agent)
+    raise ValueError(unknown("agent", session.agent, CHOICES))
+
+
+def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[Opened], Agent]:
+    """Return the folder, the questions and who answers them, and say how it is done.
+
+    Raises:
+        ValueError: If an option is refused.
+        ImportError: If an extra is missing.
+    """
+    agent = make_agent(session, console)
+    opened, skipped = open_parts(session)
+    for one in opened:
+        console.print(described(one.record()), soft_wrap=True, markup=False, highlight=False)
+    for part in skipped:
+        console.print(
+            f"{part['name']}: not evaluated, {part['reason']}", soft_wrap=True, markup=False
+        )
+    folder = EvaluationFolder.begin(session.folder(), config_of(session, opened, skipped))
+    return folder, opened, agent
+
+
+def config_of(
+    session: Session, opened: Sequence[Opened], skipped: Sequence[Mapping[str, str]]
+) -> Record:
+    """Return what config.json holds: "asked" is what may not change when it goes on."""
+    questions = [question for one in opened for question in one.questions]
+    asked: Record = {
+        "suite": session.suite,
+        "agent": session.agent,
+        "split": session.split,
+        "seed": session.seed,
+        "checksum": checksum(questions),
+        "parts": [one.record() for one in opened],
+    }
+    config: Record = {"asked": asked, "skipped": list(skipped), **provenance(session.command)}
+    if session.kind == "openai":
+        server = session.server
+        asked["api"] = server.api
+        config["prices"] = {"prompt": server.prompt_price, "completion": server.completion_price}
+    if session.kind in MODELS:
+        asked["dtype"] = session.dtype
+    return config
+
+
+def carry_out(
+    folder: EvaluationFolder, opened: Sequence[Opened], agent: Agent, console: Console
+) -> dict[str, Any]:
+    """Ask what is open, write summary and report, and return the summary."""
+    questions = [question for one in opened for question in one.questions]
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    quiet = isinstance(agent, HumanAgent) or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=quiet) as bar:
+        task = bar.add_task("answers")
+        evaluate(
+            folder,
+            questions,
+            agent,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    summary = summarize(folder)
+    write_page(folder, summary)
+    return summary

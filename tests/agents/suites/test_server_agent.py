@@ -1,0 +1,276 @@
+"""The client against a real server that misbehaves, and against a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tyro")
+pytest.importorskip("httpx")
+
+SERVER = Path(__file__).with_name("server.py")
+FAST = ["--server.first-delay", "0.01", "--env", "Countdown-v0", "--levels", "1"]
+NUM = 6  # answers: 3 problems, 2 samples each
+
+
+class Running:
+    """A server in another process."""
+
+    def __init__(self, *told):
+        self.process = subprocess.Popen(
+            [sys.executable, str(SERVER), json.dumps(told)], stdout=subprocess.PIPE, text=True
+        )
+        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}/v1"
+
+    def agent(self, model="tiny"):
+        return f"openai:{self.url}#{model}"
+
+    @property
+    def told(self):
+        with urllib.request.urlopen(self.url) as response:
+            return json.loads(response.read())
+
+    @property
+    def requests(self):
+        return self.told["requests"]
+
+
+@pytest.fixture
+def serve():
+    """A function that starts a server with a plan of faults."""
+    running = []
+
+    def start(plan=(), rest="none", delay=0.0):
+        running.append(Running(list(plan), rest, delay))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.process.kill()
+        server.process.communicate()
+
+
+@pytest.fixture
+def ask(evaluate, lines):
+    """A function that asks a server three problems twice, and returns the answers and the rest."""
+
+    def run(server, *flags, model="tiny", **keywords):
+        flags = (*FAST, "--samples", "2", *flags)
+        folder, said = evaluate(server.agent(model), *flags, **keywords)
+        path = folder / "answers.jsonl"
+        return (lines(path) if path.exists() else []), said, folder
+
+    return run
+
+
+def test_chat_asks_for_all_samples_of_a_problem_at_once(serve, ask, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
+    server = serve()
+    answers, said, folder = ask(server, "--temperature", "0.7", "--max-tokens", "50")
+    assert len(answers) == NUM and {row["answer"] for row in answers} == {"7"}
+    assert {(row["num_tokens"], row["num_prompt_tokens"]) for row in answers} == {(10.0, 50.0)}
+    first = server.requests[0]
+    assert (first["path"], first["key"]) == ("/v1/chat/completions", "Bearer secret-key")
+    body = first["body"]
+    assert (body["n"], body["temperature"], body["max_tokens"]) == (2, 0.7, 50)
+    assert [message["role"] for message in body["messages"]] == ["user"]
+    assert body["messages"][0]["content"].startswith("Using the numbers")
+    assert len({request["body"]["seed"] for request in server.requests}) == 3
+    everything = "".join(path.read_text() for path in folder.iterdir()) + said.out + said.err
+    assert "secret-key" not in everything
+
+
+def test_completions_get_the_whole_frame(serve, ask):
+    server = serve()
+    answers, *_ = ask(server, "--server.api", "completions", "--preset", "e2h")
+    asked = server.requests[0]
+    assert asked["path"] == "/v1/completions" and "messages" not in asked["body"]
+    assert asked["body"]["prompt"].endswith("Let me solve this step by step.\n<think>")
+    assert all(row["completion"].startswith("<think>I think") for row in answers)
+
+
+def test_what_follows_a_stop_string_is_cut_off_here(serve):
+    from edgewise.agents.suites.question import open_part
+    from edgewise.agents.suites.server_agent import cut
+    from edgewise.agents.suites.suite import parts_of
+
+    question = open_part(parts_of("e2h")[1], num_problems=1).questions[0]
+    assert cut("<answer>1</answer> and </answer>", question) == "<answer>1</answer>"
+    assert cut("no end", question) == "no end"
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("busy", "429"),
+        ("busy_oddly", "429"),
+        ("broken", "500 <html>oops"),
+        ("cut", "RemoteProtocolError"),
+        ("reset", "again in"),
+        ("not_json", "no JSON"),
+        ("not_an_object", "no completion"),
+        ("odd_types", "no completion"),
+        ("no_choice", "no completion"),
+    ],
+)
+def test_what_may_pass_is_asked_again(serve, ask, fault, told):
+    server = serve([fault, fault, "none", fault])
+    answers, said, _ = ask(server)
+    assert len(answers) == NUM and len(server.requests) == 3 + 3
+    assert told in said.out
+
+
+@pytest.mark.parametrize(("fault", "most"), [("hang", 8), ("drip", 8)])
+def test_a_request_has_a_time_limit(serve, ask, fault, most):
+    server = serve([fault])
+    answers, said, _ = ask(server, "--server.timeout", "1")
+    assert len(answers) == NUM and len(server.requests) == 4
+    assert "again in" in said.out
+
+
+def test_a_server_that_asks_for_patience_gets_it(serve, ask):
+    for fault, least in (("busy_for_a_second", 1.0), ("busy_until", 0.9)):
+        server = serve([fault])
+        ask(server, "--server.concurrency", "1", output=fault)
+        times = [request["time"] for request in server.requests]
+        assert len(times) == 4 and times[1] - times[0] >= least
+
+
+def test_a_server_that_answers_too_few_is_asked_for_the_rest(serve, ask):
+    server = serve(["few", "few", "few"])
+    answers, *_ = ask(server)
+    assert sorted(row["sample"] for row in answers) == [0, 0, 0, 1, 1, 1]
+    assert sorted(request["body"]["n"] for request in server.requests) == [1, 1, 1, 2, 2, 2]
+    seeds = {request["body"]["seed"] for request in server.requests}
+    assert len(seeds) == 6  # the rest are not the same answers again
+
+
+def test_a_server_that_answers_too_many_is_not_counted_for_them(serve, ask):
+    server = serve(rest="many")
+    answers, *_ = ask(server)
+    assert len(answers) == NUM and len(server.requests) == 3
+
+
+def test_samples_may_be_asked_for_one_by_one(serve, ask):
+    server = serve()
+    ask(server, "--server.samples-per-request", "1")
+    assert [request["body"]["n"] for request in server.requests] == [1] * NUM
+
+
+def test_another_model_is_refused_but_a_revision_is_not(serve, ask):
+    _, said, _ = ask(serve(rest="other_model"), code=2)
+    assert "must answer with the model 'tiny', got 'another'" in said.err
+    ask(serve(rest="other_model"), "--server.served-model", "another", output="named")
+    ask(serve(rest="revision"), output="revision")
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"), [("refused", "context is too short"), ("no_key", "401")]
+)
+def test_a_refusal_is_final_and_told_in_one_line(serve, ask, fault, told):
+    server = serve(rest=fault)
+    _, said, _ = ask(server, "--server.concurrency", "1", code=2)
+    assert told in said.err and said.err.count("\n") == 1
+    assert len(server.requests) <= 2
+
+
+def test_a_server_that_stays_down_ends_the_run_and_the_same_command_goes_on(serve, ask):
+    server = serve(["none", "none"], rest="broken")
+    flags = ["--server.max-retries", "2", "--server.concurrency", "1"]
+    answers, said, _ = ask(server, *flags, code=2)
+    assert "failed 3 times, lastly: 500" in said.err and "same command goes on" in said.err
+    assert len(answers) == 4
+    better = serve()
+    folder = "moved"  # the same server would have the same address
+    answers, *_ = ask(better, output=folder)
+    assert len(answers) == NUM
+
+
+def test_a_server_that_is_not_there_is_told(ask, evaluate):
+    flags = [*FAST, "--server.max-retries", "1"]
+    _, said = evaluate("openai:http://127.0.0.1:9/v1#m", *flags, code=2)
+    assert "ConnectError" in said.err and said.err.count("\n") == 1
+
+
+def test_an_empty_message_is_no_answer(serve, ask):
+    answers, *_ = ask(serve(rest="no_content"))
+    assert {(row["completion"], row["formatted"]) for row in answers} == {("", False)}
+
+
+def test_tokens_that_are_not_counted_are_not_guessed(serve, ask):
+    _answers, _said, folder = ask(serve(rest="no_usage"), "--server.prompt-price", "1")
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["spent"]["num_tokens"] is None and summary["spent"]["money"] is None
+
+
+def test_money_is_what_the_tokens_cost(serve, ask):
+    prices = ["--server.prompt-price", "2000", "--server.completion-price", "10000"]
+    *_, folder = ask(serve(), *prices)
+    spent = json.loads((folder / "summary.json").read_text())["spent"]
+    # 3 requests of 100 and 20 tokens: 300 x .002 + 60 x .01
+    assert spent["money"] == pytest.approx(1.2)
+    assert "at a price of 1.2000" in (folder / "summary.md").read_text()
+
+
+def test_requests_are_made_at_once_but_no_more_than_allowed(serve, ask):
+    server = serve(delay=0.3)
+    ask(server, "--server.concurrency", "2", "--plan.num-problems", "6")
+    assert server.told["most"] == 2
+
+
+def test_requests_are_spread_over_a_minute(serve, ask):
+    server = serve()
+    ask(server, "--server.requests-per-minute", "120")
+    times = sorted(request["time"] for request in server.requests)
+    assert len(times) == 3 and times[-1] - times[0] >= 0.8  # half a second apart
+
+
+def test_a_run_that_is_killed_asks_nothing_twice(serve, tmp_path):
+    server = serve(delay=0.15)
+    command = [
+        *(sys.executable, "-m", "edgewise", "eval", "--agent", server.agent(), *FAST),
+        *("--samples", "2", "--server.concurrency", "1", "--plan.num-problems", "40"),
+        *("--output", str(tmp_path / "out")),
+    ]
+    path = tmp_path / "out" / "answers.jsonl"
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    while not path.is_file() or path.read_bytes().count(b"\n") < 8:
+        assert process.poll() is None
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    with path.open("ab") as file:
+        file.write(b'{"part": "own/Count')  # as a kill in the middle of a line leaves it
+    before = path.read_bytes().count(b"\n")
+    asked_before = [request["body"]["messages"] for request in server.requests]
+    assert 8 <= before < 80 and len(asked_before) <= before / 2 + 2
+    subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    answers = [json.loads(line) for line in path.read_text().splitlines()]
+    keys = [(row["problem_seed"], row["sample"]) for row in answers]
+    assert len(keys) == len(set(keys)) == 80
+    asked_after = [request["body"]["messages"] for request in server.requests][len(asked_before) :]
+    assert len(asked_after) == 40 - before // 2  # what was answered is not asked again
+    subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert len(server.requests) == len(asked_before) + len(asked_after)
+
+
+def test_a_folder_of_another_evaluation_is_not_taken_up(serve, ask):
+    server = serve()
+    ask(server)
+    for flags, name in ((["--max-tokens", "3"], "parts"), (["--plan.seed", "1"], "seed")):
+        _, said, _ = ask(server, *flags, code=2)
+        assert f"with another {name}" in said.err
+    assert len(server.requests) == 3
+
+
+def test_a_folder_is_written_by_one_process_at_a_time(serve, ask):
+    from edgewise.agents.suites.answers import AnswerFile
+
+    server = serve()
+    *_, folder = ask(server)
+    with AnswerFile(folder / "answers.jsonl"), pytest.raises(ValueError, match="in use"):
+        AnswerFile(folder / "answers.jsonl")
