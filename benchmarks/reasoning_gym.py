@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.envs.reasoning_gym_answers import OURS
+from edgewise.envs.reasoning_gym_answers import FAILURES, OURS
 from edgewise.pool import Pool
 
 NUM_PROBLEMS = 30  # of a level
@@ -25,9 +25,6 @@ BUDGET = 1.0  # seconds of CPU for them
 SECONDS = 10.0  # and in all
 MIN_RATE = 4.0  # problems a second
 MIN_DISTINCT = 0.5
-REFUSED = (  # what their generators and scorers raise
-    ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
-)  # fmt: skip
 RUNS = "runs answers"
 REPLACED = {  # scorers that are not asked, and why; where there is none of ours, match is strict
     "binary_matrix": RUNS,
@@ -105,7 +102,7 @@ def list_levels(name: str) -> list[str]:
     """Return `configurations` as JSON; one line with an error if there are none."""
     try:
         return [json.dumps(config) for config in configurations(name)]
-    except REFUSED as error:
+    except FAILURES as error:
         return [f"{type(error).__name__}: {error}"]
 
 
@@ -116,7 +113,7 @@ def measure(name: str, config: str) -> dict[str, Any]:
     lock()
     try:
         source = dataset(name, config)
-    except REFUSED as error:
+    except FAILURES as error:
         return {"reason": f"{type(error).__name__}: {str(error)[:80]}"}
     rng = np.random.Generator(np.random.Philox(key=1))
     made, errors = [], Counter[str]()
@@ -124,7 +121,7 @@ def measure(name: str, config: str) -> dict[str, Any]:
     for index in (rng.integers(2**62, size=NUM_PROBLEMS)).tolist():
         try:
             made.append((index, entry(name, config, index)))
-        except REFUSED as error:
+        except FAILURES as error:
             errors[f"{type(error).__name__}: {str(error)[:80]}"] += 1
         used = time.process_time() - start
         if used > BUDGET:
@@ -181,7 +178,7 @@ def flaw(name: str, source: Any, made: list[tuple[int, dict[str, Any]]]) -> str:
         for text in [*sorted(wrong), problem["question"], *problem["question"].splitlines()[-1:]]:
             try:
                 accepted = text.strip() != known and is_right(name, source, problem, text.strip())
-            except REFUSED:
+            except FAILURES:
                 accepted = False
             if accepted:
                 return f"accepts {text[:30]!r}"

@@ -26,9 +26,10 @@ from edgewise.task import Preset, Task
 TABLE: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("reasoning_gym.json").read_text(encoding="utf-8")
 )
-SECONDS = 10.0  # for one problem or one answer
+SECONDS = 30.0  # for one problem or one answer; data sets are made once, n_queens' in 4
 MEMORY = 2**31
-MAX_FAILURES = 100  # of the generator, in a row
+MAX_REFUSED = 100  # problems that the generator refuses, in a row
+MAX_STOPPED = 3  # problems that it does not make within the limits, in a row
 TEMPLATE = "{question}\n\nPut the final answer, and nothing else, between <answer> and </answer>."
 
 
@@ -53,14 +54,23 @@ class ReasoningGym(Task[Problem]):
     presets: ClassVar[Mapping[str, Preset]] = {}
 
     def generate(self, rng: np.random.Generator, **config: Any) -> Problem:
-        """Draw a problem: Reasoning Gym seeds its own generator with a number from `rng`."""
+        """Draw a problem: Reasoning Gym seeds its own generator with a number from `rng`.
+
+        Raises:
+            RuntimeError: If the generator fails too often in a row.
+        """
         text = json.dumps(config)
-        for _ in range(MAX_FAILURES):
+        refused = stopped = 0
+        while refused < MAX_REFUSED and stopped < MAX_STOPPED:
             index = rng.bit_generator.random_raw() >> 2
             made = shared_pool().map([(self.name, text, str(index))])[0]
-            if made is not None:
+            if made:
                 return Problem(text, index, made[0].strip(), made[1].strip())
-        raise RuntimeError(f"{self.name} failed {MAX_FAILURES} times in a row with {text}")
+            refused, stopped = (refused, stopped + 1) if made is None else (refused + 1, 0)
+        raise RuntimeError(
+            f"{self.name} refused {refused} problems of {text}, and was stopped after {SECONDS:g} s "
+            f"or {MEMORY:,} bytes on {stopped}"
+        )
 
     def prompt(self, problem: Problem, template: str) -> str:
         """State the question."""

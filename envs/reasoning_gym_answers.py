@@ -15,6 +15,9 @@ from edgewise.envs.calculus_functions import Unreadable, derive, same
 from edgewise.envs.calculus_reader import read_function
 from edgewise.number import read_exact
 
+FAILURES = (  # what their generators and scorers raise
+    ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
 MAX_LENGTH = 20_000  # of an answer
 NUMBER = re.compile(r"[+-]?\d{1,100}(?:\.\d{1,100})?", re.ASCII)
 QUOTIENT = re.compile(r"([+-]?\d{1,100})\s*/\s*(\d{1,100})", re.ASCII)

@@ -15,7 +15,7 @@ from typing import Any
 
 import reasoning_gym
 
-from edgewise.envs.reasoning_gym_answers import FORMS, MAX_LENGTH, OURS
+from edgewise.envs.reasoning_gym_answers import FAILURES, FORMS, MAX_LENGTH, OURS
 
 SEEDS = 2**32
 LISTED = {"acre": 5, "gsm_symbolic": 1, "list_functions": 1}  # that draw so many when they are made
@@ -30,6 +30,8 @@ WRITES = re.compile(r"[wax+]")
 def work(name: str, config: str, index: str, *answers: str) -> Any:
     """Return the question and the answer of a problem, or whether another answer is right.
 
+    Nothing, [], is returned for a problem that the generator refuses.
+
     Args:
         name: Of the data set.
         config: Its configuration, JSON.
@@ -37,7 +39,10 @@ def work(name: str, config: str, index: str, *answers: str) -> Any:
         answers: None, or one to score.
     """
     lock()
-    made = entry(name, config, int(index))
+    try:
+        made = entry(name, config, int(index))
+    except FAILURES:
+        return []
     if not answers:
         return [made["question"], made["answer"]]
     return is_right(name, dataset(name, config), made, answers[0])

@@ -133,6 +133,12 @@ def test_the_same_problems_come_in_other_processes(names):
         assert line == repr(here)
 
 
+def test_a_generator_that_refuses_everything_is_told():
+    task = make("chain_sum").task
+    with pytest.raises(RuntimeError, match=r"chain_sum refused 100 problems of .*no_such_field"):
+        task.generate(np.random.default_rng(0), no_such_field=1)
+
+
 def test_near_seeds_share_no_problem():
     env = make("countdown")
     few, more = (
