@@ -46,3 +46,6 @@ def test_the_wheel_trains_and_evaluates(tmp_path):
     assert "report" in ran(edgewise, "train", *few, "--output", "run", cwd=tmp_path)
     plan = ["--plan.num-problems", "4", "--plan.k", "1", "--agent", "hf:run/model"]
     assert "Countdown-v0 3: pass@1" in ran(edgewise, "eval", *plan, cwd=tmp_path)
+    suite = ["--suite", "sec", "--agent", "oracle", "--plan.num-problems", "2", "--output", "sec"]
+    ran(edgewise, "eval", *suite, cwd=tmp_path)
+    assert "Transcripts" in (tmp_path / "sec" / "report.html").read_text()

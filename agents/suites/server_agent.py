@@ -204,8 +204,7 @@ class ServerAgent:
                 return json.loads(body)
             except (ValueError, RecursionError) as error:
                 raise Transient("the answer is no JSON") from error
-        told = body[:MAX_TOLD].decode(errors="replace")
-        reason = f"{response.status_code} {' '.join(told.split())}"
+        reason = f"{response.status_code} {plain(body[:MAX_TOLD].decode(errors='replace'))}"
         if response.status_code in TRANSIENT or response.status_code >= 500:
             raise Transient(reason, retry_after(response.headers.get("Retry-After")))
         raise ConnectionError(f"{self.url} refuses: {reason}")
@@ -256,9 +255,19 @@ class ServerAgent:
             return
         if not name.startswith(tuple(wanted + suffix for suffix in SUFFIXES)):
             raise ConnectionError(
-                f"{self.url} must answer with the model {wanted!r}, got {name[:MAX_TOLD]!r}; if that "
+                f"{self.url} must answer with the model {wanted!r}, got {plain(name)!r}; if that "
                 "is the same one, pass its name as served_model"
             )
+
+
+def plain(text: str) -> str:
+    r"""Return the beginning of what a server says, in one line that a terminal may show.
+
+    >>> plain("no\n\x1b[2J [/bold]")
+    'no [2J [/bold]'
+    """
+    shown = "".join(sign if sign.isprintable() else " " for sign in text[:MAX_TOLD])
+    return " ".join(shown.split())
 
 
 def cut(text: str, question: Question) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,9 @@ def make_agent(session: Session, console: Console) -> Agent:
         from edgewise.agents.suites.server_agent import ServerAgent
 
         key = os.environ.get(session.server.key_variable)
-        return ServerAgent(rest, session.server, key, seed, told=console.print)
+        return ServerAgent(
+            rest, session.server, key, seed, told=partial(console.print, markup=False)
+        )
     if kind in MODELS:
         policy = load_policy(session.model, session.dtype, session.device)
         sampler = with_engine(policy, "vllm") if kind == "vllm" else policy

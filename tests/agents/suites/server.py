@@ -100,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send(429, {"error": "slow down"}, Retry_After="a while")
 
     def fault_broken(self, asked):
-        self.send(500, b"<html>oops</html>")
+        self.send(500, b"<html>oops [/bold] \x1b[2J</html>")
 
     def fault_refused(self, asked):
         self.send(400, {"error": {"message": "this model's context is too short"}})

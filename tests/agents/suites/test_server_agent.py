@@ -122,11 +122,17 @@ def test_what_may_pass_is_asked_again(serve, ask, fault, told):
     server = serve([fault, fault, "none", fault])
     answers, said, _ = ask(server)
     assert len(answers) == NUM and len(server.requests) == 3 + 3
-    assert told in said.out
+    assert told in said.out and "\x1b" not in said.out
 
 
-@pytest.mark.parametrize(("fault", "most"), [("hang", 8), ("drip", 8)])
-def test_a_request_has_a_time_limit(serve, ask, fault, most):
+def test_a_name_without_a_model_is_refused(evaluate):
+    for name in ("nowhere#model", "http://127.0.0.1:9/v1"):
+        _, said = evaluate(f"openai:{name}", *FAST, code=2)
+        assert "must be openai:URL#MODEL" in said.err
+
+
+@pytest.mark.parametrize("fault", ["hang", "drip"])
+def test_a_request_has_a_time_limit(serve, ask, fault):
     server = serve([fault])
     answers, said, _ = ask(server, "--server.timeout", "1")
     assert len(answers) == NUM and len(server.requests) == 4

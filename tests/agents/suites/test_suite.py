@@ -62,7 +62,7 @@ def test_what_is_not_at_hand_is_listed_with_the_reason(evaluate):
     skipped = {part["name"]: part["reason"] for part in summary["skipped"]}
     assert list(skipped) == ["sec/MATH500-v0", "sec/AMC-v0", "sec/AIME24-v0"]
     reason = skipped["sec/AMC-v0"]
-    assert "needs" in reason and f"sec/AMC-v0: not evaluated, {reason}" in said.out
+    assert "need" in reason and f"sec/AMC-v0: not evaluated, {reason}" in said.out
     assert "8 samples of each" in said.out and reason in (folder / "summary.md").read_text()
 
 
@@ -90,7 +90,6 @@ def test_a_model_is_asked_what_it_was_made_for(evaluate, tiny_model):
     [
         (["--suite", "sek"], "did you mean 'sec'"),
         (["--suite", "sec", "--agent", "orakle"], "did you mean 'oracle'"),
-        (["--suite", "sec", "--agent", "openai:nowhere"], "must be openai:URL#MODEL"),
         (["--suite", "sec", "--agent", "no.such:thing"], "must be module:object"),
         (["--suite", "sec", "--preset", "nosuch"], "`preset` must be one of"),
         (["--suite", "sec", "--server.concurrency", "0"], "must be at least 1"),
