@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,15 @@ def check_model(agent: str, env_id: str, **options: Any) -> None:
     path = Path(model_path(agent))
     for folder in path.parents[:3]:  # run/model and run/checkpoints/STEP/model
         if (folder / "checkpoints").is_dir() and (folder / "config.json").is_file():
-            check_config(from_record(RunFolder(folder).read("config.json")), env_id, **options)
+            check_config(trained(RunFolder(folder).read("config.json")), env_id, **options)
+
+
+def trained(record: Mapping[str, Any]) -> TrainConfig:
+    """Return what a run trained on, also one of SOAR, whose hard problems are training problems."""
+    game = record.get("game")
+    return (
+        from_record(record) if game is None else TrainConfig(env=game["env"], preset=game["preset"])
+    )
 
 
 def check_config(config: TrainConfig, env_id: str, **options: Any) -> None:

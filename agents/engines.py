@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
+from weakref import finalize
 
 from edgewise.agents import ranks
 from edgewise.agents.engine import EnginePolicy
@@ -33,8 +35,8 @@ def with_engine(
     Raises:
         ImportError: If vLLM is not installed.
         ConnectionError: If there is no such server.
-        ValueError: If there is no such engine, it does not sample from the weights of `policy`, or
-            several processes want one.
+        ValueError: If there is no such engine, it does not sample from the weights of `policy`,
+            several processes want one, or `folder` has a model.
     """
     if engine == OWN:
         return policy
@@ -42,8 +44,15 @@ def with_engine(
         raise ValueError(f"`engine` must be {OWN} with several processes, got {engine!r}")
     if engine.startswith(("http://", "https://")):
         size = policy.model.config.get_text_config().vocab_size
+        if folder is not None and (folder / "config.json").is_file():
+            raise ValueError(
+                f"`engine_folder` must hold no model, since weights are written there, got {folder}"
+            )
         place = Path(mkdtemp(prefix="edgewise-")) if folder is None else folder
-        return EnginePolicy(policy, VLLMServer(engine, place, size))
+        server = VLLMServer(engine, place, size)
+        if folder is None:
+            finalize(server, rmtree, place, ignore_errors=True)  # as large as the model
+        return EnginePolicy(policy, server)
     if engine.split(":")[0] != "vllm":
         raise ValueError(unknown("engine", engine, CHOICES))
     settings: VLLMSettings = construct("engine", engine, {"vllm": VLLMSettings})

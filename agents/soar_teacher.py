@@ -110,7 +110,7 @@ class PolicyTeacher:
 def accepted(attempts: Sequence[Completions], places: Sequence[int]) -> Completions:
     """Return the completions at `places` among all attempts, (B, T), padded to the longest."""
     ends = np.cumsum([len(part.texts) for part in attempts])
-    everything, first = blank(int(ends[-1])), 0
+    everything, first = blank(int(ends[-1]), attempts[0]), 0
     for part, end in zip(attempts, ends.tolist(), strict=True):
         everything = everything.replace(np.arange(first, end), part)
         first = end

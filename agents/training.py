@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -50,12 +50,7 @@ class Training:
         self.envs = make_envs(config, self.policy)
         base: Any = self.envs.unwrapped
         self.members: list[ReasoningEnv] = base.env.members
-        frames = [member.preset.frame for member in self.members]
-        self.sampling = Sampling(
-            max_tokens=config.max_tokens or max(frame.max_completion_tokens for frame in frames),
-            temperature=config.temperature,
-            stop=tuple(sorted({stop for frame in frames for stop in frame.stop})),
-        )
+        self.sampling = sampling_of(config, self.members)
         self.hyperparameters = make_hyperparameters(config, self.sampling)
         self.algorithm = algorithm_of(config)
         self.state = self.algorithm.start(self.policy, self.hyperparameters)
@@ -298,6 +293,16 @@ def base_envs(config: TrainConfig, num_ranks: int = 1) -> Envs:
     return envs
 
 
+def sampling_of(config: TrainConfig, members: Sequence[ReasoningEnv]) -> Sampling:
+    """Return how completions are drawn for all tasks of a run."""
+    frames = [member.preset.frame for member in members]
+    return Sampling(
+        max_tokens=config.max_tokens or max(frame.max_completion_tokens for frame in frames),
+        temperature=config.temperature,
+        stop=tuple(sorted({stop for frame in frames for stop in frame.stop})),
+    )
+
+
 def algorithm_of(config: TrainConfig) -> Algorithm:
     """Return the algorithm that the command line names, without its arguments."""
     return ALGORITHMS[config.algorithm.split(":")[0]]
@@ -335,8 +340,8 @@ def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
 def to_record(config: TrainConfig, envs: Envs) -> dict[str, Any]:
     """Return `config` for JSON, with the rule and the algorithm in full and the arms of `envs`."""
     record: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
-    hyperparameters = make_hyperparameters(config, Sampling())
     base: Any = envs.unwrapped
+    hyperparameters = make_hyperparameters(config, sampling_of(config, base.env.members))
     details = {
         "rule": to_json(rule_for(config, envs)),
         "arms": arm_names(config.env.split(","), base.arms),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +15,10 @@ from rich.console import Console
 from edgewise.agents.commands import compare as simulated
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.comparison import parse_curriculum
+from edgewise.agents.policy import Sampling
 from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.train_config import NOT_IN_RECIPES, from_recipe
+from edgewise.agents.training import make_hyperparameters
 from edgewise.benchmarks.plan import (
     Cell,
     Plan,
@@ -23,13 +26,14 @@ from edgewise.benchmarks.plan import (
     selection_cells,
     start_cells,
 )
-from edgewise.benchmarks.study import choose, ladder_of, run_jobs
+from edgewise.benchmarks.study import choose, ladder_of, run_jobs, train_config
 from edgewise.benchmarks.study_report import Scores
 from edgewise.benchmarks.suite_report import Outcome, write_suite_report
 from edgewise.benchmarks.suites import BASELINE, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.errors import usage
 
-OF_CELLS = {"env", "curriculum", "algorithm", "seed", "evaluate", "evaluation"}
+OF_CELLS = {"env", "curriculum", "seed", "evaluate", "evaluation", "sharding", *NOT_IN_RECIPES}
+FLAGS = {"agent", "num_steps", "num_problems", "group_size"}  # of a recipe that are flags here, too
 
 
 @dataclass(frozen=True)
@@ -45,18 +49,17 @@ class SuiteCompareConfig:
     curricula: str | None = None
     """Rules with commas between, each with its arguments; by default those of the paper. Random is
     always among them."""
-    algorithms: str | None = None
-    """Algorithms with commas between, each with its arguments: grpo,rloo,ppo; by default the recipe's,
-    else grpo."""
+    algorithms: str = "grpo"
+    """Algorithms with commas between, each with its arguments: grpo,rloo,ppo."""
     tasks: str | None = None
     """Tasks of the suite with commas between; all by default."""
     seeds: int = 3
     """Paired seeds, from 1; seed 0 is kept for the choice of a learning rate."""
     agent: str | None = None
-    """Model that starts every run, as in `edgewise train`; by default the recipe's, else the seedling
-    of each task."""
+    """Model that starts every run, as in `edgewise train`; by default the seedling of each task."""
     recipe: Path | None = None
-    """JSON file of flags of `edgewise train`, for all else: sizes, precision, adapters, engine."""
+    """JSON file of flags of `edgewise train`: model, sizes, precision, adapters, engine; flags given
+    beside it win."""
     num_steps: int = 60
     """Training steps, one batch each."""
     num_problems: int = 16
@@ -90,7 +93,7 @@ def run(arguments: Sequence[str]) -> None:
     if not any(word.split("=")[0] == "--suite" for word in arguments):
         simulated.run(arguments)
         return
-    config = parse(SuiteCompareConfig, "compare", arguments)
+    config, train = parse_comparison(arguments)
     console = Console()
     if not console.is_terminal:
         console.width = simulated.WIDTH
@@ -100,15 +103,16 @@ def run(arguments: Sequence[str]) -> None:
         curricula = listed(f"{BASELINE},{config.curricula or suite.curricula}")
         for name in curricula:
             parse_curriculum(name, config.num_steps)
-        recipe = recipe_of(config)
-        algorithms = listed(config.algorithms or recipe.get("algorithm", "grpo"))
-        size = size_of(config, recipe)
-        folder = folder_of(config, size)
+        algorithms = listed(config.algorithms)
+        size = size_of(config, train)
         plans = {
             name: plan_of(task, curricula, algorithms, config.seeds, size)
             for name, task in tasks.items()
         }
+        for plan in plans.values():
+            check(plan)
         ladders = {name: ladder_of(plan) for name, plan in plans.items()}
+        folder = folder_of(config, size)
     outcomes = [
         Outcome(name, plans[name], Scores(cells, folder / name), ladders[name], folder / name)
         for name, cells in run_plans(plans, folder, config.processes, console).items()
@@ -122,34 +126,60 @@ def run(arguments: Sequence[str]) -> None:
     console.print(f"report {folder / 'report.md'}", highlight=False)
 
 
-def recipe_of(config: SuiteCompareConfig) -> dict[str, Any]:
-    """Return the flags in the recipe, none without one.
+def parse_comparison(arguments: Sequence[str]) -> tuple[SuiteCompareConfig, dict[str, Any]]:
+    """Return what is asked for, by a recipe, if one is named, and the flags beside it, which win.
+
+    The other part is what the recipe says of every cell, and no flag does. A cell is one process, so
+    a recipe's `sharding` is left out.
+
+    Raises:
+        UsageError: If a flag does not exist, or a value or the recipe is refused.
+    """
+    finder = ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("--suite", "--recipe"):
+        finder.add_argument(name, nargs="?")
+    found = finder.parse_known_args(list(arguments))[0]
+    if found.recipe is None:
+        return parse(SuiteCompareConfig, "compare", arguments), {}
+    with usage():
+        recipe = recipe_of(Path(found.recipe))
+        given = {name: recipe.pop(name) for name in list(recipe) if name in FLAGS}
+        if "learning_rate" in recipe:
+            given["learning_rates"] = (recipe.pop("learning_rate"),)
+        if "algorithm" in recipe:
+            given["algorithms"] = recipe.pop("algorithm")
+        default = SuiteCompareConfig(suite=found.suite or "", **given)
+    kept = {name: value for name, value in sorted(recipe.items()) if name not in OF_CELLS}
+    return parse(SuiteCompareConfig, "compare", arguments, default), kept
+
+
+def recipe_of(path: Path) -> dict[str, Any]:
+    """Return the flags in a recipe.
 
     Raises:
         ValueError: If it is refused.
     """
-    if config.recipe is None:
-        return {}
-    flags = asdict(from_recipe(config.recipe))
-    record = json.loads(config.recipe.read_text(encoding="utf-8"))
-    return {name: flags[name] for name in record}
+    flags = asdict(from_recipe(path))
+    return {name: flags[name] for name in json.loads(path.read_text(encoding="utf-8"))}
 
 
-def size_of(config: SuiteCompareConfig, recipe: Mapping[str, Any]) -> Size:
-    """Return the size of every cell: what the recipe says, else the flags.
+def size_of(config: SuiteCompareConfig, train: Mapping[str, Any]) -> Size:
+    """Return the size of every cell, with the further parts of every TrainConfig.
 
     Raises:
         ValueError: If a number is too small.
     """
     names = [name for name in Size.__dataclass_fields__ if name != "train"]
-    given: dict[str, Any] = {name: getattr(config, name) for name in names}
-    given |= {name: recipe[name] for name in names if name in recipe}
-    if "learning_rate" in recipe:
-        given["learning_rates"] = (recipe["learning_rate"],)
-    given["agent"] = config.agent or recipe.get("agent")
-    others = {*OF_CELLS, *NOT_IN_RECIPES, *names, "learning_rate"}
-    train = {name: recipe[name] for name in sorted(recipe) if name not in others}
-    return Size(**given, train=train or None)
+    return Size(**{name: getattr(config, name) for name in names}, train=train or None)
+
+
+def check(plan: Plan) -> None:
+    """Raise ValueError if a cell of `plan` would be refused."""
+    for rule, configs in plan.rules.items():
+        for number, config in enumerate(configs):
+            cell = Cell("comparison", rule, next(iter(plan.agents)), 1, config, number)
+            made = train_config(plan, cell, Path())
+            make_hyperparameters(made, Sampling())
 
 
 def folder_of(config: SuiteCompareConfig, size: Size) -> Path:

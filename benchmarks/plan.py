@@ -43,11 +43,6 @@ class Plan:
         return None if rule == self.baseline else self.baselines.get(rule, self.baseline)
 
     @property
-    def rollouts_per_look(self) -> float:
-        """Return the rollouts between two looks at a run."""
-        return self.num_rollouts / max(self.num_looks, 1)
-
-    @property
     def num_rollouts(self) -> int:
         """Return the budget of rollouts of each cell."""
         return self.num_steps * self.num_problems * self.group_size

@@ -69,7 +69,10 @@ def run_cell(plan: Plan, cell: Cell, folder: Path) -> str:
     if cell.phase == "start":
         training.folder.write(LAST, score(plan, training, "test"))
         return cell.name
-    used = spent(plan, training.folder.lines("metrics.jsonl"))
+    history = list(training.folder.lines("metrics.jsonl"))
+    used = spent(plan, history)
+    if history and cell.phase != "selection":  # it may have stopped before the last step was scored
+        examine(plan, training, spent(plan, history[:-1]), used)
     if used["rollouts"] < plan.num_rollouts:
         with closing(training.steps()) as steps:
             for metrics in steps:
@@ -87,16 +90,24 @@ def examine(
     plan: Plan, training: Training, before: Mapping[str, float], used: Mapping[str, float]
 ) -> None:
     """Score a run between two steps, if it has just used its tokens or a look at it is due."""
-    if plan.num_tokens is not None and before["tokens"] < plan.num_tokens <= used["tokens"]:
+    tokens = plan.num_tokens
+    if tokens is not None and before["tokens"] < tokens <= used["tokens"]:
         training.folder.write(AT_TOKENS, {**score(plan, training, "test"), **used})
-    due = [int(amount["rollouts"] // plan.rollouts_per_look) for amount in (before, used)]
-    if plan.num_looks and due[0] < due[1]:
+    due = [num_due(plan, amount["rollouts"]) for amount in (before, used)]
+    if due[0] < due[1]:
         look(plan, training, used)
+
+
+def num_due(plan: Plan, num_rollouts: float) -> int:
+    """Return how many looks are due at a run that has used so many rollouts."""
+    return int(num_rollouts) * plan.num_looks // plan.num_rollouts
 
 
 def look(plan: Plan, training: Training, used: Mapping[str, float]) -> None:
     """Score a run on validation problems, and on test problems if it never was better."""
     curve: list[dict[str, float]] = (training.folder.read(CURVE) or {"looks": []})["looks"]
+    if any(past["steps"] == used["steps"] for past in curve):
+        return
     curve = [past for past in curve if past["steps"] < used["steps"]]
     mean = score(plan, training, "validation")["mean"]
     if all(mean > past["mean"] for past in curve):

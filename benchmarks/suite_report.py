@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from edgewise.benchmarks.plan import Plan
 from edgewise.benchmarks.published import published_effect
 from edgewise.benchmarks.rank_statistics import Scores as Table
 from edgewise.benchmarks.rank_statistics import improvement, interval, iqm
-from edgewise.benchmarks.study import CURVE
+from edgewise.benchmarks.study import CURVE, num_due
 from edgewise.benchmarks.study_report import BEST, LAST, Scores
 from edgewise.benchmarks.suites import BASELINE, rule_name
 
@@ -188,18 +189,28 @@ def draw_curves(outcomes: Sequence[Outcome], path: Path) -> None:
     for axes, outcome in zip(np.ravel(figure.subplots(1, len(outcomes))), outcomes, strict=True):
         for rule in outcome.plan.rules:
             names = outcome.scores.of("comparison", rule)
-            found = [RunFolder(outcome.folder / name).read(CURVE)["looks"] for name in names]
-            spent = [past["rollouts"] for past in found[0]]
-            means = np.array([[past["mean"] for past in curve[: len(spent)]] for curve in found])
-            axes.plot(spent, means.mean(axis=0), marker="o", markersize=3, label=rule)
-            low, high = (
-                means.mean(axis=0) - means.std(axis=0),
-                means.mean(axis=0) + means.std(axis=0),
+            spent, points = curve_points(outcome, names)
+            center, spread = (
+                np.array([each(runs) for runs in points]) for each in (np.mean, np.std)
             )
-            axes.fill_between(spent, low, high, alpha=0.15)
+            axes.plot(spent, center, marker="o", markersize=3, label=rule)
+            axes.fill_between(spent, center - spread, center + spread, alpha=0.15)
         axes.set(title=outcome.task, xlabel="completions", ylabel="accuracy, validation")
         axes.legend(fontsize=8)
     figure.savefig(path, dpi=110)
+
+
+def curve_points(outcome: Outcome, names: Sequence[str]) -> tuple[list[float], list[Table]]:
+    """Return the completions at which looks were due, and the validation scores of runs there, (N,).
+
+    A filter may take a run past two looks in one step; it then has only the later one.
+    """
+    plan, found = outcome.plan, defaultdict[int, list[float]](list)
+    for name in names:
+        for past in RunFolder(outcome.folder / name).read(CURVE)["looks"]:
+            found[num_due(plan, past["rollouts"])].append(past["mean"])
+    due = sorted(found)
+    return [n * plan.num_rollouts / plan.num_looks for n in due], [np.array(found[n]) for n in due]
 
 
 def draw_arms(outcomes: Sequence[Outcome], path: Path) -> None:

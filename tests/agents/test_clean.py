@@ -100,3 +100,12 @@ def test_the_config_of_a_run_from_before_a_field_was_new_is_read():
     record = {"env": "Countdown-v0", "evaluation": {"split": "validation"}, "levels": [1, 2]}
     config = from_record(record)
     assert (config.keywords, config.levels, config.evaluation.split) == ({}, (1, 2), "validation")
+
+
+def test_a_student_of_soar_is_not_scored_on_its_training_problems(tmp_path):
+    """The record of such a run names the environment of its hard problems within the game."""
+    game = {"env": "Shelves-v0", "preset": "plain"}
+    agent = make_run(tmp_path, game=game, preset="sums", env=None)[0]
+    check_model(agent, "Shelves-v0", split="test")
+    with pytest.raises(ValueError, match="must share no problem"):
+        check_model(agent, "Shelves-v0", split="train", allow_ood=True)

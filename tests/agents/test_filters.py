@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch")
 from edgewise import ReasoningVectorEnv  # noqa: E402
 from edgewise.agents.filters import DAPO, FILTERS, SPEED, VCRL, Bae  # noqa: E402
 from edgewise.agents.grpo import GRPOConfig, start, train  # noqa: E402
-from edgewise.agents.policy import Sampling  # noqa: E402
-from edgewise.agents.rollout import collect  # noqa: E402
+from edgewise.agents.policy import Completions, Sampling  # noqa: E402
+from edgewise.agents.rollout import blank, collect  # noqa: E402
 from edgewise.wrappers import Balanced, SuccessRate, vector  # noqa: E402
 
 
@@ -184,3 +184,11 @@ def test_an_environment_given_none_waits(bandit):
     _, rewards, done, _, infos = envs.step([None, right])
     assert rewards.tolist() == [0.0, 1.0] and done.all()
     assert infos["_correct"].tolist() == [False, True]
+
+
+def test_what_is_to_be_filled_lies_where_completions_do():
+    some = torch.zeros((2, 5), device="meta")
+    like = Completions(["", ""], some.long(), some.long(), some, some, torch.zeros(2).bool())
+    filled = blank(4, like).replace(np.array([1, 3]), like)
+    assert filled.tokens.device.type == filled.logprobs.device.type == "meta"
+    assert filled.tokens.shape == (4, 5) and filled.ended.device.type == "cpu"

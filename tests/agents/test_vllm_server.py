@@ -1,5 +1,6 @@
 """A server that samples, over HTTP: what it is asked, and what becomes of its mistakes."""
 
+import gc
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -228,3 +229,22 @@ def test_no_server_is_told_in_one_line(tiny_model, tmp_path, capsys):
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and "got http://127.0.0.1:9: /v1/models" in told
     assert not (tmp_path / "run").exists()
+
+
+def test_weights_in_a_folder_of_its_own_go_with_the_engine(tiny_model, model_engine, serve):
+    server = serve(model_engine(tiny_model))
+    policy = with_engine(TransformersPolicy.load(tiny_model), server.url)
+    sampled(policy)
+    folder = policy.engine.folder
+    assert (folder / "model.safetensors").is_file()
+    del policy
+    gc.collect()
+    assert not folder.exists()
+
+
+def test_the_folder_of_a_model_is_not_written_to(tiny_model, model_engine, serve):
+    learner = TransformersPolicy.load(tiny_model)
+    before = (tiny_model / "model.safetensors").read_bytes()
+    with pytest.raises(ValueError, match="`engine_folder` must hold no model"):
+        with_engine(learner, serve(model_engine(tiny_model)).url, tiny_model)
+    assert (tiny_model / "model.safetensors").read_bytes() == before

@@ -1,19 +1,14 @@
 import json
 import re
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
 
-from edgewise.agents.commands.parse import parse
 from edgewise.agents.comparison import parse_curriculum
-from edgewise.agents.policy import Sampling
 from edgewise.agents.run_folder import RunFolder
-from edgewise.agents.train_config import TrainConfig
-from edgewise.agents.training import make_hyperparameters
 from edgewise.benchmarks import compare
 from edgewise.benchmarks.plan import comparison_cells
 from edgewise.benchmarks.published import PUBLISHED, published_effect
@@ -85,6 +80,9 @@ def test_a_comparison_goes_on_with_more_seeds(tmp_path, capsys, monkeypatch):
         ("--suite sec --curricula best", "must be one of"),
         ("--suite sec --seeds 0", "`seeds` must be at least 1, got 0"),
         ("--suite sec --num-looks 0", "`num_looks` must be at least 1, got 0"),
+        ("--suite sec --algorithms grop", "`algorithm` must be one of"),
+        ("--suite sec --group-size 1", "`group_size` must be at least 2 for grpo, got 1"),
+        ("--suite sec --learning-rates=-1", "`learning_rate` must be positive, got -1.0"),
         ("--suite sec --recipe nowhere.json", "`recipe` must be a JSON file"),
     ],
 )
@@ -97,23 +95,22 @@ def test_a_recipe_gives_sizes_model_and_all_else(tmp_path):
     path = tmp_path / "recipe.json"
     flags = {"env": "Zebra-v0", "num_steps": 7, "learning_rate": 1e-5, "lora_rank": 4, "threads": 2}
     path.write_text(json.dumps({**flags, "agent": "hf:a", "algorithm": "rloo"}))
-    config = compare.SuiteCompareConfig(suite="sec", recipe=path)
-    recipe = compare.recipe_of(config)
-    size = compare.size_of(config, recipe)
-    assert (size.num_steps, size.learning_rates, size.agent) == (7, (1e-5,), "hf:a")
-    assert size.train == {"lora_rank": 4, "threads": 2}
-    other = compare.size_of(replace(config, agent="seedling"), recipe)
-    assert other.agent == "seedling"
+    words = ["--suite", "sec", "--recipe", str(path)]
+    config, train = compare.parse_comparison(words)
+    assert (config.num_steps, config.learning_rates, config.agent) == (7, (1e-5,), "hf:a")
+    assert (config.algorithms, train) == ("rloo", {"lora_rank": 4, "threads": 2})
+    config, _ = compare.parse_comparison([*words, "--num-steps", "5", "--agent", "seedling"])
+    assert (config.num_steps, config.agent, config.group_size) == (5, "seedling", 8)
 
 
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
 def test_the_recipes_of_the_papers_make_plans(path):
-    config = compare.SuiteCompareConfig(suite="sec", recipe=path)
-    size = compare.size_of(config, compare.recipe_of(config))
-    plan = plan_of(SUITES["sec"].tasks["Zebra"], ["random"], ["grpo"], 1, size)
-    cell = comparison_cells(plan, {"grpo random": 0})[0]
-    made = train_config(plan, cell, tmp := Path("run"))
-    assert made.output == tmp and made.env == "Zebra-v0" and made.device == "cuda"
+    config, train = compare.parse_comparison(["--suite", "sec", "--recipe", str(path)])
+    size = compare.size_of(config, train)
+    plan = plan_of(SUITES["sec"].tasks["Zebra"], ["random"], [config.algorithms], 1, size)
+    compare.check(plan)
+    made = train_config(plan, comparison_cells(plan, dict.fromkeys(plan.rules, 0))[0], Path("run"))
+    assert made.env == "Zebra-v0" and made.device == "cuda" and made.sharding == "none"
     assert made.learning_rate == 1e-6 and made.preset in ("sec", "e2h")
 
 
@@ -123,13 +120,11 @@ COMMANDS = re.findall(r"edgewise (compare [^`\n]+)", PAGE.read_text(encoding="ut
 @pytest.mark.parametrize("command", [text for text in COMMANDS if "..." not in text])
 def test_every_command_of_the_page_can_be_carried_out(command, monkeypatch):
     monkeypatch.chdir(PAGE.parents[1])
-    config = parse(compare.SuiteCompareConfig, "compare", shlex.split(command)[1:])
-    suite = suite_of(config.suite)
-    recipe = compare.recipe_of(config)
+    config, train = compare.parse_comparison(shlex.split(command)[1:])
+    suite, size = suite_of(config.suite), compare.size_of(config, train)
     for text in listed(config.curricula or suite.curricula):
         rule, _ = parse_curriculum(text, config.num_steps)
         rule.start(4)
-    for text in listed(config.algorithms or recipe.get("algorithm", "grpo")):
-        cell = TrainConfig(algorithm=text, num_steps=2, learning_rate=1e-4, group_size=8)
-        make_hyperparameters(cell, Sampling(8))
-    assert tasks_of(suite, config.tasks)
+    for task in tasks_of(suite, config.tasks).values():
+        curricula = listed(config.curricula or suite.curricula)
+        compare.check(plan_of(task, curricula, listed(config.algorithms), config.seeds, size))

@@ -110,3 +110,26 @@ def test_a_plan_runs_goes_on_and_reports(tmp_path, monkeypatch, capsys):
     study.main()  # that cell is scored anew, with the same tokens, and no other runs again
     assert (tmp_path / "small.md").read_text() == table
     assert "| dapo | " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("num_looks", range(1, 30))
+def test_every_look_is_due_once_and_the_last_at_the_end(num_looks):
+    plan = replace(SMALL, num_steps=60, num_problems=16, group_size=8, num_looks=num_looks)
+    due = [study.num_due(plan, 128.0 * step) for step in range(61)]
+    assert (due[0], due[-1]) == (0, num_looks) and set(np.diff(due)) <= {0, 1}
+
+
+def test_a_look_that_was_interrupted_is_made_up_for(tmp_path):
+    plan = replace(SMALL, num_looks=2)
+    cell = comparison_cells(plan, {"random": 0})[0]
+    study.run_cell(plan, cell, tmp_path)
+    path = tmp_path / cell.name
+    before = {
+        file: (path / file).read_bytes() for file in ("curve.json", "best.json", "after.json")
+    }
+    looks = json.loads(before["curve.json"])["looks"]
+    assert [look["steps"] for look in looks] == [1, 2]
+    (path / "curve.json").write_text(json.dumps({"looks": looks[:1]}))  # the second step was saved,
+    (path / "after.json").unlink()  # and nothing after it
+    study.run_cell(plan, cell, tmp_path)
+    assert {file: (path / file).read_bytes() for file in before} == before
