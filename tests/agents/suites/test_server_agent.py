@@ -13,6 +13,8 @@ import pytest
 pytest.importorskip("tyro")
 pytest.importorskip("httpx")
 
+from edgewise.cli import main
+
 SERVER = Path(__file__).with_name("server.py")
 FAST = ["--server.first-delay", "0.01", "--env", "Countdown-v0", "--levels", "1"]
 NUM = 6  # answers: 3 problems, 2 samples each
@@ -254,13 +256,13 @@ def test_a_run_that_is_killed_asks_nothing_twice(serve, tmp_path):
     before = path.read_bytes().count(b"\n")
     asked_before = [request["body"]["messages"] for request in server.requests]
     assert 8 <= before < 80 and len(asked_before) <= before / 2 + 2
-    subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert main(command[3:]) == 0
     answers = [json.loads(line) for line in path.read_text().splitlines()]
     keys = [(row["problem_seed"], row["sample"]) for row in answers]
     assert len(keys) == len(set(keys)) == 80
     asked_after = [request["body"]["messages"] for request in server.requests][len(asked_before) :]
     assert len(asked_after) == 40 - before // 2  # what was answered is not asked again
-    subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert main(command[3:]) == 0
     assert len(server.requests) == len(asked_before) + len(asked_after)
 
 
