@@ -36,6 +36,7 @@ class Source:
     env: str = "Countdown-v0"
     weights: tuple[float, ...] = (0.36, 0.42, 0.212, 0.008)  # shares of levels 1, 2, ...
     finished: tuple[float, ...] = ()  # chance at each level that a trace goes on after a step
+    finished_from: int = 0  # the cycle from which that holds; before it all traces are whole
     posed: tuple[float, ...] = ()  # shares of levels whose problems are posed, as a teacher does
     question: str = ""  # template of a problem that is posed
 
@@ -162,7 +163,8 @@ def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row
         env, source, level, _, is_posed = places[place]
         problem, _ = env.pose(env.choose(rng, {"level": level}))
         prompt, text = env.preset.frame.text(env.prompt(problem)), env.demonstrate(problem)
-        if source.finished and rng.random() >= source.finished[level - 1]:
+        stops = source.finished and cycle >= source.finished_from
+        if stops and rng.random() >= source.finished[level - 1]:
             text = unfinished(text)
         if is_posed:
             prompt = COMPACT_PROMPT
