@@ -92,13 +92,13 @@ def read_compact(text: str) -> Pair | Rejected:
 
 
 def read_turns(text: str, then: str, mark: str = "") -> Pair:
-    r"""Read a question and, after `then`, its answer; never refuses.
+    r"""Read a question with its mark and, after `then`, its answer; never refuses.
 
     >>> read_turns(r"1+1? How many? I say \boxed{2}", " How many? ", mark="?")
     Pair(question='1+1', answer='2', step=-1, dataset=-1, reward=None)
     """
-    question, _, rest = text.partition(then)
-    question, answer = question.strip().removesuffix(mark), extract_answer(rest, "boxed") or ""
+    question, _, rest = text.partition(mark + then)
+    question, answer = question.strip(), extract_answer(rest, "boxed") or ""
     return Pair(question[:MAX_QUESTION] or NOTHING, answer[:MAX_ANSWER] or NOTHING)
 
 
