@@ -1,25 +1,30 @@
 r"""Whether the problems of a teacher make sense, and whether its answers are right.
 
 By the reference solver, where a task can read its own problems (`Task.parse`), else by a judge, a
-model that is asked for the JSON that arXiv 2601.18778 asked of its judge.
+model that is asked for the JSON that arXiv 2601.18778 asked of its judge; greedily.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import gymnasium as gym
 from torch import Generator
 
+from edgewise.agents.models import Precision, load_policy
 from edgewise.agents.policy import Sampler, Sampling
+from edgewise.frame import Frame, Render
 from edgewise.task import Task, Unsolvable
 from edgewise.wrappers.taught import Pair
 
 ERRORS = ("None", "Arithmetic", "Logical_Fallacy", "Ill_Posed", "Ambiguous")
 MAX_VERDICT = 4_000  # characters of JSON
+JUDGE_SAMPLING = Sampling(max_tokens=1024, temperature=0.0)
+JUDGE_BATCH = 64
 JUDGE_PROMPT = """Judge a mathematical problem and the answer that was given to it.
 
 Problem: {question}
@@ -39,6 +44,27 @@ class Verdict:
     error: str = "None"
 
 
+Quality = Callable[[Sequence[Pair]], "list[Verdict | None]"]
+
+
+def quality_of(
+    env_id: str, agent: str | None = None, dtype: Precision = "float32", device: str = "cpu"
+) -> Quality | None:
+    """Return what judges problems of a domain: its solver, else the model `agent`, None if neither.
+
+    Raises:
+        ValueError: If there is no such model.
+    """
+    made: Any = gym.make(env_id, requires=None)
+    task: Task[Any] = made.unwrapped.task
+    if type(task).parse is not Task.parse:
+        return lambda pairs: [verdict_of(task, pair) for pair in pairs]
+    if agent is None:
+        return None
+    policy = load_policy(agent, dtype, device)
+    return lambda pairs: judge(policy, pairs, JUDGE_SAMPLING, Generator(), policy.render)
+
+
 def verdict_of(task: Task[Any], pair: Pair) -> Verdict:
     """Return what the reference solver of `task` says; never raises."""
     problem = task.parse(pair.question, pair.answer)
@@ -53,11 +79,20 @@ def verdict_of(task: Task[Any], pair: Pair) -> Verdict:
 
 
 def judge(
-    policy: Sampler, pairs: Sequence[Pair], sampling: Sampling, generator: Generator
+    policy: Sampler,
+    pairs: Sequence[Pair],
+    sampling: Sampling,
+    generator: Generator,
+    render: Render | None = None,
 ) -> list[Verdict | None]:
-    """Ask a model about each pair; None where its reply is no verdict."""
-    prompts = [JUDGE_PROMPT.format(question=pair.question, answer=pair.answer) for pair in pairs]
-    return [read_verdict(text) for text in policy.generate(prompts, sampling, generator).texts]
+    """Ask a model about each pair, as its user in a chat; None where its reply is no verdict."""
+    asked = [JUDGE_PROMPT.format(question=pair.question, answer=pair.answer) for pair in pairs]
+    prompts = [Frame(chat=True).text(text, render) for text in asked]
+    verdicts: list[Verdict | None] = []
+    for first in range(0, len(prompts), JUDGE_BATCH):
+        part = prompts[first : first + JUDGE_BATCH]
+        verdicts += map(read_verdict, policy.generate(part, sampling, generator).texts)
+    return verdicts
 
 
 def read_verdict(text: str) -> Verdict | None:

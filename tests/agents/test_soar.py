@@ -105,6 +105,17 @@ def test_no_student_sees_a_hard_problem_and_all_start_from_the_baseline():
     assert {pair.step for pair in state.written} == {2}
 
 
+def test_whoever_listens_hears_of_every_data_set():
+    heard = []
+    run(
+        TableTeacher(),
+        TableStudent(),
+        replace(CONFIG, num_steps=2),
+        heard=lambda *counts: heard.append(counts),
+    )
+    assert heard == [(3, 12), (6, 12), (9, 12), (12, 12)] * 2
+
+
 def test_the_window_the_median_and_the_best_data_set_by_hand():
     rewards = np.array([[0.0, 0.0, 0.0], [0.06, 0.03, 0.0]])  # means 0 and .03, .015 in all
     promotions = Promotions(threshold=0.01, window=3)

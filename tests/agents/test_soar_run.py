@@ -120,18 +120,36 @@ def test_the_table_of_fresh_students(whole, model, tmp_path, monkeypatch, capsys
         "pq-correct",
         "ps",
         "easier",
+        "full",
         "teacher",
     ]
     flags = ["--runs", str(whole), "--output", str(output), "--students", "1", "--num-steps", "2"]
-    monkeypatch.setattr(sys, "argv", ["soar", *flags, "--group-size", "2", "--methods", *methods])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["soar", *flags, "--group-size", "2", "--full-size", "20", "--methods", *methods],
+    )
     soar_table.main()
     text = output.with_suffix(".md").read_text()
     assert all(soar_table.LABELS[method] in text for method in methods)
     lines = output.with_suffix(".jsonl").read_text()
     assert len(lines.splitlines()) == len(methods)
+    records = [json.loads(line) for line in lines.splitlines()]
+    assert all(len(record["correct"]) == 1 for record in records)
+    full = next(record for record in records if record["method"] == "full")
+    assert full["size"] == 5 * (20 // 5)
     soar_table.main()  # all is there
     assert output.with_suffix(".jsonl").read_text() == lines
     assert output.with_suffix(".md").read_text() == text
+
+
+@pytest.mark.slow
+def test_a_run_with_a_teacher_of_two_turns_filters_nothing(tiny_model, model, tmp_path):
+    path = tmp_path / "turns"
+    flags = ["--turns", "2", "--hard", str(model / "hard-train.jsonl")]
+    assert play(tiny_model, path, *flags) == 0
+    assert {m["accepted_ratio"] for m in content(path, "metrics.jsonl")} == {1.0}
+    assert len(content(path, "problems.jsonl")) == 4 * 2 * 2
 
 
 @pytest.mark.slow
@@ -149,6 +167,7 @@ def test_the_check_says_what_each_level_gives(model, capsys):
         (["--hard", "nowhere.jsonl"], "make one with: edgewise profile --env Arithmetic-v0"),
         (["--num-datasets", "1"], "`num_datasets` must be at least 2"),
         (["--resume", "nowhere", "--seed", "1"], "`resume` must be the only flag"),
+        (["--judge", "gpt"], "`agent` must be one of"),
     ],
 )
 def test_mistakes_are_told_in_one_line(flags, message, capsys):
