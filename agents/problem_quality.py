@@ -7,6 +7,7 @@ model that is asked for the JSON that arXiv 2601.18778 asked of its judge; greed
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from edgewise.task import Task, Unsolvable
 from edgewise.wrappers.taught import Pair
 
 ERRORS = ("None", "Arithmetic", "Logical_Fallacy", "Ill_Posed", "Ambiguous")
-MAX_VERDICT = 4_000  # characters of JSON
+MAX_VERDICT = 4_000  # characters after the reasoning, from the end
+OPENING = re.compile(r"\{")
+ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9a-fA-F]{4})?')  # of JSON, or a backslash that is none
 JUDGE_SAMPLING = Sampling(max_tokens=1024, temperature=0.0)
 JUDGE_BATCH = 64
 JUDGE_PROMPT = """Judge a mathematical problem and the answer that was given to it.
@@ -96,17 +99,23 @@ def judge(
 
 
 def read_verdict(text: str) -> Verdict | None:
-    """Return the verdict in the last braces after the reasoning, None if there is none."""
-    said = text.rpartition("</think>")[2]
-    start, end = said.rfind("{"), said.rfind("}")
-    if start < 0 or not start < end <= start + MAX_VERDICT:
+    """Return the last verdict after the reasoning, None if there is none.
+
+    Backslashes of LaTeX, which are no escapes of JSON, stand for themselves.
+    """
+    said = text.rpartition("</think>")[2][-MAX_VERDICT:]
+    said = ESCAPE.sub(lambda found: found[0] if found[1] else r"\\", said)
+    found: dict[str, Any] | None = None
+    for start in (place.start() for place in OPENING.finditer(said)):
+        try:
+            read = json.JSONDecoder().raw_decode(said, start)[0]
+        except (ValueError, RecursionError):
+            continue
+        found = read if {"is_well_posed", "is_correct"} <= set(read) else found
+    if found is None:
         return None
-    try:
-        found = json.loads(said[start : end + 1])
-        well_posed, correct = found["is_well_posed"], found["is_correct"]
-        error = found.get("error_type", "None")
-    except (ValueError, KeyError, RecursionError):
-        return None
+    well_posed, correct = found["is_well_posed"], found["is_correct"]
+    error = found.get("error_type", "None")
     if not isinstance(well_posed, bool) or not isinstance(correct, bool) or error not in ERRORS:
         return None
     return Verdict(well_posed, well_posed and correct, error)

@@ -36,6 +36,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from edgewise.agents.promotion import Floats, Promotions, dataset_rewards
+from edgewise.pool import WorkerError
 from edgewise.wrappers.posing import Posed, TooFewProblems
 from edgewise.wrappers.taught import Pair
 
@@ -280,6 +281,8 @@ def train_students(
         try:
             student.train(dataset, num_steps, seed)
             accuracy, weights = student.accuracy(asked), student.snapshot()
+        except WorkerError:  # it is not the student that cannot go on
+            raise
         except CRASHES:
             accuracy, weights = np.nan, None
         accuracies.append(accuracy)

@@ -99,6 +99,8 @@ def game_of(config: SOARRunConfig) -> Game:
     game = GAMES[config.preset]
     given = {name: getattr(config, name) for name in OVERRIDES}
     sizes = {name: value for name, value in given.items() if value is not None}
+    if config.inner_steps is not None:  # no student takes fewer steps than the first ones
+        sizes["max_inner_steps"] = max(game.soar.max_inner_steps, config.inner_steps)
     soar = replace(
         game.soar, **sizes, reward=config.reward, promote=config.promote, seed=config.seed
     )
@@ -229,7 +231,10 @@ def resume(path: Path) -> SOARRun:
         ValueError: If there is none.
     """
     folder = RunFolder.open(path)
-    return SOARRun(from_record(folder.read("config.json")), folder)
+    record = folder.read("config.json")
+    if "game" not in record:
+        raise ValueError(f"`resume` must be the folder of a run of `edgewise soar`, got {path}")
+    return SOARRun(from_record(record), folder)
 
 
 def from_record(record: Mapping[str, Any]) -> SOARRunConfig:

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from edgewise.agents import rloo
+from edgewise.agents.hyperparameters import check
 from edgewise.agents.policy import Sampling
 from edgewise.agents.pretrain import schedule
 from edgewise.agents.promotion import Floats
@@ -75,6 +76,10 @@ class StudentConfig:
     temperature: float = 1.0
     max_tokens: int = 1024
 
+    def __post_init__(self) -> None:
+        """Check the numbers that users give."""
+        check(self)
+
 
 class PolicyStudent:
     """Trains a policy, and asks it."""
@@ -116,15 +121,18 @@ class PolicyStudent:
             seed=seed,
         )
         state = rloo.start(self.policy, hyperparameters)
-        for problems, num_steps in phases:
-            envs = self.framed(problems, config.num_problems, config.group_size)
-            envs.reset(seed=seed)
-            steps = rloo.train(envs, self.policy, hyperparameters, state)
-            for _ in range(num_steps):
-                share = schedule(state.step, total, config.num_warmup_steps)
-                for group in state.optimizer.param_groups:
-                    group["lr"] = config.learning_rate * share
-                told(next(steps))
+        try:
+            for problems, num_steps in phases:
+                envs = self.framed(problems, config.num_problems, config.group_size)
+                envs.reset(seed=seed)
+                steps = rloo.train(envs, self.policy, hyperparameters, state)
+                for _ in range(num_steps):
+                    share = schedule(state.step, total, config.num_warmup_steps)
+                    for group in state.optimizer.param_groups:
+                        group["lr"] = config.learning_rate * share
+                    told(next(steps))
+        finally:
+            state.optimizer.release()
 
     def accuracy(self, problems: Sequence[Pair]) -> float:
         """Return the share of `problems` whose greedy answer is right."""

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from edgewise.agents import rloo
+from edgewise.agents.hyperparameters import check
 from edgewise.agents.losses import penalize
 from edgewise.agents.policy import Completions, Policy, Sampling
 from edgewise.agents.pretrain import schedule
@@ -44,6 +45,10 @@ class TeacherConfig:
     attempts_per_problem: int = 8  # in all, on average, before it counts as unable
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=512))
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the numbers that users give."""
+        check(self)
 
 
 class PolicyTeacher:

@@ -13,8 +13,9 @@ teacher as a solver. Every student that trains takes the same number of steps.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ from edgewise.agents.soar_teacher import PolicyTeacher
 from edgewise.wrappers.taught import Pair, load_pairs
 
 Record = dict[str, Any]
+Prepare = Callable[[], Any]  # returns problems, or None and has set the student's weights
 LABELS = {
     "base": "Base",
     "hard": "Hard-Only",
@@ -131,33 +133,48 @@ class Table:
         self.hard = first.hard
         path = config.test or hard_file(first.config, game, "test")
         self.test = hard_pairs(path, game.question)
-        self.path = config.output.with_suffix(".jsonl")
-        self.records: list[Record] = []
-        if self.path.is_file():
-            lines = self.path.read_text(encoding="utf-8").splitlines()
-            self.records = [json.loads(line) for line in lines]
+        self.sizes = {
+            "test": str(path),
+            "num_steps": plan.num_steps,
+            "group_size": student.group_size,
+            "easier_level": config.easier_level,
+            "full_size": config.full_size,
+            "test_every": config.test_every,
+        }
+        self.folder, self.name = RunFolder(config.output.parent), f"{config.output.name}.jsonl"
+        self.records: list[Record] = list(self.folder.lines(self.name))
+        if self.records:  # without a line that was cut off
+            whole_lines = "".join(json.dumps(record) + "\n" for record in self.records)
+            self.folder.write_text(self.name, whole_lines)
+        if wrong := [record for record in self.records if record["sizes"] != self.sizes]:
+            raise ValueError(
+                f"`output` must be new, or have records of the same sizes, got {config.output} with "
+                f"{wrong[0]['sizes']} in place of {self.sizes}"
+            )
 
     def fill(self) -> Iterator[Record]:
         """Yield each record, measuring those that are not there yet."""
         for method in self.config.methods:
-            for teacher, prepare in enumerate(self.teachers(method)):
+            for teacher, (run, prepare) in enumerate(self.teachers(method)):
                 trains = method not in ("base", "ps", "teacher")
                 for student in range(self.config.students if trains else 1):
-                    yield self.record(method, teacher, student, prepare)
+                    name = {"method": method, "run": run, "teacher": teacher, "student": student}
+                    yield self.record(name, prepare)
 
-    def teachers(self, method: str) -> list[Callable[[], None] | Callable[[], list[Pair]]]:
-        """Return for each teacher what sets the student's weights, or gives the problems."""
-        if method == "base":
-            return [lambda: self.student.restore(self.base)]
-        if method == "hard":
-            return [lambda: []]
-        if method == "easier":
-            return [self.easier]
-        if method == "full":
-            return [self.full]
+    def teachers(self, method: str) -> list[tuple[str, Prepare]]:
+        """Return for each teacher its run, and what sets the student's weights or gives problems."""
+        alone: dict[str, Prepare] = {
+            "base": lambda: self.student.restore(self.base),
+            "hard": lambda: [],
+            "easier": self.easier,
+            "full": self.full,
+        }
+        if method in alone:
+            return [("", alone[method])]
         if method in ("base-t", "serl"):
             make = self.written if method == "base-t" else self.voted
-            return [lambda seed=seed: make(None, seed) for seed in range(len(self.config.runs))]
+            seeds = range(len(self.config.runs))
+            return [("", partial(make, None, seed)) for seed in seeds]
         folders = self.config.intrinsic if method == "intrinsic-t" else self.config.runs
         of: Callable[[Path], Any] = {
             "intrinsic-t": self.trained_teacher,
@@ -168,16 +185,15 @@ class Table:
             "ps": self.promoted,
             "teacher": self.solver,
         }[method]
-        return [lambda path=path: of(path) for path in folders]
+        return [(str(path), partial(of, path)) for path in folders]
 
-    def record(self, method: str, teacher: int, student: int, prepare: Callable[[], Any]) -> Record:
+    def record(self, name: Mapping[str, Any], prepare: Prepare) -> Record:
         """Return the record of one student, measured now unless it is there."""
-        name = {"method": method, "teacher": teacher, "student": student}
         for record in self.records:
             if {key: record[key] for key in name} == name:
                 return record
         written = prepare()
-        seed = seed_of(teacher, student)
+        seed = seed_of(name["teacher"], name["student"])
         plan, every = self.game.fresh, self.config.test_every
         size = None if written is None else len(written)
 
@@ -190,9 +206,9 @@ class Table:
             parts = phases(written, self.hard, plan)
             correct = train_fresh(self.student, self.base, parts, test, seed, every)
         made = {**name, "size": size, "num_samples": plan.num_samples, "correct": correct}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(made) + "\n")
+        made["sizes"] = self.sizes
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.folder.append(self.name, [made])
         self.records.append(made)
         return made
 
@@ -302,7 +318,7 @@ def main() -> None:
         label = LABELS[record["method"]]
         print(f"{label}, teacher {record['teacher']}, student {record['student']}: {right:.4f}")
     text = table(made.records)
-    config.output.with_suffix(".md").write_text(text, encoding="utf-8")
+    made.folder.write_text(f"{config.output.name}.md", text)
     print(text)
 
 

@@ -71,3 +71,16 @@ def test_rates_are_of_what_was_judged():
     found = rates(verdicts)
     assert (found["num_judged"], found["well_posed"], found["correct"]) == (2, 1.0, 0.5)
     assert rates([])["correct"] == 0
+
+
+@pytest.mark.parametrize(
+    "answer", [r"\frac{1}{2}", r"\sqrt{3}", r"\\sqrt{3}", r"\{1, 2\}", r"\u{x}", "{}", "}"]
+)
+def test_answers_with_braces_and_backslashes_are_read(answer):
+    verdict = '{"is_correct": true, "is_well_posed": true, "verified_answer": "ANSWER"}'
+    text = "<think>{no}</think> {so} " + verdict.replace("ANSWER", answer) + " {end}"
+    assert read_verdict(text) == Verdict(True, True)
+
+
+def test_braces_without_end_are_no_verdict():
+    assert read_verdict("{" * 100_000) is None and read_verdict('{"a":' * 100_000) is None

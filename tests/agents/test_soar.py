@@ -10,6 +10,7 @@ pytest.importorskip("torch")
 
 from edgewise.agents.promotion import Promotions, dataset_rewards, median_place
 from edgewise.agents.soar import SOARConfig, play, start
+from edgewise.pool import WorkerError
 from edgewise.wrappers.posing import FORMATS, gather_problems
 from edgewise.wrappers.taught import Pair
 
@@ -208,6 +209,11 @@ def test_a_crash_of_a_student_loses_no_outer_step(error):
     assert found[0]["rewards"][0][::2] == whole[0]["rewards"][0][::2]
     assert found[0]["rewards"][0][1] is None and found[0]["rewards"][2] == [None] * 3
     assert found[0]["rewards"][1] == whole[0]["rewards"][1]
+
+
+def test_workers_that_cannot_start_are_no_crash_of_a_student():
+    with pytest.raises(WorkerError, match="cannot start"):
+        run(TableTeacher(), Fragile({2}, WorkerError("cannot start")), CONFIG)
 
 
 def test_if_every_student_crashes_the_teacher_learns_nothing():

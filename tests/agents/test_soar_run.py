@@ -12,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.pretrain import summed_loss  # noqa: E402
+from edgewise.agents.soar_run import SOARRunConfig, game_of  # noqa: E402
 from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
 from edgewise.benchmarks import soar as soar_table  # noqa: E402
 from edgewise.cli import main  # noqa: E402
@@ -168,8 +169,22 @@ def test_the_check_says_what_each_level_gives(model, capsys):
         (["--num-datasets", "1"], "`num_datasets` must be at least 2"),
         (["--resume", "nowhere", "--seed", "1"], "`resume` must be the only flag"),
         (["--judge", "gpt"], "`agent` must be one of"),
+        (["--student-learning-rate", "-1"], "`learning_rate` must be positive, got -1"),
+        (["--teacher-learning-rate", "-1"], "`learning_rate` must be positive, got -1"),
     ],
 )
 def test_mistakes_are_told_in_one_line(flags, message, capsys):
     assert main(["soar", *flags]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_run_of_another_command_is_refused(tmp_path, capsys):
+    for command, other in (("soar", {"arms": []}), ("train", {"game": {}})):
+        (tmp_path / "config.json").write_text(json.dumps(other))
+        assert main([command, "--resume", str(tmp_path)]) == 2
+        assert f"must be the folder of a run of `edgewise {command}`" in capsys.readouterr().err
+
+
+def test_students_may_take_more_steps_than_the_game_foresees():
+    soar = game_of(SOARRunConfig(inner_steps=30)).soar
+    assert (soar.inner_steps, soar.max_inner_steps) == (30, 30)
