@@ -64,16 +64,19 @@ def hard_pairs(path: Path, question: str) -> list[Pair]:
         question: Template of the task's text alone, without how to answer.
 
     Raises:
-        ValueError: If a line is neither, or the problem of that name is another here.
+        ValueError: If a line is neither, the problem of that name is another here, or there is none.
     """
     pairs = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             record = json.loads(line)
             asked = record["question"], str(record["answer"])
-        except (ValueError, KeyError, TypeError):
+            pair = named(record["problem"], question) if "problem" in record else Pair(*asked)
+        except (json.JSONDecodeError, KeyError, TypeError):
             raise ValueError(f"`hard` must hold question and answer, got {path}:{number}") from None
-        pairs.append(named(record["problem"], question) if "problem" in record else Pair(*asked))
+        pairs.append(pair)
+    if not pairs:
+        raise ValueError(f"`hard` must have at least one problem, got none in {path}")
     return pairs
 
 

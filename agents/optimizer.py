@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
+from torch.utils.hooks import RemovableHandle
 
 from edgewise.agents import ranks
 
@@ -28,6 +29,7 @@ class MasterAdamW(AdamW):
             learning_rate: Of AdamW.
         """
         self.copies: list[tuple[nn.Parameter, nn.Parameter]] = []  # a weight and its master
+        self.hooks: list[RemovableHandle] = []
         super().__init__(
             [
                 {**group, "params": [self.master(weight) for weight in group["params"]]}
@@ -49,9 +51,14 @@ class MasterAdamW(AdamW):
             copy.grad = gradient if copy.grad is None else copy.grad + gradient
             weight.grad = None
 
-        weight.register_post_accumulate_grad_hook(hand_over)
+        self.hooks.append(weight.register_post_accumulate_grad_hook(hand_over))
         self.copies.append((weight, copy))
         return copy
+
+    def release(self) -> None:
+        """Take no more gradients, so that another optimiser can train the weights."""
+        for hook in self.hooks:
+            hook.remove()
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:

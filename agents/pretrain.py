@@ -9,7 +9,7 @@ Shapes: B rows of a batch, T tokens of a row, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi
 from typing import Any
 
@@ -36,7 +36,9 @@ class Source:
     env: str = "Countdown-v0"
     weights: tuple[float, ...] = (0.36, 0.42, 0.212, 0.008)  # shares of levels 1, 2, ...
     finished: tuple[float, ...] = ()  # chance at each level that a trace goes on after a step
+    finished_from: int = 0  # the cycle from which that holds; before it all traces are whole
     posed: tuple[float, ...] = ()  # shares of levels whose problems are posed, as a teacher does
+    posed_finished: tuple[float, ...] = ()  # as `finished`, of those; by default the same
     question: str = ""  # template of a problem that is posed
 
 
@@ -65,6 +67,7 @@ class PretrainConfig:
     batch_size: int = 64
     chunk_size: int = 32  # rows of like length that are computed at once
     learning_rate: float = 3e-3  # of AdamW, at its highest
+    further_learning_rate: float | None = None  # of warm restarts; None for the same
     weight_decay: float = 0.01
     num_warmup_steps: int = 60  # linear; then half a cosine down to 0
     max_grad_norm: float = 1.0
@@ -108,6 +111,8 @@ def pretrain(config: PretrainConfig, policy: TransformersPolicy) -> Iterator[dic
     done = 0
     for cycle, num_steps in enumerate((config.num_steps, *config.further_steps)):
         rows = read(config, policy.tokenizer, cycle)
+        if cycle and config.further_learning_rate is not None:
+            config = replace(config, learning_rate=config.further_learning_rate)
         for metrics in run_cycle(config, policy, rows, num_steps):
             done += 1
             yield {"step": done, **metrics}
@@ -162,7 +167,9 @@ def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row
         env, source, level, _, is_posed = places[place]
         problem, _ = env.pose(env.choose(rng, {"level": level}))
         prompt, text = env.preset.frame.text(env.prompt(problem)), env.demonstrate(problem)
-        if source.finished and rng.random() >= source.finished[level - 1]:
+        finished = (source.posed_finished if is_posed else ()) or source.finished
+        stops = finished and cycle >= source.finished_from
+        if stops and rng.random() >= finished[level - 1]:
             text = unfinished(text)
         if is_posed:
             prompt = COMPACT_PROMPT

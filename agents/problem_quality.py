@@ -1,25 +1,33 @@
 r"""Whether the problems of a teacher make sense, and whether its answers are right.
 
 By the reference solver, where a task can read its own problems (`Task.parse`), else by a judge, a
-model that is asked for the JSON that arXiv 2601.18778 asked of its judge.
+model that is asked for the JSON that arXiv 2601.18778 asked of its judge; greedily.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import gymnasium as gym
 from torch import Generator
 
+from edgewise.agents.models import Precision, load_policy
 from edgewise.agents.policy import Sampler, Sampling
+from edgewise.frame import Frame, Render
 from edgewise.task import Task, Unsolvable
 from edgewise.wrappers.taught import Pair
 
 ERRORS = ("None", "Arithmetic", "Logical_Fallacy", "Ill_Posed", "Ambiguous")
-MAX_VERDICT = 4_000  # characters of JSON
+MAX_VERDICT = 4_000  # characters after the reasoning, from the end
+OPENING = re.compile(r"\{")
+ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9a-fA-F]{4})?')  # of JSON, or a backslash that is none
+JUDGE_SAMPLING = Sampling(max_tokens=1024, temperature=0.0)
+JUDGE_BATCH = 64
 JUDGE_PROMPT = """Judge a mathematical problem and the answer that was given to it.
 
 Problem: {question}
@@ -39,6 +47,27 @@ class Verdict:
     error: str = "None"
 
 
+Quality = Callable[[Sequence[Pair]], "list[Verdict | None]"]
+
+
+def quality_of(
+    env_id: str, agent: str | None = None, dtype: Precision = "float32", device: str = "cpu"
+) -> Quality | None:
+    """Return what judges problems of a domain: its solver, else the model `agent`, None if neither.
+
+    Raises:
+        ValueError: If there is no such model.
+    """
+    made: Any = gym.make(env_id, requires=None)
+    task: Task[Any] = made.unwrapped.task
+    if type(task).parse is not Task.parse:
+        return lambda pairs: [verdict_of(task, pair) for pair in pairs]
+    if agent is None:
+        return None
+    policy = load_policy(agent, dtype, device)
+    return lambda pairs: judge(policy, pairs, JUDGE_SAMPLING, Generator(), policy.render)
+
+
 def verdict_of(task: Task[Any], pair: Pair) -> Verdict:
     """Return what the reference solver of `task` says; never raises."""
     problem = task.parse(pair.question, pair.answer)
@@ -53,25 +82,40 @@ def verdict_of(task: Task[Any], pair: Pair) -> Verdict:
 
 
 def judge(
-    policy: Sampler, pairs: Sequence[Pair], sampling: Sampling, generator: Generator
+    policy: Sampler,
+    pairs: Sequence[Pair],
+    sampling: Sampling,
+    generator: Generator,
+    render: Render | None = None,
 ) -> list[Verdict | None]:
-    """Ask a model about each pair; None where its reply is no verdict."""
-    prompts = [JUDGE_PROMPT.format(question=pair.question, answer=pair.answer) for pair in pairs]
-    return [read_verdict(text) for text in policy.generate(prompts, sampling, generator).texts]
+    """Ask a model about each pair, as its user in a chat; None where its reply is no verdict."""
+    asked = [JUDGE_PROMPT.format(question=pair.question, answer=pair.answer) for pair in pairs]
+    prompts = [Frame(chat=True).text(text, render) for text in asked]
+    verdicts: list[Verdict | None] = []
+    for first in range(0, len(prompts), JUDGE_BATCH):
+        part = prompts[first : first + JUDGE_BATCH]
+        verdicts += map(read_verdict, policy.generate(part, sampling, generator).texts)
+    return verdicts
 
 
 def read_verdict(text: str) -> Verdict | None:
-    """Return the verdict in the last braces after the reasoning, None if there is none."""
-    said = text.rpartition("</think>")[2]
-    start, end = said.rfind("{"), said.rfind("}")
-    if start < 0 or not start < end <= start + MAX_VERDICT:
+    """Return the last verdict after the reasoning, None if there is none.
+
+    Backslashes of LaTeX, which are no escapes of JSON, stand for themselves.
+    """
+    said = text.rpartition("</think>")[2][-MAX_VERDICT:]
+    said = ESCAPE.sub(lambda found: found[0] if found[1] else r"\\", said)
+    found: dict[str, Any] | None = None
+    for start in (place.start() for place in OPENING.finditer(said)):
+        try:
+            read = json.JSONDecoder().raw_decode(said, start)[0]
+        except (ValueError, RecursionError):
+            continue
+        found = read if {"is_well_posed", "is_correct"} <= set(read) else found
+    if found is None:
         return None
-    try:
-        found = json.loads(said[start : end + 1])
-        well_posed, correct = found["is_well_posed"], found["is_correct"]
-        error = found.get("error_type", "None")
-    except (ValueError, KeyError, RecursionError):
-        return None
+    well_posed, correct = found["is_well_posed"], found["is_correct"]
+    error = found.get("error_type", "None")
     if not isinstance(well_posed, bool) or not isinstance(correct, bool) or error not in ERRORS:
         return None
     return Verdict(well_posed, well_posed and correct, error)

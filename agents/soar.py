@@ -29,18 +29,20 @@ Where the paper leaves a choice:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from edgewise.agents.promotion import Floats, Promotions, dataset_rewards
+from edgewise.pool import WorkerError
 from edgewise.wrappers.posing import Posed, TooFewProblems
 from edgewise.wrappers.taught import Pair
 
 CRASHES = (ArithmeticError, MemoryError, RuntimeError)  # of a student; a loss that is not finite is
 Weights = Mapping[str, Any]
+Heard = Callable[[int, int], None]  # of how many are done, and of how many
 
 
 class Teacher(Protocol):
@@ -153,7 +155,12 @@ def start(student: Student, config: SOARConfig) -> State:
 
 
 def play(
-    teacher: Teacher, student: Student, hard: Sequence[Pair], config: SOARConfig, state: State
+    teacher: Teacher,
+    student: Student,
+    hard: Sequence[Pair],
+    config: SOARConfig,
+    state: State,
+    heard: Heard = lambda done, total: None,
 ) -> Iterator[dict[str, Any]]:
     """Train `teacher`, and promote students, yielding the metrics of each outer step.
 
@@ -164,6 +171,7 @@ def play(
         config: Sizes and seed.
         state: Is changed by each step; from a checkpoint of it and of `teacher`, taken between two
             steps, the run goes on as if it had not been stopped.
+        heard: Is told how many students of an outer step are done, of how many.
     """
     while state.step < config.num_steps and not state.stopped:
         try:
@@ -175,7 +183,7 @@ def play(
         if config.reward == "learnability":
             rewards, metrics = learnability(student, datasets, config, state)
         else:
-            rewards, metrics = grounded(student, datasets, hard, config, state)
+            rewards, metrics = grounded(student, datasets, hard, config, state, heard)
         earned = filled(dataset_rewards(rewards))
         metrics |= {f"teacher/{name}": value for name, value in teacher.learn(earned).items()}
         state.written = [
@@ -213,6 +221,7 @@ def grounded(
     hard: Sequence[Pair],
     config: SOARConfig,
     state: State,
+    heard: Heard = lambda done, total: None,
 ) -> tuple[Floats, dict[str, Any]]:
     """Train r students on each data set and return their gains, (g, r); promote one if it is time.
 
@@ -231,6 +240,7 @@ def grounded(
     for k, dataset in enumerate(datasets):
         seeds = [seed_of(config.seed, state.step, k, j) for j in range(config.num_students)]
         gains, trained = train_students(student, state.baseline, dataset, asked, num_steps, seeds)
+        heard((k + 1) * len(seeds), config.num_datasets * len(seeds))
         rewards[k] = np.array(gains) - before
         means = dataset_rewards(rewards[: k + 1])
         if not np.isnan(means[k]) and int(np.nanargmax(means)) == k:
@@ -271,6 +281,8 @@ def train_students(
         try:
             student.train(dataset, num_steps, seed)
             accuracy, weights = student.accuracy(asked), student.snapshot()
+        except WorkerError:  # it is not the student that cannot go on
+            raise
         except CRASHES:
             accuracy, weights = np.nan, None
         accuracies.append(accuracy)

@@ -7,7 +7,7 @@ shuffled the reward should be about 0: then it is the answers that teach, not th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from edgewise.agents.hard_problems import hard_pairs
-from edgewise.agents.soar import grounded, start
+from edgewise.agents.soar import Heard, grounded, start
 from edgewise.agents.soar_presets import Game
 from edgewise.agents.soar_run import SOARRunConfig, game_of, hard_file, make_student
 from edgewise.wrappers.taught import Pair
@@ -44,8 +44,14 @@ class CheckRow:
         return f"{self.name:22} reward {self.mean:+.4f}, {word} {self.threshold}  data sets {means}"
 
 
-def check_game(config: SOARRunConfig) -> list[CheckRow]:
-    """Return a row for each level of the generator, and one for shuffled answers of the best.
+def check_game(
+    config: SOARRunConfig, heard: Heard = lambda done, total: None
+) -> Iterator[CheckRow]:
+    """Yield a row for each level of the generator, then one for shuffled answers of the best.
+
+    Args:
+        config: What is played.
+        heard: Is told how many students of a row are done, of how many.
 
     Raises:
         ValueError: If any part of `config` is refused.
@@ -55,20 +61,21 @@ def check_game(config: SOARRunConfig) -> list[CheckRow]:
     hard = hard_pairs(hard_file(config, game), game.question)
     student = make_student(config, game)
     env: Any = gym.make(game.env, preset=game.preset, allow_ood=True).unwrapped
-    rows = []
 
     def measure(name: str, pairs: Sequence[Pair]) -> CheckRow:
         size, soar = game.soar.dataset_size, replace(game.soar, promote=False)
         datasets = [pairs[k * size : (k + 1) * size] for k in range(soar.num_datasets)]
-        _, metrics = grounded(student, datasets, hard, soar, start(student, soar))
+        _, metrics = grounded(student, datasets, hard, soar, start(student, soar), heard)
         return CheckRow(name, metrics["rewards"], soar.threshold)
 
     drawn = {level: generated(env, game, level, config.seed) for level in env.preset.levels}
-    rows = [measure(f"level {level}", pairs) for level, pairs in drawn.items()]
-    best = max(range(len(rows)), key=lambda place: rows[place].mean)
-    level = list(drawn)[best]
-    name = f"level {level}, shuffled"
-    return [*rows, measure(name, shuffled(drawn[level], config.seed))]
+    means = {}
+    for level, pairs in drawn.items():
+        row = measure(f"level {level}", pairs)
+        means[level] = row.mean
+        yield row
+    best = max(means, key=lambda level: means[level])
+    yield measure(f"level {best}, shuffled", shuffled(drawn[best], config.seed))
 
 
 def generated(env: Any, game: Game, level: int, seed: int) -> list[Pair]:
@@ -78,6 +85,21 @@ def generated(env: Any, game: Game, level: int, seed: int) -> list[Pair]:
     for _ in range(game.soar.num_datasets * game.soar.dataset_size):
         problem, _ = env.pose(env.choose(rng, {"level": level}))
         pairs.append(Pair(env.task.prompt(problem, game.question), env.task.solve(problem)))
+    return pairs
+
+
+def whole(env: Any, game: Game, most: int) -> list[Pair]:
+    """Return the training problems of all levels that are no test of generalisation.
+
+    Those of a data set are all of them, those of a generator the first `most` of it, in equal shares.
+    """
+    pairs = []
+    levels = [level for level in env.preset.levels if level not in env.preset.ood]
+    for level in levels:
+        rows = env.task.num_rows("train", **env.preset.levels[level])
+        for seed in range(most // len(levels) if rows is None else rows):
+            problem, _ = env.pose({"level": level, "params": {}, "problem_seed": seed})
+            pairs.append(Pair(env.task.prompt(problem, game.question), env.task.solve(problem)))
     return pairs
 
 

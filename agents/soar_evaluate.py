@@ -4,12 +4,14 @@ arXiv 2601.18778 trains fresh students of the base model on written and hard pro
 promoted student itself (PS), and reports pass@k of 32 answers to each held-out hard problem.
 
 Where the paper leaves a choice:
-    - Students are scored after their last step; the paper averages 200 steps after a rule's choice.
+    - Its rule of when to test, `settled_step`, looks at the last phase, where the hard problems are,
+      and the tests of the 200 steps that follow are averaged; ours are `test_every` steps apart.
+      Without `test_every` a student is tested after its last step.
     - With "mixed" the union of written and hard problems is drawn without replacement.
     - Intervals are of a bootstrap that draws teachers, then students of each, then problems of each,
       with replacement; a level that has one member adds no spread.
 
-Shapes: T teachers, S students of each, P problems.
+Shapes: T teachers, S students of each, P problems, C tests of a student.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ from edgewise.wrappers.taught import Pair
 MIXINGS = ("curriculum", "mixed")
 KS = (1, 4, 8, 16, 32)
 NUM_DRAWS = 2_000  # of the bootstrap
-Counts = Mapping[int, Mapping[int, Sequence[int]]]  # right answers by teacher, student, problem
+SPAN = 200  # steps after the rule's choice
+Tests = Sequence[Sequence[int]]  # (C, P) right answers
+Counts = Mapping[int, Mapping[int, Tests]]  # by teacher and student
 
 
 def phases(written: Sequence[Pair], hard: Sequence[Pair], plan: FreshPlan) -> list[Phase]:
@@ -51,15 +55,35 @@ def phases(written: Sequence[Pair], hard: Sequence[Pair], plan: FreshPlan) -> li
 def train_fresh(
     student: PolicyStudent,
     base: Mapping[str, Any],
-    written: Sequence[Pair],
-    hard: Sequence[Pair],
-    plan: FreshPlan,
+    parts: Sequence[Phase],
+    test: Callable[[], list[int]],
     seed: int,
-    told: Callable[[dict[str, float]], None] = lambda metrics: None,
-) -> None:
-    """Leave `student` with the weights of a fresh one that was trained on the problems."""
+    test_every: int | None = None,
+) -> list[list[int]]:
+    """Train a fresh student on the phases, and return its tests, (C, P).
+
+    Args:
+        student: Is left with the weights after the last step.
+        base: Weights of the untrained student.
+        parts: What it trains on, and for how long.
+        test: Returns the right answers to each problem, of the student as it is.
+        seed: Of the training.
+        test_every: Steps between tests, of which those after the paper's rule's choice are
+            returned; None for one after the last step.
+    """
+    rewards: list[float] = []
+    tests: dict[int, list[int]] = {}
+
+    def told(metrics: Mapping[str, float]) -> None:
+        rewards.append(metrics["reward"])
+        if test_every is not None and len(rewards) % test_every == 0:
+            tests[len(rewards)] = test()
+
     student.restore(base)
-    student.train_in_turn(phases(written, hard, plan), seed, told)
+    student.train_in_turn(parts, seed, told)
+    begun = sum(num_steps for _, num_steps in parts[:-1])
+    first = begun + 1 + settled_step(rewards[begun:])
+    return [found for step, found in tests.items() if first <= step < first + SPAN] or [test()]
 
 
 def count_right(
@@ -76,15 +100,15 @@ def nested_interval(
     """Return the mean pass@k and its 95 % interval.
 
     Args:
-        counts: Right answers, by teacher, student and problem.
+        counts: Right answers, by teacher, student, test and problem.
         num_samples: Answers to each problem.
         k: At most `num_samples`.
         rng: Of the bootstrap.
     """
     values = [
         [
-            np.array([pass_at_k(num_samples, count, k) for count in student])
-            for student in students.values()
+            np.mean([[pass_at_k(num_samples, n, k) for n in test] for test in tests], axis=0)
+            for tests in students.values()
         ]
         for students in counts.values()
     ]

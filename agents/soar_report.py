@@ -6,25 +6,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from edgewise.agents.diversity import vendi_score
-from edgewise.agents.problem_quality import rates, verdict_of
+from edgewise.agents.problem_quality import Quality, quality_of, rates
 from edgewise.agents.run_folder import RunFolder
-from edgewise.task import Task
 from edgewise.wrappers.taught import Pair
 
 Row = Mapping[str, Any]
+JUDGED = 64  # problems of an outer step
 
 
-def write_report(folder: RunFolder) -> Path:
-    """Write report.md and report.png from the files of a run, and return the path of the first."""
+def write_report(folder: RunFolder, judge: str | None = None) -> Path:
+    """Write report.md and report.png from the files of a run, and return the path of the first.
+
+    Raises:
+        ValueError: If there is no such model as `judge`.
+    """
     config, metrics = folder.read("config.json"), list(folder.lines("metrics.jsonl"))
     written = by_step(folder.lines("problems.jsonl"))
-    quality = [described(task_of(config), pairs) for pairs in written]
+    given = (config["game"]["env"], judge, config["dtype"], config["device"])
+    judged = quality_of(*given) if written else None
+    quality = [described(judged, pairs) for pairs in written]
     if metrics:
         draw(metrics, quality, config, folder.path / "report.png")
     text = "\n".join(
@@ -50,18 +55,11 @@ def by_step(records: Any) -> list[list[Pair]]:
     return [steps[step] for step in sorted(steps)]
 
 
-def task_of(config: Row) -> Task[Any] | None:
-    """Return the task that reads the problems, None if it cannot."""
-    made: Any = gym.make(config["game"]["env"], requires=None)
-    task: Task[Any] = made.unwrapped.task
-    return None if type(task).parse is Task.parse else task
-
-
-def described(task: Task[Any] | None, pairs: Sequence[Pair]) -> dict[str, float]:
-    """Return diversity, and what the reference solver says if there is one."""
+def described(judged: Quality | None, pairs: Sequence[Pair]) -> dict[str, float]:
+    """Return diversity, and what a solver or judge says of the first problems if there is one."""
     found = {"vendi": vendi_score([pair.question for pair in pairs])}
-    if task is not None:
-        found |= rates([verdict_of(task, pair) for pair in pairs])
+    if judged is not None:
+        found |= rates(judged(pairs[:JUDGED]))
     return found
 
 

@@ -14,7 +14,7 @@ import torch
 from edgewise.agents.hard_problems import hard_pairs
 from edgewise.agents.models import Precision, load_policy, model_path
 from edgewise.agents.run_folder import RunFolder
-from edgewise.agents.soar import play, start
+from edgewise.agents.soar import Heard, play, start
 from edgewise.agents.soar_presets import GAMES, Game
 from edgewise.agents.soar_student import PolicyStudent
 from edgewise.agents.soar_teacher import PolicyTeacher
@@ -44,6 +44,12 @@ class SOARRunConfig:
     """What the teacher is paid for: its students' gains on hard problems, or Intrinsic-T's."""
     promote: bool = True
     """Whether students that gained enough become the baseline."""
+    turns: Literal[1, 2] = 1
+    """Whether the teacher writes a problem at once, which must be well formed, or the question and
+    then its answer, of which nothing is filtered."""
+    judge: str | None = None
+    """Model that judges the problems for the report, hf:PATH, where the domain has no reference
+    solver; also with --resume, which writes the report of a run that is over again."""
     num_steps: int | None = None
     """Outer steps; by default the game's, as with what follows."""
     num_datasets: int | None = None
@@ -93,6 +99,8 @@ def game_of(config: SOARRunConfig) -> Game:
     game = GAMES[config.preset]
     given = {name: getattr(config, name) for name in OVERRIDES}
     sizes = {name: value for name, value in given.items() if value is not None}
+    if config.inner_steps is not None:  # no student takes fewer steps than the first ones
+        sizes["max_inner_steps"] = max(game.soar.max_inner_steps, config.inner_steps)
     soar = replace(
         game.soar, **sizes, reward=config.reward, promote=config.promote, seed=config.seed
     )
@@ -103,7 +111,8 @@ def game_of(config: SOARRunConfig) -> Game:
     if config.student_learning_rate is not None:
         student = replace(student, learning_rate=config.student_learning_rate)
     agent = config.agent or game.agent
-    return replace(game, agent=agent, soar=soar, teacher=teacher, student=student)
+    form = game.form if config.turns == 1 else f"{game.form}-turns"
+    return replace(game, agent=agent, form=form, soar=soar, teacher=teacher, student=student)
 
 
 def hard_file(config: SOARRunConfig, game: Game, half: str = "train") -> Path:
@@ -155,10 +164,12 @@ class SOARRun:
         }
         self.folder.checkpoint(self.policy, states, {}, keep=2)
 
-    def steps(self) -> Generator[dict[str, Any], None, None]:
-        """Play, saving after each outer step and yielding its metrics."""
+    def steps(
+        self, heard: Heard = lambda done, total: None
+    ) -> Generator[dict[str, Any], None, None]:
+        """Play, saving after each outer step and yielding its metrics; `heard` is as in `play`."""
         began = time.perf_counter()
-        game = play(self.teacher, self.student, self.hard, self.game.soar, self.state)
+        game = play(self.teacher, self.student, self.hard, self.game.soar, self.state, heard)
         for metrics in game:
             metrics["time/step_seconds"] = time.perf_counter() - began
             self.folder.append("metrics.jsonl", [metrics])
@@ -205,6 +216,8 @@ def begin(config: SOARRunConfig) -> SOARRun:
     """
     game = game_of(config)
     hard_pairs(hard_file(config, game), game.question)
+    if config.judge is not None:
+        model_path(config.judge)
     config = replace(config, output=config.output or default_output(config))
     assert config.output is not None
     record = json.loads(json.dumps({**asdict(config), "game": asdict(game)}, default=str))
@@ -218,12 +231,15 @@ def resume(path: Path) -> SOARRun:
         ValueError: If there is none.
     """
     folder = RunFolder.open(path)
-    return SOARRun(from_record(folder.read("config.json")), folder)
+    record = folder.read("config.json")
+    if "game" not in record:
+        raise ValueError(f"`resume` must be the folder of a run of `edgewise soar`, got {path}")
+    return SOARRun(from_record(record), folder)
 
 
 def from_record(record: Mapping[str, Any]) -> SOARRunConfig:
     """Return the config of a run that has begun."""
-    given = {name: record[name] for name in SOARRunConfig.__dataclass_fields__}
+    given = {k: v for k, v in record.items() if k in SOARRunConfig.__dataclass_fields__}
     for name in ("hard", "output", "resume"):
         given[name] = None if given[name] is None else Path(given[name])
     return SOARRunConfig(**given)

@@ -12,7 +12,7 @@ Where the paper leaves a choice:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +21,13 @@ import numpy as np
 import torch
 
 from edgewise.agents import rloo
+from edgewise.agents.hyperparameters import check
 from edgewise.agents.policy import Sampling
 from edgewise.agents.pretrain import schedule
 from edgewise.agents.promotion import Floats
-from edgewise.agents.rollout import Envs, collect
+from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.agents.transformers_policy import TransformersPolicy
+from edgewise.answer import extract_answer
 from edgewise.frame import Frame
 from edgewise.wrappers import vector
 from edgewise.wrappers.taught import Pair
@@ -74,6 +76,10 @@ class StudentConfig:
     temperature: float = 1.0
     max_tokens: int = 1024
 
+    def __post_init__(self) -> None:
+        """Check the numbers that users give."""
+        check(self)
+
 
 class PolicyStudent:
     """Trains a policy, and asks it."""
@@ -115,15 +121,18 @@ class PolicyStudent:
             seed=seed,
         )
         state = rloo.start(self.policy, hyperparameters)
-        for problems, num_steps in phases:
-            envs = self.framed(problems, config.num_problems, config.group_size)
-            envs.reset(seed=seed)
-            steps = rloo.train(envs, self.policy, hyperparameters, state)
-            for _ in range(num_steps):
-                share = schedule(state.step, total, config.num_warmup_steps)
-                for group in state.optimizer.param_groups:
-                    group["lr"] = config.learning_rate * share
-                told(next(steps))
+        try:
+            for problems, num_steps in phases:
+                envs = self.framed(problems, config.num_problems, config.group_size)
+                envs.reset(seed=seed)
+                steps = rloo.train(envs, self.policy, hyperparameters, state)
+                for _ in range(num_steps):
+                    share = schedule(state.step, total, config.num_warmup_steps)
+                    for group in state.optimizer.param_groups:
+                        group["lr"] = config.learning_rate * share
+                    told(next(steps))
+        finally:
+            state.optimizer.release()
 
     def accuracy(self, problems: Sequence[Pair]) -> float:
         """Return the share of `problems` whose greedy answer is right."""
@@ -138,18 +147,29 @@ class PolicyStudent:
         self, problems: Sequence[Pair], num_samples: int, temperature: float, seed: int
     ) -> Floats:
         """Return 1.0 for each right answer, of each problem, shape (problems, num_samples)."""
+        rollouts = self.rollouts(problems, num_samples, temperature, seed)
+        return np.concatenate([rollout.correct.double().numpy() for rollout in rollouts])
+
+    def replies(self, problems: Sequence[Pair], num_samples: int, seed: int) -> list[list[str]]:
+        """Return what stands in the boxes of sampled answers, "" without one, of each problem."""
+        rollouts = self.rollouts(problems, num_samples, self.config.temperature, seed)
+        texts = [text for rollout in rollouts for text in rollout.completions.texts]
+        found = [extract_answer(text, "boxed") or "" for text in texts]
+        return [found[row : row + num_samples] for row in range(0, len(found), num_samples)]
+
+    def rollouts(
+        self, problems: Sequence[Pair], num_samples: int, temperature: float, seed: int
+    ) -> Iterator[Rollout]:
+        """Yield answers to all problems in turn, those of some at once."""
         generator = torch.Generator().manual_seed(seed)
         width = max(1, BATCH // num_samples)
-        found: list[Floats] = []
         for first in range(0, len(problems), width):
             part = problems[first : first + width]
             envs = self.framed(part, len(part), num_samples)
             groups = [{"level": 1, "problem_seed": row} for row in range(len(part))]
-            rollout = collect(
+            yield collect(
                 envs, self.policy, self.sampling(temperature), generator, options={"groups": groups}
             )
-            found.append(rollout.correct.double().numpy())
-        return np.concatenate(found)
 
     def framed(self, problems: Sequence[Pair], num_problems: int, group_size: int) -> Envs:
         """Return environments of `problems`, framed for the model."""

@@ -17,13 +17,14 @@ Shapes: g data sets of n problems, B = g n completions, T tokens of a row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from edgewise.agents import rloo
+from edgewise.agents.hyperparameters import check
 from edgewise.agents.losses import penalize
 from edgewise.agents.policy import Completions, Policy, Sampling
 from edgewise.agents.pretrain import schedule
@@ -44,6 +45,10 @@ class TeacherConfig:
     attempts_per_problem: int = 8  # in all, on average, before it counts as unable
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=512))
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the numbers that users give."""
+        check(self)
 
 
 class PolicyTeacher:
@@ -76,12 +81,16 @@ class PolicyTeacher:
         return self.posed
 
     def ask(self, count: int) -> Sequence[str]:
-        """Return so many completions of the prompt, and keep them."""
-        fresh = self.policy.generate(
-            [self.prompt] * count, self.config.sampling, self.state.generator
-        )
+        """Return so many completions of the prompt, of one turn or two, and keep them."""
+        sampling, generator = self.config.sampling, self.state.generator
+        first = replace(sampling, stop=self.form.stop)
+        fresh = self.policy.generate([self.prompt] * count, first, generator)
+        texts = fresh.texts
+        if then := self.form.then:
+            fresh = self.policy.extend(fresh, [then] * count, sampling, generator)
+            texts = [then.join(turns) for turns in zip(texts, fresh.texts, strict=True)]
         self.attempts.append(fresh)
-        return fresh.texts
+        return texts
 
     def learn(self, rewards: Floats) -> dict[str, float]:
         """Take a step of RLOO with the rewards of the g parts of what was written last, (g,)."""

@@ -382,5 +382,8 @@ def resume(path: Path) -> Training:
         ValueError: If there is none.
     """
     folder = RunFolder.open(path)
-    config = from_record(folder.read("config.json"))
+    record = folder.read("config.json")
+    if "arms" not in record:
+        raise ValueError(f"`resume` must be the folder of a run of `edgewise train`, got {path}")
+    config = from_record(record)
     return Training(config, folder, make_policy(config))

@@ -5,15 +5,18 @@ r"""The table of SOAR: what students know of held-out hard problems, by whose pr
 Methods of arXiv 2601.18778: Base; Hard-Only; Base-T, Intrinsic-T and Grounded-T, problems of an
 untrained teacher, of one paid for learnability and of one trained by SOAR; SOAR-PQ, the problems that
 promoted a student; SOAR-PS, the promoted student itself; of PQ, those with right answers and those
-that are well posed; easier, the generator's own problems of an easier level; teacher, the trained
+that are well posed; SeRL, problems of an untrained teacher with the answers of a majority; easier, the
+generator's own problems of an easier level; full, those of all training levels; teacher, the trained
 teacher as a solver. Every student that trains takes the same number of steps.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +26,35 @@ import torch
 import tyro
 
 from edgewise.agents.hard_problems import hard_pairs
-from edgewise.agents.problem_quality import verdict_of
+from edgewise.agents.problem_quality import quality_of
 from edgewise.agents.run_folder import RunFolder
+from edgewise.agents.serl import SeRLConfig, serl_problems
 from edgewise.agents.soar import seed_of
-from edgewise.agents.soar_check import generated
-from edgewise.agents.soar_evaluate import KS, Counts, count_right, nested_interval, train_fresh
-from edgewise.agents.soar_report import task_of
+from edgewise.agents.soar_check import generated, whole
+from edgewise.agents.soar_evaluate import (
+    KS,
+    Counts,
+    Tests,
+    count_right,
+    nested_interval,
+    phases,
+    train_fresh,
+)
 from edgewise.agents.soar_run import (
     SOARRun,
     SOARRunConfig,
     game_of,
     hard_file,
+    make_policy,
     make_student,
     make_teacher,
     resume,
 )
+from edgewise.agents.soar_teacher import PolicyTeacher
 from edgewise.wrappers.taught import Pair, load_pairs
 
 Record = dict[str, Any]
+Prepare = Callable[[], Any]  # returns problems, or None and has set the student's weights
 LABELS = {
     "base": "Base",
     "hard": "Hard-Only",
@@ -51,7 +65,9 @@ LABELS = {
     "pq-correct": "SOAR-PQ, right answers",
     "pq-well-posed": "SOAR-PQ, well posed",
     "ps": "SOAR-PS",
+    "serl": "SeRL",
     "easier": "Easier problems of the generator",
+    "full": "The full training set",
     "teacher": "The teacher as a solver",
 }
 
@@ -78,6 +94,13 @@ class TableConfig:
     """Training steps of a fresh student; by default the game's."""
     easier_level: int = 3
     """Level of the generator for the method easier."""
+    full_size: int = 2_000
+    """Problems of the method full, at most; a data set has its own number."""
+    test_every: int | None = None
+    """Test every so many steps, and report the mean of the 200 steps after the paper's rule says that
+    rewards no longer rise; by default the last step counts."""
+    judge: str | None = None
+    """Model that says which problems are right and well posed, where no reference solver does."""
     threads: int = 1
     """Threads of torch."""
 
@@ -105,33 +128,53 @@ class Table:
         self.game = replace(game, fresh=plan, student=student)
         self.student = make_student(first.config, self.game)
         self.base = self.student.snapshot()
+        self.env: Any = gym.make(game.env, preset=game.preset, allow_ood=True).unwrapped
+        self.judge = quality_of(game.env, config.judge, first.config.dtype, first.config.device)
         self.hard = first.hard
         path = config.test or hard_file(first.config, game, "test")
         self.test = hard_pairs(path, game.question)
-        self.path = config.output.with_suffix(".jsonl")
-        self.records: list[Record] = []
-        if self.path.is_file():
-            lines = self.path.read_text(encoding="utf-8").splitlines()
-            self.records = [json.loads(line) for line in lines]
+        self.sizes = {
+            "test": str(path),
+            "num_steps": plan.num_steps,
+            "group_size": student.group_size,
+            "easier_level": config.easier_level,
+            "full_size": config.full_size,
+            "test_every": config.test_every,
+        }
+        self.folder, self.name = RunFolder(config.output.parent), f"{config.output.name}.jsonl"
+        self.records: list[Record] = list(self.folder.lines(self.name))
+        if self.records:  # without a line that was cut off
+            whole_lines = "".join(json.dumps(record) + "\n" for record in self.records)
+            self.folder.write_text(self.name, whole_lines)
+        if wrong := [record for record in self.records if record["sizes"] != self.sizes]:
+            raise ValueError(
+                f"`output` must be new, or have records of the same sizes, got {config.output} with "
+                f"{wrong[0]['sizes']} in place of {self.sizes}"
+            )
 
     def fill(self) -> Iterator[Record]:
         """Yield each record, measuring those that are not there yet."""
         for method in self.config.methods:
-            for teacher, prepare in enumerate(self.teachers(method)):
+            for teacher, (run, prepare) in enumerate(self.teachers(method)):
                 trains = method not in ("base", "ps", "teacher")
                 for student in range(self.config.students if trains else 1):
-                    yield self.record(method, teacher, student, prepare)
+                    name = {"method": method, "run": run, "teacher": teacher, "student": student}
+                    yield self.record(name, prepare)
 
-    def teachers(self, method: str) -> list[Callable[[], None] | Callable[[], list[Pair]]]:
-        """Return for each teacher what sets the student's weights, or gives the problems."""
-        if method == "base":
-            return [lambda: self.student.restore(self.base)]
-        if method == "hard":
-            return [lambda: []]
-        if method == "easier":
-            return [self.easier]
-        if method == "base-t":
-            return [lambda seed=seed: self.written(None, seed) for seed in range(self.width)]
+    def teachers(self, method: str) -> list[tuple[str, Prepare]]:
+        """Return for each teacher its run, and what sets the student's weights or gives problems."""
+        alone: dict[str, Prepare] = {
+            "base": lambda: self.student.restore(self.base),
+            "hard": lambda: [],
+            "easier": self.easier,
+            "full": self.full,
+        }
+        if method in alone:
+            return [("", alone[method])]
+        if method in ("base-t", "serl"):
+            make = self.written if method == "base-t" else self.voted
+            seeds = range(len(self.config.runs))
+            return [("", partial(make, None, seed)) for seed in seeds]
         folders = self.config.intrinsic if method == "intrinsic-t" else self.config.runs
         of: Callable[[Path], Any] = {
             "intrinsic-t": self.trained_teacher,
@@ -142,57 +185,82 @@ class Table:
             "ps": self.promoted,
             "teacher": self.solver,
         }[method]
-        return [lambda path=path: of(path) for path in folders]
+        return [(str(path), partial(of, path)) for path in folders]
 
-    @property
-    def width(self) -> int:
-        """Return the number of teachers."""
-        return len(self.config.runs)
-
-    def record(self, method: str, teacher: int, student: int, prepare: Callable[[], Any]) -> Record:
+    def record(self, name: Mapping[str, Any], prepare: Prepare) -> Record:
         """Return the record of one student, measured now unless it is there."""
-        name = {"method": method, "teacher": teacher, "student": student}
         for record in self.records:
             if {key: record[key] for key in name} == name:
                 return record
         written = prepare()
-        seed = seed_of(teacher, student)
-        plan, size = self.game.fresh, None
-        if written is not None:
-            size = len(written)
-            train_fresh(self.student, self.base, written, self.hard, plan, seed)
-        correct = count_right(self.student, self.test, plan.num_samples, seed)
+        seed = seed_of(name["teacher"], name["student"])
+        plan, every = self.game.fresh, self.config.test_every
+        size = None if written is None else len(written)
+
+        def test() -> list[int]:
+            return count_right(self.student, self.test, plan.num_samples, seed)
+
+        if written is None:
+            correct = [test()]
+        else:
+            parts = phases(written, self.hard, plan)
+            correct = train_fresh(self.student, self.base, parts, test, seed, every)
         made = {**name, "size": size, "num_samples": plan.num_samples, "correct": correct}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(made) + "\n")
+        made["sizes"] = self.sizes
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.folder.append(self.name, [made])
         self.records.append(made)
         return made
 
     def written(self, weights: Path | None, seed: int) -> list[Pair]:
         """Return problems of the teacher whose weights are in a folder, or of the base model."""
+        return self.teacher(weights, seed).write(self.game.fresh.num_written).pairs
+
+    def voted(self, weights: Path | None, seed: int) -> list[Pair]:
+        """Return problems of a teacher with the answers that the base model gives most often."""
+        seeds = count(seed_of(seed, 2))
+        self.student.restore(self.base)
+        return serl_problems(
+            self.teacher(weights, seed).write,
+            lambda pairs, number: self.student.replies(pairs, number, next(seeds)),
+            self.game.fresh.num_written,
+            SeRLConfig(),
+        )
+
+    def teacher(self, weights: Path | None, seed: int) -> PolicyTeacher:
+        """Return the teacher whose weights are in a folder, or the base model."""
         game = replace(self.game, teacher=replace(self.game.teacher, seed=seed))
-        policy = make_student(self.run_config, game).policy
+        policy = make_policy(self.run_config, game)
         if weights is not None:
             policy.restore(weights)
-        return make_teacher(policy, game).write(game.fresh.num_written).pairs
+        return make_teacher(policy, game)
 
     def trained_teacher(self, path: Path) -> list[Pair]:
         """Return problems of the last teacher of a run."""
         return self.written(RunFolder.open(path, "runs").checkpoints()[-1] / "model", 0)
 
     def judged(self, path: Path, quality: str) -> list[Pair]:
-        """Return the problems of PQ of which the reference solver says that."""
-        task = task_of(RunFolder.open(path, "runs").read("config.json"))
-        if task is None:
-            raise ValueError(f"`methods` must not have {quality!r} where no solver reads problems")
-        return [pair for pair in best_of(path) if getattr(verdict_of(task, pair), quality)]
+        """Return the problems of PQ of which the reference solver or the judge says that."""
+        judged = self.judge
+        if judged is None:
+            raise ValueError(f"`methods` must not have {quality!r} without a solver or `judge`")
+        pairs = best_of(path)
+        found = zip(pairs, judged(pairs), strict=True)
+        return [pair for pair, verdict in found if verdict and getattr(verdict, quality)]
 
     def easier(self) -> list[Pair]:
-        """Return problems of the generator."""
-        game = self.game
-        env: Any = gym.make(game.env, preset=game.preset, allow_ood=True).unwrapped
-        return generated(env, game, self.config.easier_level, 0)[: game.fresh.num_written]
+        """Return problems of one level of the generator, none of them held out."""
+        pairs = generated(self.env, self.game, self.config.easier_level, 0)
+        return self.unseen(pairs)[: self.game.fresh.num_written]
+
+    def full(self) -> list[Pair]:
+        """Return the problems of all training levels, none of them held out."""
+        return self.unseen(whole(self.env, self.game, self.config.full_size))
+
+    def unseen(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """Return the pairs without those that the test poses."""
+        held_out = {pair.question for pair in self.test}
+        return [pair for pair in pairs if pair.question not in held_out]
 
     def promoted(self, path: Path) -> None:
         """Give the student the weights of PS, or of the base if none was promoted."""
@@ -235,7 +303,7 @@ def table(records: Sequence[Record]) -> str:
 
 def nest(records: Sequence[Record]) -> Counts:
     """Return the counts of one method by teacher and student."""
-    counts: dict[int, dict[int, list[int]]] = {}
+    counts: dict[int, dict[int, Tests]] = {}
     for record in records:
         counts.setdefault(record["teacher"], {})[record["student"]] = record["correct"]
     return counts
@@ -246,11 +314,11 @@ def main() -> None:
     config = tyro.cli(TableConfig, prog="python -m edgewise.benchmarks.soar")
     made = Table(config)
     for record in made.fill():
-        right = np.mean(record["correct"]) / record["num_samples"]
+        right = np.mean(record["correct"]) / record["num_samples"]  # of all tests
         label = LABELS[record["method"]]
         print(f"{label}, teacher {record['teacher']}, student {record['student']}: {right:.4f}")
     text = table(made.records)
-    config.output.with_suffix(".md").write_text(text, encoding="utf-8")
+    made.folder.write_text(f"{config.output.name}.md", text)
     print(text)
 
 

@@ -81,7 +81,7 @@ class Arithmetic(Task[Problem]):
         ),
         "sums": Preset(  # one skill, of ever longer problems
             template=r"{compact} \boxed{{}}:",
-            levels=ladder(*((count, "+-", 30) for count in (1, 2, 3, 4, 5, 6))),
+            levels=ladder(*((count, "+-", 9) for count in (1, 2, 3, 4, 5, 6))),
             ood=(6,),
             answer="boxed",
             frame=Frame(max_prompt_tokens=32, max_completion_tokens=96),

@@ -15,6 +15,8 @@ Where the paper leaves a choice:
     - How long a question may be is not said: 4,000 characters here.
     - Only as many are asked for as are missing, so nothing that is accepted is thrown away.
     - How often it may try is not said: `max_attempts` completions in all.
+    - The words of its teacher of two turns, a question and then the answer, are not printed: ours.
+      Nothing is filtered there; what is missing is replaced by a mark, so no student gets it right.
 """
 
 from __future__ import annotations
@@ -42,6 +44,15 @@ Begin now:
 """
 COMPACT_PROMPT = "pose:"
 COMPACT_MARK = "?"  # after the question
+QUESTION_PROMPT = """You are generating a new math problem for a math assistant.
+Allowed topics: Algebra, Counting and Probability, Geometry, Intermediate Algebra, Number Theory, Prealgebra, or Precalculus.
+The problem must be original and challenging, and require at least 2--3 steps of reasoning.
+Write the full question of exactly ONE problem, and neither a solution nor anything else.
+Begin now:
+"""
+ANSWER_PROMPT = "\nNow solve this problem step by step, and give the final answer in \\boxed{}.\n"
+COMPACT_ANSWER = " "  # all that a seedling needs to go on
+NOTHING = "(nothing)"  # in place of a question or an answer
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,17 @@ def read_compact(text: str) -> Pair | Rejected:
     return boxed(question.strip(), rest)
 
 
+def read_turns(text: str, then: str, mark: str = "") -> Pair:
+    r"""Read a question with its mark and, after `then`, its answer; never refuses.
+
+    >>> read_turns(r"1+1? How many? I say \boxed{2}", " How many? ", mark="?")
+    Pair(question='1+1', answer='2', step=-1, dataset=-1, reward=None)
+    """
+    question, _, rest = text.partition(mark + then)
+    question, answer = question.strip(), extract_answer(rest, "boxed") or ""
+    return Pair(question[:MAX_QUESTION] or NOTHING, answer[:MAX_ANSWER] or NOTHING)
+
+
 def boxed(question: str, text: str) -> Pair | Rejected:
     """Return the pair of `question` and the last boxed answer in `text`."""
     answer = extract_answer(text, "boxed")
@@ -97,6 +119,11 @@ def between(text: str, opening: str, closing: str) -> str | None:
     return inside.strip() if found and closed else None
 
 
+def accept_all(answers: Sequence[str]) -> list[bool]:
+    """Return that all answers are accepted."""
+    return [True] * len(answers)
+
+
 def readable_numbers(answers: Sequence[str]) -> list[bool]:
     """Return which answers are exact numbers."""
     return [read_exact(answer) is not None for answer in answers]
@@ -109,11 +136,26 @@ class Format:
     prompt: str
     read: Callable[[str], Pair | Rejected]
     readable: Callable[[Sequence[str]], list[bool]]  # which answers can be verified
+    then: str = ""  # what a teacher of two turns is told between them
+    stop: tuple[str, ...] = ()  # of the first turn
 
 
 FORMATS = {
     "tagged": Format(TAGGED_PROMPT, read_tagged, readable_many),  # of SOAR
     "compact": Format(COMPACT_PROMPT, read_compact, readable_numbers),  # of the seedlings
+    "tagged-turns": Format(
+        QUESTION_PROMPT,
+        lambda text: read_turns(text, ANSWER_PROMPT),
+        accept_all,
+        then=ANSWER_PROMPT,
+    ),
+    "compact-turns": Format(
+        COMPACT_PROMPT,
+        lambda text: read_turns(text, COMPACT_ANSWER, COMPACT_MARK),
+        accept_all,
+        then=COMPACT_ANSWER,
+        stop=(COMPACT_MARK,),
+    ),
 }
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.commands.train import say, stoppable
 from edgewise.agents.display import clock
+from edgewise.agents.soar import Heard
 from edgewise.agents.soar_check import check_game
 from edgewise.agents.soar_report import write_report
 from edgewise.agents.soar_run import SOARRun, SOARRunConfig, begin, resume
@@ -20,29 +22,44 @@ from edgewise.errors import UsageError, usage
 def run(arguments: Sequence[str]) -> None:
     """Play, continue a run, or check that the game can be won."""
     config = parse(SOARRunConfig, "soar", arguments)
-    if config.resume is not None and len(arguments) > (1 if "=" in arguments[0] else 2):
+    given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
+    if config.resume is not None and given - {"--resume", "--judge"}:
         raise UsageError("`resume` must be the only flag; a run continues as it was begun")
     console = Console()
     if config.check:
-        with usage():
-            rows = check_game(config)
-        for row in rows:
-            say(console, row.line())
+        with usage(), bar(console) as show:
+            for row in check_game(config, show("students", 0)):
+                say(console, row.line())
         return
     with usage():
         game = begin(config) if config.resume is None else resume(config.resume)
     try:
-        work(game, console)
+        work(game, console, config.judge or game.config.judge)
     except KeyboardInterrupt:
         say(console, f"stopped; {continued(game)}")
 
 
-def work(game: SOARRun, console: Console) -> None:
+@contextmanager
+def bar(console: Console) -> Iterator[Callable[[str, int], Heard]]:
+    """Show bars in a terminal while the block runs; it is given what adds one, at so many done."""
+    columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+
+        def add(name: str, begun: int) -> Heard:
+            task = shown.add_task(name, completed=begun)
+            return lambda done, total: shown.update(task, completed=done, total=total)
+
+        yield add
+
+
+def work(game: SOARRun, console: Console, judge: str | None) -> None:
     """Play until the end or the first request to stop, and report."""
     path, num_steps = game.folder.path, game.game.soar.num_steps
     say(console, f"run folder {path}")
-    with closing(game.steps()) as steps, stoppable() as stopped:
-        for metrics in steps:
+    with bar(console) as show, stoppable() as stopped, ExitStack() as stack:
+        outer, inner = show("outer steps", game.state.step), show("students", 0)
+        for metrics in stack.enter_context(closing(game.steps(inner))):
+            outer(game.state.step, num_steps)
             left = (num_steps - game.state.step) * metrics["time/step_seconds"]
             say(console, line(metrics, num_steps, left))
             if stopped() and game.state.step < num_steps:
@@ -53,7 +70,8 @@ def work(game: SOARRun, console: Console) -> None:
         say(console, f"stopped after step {game.state.step}; {continued(game)}")
         return
     game.finish()
-    report = write_report(game.folder)
+    with usage():
+        report = write_report(game.folder, judge)
     for name, place in (
         ("teacher", path / "teacher"),
         ("student", path / "student"),

@@ -73,3 +73,21 @@ def test_the_command_writes_both_halves(tmp_path, capsys, tiny_model):
     assert len(kept) == len(hard) > 0 and all(record in kept for record in hard)
     assert main(["profile", *flags[:4], "--fail-at", "0"]) == 2
     assert "`fail_at` must be at least 1, got 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "`hard` must have at least one problem, got none in"),
+        (
+            '{"question": "a", "answer": "b", "problem": {"env": "Countdown-v0"}}',
+            "`hard` must hold",
+        ),
+        ('"text"', "`hard` must hold question and answer"),
+    ],
+)
+def test_a_file_without_hard_problems_is_refused(text, message, tmp_path):
+    path = tmp_path / "hard.jsonl"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        hard_pairs(path, "{compact}")

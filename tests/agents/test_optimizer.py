@@ -52,3 +52,11 @@ def test_a_state_continues_exactly():
     again.load_state_dict(half.state_dict())
     trained(torch.bfloat16, 5, again, weight)
     torch.testing.assert_close(again.state_dict(), expected, rtol=0, atol=0)
+
+
+def test_one_optimizer_after_the_other_trains_the_same_weights():
+    weight, first = trained(torch.bfloat16, 5)
+    first.release()
+    before = weight.detach().clone()
+    _, second = trained(torch.bfloat16, 20, MasterAdamW([{"params": [weight]}], 1e-3), weight)
+    assert (weight < before).all() and second.copies[0][1].grad is not None

@@ -10,6 +10,7 @@ pytest.importorskip("torch")
 
 from edgewise.agents.promotion import Promotions, dataset_rewards, median_place
 from edgewise.agents.soar import SOARConfig, play, start
+from edgewise.pool import WorkerError
 from edgewise.wrappers.posing import FORMATS, gather_problems
 from edgewise.wrappers.taught import Pair
 
@@ -105,6 +106,17 @@ def test_no_student_sees_a_hard_problem_and_all_start_from_the_baseline():
     assert {pair.step for pair in state.written} == {2}
 
 
+def test_whoever_listens_hears_of_every_data_set():
+    heard = []
+    run(
+        TableTeacher(),
+        TableStudent(),
+        replace(CONFIG, num_steps=2),
+        heard=lambda *counts: heard.append(counts),
+    )
+    assert heard == [(3, 12), (6, 12), (9, 12), (12, 12)] * 2
+
+
 def test_the_window_the_median_and_the_best_data_set_by_hand():
     rewards = np.array([[0.0, 0.0, 0.0], [0.06, 0.03, 0.0]])  # means 0 and .03, .015 in all
     promotions = Promotions(threshold=0.01, window=3)
@@ -197,6 +209,11 @@ def test_a_crash_of_a_student_loses_no_outer_step(error):
     assert found[0]["rewards"][0][::2] == whole[0]["rewards"][0][::2]
     assert found[0]["rewards"][0][1] is None and found[0]["rewards"][2] == [None] * 3
     assert found[0]["rewards"][1] == whole[0]["rewards"][1]
+
+
+def test_workers_that_cannot_start_are_no_crash_of_a_student():
+    with pytest.raises(WorkerError, match="cannot start"):
+        run(TableTeacher(), Fragile({2}, WorkerError("cannot start")), CONFIG)
 
 
 def test_if_every_student_crashes_the_teacher_learns_nothing():

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 from edgewise.agents.soar_check import shuffled
-from edgewise.agents.soar_evaluate import nested_interval, phases, settled_step
+from edgewise.agents.soar_evaluate import nested_interval, phases, settled_step, train_fresh
 from edgewise.agents.soar_presets import GAMES, FreshPlan
 from edgewise.wrappers.taught import Pair
 
@@ -27,8 +27,8 @@ def test_a_fresh_student_trains_in_the_two_ways_of_the_paper():
 
 def test_the_interval_covers_the_spread_of_teachers_not_only_of_problems():
     rng = np.random.default_rng(0)
-    alike = {t: {s: [1, 0] * 20 for s in range(2)} for t in range(4)}
-    differing = {t: {s: [int(t < 2)] * 40 for s in range(2)} for t in range(4)}
+    alike = {t: {s: [[1, 0] * 20] for s in range(2)} for t in range(4)}
+    differing = {t: {s: [[int(t < 2)] * 40] for s in range(2)} for t in range(4)}
     mean, low, high = nested_interval(alike, 2, 1, rng)
     assert mean == 0.25 and 0.15 < low < 0.25 < high < 0.35
     mean, low, high = nested_interval(differing, 2, 1, rng)
@@ -39,8 +39,10 @@ def test_the_interval_covers_the_spread_of_teachers_not_only_of_problems():
 
 def test_one_teacher_and_student_leave_the_spread_of_problems():
     rng = np.random.default_rng(0)
-    mean, low, high = nested_interval({0: {0: [32] * 10}}, 32, 8, rng)
+    mean, low, high = nested_interval({0: {0: [[32] * 10]}}, 32, 8, rng)
     assert (mean, low, high) == (1.0, 1.0, 1.0)
+    # of two tests the mean of pass@k counts, not pass@k of the mean
+    assert nested_interval({0: {0: [[32] * 10, [0] * 10]}}, 32, 8, rng)[0] == 0.5
 
 
 def test_the_step_after_which_rewards_no_longer_rise():
@@ -48,6 +50,35 @@ def test_the_step_after_which_rewards_no_longer_rise():
     rewards = np.clip((np.arange(120) - 40) / 20, 0, 1)
     assert 68 <= settled_step(rewards.tolist()) <= 73
     assert settled_step([0.0] * 10) == 9 and settled_step([0.5] * 60) == 59
+
+
+class Riser:
+    """A student whose reward rises over 20 steps of its last phase, and then stays."""
+
+    def restore(self, weights):
+        self.step = 0
+
+    def train_in_turn(self, parts, seed, told):
+        begun = sum(num_steps for _, num_steps in parts[:-1])
+        for _ in range(sum(num_steps for _, num_steps in parts)):
+            self.step += 1
+            told({"reward": min(max(self.step - begun, 0) / 20, 1.0)})
+
+
+def test_the_papers_rule_tests_a_student_while_its_rewards_no_longer_rise():
+    student = Riser()
+
+    def tested(*sizes, every=None):
+        parts = [(HARD, size) for size in sizes]
+        test = lambda: [student.step]  # noqa: E731
+        return train_fresh(student, {}, parts, test, seed=0, test_every=every)
+
+    assert tested(400) == [[400]]
+    steps = [step for (step,) in tested(400, every=10)]
+    assert steps == list(range(steps[0], steps[0] + 200, 10)) and 20 <= steps[0] <= 50
+    later = [step for (step,) in tested(60, 400, every=10)]
+    assert later == [step + 60 for step in steps]  # the first phase is not looked at
+    assert tested(10, every=100) == [[10]]
 
 
 def test_shuffled_answers_are_those_of_other_questions():

@@ -97,6 +97,23 @@ def test_a_teacher_gives_up_after_its_attempts():
         teacher_of(table).write(4)
 
 
+def test_a_teacher_of_two_turns_learns_from_both_and_filters_nothing(tiny_model):
+    policy = TransformersPolicy.load(tiny_model)
+    config = replace(CONFIG, learning_rate=1e-2, sampling=Sampling(max_tokens=12))
+    teacher = PolicyTeacher(policy, "pose:", FORMATS["compact-turns"], config)
+    posed = teacher.write(6)
+    assert posed.num_attempts == 6 and not any(posed.rejected.values())
+    (attempt,) = teacher.attempts
+    prompt, between = (len(policy.tokenizer.encode(text)) for text in ("pose:", " "))
+    assert attempt.mask.sum(1).max() <= 24 and not attempt.mask[:, :prompt].any()
+    row = attempt.mask[0].tolist()
+    runs = sum(now > before for before, now in zip([0.0, *row], row, strict=False))
+    assert runs == 2 and between >= 1  # what is said between the turns is not learnt
+    before = [parameter.clone() for parameter in policy.parameters()]
+    teacher.learn(np.array([1.0, 0.0, 0.0]))
+    assert any((new != old).any() for new, old in zip(policy.parameters(), before, strict=True))
+
+
 @pytest.fixture(scope="module")
 def student(tiny_model):
     config = StudentConfig(num_problems=2, group_size=8, learning_rate=1e-2, max_tokens=16)
@@ -164,6 +181,13 @@ def test_the_game_with_policies_resumes_exactly(student, tmp_path):
     assert list(play(teacher, student, HARD, config, state)) == whole[2:]
     assert torch.equal(table.logits, end) and state.num_promoted == 4
     student.restore(base)
+
+
+def test_replies_are_what_stands_in_the_boxes(student):
+    replies = student.replies(HARD[:3], 32, seed=1)
+    assert [len(row) for row in replies] == [32] * 3
+    ones = student.answers([replace(pair, answer="1") for pair in HARD[:3]], 32, 1.0, seed=1)
+    assert [row.count("1") for row in replies] == ones.sum(axis=1).tolist() and ones.any()
 
 
 def test_a_sampling_is_the_students_own(student):

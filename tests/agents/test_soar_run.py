@@ -12,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.pretrain import summed_loss  # noqa: E402
+from edgewise.agents.soar_run import SOARRunConfig, game_of  # noqa: E402
 from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
 from edgewise.benchmarks import soar as soar_table  # noqa: E402
 from edgewise.cli import main  # noqa: E402
@@ -120,18 +121,36 @@ def test_the_table_of_fresh_students(whole, model, tmp_path, monkeypatch, capsys
         "pq-correct",
         "ps",
         "easier",
+        "full",
         "teacher",
     ]
     flags = ["--runs", str(whole), "--output", str(output), "--students", "1", "--num-steps", "2"]
-    monkeypatch.setattr(sys, "argv", ["soar", *flags, "--group-size", "2", "--methods", *methods])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["soar", *flags, "--group-size", "2", "--full-size", "20", "--methods", *methods],
+    )
     soar_table.main()
     text = output.with_suffix(".md").read_text()
     assert all(soar_table.LABELS[method] in text for method in methods)
     lines = output.with_suffix(".jsonl").read_text()
     assert len(lines.splitlines()) == len(methods)
+    records = [json.loads(line) for line in lines.splitlines()]
+    assert all(len(record["correct"]) == 1 for record in records)
+    full = next(record for record in records if record["method"] == "full")
+    assert full["size"] == 5 * (20 // 5)
     soar_table.main()  # all is there
     assert output.with_suffix(".jsonl").read_text() == lines
     assert output.with_suffix(".md").read_text() == text
+
+
+@pytest.mark.slow
+def test_a_run_with_a_teacher_of_two_turns_filters_nothing(tiny_model, model, tmp_path):
+    path = tmp_path / "turns"
+    flags = ["--turns", "2", "--hard", str(model / "hard-train.jsonl")]
+    assert play(tiny_model, path, *flags) == 0
+    assert {m["accepted_ratio"] for m in content(path, "metrics.jsonl")} == {1.0}
+    assert len(content(path, "problems.jsonl")) == 4 * 2 * 2
 
 
 @pytest.mark.slow
@@ -149,8 +168,23 @@ def test_the_check_says_what_each_level_gives(model, capsys):
         (["--hard", "nowhere.jsonl"], "make one with: edgewise profile --env Arithmetic-v0"),
         (["--num-datasets", "1"], "`num_datasets` must be at least 2"),
         (["--resume", "nowhere", "--seed", "1"], "`resume` must be the only flag"),
+        (["--judge", "gpt"], "`agent` must be one of"),
+        (["--student-learning-rate", "-1"], "`learning_rate` must be positive, got -1"),
+        (["--teacher-learning-rate", "-1"], "`learning_rate` must be positive, got -1"),
     ],
 )
 def test_mistakes_are_told_in_one_line(flags, message, capsys):
     assert main(["soar", *flags]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_run_of_another_command_is_refused(tmp_path, capsys):
+    for command, other in (("soar", {"arms": []}), ("train", {"game": {}})):
+        (tmp_path / "config.json").write_text(json.dumps(other))
+        assert main([command, "--resume", str(tmp_path)]) == 2
+        assert f"must be the folder of a run of `edgewise {command}`" in capsys.readouterr().err
+
+
+def test_students_may_take_more_steps_than_the_game_foresees():
+    soar = game_of(SOARRunConfig(inner_steps=30)).soar
+    assert (soar.inner_steps, soar.max_inner_steps) == (30, 30)

@@ -42,12 +42,13 @@ LADDERS = [
 HASHES = Path(__file__).with_name("problem_hashes.json")
 FROZEN = json.loads(HASHES.read_text())
 FEW = {  # levels that have so few problems that one in a hundred is drawn twice
-    ("Arithmetic-v0", "sums", 1),
+    *(("Arithmetic-v0", "sums", level) for level in (1, 2, 3)),  # of one-digit numbers
     ("Countdown-v0", "e2h", 1),
     ("Countdown-v0", "seedling", 1),
     ("Countdown-v0", "seedling", 2),
     *(("Blocksworld-v0", "e2h", level) for level in (1, 2, 3, 4, 5)),
 }
+GUESSED = {("Arithmetic-v0", "sums", 1): 0.2}  # of 128 problems; what one answer may earn
 DESCRIBE = """
 import edgewise, gymnasium as gym, hashlib, sys
 for env_id, preset, level in {ladders}:
@@ -268,13 +269,13 @@ def test_finished_problems_lie_in_the_split_of_their_draft(ladder):
 def test_few_problems_are_drawn_twice(place, ladder):
     drawn = list(problems(ladder, 200))
     distinct = {ladder.task.canonical(problem) for problem in drawn}
-    assert len(distinct) >= (0.5 if place in FEW else 0.99) * len(drawn)
+    assert len(distinct) >= (0.4 if place in FEW else 0.99) * len(drawn)
 
 
 def digest(env_id, preset, level):
     env = gym.make(env_id, preset=preset, levels=(level,), split="test").unwrapped
     chosen = edgewise.evaluation_set(env, level)
-    assert len(chosen) == 200 or not is_generated(env)
+    assert len(chosen) == 200 or not is_generated(env) or (env_id, preset, level) in GUESSED
     drawn = list(problems(env, chosen[-1]["problem_seed"] + 1))
     texts = [env.task.canonical(drawn[options["problem_seed"]]) for options in chosen]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
@@ -339,7 +340,7 @@ def test_guessing_does_not_pay(place, count):
     env = make(place, split="test")
     posed = list(problems(env, count))
     sizes = [env.task.num_answers(problem) or np.inf for problem in posed]
-    bound = max(0.05, float(np.mean([1 / size for size in sizes])) + 0.02)
+    bound = max(GUESSED.get(place, 0.05), float(np.mean([1 / size for size in sizes])) + 0.02)
     noise = 3 * np.sqrt(bound * (1 - bound) / len(posed))
     for answers in guesses(place, env, posed):
         rate = np.mean(env.task.verify_many(posed, answers))

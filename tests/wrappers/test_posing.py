@@ -105,3 +105,12 @@ def test_proposition_1_rejection_leaves_the_gradient_as_it_is():
                 free += advantage * (np.eye(6)[z] - chances)
                 restricted += advantage * (np.eye(6)[z] - within)
         assert np.allclose(free, restricted) is equal
+
+
+@pytest.mark.parametrize("form", [FORMATS["tagged-turns"], FORMATS["compact-turns"]])
+def test_nothing_is_filtered_in_two_turns(form):
+    right = f"How many are 1+1{form.stop[0] if form.stop else ''}{form.then}\\boxed{{2}}"
+    posed = gather_problems(script([right, *ODD]), form, len(ODD) + 1, len(ODD) + 1)
+    assert posed.pairs[0] == Pair("How many are 1+1", "2") and not any(posed.rejected.values())
+    assert all(pair.question and pair.answer for pair in posed.pairs)
+    assert posed.places == list(range(len(ODD) + 1))
