@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import eq
 from typing import Any
 
 import gymnasium as gym
@@ -104,8 +105,13 @@ def whole(env: Any, game: Game, most: int) -> list[Pair]:
 
 
 def shuffled(pairs: Sequence[Pair], seed: int) -> list[Pair]:
-    """Return the questions with each other's answers; each moves by a random number of places."""
-    moved = 1 + int(np.random.default_rng(seed).integers(len(pairs) - 1))
+    """Return the questions with each other's answers, of which as few as can be are right.
+
+    All move by the same number of places, drawn from those that leave the fewest right by chance.
+    """
     answers = [pair.answer for pair in pairs]
-    turned = answers[moved:] + answers[:moved]
-    return [replace(pair, answer=answer) for pair, answer in zip(pairs, turned, strict=True)]
+    turned = [answers[moved:] + answers[:moved] for moved in range(1, len(answers))]
+    still_right = [sum(map(eq, answers, row)) for row in turned]
+    best = np.flatnonzero(np.array(still_right) == min(still_right))
+    chosen = turned[int(np.random.default_rng(seed).choice(best))]
+    return [replace(pair, answer=answer) for pair, answer in zip(pairs, chosen, strict=True)]

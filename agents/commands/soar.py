@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> None:
 def bar(console: Console) -> Iterator[Callable[[str, int], Heard]]:
     """Show bars in a terminal while the block runs; it is given what adds one, at so many done."""
     columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
 
         def add(name: str, begun: int) -> Heard:
             task = shown.add_task(name, completed=begun)

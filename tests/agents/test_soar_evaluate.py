@@ -86,6 +86,8 @@ def test_shuffled_answers_are_those_of_other_questions():
     moved = shuffled(pairs, 3)
     assert all(pair.question != pair.answer for pair in moved)
     assert sorted(pair.answer for pair in moved) == [pair.answer for pair in pairs]
+    halves = [Pair(str(i), str(i // 5)) for i in range(10)]  # only one turn leaves none right
+    assert [pair.answer for pair in shuffled(halves, 0)] == ["1"] * 5 + ["0"] * 5
 
 
 def test_the_games_of_the_paper_have_its_numbers():
