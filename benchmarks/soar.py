@@ -146,10 +146,10 @@ class Table:
         if self.records:  # without a line that was cut off
             whole_lines = "".join(json.dumps(record) + "\n" for record in self.records)
             self.folder.write_text(self.name, whole_lines)
-        if wrong := [record for record in self.records if record["sizes"] != self.sizes]:
+        if wrong := [record for record in self.records if record.get("sizes") != self.sizes]:
             raise ValueError(
                 f"`output` must be new, or have records of the same sizes, got {config.output} with "
-                f"{wrong[0]['sizes']} in place of {self.sizes}"
+                f"{wrong[0].get('sizes')} in place of {self.sizes}"
             )
 
     def fill(self) -> Iterator[Record]:
