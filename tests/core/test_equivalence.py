@@ -3,6 +3,9 @@
 import gzip
 import json
 import os
+import resource
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -94,6 +97,24 @@ HUGE = [
 ]  # fmt: skip
 
 
+REPEATED = (
+    "(,",
+    ",",
+    "1,",
+    "[1,",
+    "(1,)",
+    "^(1",
+    "!)",
+    "! )",
+    "$",
+    " $ ",
+    "\\\\$",
+    "12345)",
+    "**1}",
+    ". ",
+)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def pool():
     yield shared_pool()
@@ -127,6 +148,23 @@ def test_numbers_and_equal_texts_need_no_worker():
 @pytest.mark.parametrize("answer", HUGE, ids=lambda text: text[:12])
 def test_what_is_huge_is_wrong_without_a_worker(answer):
     assert compare("7", answer) is False
+
+
+def test_what_is_long_takes_no_more_than_its_length():
+    code = f"""
+from edgewise.equivalence import LISTED, compare
+for part in {REPEATED}:
+    text = "(" + (part * 20_000)[:19_990]
+    assert compare("5", text) is not True
+    LISTED.search(text)
+"""
+    limit = (
+        resource.RLIMIT_CPU,
+        (60, 60),
+    )  # of which a second is used; what is quadratic takes 28 a text
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, preexec_fn=lambda: resource.setrlimit(*limit)
+    )
 
 
 @pytest.mark.parametrize("answer", [None, 7, b"7", ["7"], {}, float("nan")])
