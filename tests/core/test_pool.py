@@ -98,6 +98,11 @@ def test_a_call_that_fails_gives_none_and_leaves_the_others_alone(pool, kind):
     assert pool.map(jobs) == [kind[::-1], None, (kind * 2)[::-1]]
 
 
+def test_a_worker_whose_memory_is_full_is_replaced(calls):
+    with Pool(calls, num_workers=1, seconds=60.0, memory=2**28) as pool:
+        assert pool.map([("hoard", "a"), ("use", str(2**25))]) == [None, str(2**25)]
+
+
 def test_what_keeps_a_worker_from_starting_is_told(calls):
     code = f"""
 import resource
