@@ -132,6 +132,20 @@ def test_answers_that_mean_something_else_are_not(gold, answer):
     assert equivalent_many([gold, answer], [answer, gold]) == [False, False]
 
 
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [("1,2", "1.2"), ("(1,2)", "(1.2)"), ("(1,2)", "1.2"), ("-2,1", "-2.1"), ("[1,5]", "1.5"),
+     ("1.2", "(1,2)"), ("1.2", r"\{1,2\}"), ("12", "1,2"), ("1.2", "1,2,0")],
+)  # fmt: skip
+def test_a_list_is_no_decimal(gold, answer):
+    assert not equivalent(gold, answer)
+
+
+def test_a_comma_in_an_answer_may_be_the_decimal_sign_of_the_gold_answer():
+    answers = ("3,14", "$3,14$", "x = 3,14", "3,15", "3, 14")
+    assert [compare("3.14", answer) for answer in answers] == [True, True, True, False, False]
+
+
 def test_numbers_and_equal_texts_need_no_worker():
     assert [compare("1200", answer) for answer in ("1,200", "1,201", "$1200.0$")] == [
         True,
