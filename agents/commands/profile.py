@@ -81,6 +81,7 @@ def run(arguments: Sequence[str]) -> None:
                 config.plan,
                 sampling,
                 config.output,
+                agent=config.agent,
                 render=render,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
                 **options,
