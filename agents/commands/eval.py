@@ -78,6 +78,13 @@ class EvalConfig:
     threads: int = 1
     """Threads of torch."""
 
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        for name in ("samples", "max_tokens", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {value}")
+
 
 def run(arguments: Sequence[str]) -> None:
     """Score, print a line for each level, and write the scores if asked."""

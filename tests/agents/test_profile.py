@@ -112,3 +112,14 @@ def test_a_profile_is_not_gone_on_with_for_another_agent(tmp_path, capsys):
     (tmp_path / "profile.jsonl").write_text(f"[1, 2]\n{before}")
     assert main([*flags, "64", "--agent", "constant:1"]) == 2
     assert "which is no profile" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["profile", "eval"])
+@pytest.mark.parametrize(
+    ("flag", "name"), [("--threads", "threads"), ("--max-tokens", "max_tokens")]
+)
+@pytest.mark.parametrize("count", ["0", "-5"])
+def test_counts_below_one_are_refused(command, flag, name, count, capsys):
+    assert main([command, "--agent", "oracle", flag, count]) == 2
+    error = capsys.readouterr().err
+    assert f"`{name}` must be at least 1, got {count}" in error and error.count("\n") == 1
