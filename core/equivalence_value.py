@@ -32,6 +32,7 @@ MIXED = re.compile(r"(-?\d+)\s*(\\frac\s*(?:\d\s*\d|\{\d+\}\s*\{\d+\}|\d\s*\{\d+
 BASED = re.compile(r"(-?\d+)_\{?(\d{1,2})\}?", re.ASCII)
 GROUPED = re.compile(r"\d,\d{3}(?!\d)")  # 1,200: one number or two?
 DECIMAL = re.compile(r"-?\d+,\d+")  # and 3,14, where 3.14 is right?
+UNCLEAR = re.compile(r"-?\d+,\d\d+")  # 3,14 is right: one number, as data sets have it, or two?
 WORDS = re.compile(
     r"\(?\s*\\(?:text|mbox|mathrm|textbf|textrm)\{([a-zA-Z ()-]+)\}\s*\)?|([a-zA-Z][a-zA-Z -]*)"
 )
@@ -92,7 +93,7 @@ def compare_values(gold: str, answer: str) -> bool | None:
         is_pair = len(right.items) == 2 and not right.brackets
         if is_number and is_pair and DECIMAL.search(answer):
             return compare_values(gold, answer.replace(",", "."))
-        return False
+        return None if UNCLEAR.fullmatch(gold.strip(" $")) and "." in answer else False
     if left.brackets == right.brackets not in ("", "{}"):
         pairs = zip(left.items, right.items, strict=True)
         near = all(covers([item], [other]) for item, other in pairs)

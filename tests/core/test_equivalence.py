@@ -144,6 +144,7 @@ def test_a_list_is_no_decimal(gold, answer):
 def test_a_comma_in_an_answer_may_be_the_decimal_sign_of_the_gold_answer():
     answers = ("3,14", "$3,14$", "x = 3,14", "3,15", "3, 14")
     assert [compare("3.14", answer) for answer in answers] == [True, True, True, False, False]
+    assert equivalent_many(["1,22", "1,22", "1,22"], ["1.22", "1.23", "1"]) == [True, False, False]
 
 
 def test_numbers_and_equal_texts_need_no_worker():
