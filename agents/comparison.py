@@ -9,8 +9,8 @@ are paired.
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
 import re
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +30,7 @@ from edgewise.agents.simulated import ADVANTAGES, SimulatedLearner, start, train
 from edgewise.agents.simulated_env import MAX_LEVELS, SimulatedVectorEnv
 from edgewise.agents.worlds import WORLDS, World
 from edgewise.errors import unknown
+from edgewise.files import write_atomically
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule, make_rule
 from edgewise.wrappers.catalogue import construct
 from edgewise.wrappers.vector import with_rule
@@ -232,12 +233,11 @@ class CellFile:
 
     def write(self, records: Sequence[Record]) -> None:
         """Write the table, whole or not at all."""
-        partial_path = self.path.with_name("cells.csv.partial")
-        with partial_path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.names, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(asdict(record) for record in records)
-        os.replace(partial_path, self.path)
+        table = io.StringIO()
+        writer = csv.DictWriter(table, self.names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(record) for record in records)
+        write_atomically(self.path, table.getvalue())
 
     def append(self, record: Record) -> None:
         """Add a line."""

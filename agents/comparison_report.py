@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.table import Table
 from scipy.stats import t as student
 
 from edgewise.agents.comparison import BASELINE, Record
+from edgewise.files import write_atomically
 from edgewise.wrappers.signal import Floats
 
 METRICS = {  # fields of a record, and what they are called
@@ -162,9 +162,7 @@ def write_report(folder: Path, results: Results, config: Mapping[str, Any]) -> P
         lines += [f"## {sheet.title.capitalize()}", "", *sheet.markdown(), ""]
     lines += [*(f"- {sentence}" for sentence in claims(results)), ""]
     lines += ["![every metric of every curriculum](report.png)", ""]
-    partial = folder / "report.md.partial"
-    partial.write_text("\n".join(lines), encoding="utf-8")
-    os.replace(partial, folder / "report.md")
+    write_atomically(folder / "report.md", "\n".join(lines))
     return folder / "report.md"
 
 

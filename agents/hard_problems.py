@@ -7,7 +7,6 @@ halves for training and test.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from edgewise.files import write_atomically
 from edgewise.wrappers.taught import Pair
 
 Record = Mapping[str, Any]
@@ -49,10 +49,7 @@ def write_halves(path: Path, records: Sequence[Record], seed: int) -> tuple[Path
     """Write both halves beside the profile `path`, each whole or not at all, and return where."""
     paths = tuple(path.with_name(f"{path.stem}-hard-{name}.jsonl") for name in ("train", "test"))
     for target, part in zip(paths, halves(records, seed), strict=True):
-        partial = target.with_name(f"{target.name}.partial")
-        lines = "".join(json.dumps(record) + "\n" for record in part)
-        partial.write_text(lines, encoding="utf-8")
-        os.replace(partial, target)
+        write_atomically(target, "".join(json.dumps(record) + "\n" for record in part))
     return paths[0], paths[1]
 
 

@@ -18,6 +18,7 @@ import torch
 
 from edgewise.agents.policy import Sampler, Sampling
 from edgewise.agents.rollout import Envs, collect
+from edgewise.files import write_atomically
 from edgewise.frame import Render
 from edgewise.wrappers import vector
 
@@ -52,6 +53,7 @@ def profile(
     sampling: Sampling,
     path: Path,
     *,
+    agent: str,
     render: Render | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     **env_options: Any,
@@ -67,13 +69,21 @@ def profile(
         plan: Split, counts and seed.
         sampling: How completions are drawn.
         path: Where a line for each problem is added as soon as its batch is measured.
+        agent: What the policy is called in the lines; those of another are not gone on with.
         render: Turns the messages of a chat into text, for `PromptFormat`.
         progress: Called with how many problems are done, of how many.
         env_options: Keywords of the environment, such as `levels` and `preset`.
     """
     base: Any = gym.make(env_id, split=plan.split, **env_options).unwrapped
     batches = list(batches_of(base, plan))
-    records = resume(path, base, plan, batches)
+    asked = {
+        "agent": agent,
+        "temperature": sampling.temperature,
+        "max_tokens": sampling.max_tokens,
+        "num_samples": plan.num_samples,
+        "seed": plan.seed,
+    }
+    records = resume(path, base, asked, batches)
     total, done = sum(map(len, batches)), 0
     with path.open("a", encoding="utf-8") as file:
         for place, groups in enumerate(batches):
@@ -91,7 +101,7 @@ def profile(
                 options = {"groups": [dict(group) for group in groups]}
                 rollout = collect(envs, policy, sampling, generator, options=options)
                 rates = rollout.correct.double().mean(dim=1).tolist()
-                fresh = [record_of(base, plan, *pair) for pair in zip(groups, rates, strict=True)]
+                fresh = [record_of(base, asked, *pair) for pair in zip(groups, rates, strict=True)]
                 file.write("".join(json.dumps(record) + "\n" for record in fresh))
                 file.flush()
                 records += fresh
@@ -108,7 +118,7 @@ def batches_of(base: Any, plan: ProfilePlan) -> Iterator[list[dict[str, Any]]]:
         yield from (options[first : first + WIDTH] for first in range(0, count, WIDTH))
 
 
-def record_of(base: Any, plan: ProfilePlan, options: Mapping[str, Any], rate: float) -> Record:
+def record_of(base: Any, asked: Record, options: Mapping[str, Any], rate: float) -> Record:
     """Return what is written of one problem; `question` is the whole prompt."""
     problem, info = base.pose(options)
     return {
@@ -116,34 +126,39 @@ def record_of(base: Any, plan: ProfilePlan, options: Mapping[str, Any], rate: fl
         "question": base.prompt(problem),
         "answer": base.task.solve(problem),
         "level": options["level"],
-        "num_samples": plan.num_samples,
-        "seed": plan.seed,
+        **asked,
         "pass_rate": rate,
         "error_rate": 1 - rate,
     }
 
 
 def resume(
-    path: Path, base: Any, plan: ProfilePlan, batches: Sequence[Sequence[Mapping[str, Any]]]
+    path: Path, base: Any, asked: Record, batches: Sequence[Sequence[Mapping[str, Any]]]
 ) -> list[Record]:
     """Return the records of the batches that are whole, and cut off what follows them.
 
     Raises:
-        ValueError: If the records are not those of this environment and plan.
+        ValueError: If there are more records, or others, than those of this environment and plan.
     """
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         return []
+    refusal = f"`output` must be new, or a profile with the same flags, got {path}"
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    ends = np.cumsum([0, *map(len, batches)])
-    whole = sum(line.endswith("\n") for line in lines)
-    records: list[Record] = [json.loads(line) for line in lines[: ends[ends <= whole].max()]]
+    lines = [line for line in lines if line.endswith("\n")]  # the last one may be cut off
     options = [group for groups in batches for group in groups]
+    if len(lines) > len(options):
+        raise ValueError(f"{refusal} of {len(lines)} problems, more than {len(options)}")
+    try:
+        records: list[Record] = [dict(json.loads(line)) for line in lines]
+    except (ValueError, TypeError):
+        raise ValueError(f"{refusal}, which is no profile") from None
     for record, group in zip(records, options, strict=False):
-        if record != record_of(base, plan, group, record.get("pass_rate", 0.0)):
-            raise ValueError(
-                f"`output` must be new, or a profile with the same flags, got {path}, which differs "
-                f"in {group}"
-            )
-    path.write_text("".join(lines[: len(records)]), encoding="utf-8")
-    return records
+        expected = record_of(base, asked, group, record.get("pass_rate", 0.0))
+        for name in {**expected, **record}:
+            if record.get(name) != expected.get(name):
+                raise ValueError(f"{refusal} with another {name}")
+    ends = np.cumsum([0, *map(len, batches)])
+    last = int(ends[ends <= len(lines)].max())
+    write_atomically(path, "".join(lines[:last]))
+    return records[:last]

@@ -15,8 +15,8 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents.policy import Policy
+from edgewise.files import PARTIAL, flush, write_atomically
 
-PARTIAL = ".partial"  # the end of the name of what is not yet whole, or no longer
 LINES = ("groups.jsonl", "metrics.jsonl", "problems.jsonl")
 
 
@@ -82,11 +82,7 @@ class RunFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """Write a file, whole or not at all."""
-        partial = self.path / f"{name}{PARTIAL}"
-        partial.write_text(text, encoding="utf-8")
-        flush(partial)
-        os.replace(partial, self.path / name)
-        flush((self.path / name).parent)
+        write_atomically(self.path / name, text)
 
     def read(self, name: str) -> Any:
         """Return the content of a JSON file, None if it is not there."""
@@ -127,6 +123,7 @@ class RunFolder:
                 for record in self.lines(name):
                     if record["step"] <= step:
                         file.write(json.dumps(record) + "\n")
+            flush(partial)
             os.replace(partial, self.path / name)
 
     def checkpoint(
@@ -196,14 +193,3 @@ def fill(folder: Path, policy: Policy, algorithm: dict[str, Any], envs: dict[str
     (folder / "envs.json").write_text(json.dumps(envs), encoding="utf-8")
     for path in (*folder.rglob("*"), folder):
         flush(path)
-
-
-def flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    if os.name != "posix":  # folders cannot be opened, and files only to write
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,7 +19,8 @@ from gymnasium.vector import VectorWrapper
 from numpy.typing import NDArray
 
 from edgewise.agents.arms import arm_names
-from edgewise.agents.run_folder import RunFolder, flush
+from edgewise.agents.run_folder import RunFolder
+from edgewise.files import flush
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rule import to_json

@@ -31,7 +31,7 @@ PLAIN = re.compile(
     r"([-+]?)(?:\\[dt]?frac\{(\d+)\}\{(\d+)\}|(\d+|\d{1,3}(?:,\d{3})+)(?:/(\d+)|(\.\d+))?|(\.\d+))",
     re.ASCII,
 )
-LISTED = re.compile(r"\\cup|\\infty|\\begin|[(\[][^()\[\]]*,[^()\[\]]*[)\]]")  # no plain number
+LISTED = re.compile(r"\\cup|\\infty|\\begin|[(\[][^()\[\],]*,[^()\[\]]*[)\]]")  # no plain number
 WORDS = re.compile(r"[a-zA-Z\s,.?!'-]+")  # no number either
 FOREIGN = re.compile(r"[\"`@#]")  # to mathematics
 MARKED = re.compile(r"(?<!\\)\$.*(?<!\\)\$|\\boxed", re.DOTALL)  # mathematics within a text
@@ -86,10 +86,10 @@ def compare(gold: str, answer: str) -> bool | None:
         said = compare_values(gold, answer)
         if said is not None:
             return said
+        if len(answer) > MAX_BARE_LENGTH or FOREIGN.search(answer):
+            return False
         plain = None in values and values != (None, None)  # one of them
         if plain and (LISTED.search(left + right) or WORDS.fullmatch(right)):
-            return False
-        if len(answer) > MAX_BARE_LENGTH or FOREIGN.search(answer):
             return False
     return None if is_moderate(extract_answer(answer, "boxed") or answer) else False
 

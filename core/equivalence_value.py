@@ -31,7 +31,8 @@ MATRIX = re.compile(r"\\begin\{([pbv]?matrix)\}(.*)\\end\{\1\}", re.DOTALL)
 MIXED = re.compile(r"(-?\d+)\s*(\\frac\s*(?:\d\s*\d|\{\d+\}\s*\{\d+\}|\d\s*\{\d+\}|\{\d+\}\s*\d))")
 BASED = re.compile(r"(-?\d+)_\{?(\d{1,2})\}?", re.ASCII)
 GROUPED = re.compile(r"\d,\d{3}(?!\d)")  # 1,200: one number or two?
-DECIMAL = re.compile(r"-?\d+,\d+")  # and 3,14?
+DECIMAL = re.compile(r"-?\d+,\d+")  # and 3,14, where 3.14 is right?
+UNCLEAR = re.compile(r"-?\d+,\d\d+")  # 3,14 is right: one number, as data sets have it, or two?
 WORDS = re.compile(
     r"\(?\s*\\(?:text|mbox|mathrm|textbf|textrm)\{([a-zA-Z ()-]+)\}\s*\)?|([a-zA-Z][a-zA-Z -]*)"
 )
@@ -88,8 +89,11 @@ def compare_values(gold: str, answer: str) -> bool | None:
     if left.letters != right.letters and (LETTERS.search(gold) or LETTERS.search(answer)):
         return None
     if len(left.items) != len(right.items):
-        comma = DECIMAL.search(gold) or DECIMAL.search(answer)
-        return compare_values(gold.replace(",", "."), answer.replace(",", ".")) if comma else False
+        is_number = len(left.items) == 1 and "." in gold and not left.letters
+        is_pair = len(right.items) == 2 and not right.brackets
+        if is_number and is_pair and DECIMAL.search(answer):
+            return compare_values(gold, answer.replace(",", "."))
+        return None if UNCLEAR.fullmatch(gold.strip(" $")) and "." in answer else False
     if left.brackets == right.brackets not in ("", "{}"):
         pairs = zip(left.items, right.items, strict=True)
         near = all(covers([item], [other]) for item, other in pairs)

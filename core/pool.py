@@ -172,6 +172,8 @@ class Pool:
                 future.set_result(worker.call(job))
             except WorkerError as error:
                 future.set_exception(error)
+            except Exception as error:  # such as no file descriptor or process left
+                future.set_exception(WorkerError(f"{type(error).__name__}: {error}"))
             with self._lock:
                 del self._flight[job]
                 if future.exception() is None:
@@ -201,9 +203,10 @@ class Worker:
                 self.stop()
                 continue
             reply = self.receive()
-            if not reply:
+            if not reply.endswith(b"\n"):  # it died, perhaps in the middle of its reply, or is late
                 self.stop()
-            return json.loads(reply or b"null")
+                return None
+            return json.loads(reply)
         return None
 
     def start(self) -> None:
@@ -221,7 +224,7 @@ class Worker:
                 self.line.settimeout(self.seconds)
                 return
             tries, ended = tries + 1, ended + (self.stop() != -signal.SIGKILL)
-            if ready:
+            if ready.endswith(b"\n"):
                 raise WorkerError(json.loads(ready))
         raise WorkerError(f"a worker process ended {tries} times before it was ready")
 
@@ -231,19 +234,24 @@ class Worker:
         self.line.settimeout(START_SECONDS)
         self.stream = self.line.makefile("rb")
         path = os.pathsep.join(filter(None, sys.path))
-        with end:
-            self.process = subprocess.Popen(
-                self.command,
-                stdin=end.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={
-                    **os.environ,
-                    "PYTHONPATH": path,
-                    "PYTHONHASHSEED": "0",  # equal calls have equal results in all workers
-                    "OMP_NUM_THREADS": "1",
-                },
-            )
+        try:
+            with end:
+                self.process = subprocess.Popen(
+                    self.command,
+                    stdin=end.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env={
+                        **os.environ,
+                        "PYTHONPATH": path,
+                        "PYTHONHASHSEED": "0",  # equal calls have equal results in all workers
+                        "OMP_NUM_THREADS": "1",
+                    },
+                )
+        except OSError:
+            self.stream.close()
+            self.line.close()
+            raise
 
     def receive(self) -> bytes:
         """Return the next line from the process; empty if it comes too late or never."""
@@ -280,6 +288,8 @@ def work(function: str, seconds: str, memory: str) -> None:
         signal.setitimer(signal.ITIMER_REAL, float(seconds) + 1)  # should the caller be gone
         try:
             reply = json.dumps(called(*json.loads(request)))
+        except MemoryError:
+            os._exit(1)  # what filled the memory may stay; a fresh process does not have it
         except Exception:
             reply = "null"
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -7,6 +7,7 @@ asked for (`FORMS`), and the process may not write files, start processes or ope
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from copy import copy
@@ -24,7 +25,8 @@ UNSOLVED = {"intermediate_integration": "Integral(", "jugs": "No solution"}  # i
 EXAMPLES = {"graph_color": "possible_answer", "rubiks_cube": "example_correct_answer"}
 REFUSED = ("os.", "subprocess.", "socket.", "ctypes.", "shutil.", "pty.")
 HARMLESS = {"os.listdir", "os.scandir", "os.walk"}
-WRITES = re.compile(r"[wax+]")
+WRITES = re.compile(r"[wax+]")  # of the mode of `open`, which is None from `os.open`
+FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def work(name: str, config: str, index: str, *answers: str) -> Any:
@@ -97,7 +99,7 @@ def is_right(name: str, source: Any, made: dict[str, Any], answer: str) -> bool:
 
 def refuse(event: str, arguments: tuple[Any, ...]) -> None:
     """Raise PermissionError for what no generator or scorer needs."""
-    writes = event == "open" and bool(WRITES.search(str(arguments[1])))
+    writes = event == "open" and (WRITES.search(arguments[1] or "") or arguments[2] & FLAGS)
     if writes or (event.startswith(REFUSED) and event not in HARMLESS):
         raise PermissionError(event)
 

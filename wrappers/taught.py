@@ -7,7 +7,6 @@ or not that is the right one.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from edgewise.env import ReasoningEnv
 from edgewise.equivalence import equivalent_many
 from edgewise.errors import unknown
+from edgewise.files import write_atomically
 from edgewise.number import read_exact
 from edgewise.problem_set import ProblemSet
 from edgewise.task import Preset, Turn
@@ -138,10 +138,7 @@ def same_number(gold: str, answer: str) -> bool:
 def save_pairs(path: Path, pairs: Iterable[Pair]) -> None:
     """Write JSON lines with where each pair comes from, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    lines = "".join(json.dumps(asdict(pair)) + "\n" for pair in pairs)
-    partial.write_text(lines, encoding="utf-8")
-    os.replace(partial, path)
+    write_atomically(path, "".join(json.dumps(asdict(pair)) + "\n" for pair in pairs))
 
 
 def load_pairs(path: Path) -> list[Pair]:

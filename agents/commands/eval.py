@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -27,6 +26,7 @@ from edgewise.agents.suites.server_config import ServerConfig
 from edgewise.agents.suites.suite import Part, parts_of
 from edgewise.env import ReasoningEnv
 from edgewise.errors import UsageError, usage
+from edgewise.files import write_atomically
 from edgewise.frame import Render
 from edgewise.registration import check_id
 
@@ -77,6 +77,13 @@ class EvalConfig:
     """Where the model computes."""
     threads: int = 1
     """Threads of torch."""
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        for name in ("samples", "max_tokens", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {value}")
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -193,9 +200,7 @@ def load(config: EvalConfig, env: ReasoningEnv) -> tuple[Sampler, Render | None]
 def write(path: Path, record: dict[str, Any]) -> None:
     """Write JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_atomically(path, json.dumps(record, indent=2, default=str) + "\n")
 
 
 def mean_line(row: dict[str, Any]) -> str:

@@ -54,6 +54,13 @@ class ProfileConfig:
     threads: int = 1
     """Threads of torch."""
 
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        for name in ("num_levels", "max_tokens", "fail_at", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {value}")
+
 
 def run(arguments: Sequence[str]) -> None:
     """Measure, and say where the borders of the levels are and how to use them."""
@@ -81,6 +88,7 @@ def run(arguments: Sequence[str]) -> None:
                 config.plan,
                 sampling,
                 config.output,
+                agent=config.agent,
                 render=render,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
                 **options,
@@ -102,8 +110,6 @@ def with_samples(config: ProfileConfig) -> ProfileConfig:
     """Ask for as many completions as a problem must fail."""
     if config.fail_at is None:
         return config
-    if config.fail_at < 1:
-        raise UsageError(f"`fail_at` must be at least 1, got {config.fail_at}")
     return replace(config, plan=replace(config.plan, num_samples=config.fail_at))
 
 

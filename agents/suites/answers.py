@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-PARTIAL = ".partial"  # the end of the name of what is not yet whole
+from edgewise.files import write_atomically
+
 Key = tuple[str, int, int, int]  # part, level, problem seed, sample
 
 
@@ -64,9 +64,7 @@ class EvaluationFolder:
 
     def write(self, name: str, text: str) -> None:
         """Write a file, whole or not at all."""
-        partial = self.path / f"{name}{PARTIAL}"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, self.path / name)
+        write_atomically(self.path / name, text)
 
     def read(self, name: str) -> Any:
         """Return the content of a JSON file."""

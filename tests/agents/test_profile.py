@@ -1,6 +1,7 @@
 """A profile has a line for each problem, goes on where it stopped, and makes levels."""
 
 import json
+from dataclasses import replace
 
 import gymnasium as gym
 import pytest
@@ -23,7 +24,8 @@ def policy():
 
 
 def measure(policy, path, plan=PLAN, **kwargs):
-    return profile(policy, "Countdown-v0", plan, SAMPLING, path, **OPTIONS, **kwargs)
+    kwargs = {"agent": "seedling", **OPTIONS, **kwargs}
+    return profile(policy, "Countdown-v0", plan, kwargs.pop("sampling", SAMPLING), path, **kwargs)
 
 
 class Stop(Exception):
@@ -46,8 +48,20 @@ def test_a_profile_that_was_stopped_goes_on_as_if_it_had_not_been(policy, tmp_pa
     assert texts[0] == texts[1] and len(texts[0].splitlines()) == 80
     rates = [record["pass_rate"] for record in whole]
     assert set(rates) <= {0.0, 0.5, 1.0} and sum(rates[:40]) > sum(rates[40:])  # level 1 is easier
-    with pytest.raises(ValueError, match="`output` must be new, or a profile with the same flags"):
-        measure(policy, tmp_path / "whole.jsonl", ProfilePlan(num_problems=40, num_samples=4))
+    same = r"`output` must be new, or a profile with the same flags, got \S*whole.jsonl"
+    for told, kwargs in {
+        "with another num_samples": {"plan": replace(PLAN, num_samples=4)},
+        "with another seed": {"plan": replace(PLAN, seed=1)},
+        "with another agent": {"agent": "seedling:sums"},
+        "with another temperature": {"sampling": replace(SAMPLING, temperature=1.0)},
+        "with another max_tokens": {"sampling": replace(SAMPLING, max_tokens=25)},
+        "with another problem": {"preset": "sec"},
+        "of 80 problems, more than 40": {"levels": (1,)},
+        "of 80 problems, more than 6": {"plan": replace(PLAN, num_problems=3)},
+    }.items():
+        with pytest.raises(ValueError, match=f"{same} {told}$"):
+            measure(policy, tmp_path / "whole.jsonl", **kwargs)
+    assert (tmp_path / "whole.jsonl").read_text() == texts[0]
 
 
 def test_the_command_says_how_to_make_levels_of_it(tmp_path, capsys):
@@ -84,3 +98,28 @@ def test_the_simulated_learner_is_profiled_and_goes_on(tmp_path, capsys):
         rates.setdefault(record["level"], []).append(record["pass_rate"])
     means = [sum(found) / len(found) for found in rates.values()]
     assert len(means) >= 4 and means == sorted(means, reverse=True)
+
+
+def test_a_profile_is_not_gone_on_with_for_another_agent(tmp_path, capsys):
+    flags = ["profile", "--env", "Arithmetic-v0", "--levels", "1", "--plan.num-samples", "2"]
+    flags += ["--output", str(tmp_path / "profile.jsonl"), "--plan.num-problems"]
+    assert main([*flags, "8", "--agent", "constant:1"]) == 0
+    before = (tmp_path / "profile.jsonl").read_text()
+    for count in ("8", "64"):  # fewer problems than a batch may be there already
+        assert main([*flags, count, "--agent", "oracle"]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and "with another agent" in error
+    (tmp_path / "profile.jsonl").write_text(f"[1, 2]\n{before}")
+    assert main([*flags, "64", "--agent", "constant:1"]) == 2
+    assert "which is no profile" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["profile", "eval"])
+@pytest.mark.parametrize(
+    ("flag", "name"), [("--threads", "threads"), ("--max-tokens", "max_tokens")]
+)
+@pytest.mark.parametrize("count", ["0", "-5"])
+def test_counts_below_one_are_refused(command, flag, name, count, capsys):
+    assert main([command, "--agent", "oracle", flag, count]) == 2
+    error = capsys.readouterr().err
+    assert f"`{name}` must be at least 1, got {count}" in error and error.count("\n") == 1

@@ -3,6 +3,9 @@
 import gzip
 import json
 import os
+import resource
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -94,6 +97,24 @@ HUGE = [
 ]  # fmt: skip
 
 
+REPEATED = (
+    "(,",
+    ",",
+    "1,",
+    "[1,",
+    "(1,)",
+    "^(1",
+    "!)",
+    "! )",
+    "$",
+    " $ ",
+    "\\\\$",
+    "12345)",
+    "**1}",
+    ". ",
+)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def pool():
     yield shared_pool()
@@ -109,6 +130,21 @@ def test_answers_that_mean_the_same_are_equal_both_ways(gold, answer):
 @pytest.mark.parametrize(("gold", "answer"), DIFFERENT)
 def test_answers_that_mean_something_else_are_not(gold, answer):
     assert equivalent_many([gold, answer], [answer, gold]) == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [("1,2", "1.2"), ("(1,2)", "(1.2)"), ("(1,2)", "1.2"), ("-2,1", "-2.1"), ("[1,5]", "1.5"),
+     ("1.2", "(1,2)"), ("1.2", r"\{1,2\}"), ("12", "1,2"), ("1.2", "1,2,0")],
+)  # fmt: skip
+def test_a_list_is_no_decimal(gold, answer):
+    assert not equivalent(gold, answer)
+
+
+def test_a_comma_in_an_answer_may_be_the_decimal_sign_of_the_gold_answer():
+    answers = ("3,14", "$3,14$", "x = 3,14", "3,15", "3, 14")
+    assert [compare("3.14", answer) for answer in answers] == [True, True, True, False, False]
+    assert equivalent_many(["1,22", "1,22", "1,22"], ["1.22", "1.23", "1"]) == [True, False, False]
 
 
 def test_numbers_and_equal_texts_need_no_worker():
@@ -127,6 +163,23 @@ def test_numbers_and_equal_texts_need_no_worker():
 @pytest.mark.parametrize("answer", HUGE, ids=lambda text: text[:12])
 def test_what_is_huge_is_wrong_without_a_worker(answer):
     assert compare("7", answer) is False
+
+
+def test_what_is_long_takes_no_more_than_its_length():
+    code = f"""
+from edgewise.equivalence import LISTED, compare
+for part in {REPEATED}:
+    text = "(" + (part * 20_000)[:19_990]
+    assert compare("5", text) is not True
+    LISTED.search(text)
+"""
+    limit = (
+        resource.RLIMIT_CPU,
+        (60, 60),
+    )  # of which a second is used; what is quadratic takes 28 a text
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, preexec_fn=lambda: resource.setrlimit(*limit)
+    )
 
 
 @pytest.mark.parametrize("answer", [None, 7, b"7", ["7"], {}, float("nan")])

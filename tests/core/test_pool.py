@@ -3,6 +3,8 @@
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,8 @@ from edgewise.pool import Pool, WorkerError
 
 CALLS = """
 import os, time
+
+HOARD = []
 
 def run(kind, text):
     if kind == "note":  # the text is the path of a file and a line for it
@@ -37,6 +41,14 @@ def run(kind, text):
         raise RuntimeError(text)
     if kind == "memory":
         return len(bytearray(int(text)))
+    if kind == "hoard":  # and keep what was had
+        for _ in range(10_000):
+            HOARD.append(bytearray(2**20))
+    if kind == "use":
+        return str(len(bytearray(int(text))))
+    if kind == "half":  # of a reply, whose end is cut off
+        os.write(0, b'"half of it')
+        os._exit(1)
     return text[::-1]
 """
 
@@ -80,10 +92,38 @@ def test_any_text_goes_through(pool):
     assert pool.map([("reverse", text) for text in texts]) == [text[::-1] for text in texts]
 
 
-@pytest.mark.parametrize("kind", ["hang", "spin", "die", "raise", "memory"])
+@pytest.mark.parametrize("kind", ["hang", "spin", "die", "half", "raise", "memory"])
 def test_a_call_that_fails_gives_none_and_leaves_the_others_alone(pool, kind):
     jobs = [("reverse", kind), (kind, str(2**40)), ("reverse", kind * 2)]
     assert pool.map(jobs) == [kind[::-1], None, (kind * 2)[::-1]]
+
+
+def test_a_worker_whose_memory_is_full_is_replaced(calls):
+    with Pool(calls, num_workers=1, seconds=60.0, memory=2**28) as pool:
+        assert pool.map([("hoard", "a"), ("use", str(2**25))]) == [None, str(2**25)]
+
+
+def test_what_keeps_a_worker_from_starting_is_told(calls):
+    code = f"""
+import resource
+from edgewise.pool import Pool, WorkerError
+with Pool({calls!r}, num_workers=1) as pool:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for allowed in (3, 5):  # no descriptor for the line, then one for that but none for the process
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, limits[1]))
+        try:
+            pool.map([("reverse", "abc")])
+        except WorkerError as error:
+            print(error)
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    print(*pool.map([("reverse", "abc")]))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    told = done.stdout.splitlines()
+    assert len(told) == 3 and all("Too many open files" in line for line in told[:2])
+    assert told[2] == "cba" and not done.stderr
 
 
 def test_an_equal_call_is_not_made_again(pool, tmp_path):

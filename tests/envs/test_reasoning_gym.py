@@ -179,14 +179,26 @@ def test_answers_that_are_code_are_not_run(tmp_path):
 
 
 def test_a_worker_refuses_to_write_and_to_start_processes(tmp_path):
-    code = (
-        "import os; from edgewise.envs.reasoning_gym_worker import lock; lock()\n"
-        "for act in (lambda: os.system('true'), lambda: open({path!r}, 'w')):\n"
-        "    try: act()\n"
-        "    except PermissionError: print('refused')"
-    ).format(path=str(tmp_path / "made"))
+    code = """
+import os
+from edgewise.envs.reasoning_gym_worker import lock
+lock()
+path, there = {paths}
+acts = [lambda: os.system("true"), lambda: open(path, "w"), lambda: open(there, "r+")]
+for flags in (os.O_WRONLY | os.O_CREAT, os.O_CREAT, os.O_RDWR, os.O_TRUNC, os.O_APPEND):
+    acts.append(lambda flags=flags: os.open(path if flags & os.O_CREAT else there, flags))
+for act in acts:
+    try:
+        act()
+    except PermissionError:
+        print("refused")
+print(open(there).read(), os.read(os.open(there, os.O_RDONLY), 9).decode())
+"""
+    (tmp_path / "there").write_text("kept")
+    code = code.format(paths=(str(tmp_path / "made"), str(tmp_path / "there")))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "refused\n" * 2 and not list(tmp_path.iterdir())
+    assert done.stdout == "refused\n" * 8 + "kept kept\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
 def test_countdown_takes_no_tricks():
