@@ -132,7 +132,7 @@ def command(arguments, output):
 def test_a_run_that_is_interrupted_twice_stops_at_once(processes, tiny_model, tmp_path, whole):
     path, output = tmp_path / "run", tmp_path / "output"
     flags = f"--agent hf:{tiny_model} --output {path} --preset sec --no-evaluate --num-steps 500"
-    size = "--num-problems 16 --group-size 8 --max-tokens 24 --checkpoint-every 1"
+    size = "--num-problems 128 --group-size 8 --max-tokens 32 --checkpoint-every 1"
     arguments = ["train", *flags.split(), *size.split()]
     process = processes.Process(target=command, args=(arguments, output))
     process.start()
