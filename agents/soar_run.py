@@ -220,21 +220,35 @@ def begin(config: SOARRunConfig) -> SOARRun:
         model_path(config.judge)
     config = replace(config, output=config.output or default_output(config))
     assert config.output is not None
-    record = json.loads(json.dumps({**asdict(config), "game": asdict(game)}, default=str))
-    return SOARRun(config, RunFolder.create(config.output, record))
+    record = json.loads(json.dumps(asdict(config), default=str))
+    return SOARRun(config, RunFolder.create(config.output, {**record, "game": game_record(config)}))
+
+
+def game_record(config: SOARRunConfig) -> dict[str, Any]:
+    """Return the game that a run plays, for JSON."""
+    record: dict[str, Any] = json.loads(json.dumps(asdict(game_of(config)), default=str))
+    return record
 
 
 def resume(path: Path) -> SOARRun:
     """Continue the run in `path`.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or its game has other settings now.
     """
     folder = RunFolder.open(path)
     record = folder.read("config.json")
     if "game" not in record:
         raise ValueError(f"`resume` must be the folder of a run of `edgewise soar`, got {path}")
-    return SOARRun(from_record(record), folder)
+    config = from_record(record)
+    if changed := [
+        name for name, now in game_record(config).items() if record["game"].get(name) != now
+    ]:
+        raise ValueError(
+            f"`resume` must be of the game as it is now, got {path} with another {changed[0]!r}; "
+            "begin a new run"
+        )
+    return SOARRun(config, folder)
 
 
 def from_record(record: Mapping[str, Any]) -> SOARRunConfig:

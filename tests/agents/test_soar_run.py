@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.pretrain import summed_loss  # noqa: E402
-from edgewise.agents.soar_run import SOARRunConfig, game_of  # noqa: E402
+from edgewise.agents.soar_run import SOARRunConfig, game_of, game_record  # noqa: E402
 from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
 from edgewise.benchmarks import soar as soar_table  # noqa: E402
 from edgewise.cli import main  # noqa: E402
@@ -188,3 +188,12 @@ def test_the_run_of_another_command_is_refused(tmp_path, capsys):
 def test_students_may_take_more_steps_than_the_game_foresees():
     soar = game_of(SOARRunConfig(inner_steps=30)).soar
     assert (soar.inner_steps, soar.max_inner_steps) == (30, 30)
+
+
+def test_a_run_of_another_game_does_not_go_on(tmp_path, capsys):
+    config = SOARRunConfig(output=tmp_path)
+    game = {**game_record(config), "preset": "other"}
+    record = {"preset": "seedling", "seed": 0, "hard": None, "output": None, "resume": None}
+    (tmp_path / "config.json").write_text(json.dumps({**record, "game": game}))
+    assert main(["soar", "--resume", str(tmp_path)]) == 2
+    assert "with another 'preset'; begin a new run" in capsys.readouterr().err

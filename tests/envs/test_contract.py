@@ -47,7 +47,7 @@ FEW = {  # levels that have so few problems that one in a hundred is drawn twice
     *(("Countdown-v0", "seedling", level) for level in (1, 2)),
     *(("Blocksworld-v0", "e2h", level) for level in (1, 2, 3, 4, 5)),
 }
-GUESSED = {("Arithmetic-v0", "sums", 1): 0.2}  # of 128 problems; what one answer may earn
+GUESSED = {("Arithmetic-v0", "sums", 1): 0.2}  # what one answer may earn of 128 problems
 DESCRIBE = """
 import edgewise, gymnasium as gym, hashlib, sys
 for env_id, preset, level in {ladders}:
