@@ -112,8 +112,13 @@ class ServerAgent:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def divided(self, request: Request) -> Iterator[Request]:
-        """Yield a request in parts of as many samples as one may ask for."""
+        """Yield a request in parts of as many samples as one may ask for.
+
+        That is one at temperature 0, where vLLM refuses more.
+        """
         size = self.config.samples_per_request or len(request.samples)
+        if request.question.sampling.temperature == 0:
+            size = 1
         for first in range(0, len(request.samples), size):
             yield replace(request, samples=request.samples[first : first + size])
 

@@ -87,6 +87,13 @@ def test_chat_asks_for_all_samples_of_a_problem_at_once(serve, ask, monkeypatch)
     assert "secret-key" not in everything
 
 
+def test_greedy_answers_are_asked_for_one_by_one(serve, ask):
+    server = serve()
+    answers, *_ = ask(server, "--temperature", "0")
+    assert len(answers) == NUM == len(server.requests)
+    assert {request["body"]["n"] for request in server.requests} == {1}
+
+
 def test_completions_get_the_whole_frame(serve, ask):
     server = serve()
     answers, *_ = ask(server, "--server.api", "completions", "--preset", "e2h")
