@@ -19,6 +19,7 @@ from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
+from edgewise.agents.chat import render_chat
 from edgewise.agents.fast_decode import FastDecoder
 from edgewise.agents.fast_network import Network, recognises
 from edgewise.agents.fast_read import read_states
@@ -387,15 +388,3 @@ class TransformersPolicy:
 def positions(attention: Tensor) -> Tensor:
     """Return the place of each token among those of its row, (B, T), whatever the padding."""
     return (attention.cumsum(dim=1) - 1).clamp(min=0)
-
-
-def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
-    """Return a chat in the markup of `tokenizer`; the last message, if its own, is continued."""
-    begun = messages[-1]["role"] == "assistant"
-    text: str = tokenizer.apply_chat_template(
-        list(messages),
-        tokenize=False,
-        add_generation_prompt=not begun,
-        continue_final_message=begun,
-    )
-    return text

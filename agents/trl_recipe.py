@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from edgewise.agents.chat import render_chat
 from edgewise.agents.env_options import read_options
 from edgewise.agents.lora import import_peft
 from edgewise.agents.rollout import Envs
 from edgewise.agents.train_config import TrainConfig
 from edgewise.agents.training import base_envs, rule_for
-from edgewise.agents.transformers_policy import render_chat
 from edgewise.errors import unknown
 from edgewise.registration import check_id
 from edgewise.wrappers import vector

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from edgewise.agents.commands import compare as simulated
 from edgewise.agents.commands.parse import parse
+from edgewise.agents.commands.recipe import flag
 from edgewise.agents.comparison import parse_curriculum
 from edgewise.agents.policy import Sampling
 from edgewise.agents.run_folder import RunFolder
@@ -135,20 +135,17 @@ def parse_comparison(arguments: Sequence[str]) -> tuple[SuiteCompareConfig, dict
     Raises:
         UsageError: If a flag does not exist, or a value or the recipe is refused.
     """
-    finder = ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("--suite", "--recipe"):
-        finder.add_argument(name, nargs="?")
-    found = finder.parse_known_args(list(arguments))[0]
-    if found.recipe is None:
+    path = flag(arguments, "recipe")
+    if path is None:
         return parse(SuiteCompareConfig, "compare", arguments), {}
     with usage():
-        recipe = recipe_of(Path(found.recipe))
+        recipe = recipe_of(Path(path))
         given = {name: recipe.pop(name) for name in list(recipe) if name in FLAGS}
         if "learning_rate" in recipe:
             given["learning_rates"] = (recipe.pop("learning_rate"),)
         if "algorithm" in recipe:
             given["algorithms"] = recipe.pop("algorithm")
-        default = SuiteCompareConfig(suite=found.suite or "", **given)
+        default = SuiteCompareConfig(suite=flag(arguments, "suite") or "", **given)
     kept = {name: value for name, value in sorted(recipe.items()) if name not in OF_CELLS}
     return parse(SuiteCompareConfig, "compare", arguments, default), kept
 

@@ -13,28 +13,16 @@ Shapes: N runs of each of M tasks, scores (M, N).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import trim_mean
 
+from edgewise.agents.suites.intervals import Estimate
+
 Scores = NDArray[np.float64]
 NUM_RESAMPLES = 2_000
 PERCENTILES = (2.5, 97.5)
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """A statistic with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Return it to three decimals."""
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 def iqm(scores: Scores) -> float:
@@ -57,12 +45,12 @@ def improvement(first: Scores, second: Scores) -> float:
     return float((greater + 0.5 * equal).mean(axis=(1, 2)).mean())
 
 
-def interval(statistic: Callable[..., float], *scores: Scores, seed: int = 0) -> Statistic:
+def interval(statistic: Callable[..., float], *scores: Scores, seed: int = 0) -> Estimate:
     """Return a statistic of one or several tables of scores, with its interval."""
     rng = np.random.default_rng(seed)
     values = [statistic(*(resampled(table, rng) for table in scores)) for _ in range(NUM_RESAMPLES)]
     low, high = np.percentile(values, PERCENTILES)
-    return Statistic(statistic(*scores), float(low), float(high))
+    return Estimate(statistic(*scores), float(low), float(high))
 
 
 def resampled(scores: Scores, rng: np.random.Generator) -> Scores:

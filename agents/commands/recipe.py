@@ -17,11 +17,17 @@ def parse_training(command: str, arguments: Sequence[str]) -> TrainConfig:
     Raises:
         UsageError: If a flag does not exist, or a value or the recipe is refused.
     """
-    finder = ArgumentParser(add_help=False, allow_abbrev=False)
-    finder.add_argument("--recipe", nargs="?")
-    path = finder.parse_known_args(list(arguments))[0].recipe
+    path = flag(arguments, "recipe")
     if path is None:
         return parse(TrainConfig, command, arguments)
     with usage():
         recipe = from_recipe(Path(path))
     return parse(TrainConfig, command, arguments, recipe)
+
+
+def flag(arguments: Sequence[str], name: str) -> str | None:
+    """Return the value of one flag before all are parsed, None without it."""
+    finder = ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument(f"--{name}", dest="value", nargs="?")
+    value: str | None = finder.parse_known_args(list(arguments))[0].value
+    return value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
 from edgewise.agents.commands.parse import parse
+from edgewise.agents.commands.recipe import flag
 from edgewise.agents.ranks import rank
 from edgewise.agents.report import write_report
 from edgewise.agents.run_folder import RunFolder
@@ -51,9 +51,7 @@ def parse_run(arguments: Sequence[str]) -> TRLConfig:
     Raises:
         UsageError: If a flag does not exist, or a value or the recipe is refused.
     """
-    finder = ArgumentParser(add_help=False, allow_abbrev=False)
-    finder.add_argument("--recipe", nargs="?")
-    path = finder.parse_known_args(list(arguments))[0].recipe
+    path = flag(arguments, "recipe")
     if path is None:
         return parse(TRLConfig, "trl", arguments)
     with usage():

@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 
@@ -27,5 +28,7 @@ def test_the_script_runs(tiny_model, tmp_path):
     for old, new in changes.items():
         assert script.count(old) == 1
         script = script.replace(old, new)
-    exec(script, {})
+    path = tmp_path.with_suffix(".py")
+    path.write_text(script)
+    run_path(str(path))
     assert len(list(RunFolder(tmp_path).lines("groups.jsonl"))) == 2 * 2

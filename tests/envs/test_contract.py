@@ -43,8 +43,7 @@ HASHES = Path(__file__).with_name("problem_hashes.json")
 FROZEN = json.loads(HASHES.read_text())
 FEW = {  # levels that have so few problems that one in a hundred is drawn twice
     *(("Arithmetic-v0", "sums", level) for level in (1, 2, 3)),  # of one-digit numbers
-    ("Countdown-v0", "e2h", 1),
-    *(("Countdown-v0", "seedling", level) for level in (1, 2)),
+    *(("Countdown-v0", *level) for level in (("e2h", 1), ("seedling", 1), ("seedling", 2))),
     *(("Blocksworld-v0", "e2h", level) for level in (1, 2, 3, 4, 5)),
 }
 GUESSED = {("Arithmetic-v0", "sums", 1): 0.2}  # what one answer may earn of 128 problems
