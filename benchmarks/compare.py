@@ -16,9 +16,10 @@ from edgewise.agents.commands.parse import parse
 from edgewise.agents.commands.recipe import flag
 from edgewise.agents.comparison import parse_curriculum
 from edgewise.agents.policy import Sampling
-from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.train_config import NOT_IN_RECIPES, from_recipe
 from edgewise.agents.training import make_hyperparameters
+from edgewise.benchmarks import compare_soar
+from edgewise.benchmarks.cells import folder_of_size
 from edgewise.benchmarks.plan import (
     Cell,
     Plan,
@@ -33,7 +34,13 @@ from edgewise.benchmarks.suites import BASELINE, Size, listed, plan_of, suite_of
 from edgewise.errors import usage
 
 OF_CELLS = {"env", "curriculum", "seed", "evaluate", "evaluation", "sharding", *NOT_IN_RECIPES}
-FLAGS = {"agent", "num_steps", "num_problems", "group_size"}  # of a recipe that are flags here, too
+FLAGS = {
+    "agent",
+    "data",
+    "num_steps",
+    "num_problems",
+    "group_size",
+}  # of a recipe that are flags here, too
 
 
 @dataclass(frozen=True)
@@ -45,14 +52,15 @@ class SuiteCompareConfig:
     """
 
     suite: str
-    """Suite of a paper: sec or e2h."""
+    """Suite of a paper: sec or e2h; soar has flags of its own, `edgewise compare --suite soar --help`."""
     curricula: str | None = None
     """Rules with commas between, each with its arguments; by default those of the paper. Random is
     always among them."""
     algorithms: str = "grpo"
     """Algorithms with commas between, each with its arguments: grpo,rloo,ppo."""
     tasks: str | None = None
-    """Tasks of the suite with commas between; all by default."""
+    """Tasks of the suite with commas between; by default all that a seedling can begin. Mathematics of
+    sec, which is MATH in five arms of different sizes, needs an `agent` and its data."""
     seeds: int = 3
     """Paired seeds, from 1; seed 0 is kept for the choice of a learning rate."""
     agent: str | None = None
@@ -60,6 +68,8 @@ class SuiteCompareConfig:
     recipe: Path | None = None
     """JSON file of flags of `edgewise train`: model, sizes, precision, adapters, engine; flags given
     beside it win."""
+    data: str | None = None
+    """Folder of the data sets of mathematics; by default EDGEWISE_DATA."""
     num_steps: int = 60
     """Training steps, one batch each."""
     num_problems: int = 16
@@ -93,10 +103,13 @@ def run(arguments: Sequence[str]) -> None:
     if not any(word.split("=")[0] == "--suite" for word in arguments):
         simulated.run(arguments)
         return
-    config, train = parse_comparison(arguments)
     console = Console()
     if not console.is_terminal:
         console.width = simulated.WIDTH
+    if flag(arguments, "suite") == "soar":
+        compare_soar.run(arguments, console)
+        return
+    config, train = parse_comparison(arguments)
     with usage():
         suite = suite_of(config.suite)
         tasks = tasks_of(suite, config.tasks)
@@ -167,7 +180,8 @@ def size_of(config: SuiteCompareConfig, train: Mapping[str, Any]) -> Size:
         ValueError: If a number is too small.
     """
     names = [name for name in Size.__dataclass_fields__ if name != "train"]
-    return Size(**{name: getattr(config, name) for name in names}, train=train or None)
+    further = dict(train) if config.data is None else {**train, "data": config.data}
+    return Size(**{name: getattr(config, name) for name in names}, train=further or None)
 
 
 def check(plan: Plan) -> None:
@@ -186,18 +200,7 @@ def folder_of(config: SuiteCompareConfig, size: Size) -> Path:
         ValueError: If it has cells of another size.
     """
     path = config.output or Path("runs") / f"compare-{config.suite}"
-    folder = RunFolder(path)
-    record = json.loads(json.dumps({"suite": config.suite, **asdict(size)}, default=str))
-    before = folder.read("size.json")
-    if before is not None and before != record:
-        changed = [name for name, value in record.items() if before.get(name) != value]
-        raise ValueError(
-            f"`output` must be new, or have cells of the same size, got {path} with another "
-            f"{changed[0]}; name another folder"
-        )
-    path.mkdir(parents=True, exist_ok=True)
-    folder.write("size.json", record)
-    return path
+    return folder_of_size(path, {"suite": config.suite, **asdict(size)})
 
 
 def run_plans(

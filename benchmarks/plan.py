@@ -31,6 +31,8 @@ class Plan:
     test_samples: int  # answers to each
     baselines: Mapping[str, str] = field(default_factory=dict)  # of rules that have another one
     train: Mapping[str, Any] = field(default_factory=dict)  # further parts of every TrainConfig
+    tests: Sequence[str] = ()  # further environments that runs are tested on, out of distribution
+    validation_split: str = "validation"  # "train" for a data set that has no such split
     num_looks: int = 0  # at a run on validation problems while it trains, the last at its end
 
     @classmethod

@@ -31,15 +31,7 @@ from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.serl import SeRLConfig, serl_problems
 from edgewise.agents.soar import seed_of
 from edgewise.agents.soar_check import generated, whole
-from edgewise.agents.soar_evaluate import (
-    KS,
-    Counts,
-    Tests,
-    count_right,
-    nested_interval,
-    phases,
-    train_fresh,
-)
+from edgewise.agents.soar_evaluate import count_right, phases, train_fresh
 from edgewise.agents.soar_run import (
     SOARRun,
     SOARRunConfig,
@@ -51,25 +43,10 @@ from edgewise.agents.soar_run import (
     resume,
 )
 from edgewise.agents.soar_teacher import PolicyTeacher
+from edgewise.benchmarks.soar_report import LABELS, Record, sheets
 from edgewise.wrappers.taught import Pair, load_pairs
 
-Record = dict[str, Any]
 Prepare = Callable[[], Any]  # returns problems, or None and has set the student's weights
-LABELS = {
-    "base": "Base",
-    "hard": "Hard-Only",
-    "base-t": "Base-T",
-    "intrinsic-t": "Intrinsic-T",
-    "grounded-t": "Grounded-T",
-    "pq": "SOAR-PQ",
-    "pq-correct": "SOAR-PQ, right answers",
-    "pq-well-posed": "SOAR-PQ, well posed",
-    "ps": "SOAR-PS",
-    "serl": "SeRL",
-    "easier": "Easier problems of the generator",
-    "full": "The full training set",
-    "teacher": "The teacher as a solver",
-}
 
 
 @dataclass(frozen=True)
@@ -278,37 +255,6 @@ def best_of(path: Path) -> list[Pair]:
     return load_pairs(file) if file.is_file() else []
 
 
-def table(records: Sequence[Record]) -> str:
-    """Return the rows of all methods: pass@k with nested intervals."""
-    rng = np.random.default_rng(0)
-    lines = [
-        "| method | teachers x students | problems | " + " | ".join(f"pass@{k}" for k in KS) + " |",
-        "|---|---|---|" + "---|" * len(KS),
-    ]
-    for method, label in LABELS.items():
-        rows = [record for record in records if record["method"] == method]
-        if not rows:
-            continue
-        counts = nest(rows)
-        cells = []
-        for k in KS:
-            mean, low, high = nested_interval(counts, rows[0]["num_samples"], k, rng)
-            cells.append(f"{100 * mean:.1f} ({100 * low:.1f} to {100 * high:.1f})")
-        sizes = sorted({record["size"] for record in rows if record["size"] is not None})
-        shape = f"{len(counts)} x {max(map(len, counts.values()))}"
-        size = "/".join(map(str, sizes))
-        lines.append(f"| {label} | {shape} | {size} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def nest(records: Sequence[Record]) -> Counts:
-    """Return the counts of one method by teacher and student."""
-    counts: dict[int, dict[int, Tests]] = {}
-    for record in records:
-        counts.setdefault(record["teacher"], {})[record["student"]] = record["correct"]
-    return counts
-
-
 def main() -> None:
     """Measure what is missing, and write the table."""
     config = tyro.cli(TableConfig, prog="python -m edgewise.benchmarks.soar")
@@ -317,7 +263,7 @@ def main() -> None:
         right = np.mean(record["correct"]) / record["num_samples"]  # of all tests
         label = LABELS[record["method"]]
         print(f"{label}, teacher {record['teacher']}, student {record['student']}: {right:.4f}")
-    text = table(made.records)
+    text = "\n\n".join("\n".join(sheet.markdown()) for sheet in sheets(made.records)) + "\n"
     made.folder.write_text(f"{config.output.name}.md", text)
     print(text)
 

@@ -7,20 +7,16 @@ configurations; the configuration of a rule is chosen by its mean accuracy on va
 and only then do the seeds of the comparison run. Every cell, a run of one rule from one model with
 one seed, has the same budget of rollouts, screening included, and is also scored when it has used
 its budget of generated tokens, if there is one. With looks, a cell is scored on validation problems
-while it trains, and on the test problems at the look that is the best so far: its best checkpoint.
+while it trains, and at its end its weights at the best look, the best checkpoint, on the test problems.
 Cells that are done are not done again; those that were stopped go on.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +25,11 @@ import torch
 import tyro
 
 import edgewise
+from edgewise.agents.env_options import read_options
 from edgewise.agents.evaluation import EvaluationPlan, sample
 from edgewise.agents.train_config import TrainConfig, complete
 from edgewise.agents.training import Training, begin, resume
+from edgewise.benchmarks.cells import in_parallel
 from edgewise.benchmarks.plan import (
     Cell,
     Plan,
@@ -45,6 +43,7 @@ from edgewise.benchmarks.study_report import AT_TOKENS, BEST, LAST, write_study
 Counts = dict[str, list[int]]  # right answers to each problem, by level
 Job = tuple[Plan, Cell, Path]  # whose cell, which, and the folder of all
 CURVE = "curve.json"  # validation scores at every look
+WEIGHTS = "best"  # folder of the weights at the best of them
 
 
 def choose(plan: Plan, folder: Path) -> dict[str, int]:
@@ -82,8 +81,21 @@ def run_cell(plan: Plan, cell: Cell, folder: Path) -> str:
                 if used["rollouts"] >= plan.num_rollouts:
                     break
     split = "validation" if cell.phase == "selection" else "test"
-    training.folder.write(LAST, {**score(plan, training, split), **used})
+    last = {**score(plan, training, split), **used}
+    if plan.num_looks and cell.phase != "selection":
+        training.folder.write(BEST, score_best(plan, training, last))
+    training.folder.write(LAST, last)
     return cell.name
+
+
+def score_best(plan: Plan, training: Training, last: dict[str, Any]) -> dict[str, Any]:
+    """Return the test scores at the look with the best validation score, whose weights are kept."""
+    looks: list[dict[str, float]] = training.folder.read(CURVE)["looks"]
+    best = max(looks, key=lambda past: past["mean"])  # the first of equals
+    if best["steps"] == last["steps"]:
+        return last
+    training.policy.restore(training.folder.path / WEIGHTS)
+    return {**best, **score(plan, training, "test")}
 
 
 def examine(
@@ -104,14 +116,14 @@ def num_due(plan: Plan, num_rollouts: float) -> int:
 
 
 def look(plan: Plan, training: Training, used: Mapping[str, float]) -> None:
-    """Score a run on validation problems, and on test problems if it never was better."""
+    """Score a run on validation problems, and keep its weights if it never was better."""
     curve: list[dict[str, float]] = (training.folder.read(CURVE) or {"looks": []})["looks"]
     if any(past["steps"] == used["steps"] for past in curve):
         return
     curve = [past for past in curve if past["steps"] < used["steps"]]
     mean = score(plan, training, "validation")["mean"]
     if all(mean > past["mean"] for past in curve):
-        training.folder.write(BEST, {**score(plan, training, "test"), **used})
+        training.policy.save(training.folder.path / WEIGHTS)
     training.folder.write(CURVE, {"looks": [*curve, {**used, "mean": mean}]})
 
 
@@ -154,51 +166,59 @@ def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
     test = split == "test"
     size = plan.test_problems if test else plan.validation_problems
     num_samples = plan.test_samples if test else 1
+    split = split if test else plan.validation_split
     counts: Counts = {}
-    ood = ladder(plan, training.config)
-    for env_id in plan.env.split(","):
-        options = {**training.config.keywords, "preset": training.config.preset}
-        single: Any = gym.make(env_id, split=split, allow_ood=True, **options).unwrapped
-        for level in single.preset.levels:
-            name = level_name(plan, env_id, level)
-            if ood[name] and not test:
-                continue
-            problems = edgewise.evaluation_set(single, level, size)
-            found = sample(
-                problems,
-                num_samples,
-                training.policy,
-                env_id,
-                options,
-                EvaluationPlan(split=split),
-                training.sampling,
-                torch.Generator().manual_seed(1_000 + level),
-                training.policy.render,
-            )
-            counts[name] = found["correct"].sum(axis=1).astype(int).tolist()
-    means = [sum(row) / len(row) / num_samples for name, row in counts.items() if not ood[name]]
+    scored = [level for level in levels_of(plan, training.config) if test or not level.ood]
+    for level in scored:
+        env = gym.make(level.env, split=split, allow_ood=True, **level.options)
+        found = sample(
+            edgewise.evaluation_set(env, level.number, size),
+            num_samples,
+            training.policy,
+            level.env,
+            level.options,
+            EvaluationPlan(split=split),
+            training.sampling,
+            torch.Generator().manual_seed(1_000 + level.number),
+            training.policy.render,
+        )
+        counts[level.name] = found["correct"].sum(axis=1).astype(int).tolist()
+    rows = [counts[level.name] for level in scored if not level.ood]
+    means = [sum(row) / len(row) / num_samples for row in rows]
     return {"mean": sum(means) / len(means), "samples": num_samples, "correct": counts}
 
 
-def level_name(plan: Plan, env_id: str, level: int) -> str:
-    """Return what a level is called in the scores, with its environment if there are several."""
-    return f"{env_id} {level}" if "," in plan.env else str(level)
+@dataclass(frozen=True)
+class Level:
+    """A level that the runs of a plan are scored on."""
+
+    name: str  # in the scores, with its environment if there are several
+    env: str
+    number: int
+    ood: bool  # whether it is kept out of training
+    options: dict[str, Any]  # keywords of the environment
 
 
-def ladder(plan: Plan, config: TrainConfig) -> dict[str, bool]:
-    """Return whether each level is kept out of training."""
-    found = {}
-    for env_id in plan.env.split(","):
-        options = {**config.keywords, "preset": config.preset}
-        single: Any = gym.make(env_id, allow_ood=True, **options).unwrapped
-        for level in single.preset.levels:
-            found[level_name(plan, env_id, level)] = level in single.preset.ood
-    return found
+def levels_of(plan: Plan, config: TrainConfig) -> Iterator[Level]:
+    """Yield the levels of all environments of a plan, those that it only tests on at the end."""
+    trained = plan.env.split(",")
+    several = len(trained) + len(plan.tests) > 1
+    for env_id in (*trained, *plan.tests):
+        if env_id in trained:
+            options = {**config.keywords, "preset": config.preset}
+        else:
+            options = read_options("{}", config.data)
+        preset = gym.make(env_id, allow_ood=True, **options).unwrapped.preset  # type: ignore[attr-defined]
+        for number in preset.levels:
+            ood = env_id in plan.tests or number in preset.ood
+            name = f"{env_id} {number}" if several else str(number)
+            yield Level(name, env_id, number, ood, options)
 
 
 def ladder_of(plan: Plan) -> dict[str, bool]:
     """Return whether each level of a plan is kept out of training."""
-    return ladder(plan, complete(train_config(plan, start_cells(plan)[0], Path())))
+    config = complete(train_config(plan, start_cells(plan)[0], Path()))
+    return {level.name: level.ood for level in levels_of(plan, config)}
 
 
 @dataclass(frozen=True)
@@ -216,25 +236,8 @@ class StudyCommand:
 
 
 def run_jobs(jobs: Sequence[Job], num_workers: int) -> Iterator[str]:
-    """Run cells, several at a time, each in one thread; yield the name of each, in their order."""
-    if num_workers == 1 or not jobs:
-        for job in jobs:
-            yield run_cell(*job)
-        return
-    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes to come
-    others = active_children()
-    with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the new processes will, too
-        try:
-            names = pool.map(run_cell, *zip(*jobs, strict=True))
-        finally:
-            signal.signal(signal.SIGINT, before)
-        try:
-            yield from names
-        except BaseException:  # Ctrl-C, or a cell that fails: the other cells go on another time
-            for worker in set(active_children()) - set(others):
-                worker.terminate()
-            raise
+    """Run cells, several at a time; yield the name of each, in their order."""
+    return in_parallel(run_cell, jobs, num_workers)
 
 
 def show(names: Iterable[str]) -> None:

@@ -18,7 +18,7 @@ from edgewise.benchmarks.published import published_effect
 from edgewise.benchmarks.rank_statistics import Scores as Table
 from edgewise.benchmarks.rank_statistics import improvement, interval, iqm
 from edgewise.benchmarks.study import CURVE, num_due
-from edgewise.benchmarks.study_report import BEST, LAST, Scores
+from edgewise.benchmarks.study_report import BEST, LAST, Scores, write_csv
 from edgewise.benchmarks.suites import BASELINE, rule_name
 
 NOTES = """
@@ -151,7 +151,7 @@ def write_suite_report(
     command: str,
     folder: Path,
 ) -> list[Sheet]:
-    """Write report.md, curves.png and arms.png into `folder`; return the tables."""
+    """Write report.md, curves.png, arms.png and the scores of each task; return the tables."""
     sheets = [
         accuracy_sheet(outcomes, curricula, algorithms, hardest),
         effect_sheet(suite, outcomes, curricula, algorithms, hardest),
@@ -178,6 +178,8 @@ def write_suite_report(
         "",
     ]
     RunFolder(folder).write_text("report.md", "\n".join(lines))
+    for outcome in outcomes:
+        write_csv(outcome.scores, folder / f"{outcome.task}.csv")
     draw_curves(outcomes, folder / "curves.png")
     draw_arms(outcomes, folder / "arms.png")
     return sheets

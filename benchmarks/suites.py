@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgewise.agents.comparison import COMMA
@@ -19,7 +20,10 @@ class Task:
     """One line of a paper's table."""
 
     env: str  # an id, or several with commas between, one arm for each level of each
-    agent: str  # that starts, unless another is asked for
+    agent: str | None  # that starts, unless another is asked for; None if no seedling knows it
+    options: Mapping[str, Any] = field(default_factory=dict)  # keywords of the environment
+    tests: tuple[str, ...] = ()  # further environments that runs are tested on
+    validation_split: str = "validation"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,9 @@ SUITES = {
             "Zebra": Task("Zebra-v0", PUZZLES),
             "ARC-1D": Task("ARC1D-v0", PUZZLES),
             "SEC-2D": Task("Countdown-v0,Zebra-v0,ARC1D-v0", PUZZLES),
+            "Mathematics": Task(
+                "MATH-v0", None, {"partition": "sec"}, ("AMC-v0", "AIME24-v0"), "train"
+            ),
         },
         curricula="random,ordered,sec:temperature=0.2",
         hardest=False,
@@ -89,12 +96,14 @@ def suite_of(name: str) -> Suite:
 
 
 def tasks_of(suite: Suite, names: str | None) -> dict[str, Task]:
-    """Return the tasks that are named, with commas between, or all.
+    """Return the tasks that are named, with commas between, or all that a seedling can begin.
 
     Raises:
         ValueError: If there is none of a name.
     """
-    chosen = list(suite.tasks) if names is None else [part.strip() for part in names.split(",")]
+    if names is None:
+        return {name: task for name, task in suite.tasks.items() if task.agent is not None}
+    chosen = [part.strip() for part in names.split(",")]
     for name in chosen:
         if name not in suite.tasks:
             raise ValueError(unknown("task", name, suite.tasks))
@@ -117,7 +126,18 @@ def plan_of(
 
     Each is compared with random under its algorithm. Where there are several learning rates, each rule
     has its own, the best of seed 0 on validation problems.
+
+    Raises:
+        ValueError: If no model is given for a task that no seedling knows.
     """
+    agent, train = size.agent or task.agent, dict(size.train or {})
+    if agent is None:
+        raise ValueError(
+            f"`agent` must be given for {task.env}, which no seedling knows; name a model, such as "
+            "hf:Qwen/Qwen2.5-3B"
+        )
+    if task.options:
+        train["env_options"] = json.dumps(task.options)
     rules: dict[str, list[dict[str, Any]]] = {
         rule_name(algorithm, curriculum): [
             {"curriculum": curriculum, "algorithm": algorithm, "learning_rate": rate}
@@ -135,7 +155,7 @@ def plan_of(
     }
     return Plan(
         env=task.env,
-        agents={"start": size.agent or task.agent},
+        agents={"start": agent},
         rules=rules,
         baseline=baseline,
         baselines=others,
@@ -151,7 +171,9 @@ def plan_of(
         validation_problems=size.validation_problems,
         test_problems=size.test_problems,
         test_samples=size.test_samples,
-        train=size.train or {},
+        train=train,
+        tests=task.tests,
+        validation_split=task.validation_split,
         num_looks=size.num_looks,
     )
 

@@ -15,6 +15,7 @@ from edgewise.agents.pretrain import summed_loss  # noqa: E402
 from edgewise.agents.soar_run import SOARRunConfig, game_of, game_record  # noqa: E402
 from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
 from edgewise.benchmarks import soar as soar_table  # noqa: E402
+from edgewise.benchmarks.soar_report import LABELS  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 
 WRITES = [r"1+2?1+2=3,\boxed{3}", r"9-4?9-4=5,\boxed{5}", r"2+2+1?2+2=4,4+1=5,\boxed{5}"]
@@ -132,7 +133,7 @@ def test_the_table_of_fresh_students(whole, model, tmp_path, monkeypatch, capsys
     )
     soar_table.main()
     text = output.with_suffix(".md").read_text()
-    assert all(soar_table.LABELS[method] in text for method in methods)
+    assert all(LABELS[method] in text for method in methods)
     lines = output.with_suffix(".jsonl").read_text()
     assert len(lines.splitlines()) == len(methods)
     records = [json.loads(line) for line in lines.splitlines()]
@@ -142,6 +143,46 @@ def test_the_table_of_fresh_students(whole, model, tmp_path, monkeypatch, capsys
     soar_table.main()  # all is there
     assert output.with_suffix(".jsonl").read_text() == lines
     assert output.with_suffix(".md").read_text() == text
+
+
+def test_the_suite_goes_on_where_it_stopped(model, tmp_path, capsys):
+    output = tmp_path / "suite"
+    words = ["compare", "--suite", "soar", "--agent", f"hf:{model}", "--output", str(output),
+             "--num-steps", "1", "--num-students", "1", "--students", "1", "--fresh-steps", "1",
+             "--processes", "1", "--methods", "hard", "intrinsic-t", "ps"]  # fmt: skip
+    assert main([*words, "--seeds", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "games 2/2  learnability-s0" in out and "MATH +8.5, HARP +3.6" in out
+    game = output / "grounded-s0/metrics.jsonl"
+    before, rows = (
+        game.read_text(),
+        (output / "table.jsonl").read_text(),
+    )  # with the time of each step
+    assert main([*words, "--seeds", "2"]) == 0
+    assert game.read_text() == before
+    assert (output / "table.jsonl").read_text().startswith(rows)
+    report = (output / "report.md").read_text()
+    assert "| Intrinsic-T | 2 x 1 |" in report and "--seeds 2" in report
+    assert main([*words, "--seeds", "2", "--dtype", "bfloat16"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "another dtype; name another folder" in told
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--seeds", "0"], "`seeds` must be at least 1, got 0"),
+        (["--methods", "magic"], "`method` must be one of"),
+        (["--preset", "chess"], "`preset` must be one of"),
+        (["--agent", "seedling:countdown"], "`hard` must be a file of hard problems"),
+        (["--test", "nowhere.jsonl"], "nowhere.jsonl"),
+    ],
+)
+def test_mistakes_in_the_suite_are_told_before_a_game_is_played(flags, message, tmp_path, capsys):
+    output = tmp_path / "suite"
+    assert main(["compare", "--suite", "soar", *flags, "--output", str(output)]) == 2
+    assert message in capsys.readouterr().err
+    assert not output.exists()
 
 
 @pytest.mark.slow

@@ -7,9 +7,11 @@ import pytest
 
 pytest.importorskip("torch")
 
+from edgewise.agents.commands.parse import parse
 from edgewise.agents.comparison import parse_curriculum
+from edgewise.agents.report import probabilities
 from edgewise.agents.run_folder import RunFolder
-from edgewise.benchmarks import compare
+from edgewise.benchmarks import compare, compare_soar
 from edgewise.benchmarks.plan import comparison_cells
 from edgewise.benchmarks.published import PUBLISHED, published_effect
 from edgewise.benchmarks.study import ladder_of, train_config
@@ -27,9 +29,11 @@ TINY = shlex.split(
 def test_every_suite_makes_plans():
     for suite in SUITES.values():
         for task in suite.tasks.values():
-            plan = plan_of(task, listed(suite.curricula), ["grpo", "ppo"], 3, Size())
-            ood = ladder_of(plan)
-            assert any(ood.values()) and not all(ood.values())
+            size = Size() if task.agent else Size(agent="seedling")
+            plan = plan_of(task, listed(suite.curricula), ["grpo", "ppo"], 3, size)
+            if task.agent:
+                ood = ladder_of(plan)
+                assert any(ood.values()) and not all(ood.values())
             assert list(plan.seeds) == [1, 2, 3]
             assert len(plan.rules) == 2 * len(listed(suite.curricula))
             for rule in plan.rules:
@@ -42,6 +46,40 @@ def test_a_mixture_has_the_levels_of_each_environment():
     ood = ladder_of(plan_of(SUITES["sec"].tasks["SEC-2D"], ["random"], ["grpo"], 1, Size()))
     assert ood["Countdown-v0 1"] is False and ood["ARC1D-v0 1"] is False
     assert {name.split()[0] for name in ood} == {"Countdown-v0", "Zebra-v0", "ARC1D-v0"}
+
+
+def write(path, rows):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(map(json.dumps, rows)))
+
+
+def test_mathematics_has_five_arms_of_their_sizes_and_other_tests(tmp_path):
+    pytest.importorskip("math_verify")
+    levels = [level for level in range(1, 6) for _ in range(level)]  # 1, 2 ... 5 problems
+    common = {"answer": "1", "subject": "Algebra", "in_qwen_amc23_40": True}
+    for name in ("math/train", "math/math500", "amc/amc22_23", "aime24/aime24", "math/test"):
+        rows = [
+            {"id": f"{name} {n}", "problem": f"{name} {n}", "level": level, **common}
+            for n, level in enumerate(levels)
+        ]
+        write(tmp_path / f"{name}.jsonl", rows)
+    ids = [{"math_id": f"math/train {n}"} for n in range(len(levels))]
+    write(tmp_path / "sec/math_train_ids.jsonl", ids)
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps({"max_tokens": 4, "preset": "sec", "data": str(tmp_path)}))
+    words = TINY.index("--tasks")
+    tiny = [*TINY[: words + 1], "Mathematics", *TINY[words + 2 :], "1", "--recipe", str(recipe)]
+    compare.run([*tiny, "--agent", "seedling", "--output", str(tmp_path / "runs")])
+    folder = RunFolder(tmp_path / "runs/Mathematics/comparison/grpo random-0-start-s1")
+    told = next(iter(folder.lines("metrics.jsonl")))
+    assert probabilities(told) == pytest.approx([n / 15 for n in range(1, 6)])
+    report = (tmp_path / "runs/report.md").read_text()
+    for column in ("MATH-v0 ID", "AMC-v0 OOD", "AIME24-v0 OOD"):
+        assert f"| Mathematics | grpo | ordered | {column} |" in report
+    assert "3B -2.1, 7B +1.2" in report  # of AIME24
+    scores = folder.read("after.json")["correct"]
+    assert [len(scores[f"MATH-v0 {level}"]) for level in range(1, 6)] == [1, 2, 2, 2, 2]
+    assert {"AMC-v0 1", "AIME24-v0 1"} < set(scores)
 
 
 def test_effects_of_the_papers():
@@ -68,6 +106,8 @@ def test_a_comparison_goes_on_with_more_seeds(tmp_path, capsys, monkeypatch):
     report = (output / "report.md").read_text()
     assert "| Countdown | grpo | ordered | ID |" in report and "seeds 1 to 2" in report
     assert all((output / name).stat().st_size > 10_000 for name in ("curves.png", "arms.png"))
+    rows = (output / "Countdown.csv").read_text().splitlines()
+    assert len(rows) == 1 + 5 * 5  # the model before, and two rules of two seeds, on five levels
     with pytest.raises(UsageError, match="another num_steps; name another folder"):
         compare.run([*TINY, "2", "--output", str(output), "--num-steps", "3"])
 
@@ -78,6 +118,7 @@ def test_a_comparison_goes_on_with_more_seeds(tmp_path, capsys, monkeypatch):
         ("--suite soar7", "`suite` must be one of"),
         ("--suite sec --tasks Chess", "`task` must be one of"),
         ("--suite sec --curricula best", "must be one of"),
+        ("--suite sec --tasks Mathematics", "`agent` must be given for MATH-v0"),
         ("--suite sec --seeds 0", "`seeds` must be at least 1, got 0"),
         ("--suite sec --num-looks 0", "`num_looks` must be at least 1, got 0"),
         ("--suite sec --algorithms grop", "`algorithm` must be one of"),
@@ -117,7 +158,15 @@ def test_the_recipes_of_the_papers_make_plans(path):
 COMMANDS = re.findall(r"edgewise (compare [^`\n]+)", PAGE.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("command", [text for text in COMMANDS if "..." not in text])
+@pytest.mark.parametrize("command", [text for text in COMMANDS if "--suite soar --seeds" in text])
+def test_every_command_of_the_page_for_soar_names_games(command):
+    config = parse(compare_soar.SOARCompareConfig, "compare", shlex.split(command)[1:])
+    assert len(compare_soar.games_of(config)) == 2 * config.seeds
+
+
+@pytest.mark.parametrize(
+    "command", [text for text in COMMANDS if "..." not in text and "soar" not in text]
+)
 def test_every_command_of_the_page_can_be_carried_out(command, monkeypatch):
     monkeypatch.chdir(PAGE.parents[1])
     config, train = compare.parse_comparison(shlex.split(command)[1:])

@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+from edgewise.agents.train_config import complete
+from edgewise.agents.training import begin
 from edgewise.benchmarks import study
 from edgewise.benchmarks.plan import Plan, comparison_cells, selection_cells, start_cells
 from edgewise.benchmarks.study_report import bootstrap
@@ -133,3 +135,23 @@ def test_a_look_that_was_interrupted_is_made_up_for(tmp_path):
     (path / "after.json").unlink()  # and nothing after it
     study.run_cell(plan, cell, tmp_path)
     assert {file: (path / file).read_bytes() for file in before} == before
+
+
+def test_the_best_checkpoint_is_scored_with_its_own_weights(tmp_path):
+    train = {"curriculum": "random", "learning_rate": 1e-3}
+    plan = replace(SMALL, rules={"random": [train]}, num_tokens=None, num_looks=2, test_problems=20)
+    cell = comparison_cells(plan, {"random": 0})[0]
+    training = begin(complete(study.train_config(plan, cell, tmp_path / "run")))
+    scores = []
+    for _ in training.steps():
+        scores.append(study.score(plan, training, "test"))
+        if len(scores) == 1:
+            training.policy.save(training.folder.path / study.WEIGHTS)
+    looks = [{"steps": 1, "mean": 0.9}, {"steps": 2, "mean": 0.9}]
+    training.folder.write(study.CURVE, {"looks": looks})
+    best = study.score_best(plan, training, {**scores[1], "steps": 2})
+    assert best["correct"] == scores[0]["correct"] != scores[1]["correct"]
+    assert best["steps"] == 1
+    training.folder.write(study.CURVE, {"looks": [{"steps": 1, "mean": 0.8}, looks[1]]})
+    last = {**scores[1], "steps": 2}
+    assert study.score_best(plan, training, last) == last
