@@ -109,9 +109,22 @@ def test_the_server_of_vllm(serve, evaluate, lines):
 
 
 @pytest.fixture(scope="module")
+def llama_command():
+    """What starts llama.cpp's server."""
+    named = os.environ.get("EDGEWISE_LLAMA_SERVER") or shutil.which("llama-server")
+    if named is None and importlib.util.find_spec("xllamacpp") is None:
+        pytest.skip(
+            "no llama.cpp: put llama-server on the PATH, name it in EDGEWISE_LLAMA_SERVER, or "
+            "pip install xllamacpp"
+        )
+    return shlex.split(named) if named else [sys.executable, str(HERE / "llama_server.py")]
+
+
+@pytest.fixture(scope="module")
 def gguf_path(tmp_path_factory):
     """The seedling in a file for llama.cpp."""
-    pytest.importorskip("gguf", reason="needs pip install gguf")
+    if importlib.util.find_spec("gguf") is None:
+        pytest.skip("needs pip install gguf")
     path = tmp_path_factory.mktemp("llama") / "seedling.gguf"
     script = [sys.executable, str(HERE / "gguf_model.py")]
     subprocess.run([*script, model_path("seedling"), str(path)], check=True)
@@ -119,18 +132,11 @@ def gguf_path(tmp_path_factory):
 
 
 @pytest.fixture
-def llama(serve, gguf_path):
+def llama(llama_command, gguf_path, serve):
     """The URL of llama.cpp's server, with the seedling in as many bits as here."""
-    named = os.environ.get("EDGEWISE_LLAMA_SERVER") or shutil.which("llama-server")
-    if named is None and importlib.util.find_spec("xllamacpp") is None:
-        pytest.skip(
-            "no llama.cpp: put llama-server on the PATH, name it in EDGEWISE_LLAMA_SERVER, or "
-            "pip install xllamacpp"
-        )
-    command = shlex.split(named) if named else [sys.executable, str(HERE / "llama_server.py")]
     flags = ["--alias", "seedling", "--parallel", str(SLOTS), "--ctx-size", str(SLOTS * 512)]
     flags += ["--threads", "1", "--metrics", *EXACT]
-    return serve([*command, "--model", str(gguf_path), *flags])
+    return serve([*llama_command, "--model", str(gguf_path), *flags])
 
 
 def posted(url, path, **content):
