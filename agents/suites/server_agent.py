@@ -227,7 +227,7 @@ class ServerAgent:
         if not taken or None in found:
             raise Transient("the answer has no completion")
         self.check_model(answer.get("model"))
-        usage = answer.get("usage")
+        usage = usage_of(answer, len(taken))
         counted: list[Any] = [
             share(usage, name, len(taken)) for name in ("completion_tokens", "prompt_tokens")
         ]
@@ -279,6 +279,18 @@ def cut(text: str, question: Question) -> str:
     """Return `text` up to the first stop string of the question's frame, which it keeps."""
     ends = [text.find(stop) + len(stop) for stop in question.sampling.stop if stop in text]
     return text[: min(ends)] if ends else text
+
+
+def usage_of(answer: Mapping[str, Any], count: int) -> object:
+    """Return what a server counts of an answer of `count` choices, if it is true of all of them.
+
+    llama.cpp's server counts the tokens of the first choice alone, as its timings show.
+    """
+    usage, timings = answer.get("usage"), answer.get("timings")
+    if count == 1 or not isinstance(usage, dict) or not isinstance(timings, dict):
+        return usage
+    first = usage.get("completion_tokens") == timings.get("predicted_n")
+    return {**usage, "completion_tokens": None} if first else usage
 
 
 def share(usage: object, name: str, count: int) -> float | None:

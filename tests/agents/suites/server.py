@@ -122,6 +122,12 @@ class Handler(BaseHTTPRequestHandler):
         answer = self.answer(asked, asked["n"])
         self.send(200, {"choices": answer["choices"], "usage": {"completion_tokens": "many"}})
 
+    def fault_first_counted(self, asked):
+        """Count the tokens of the first choice alone, as llama.cpp's server does."""
+        answer = self.answer(asked, asked["n"])
+        answer["usage"]["completion_tokens"] = 10
+        self.send(200, {**answer, "timings": {"prompt_n": 1, "predicted_n": 10}})
+
     def fault_no_content(self, asked):
         choices = [{"message": {"content": None}, "finish_reason": "stop"}] * asked["n"]
         self.send(200, {"choices": choices})

@@ -223,6 +223,13 @@ def test_tokens_that_are_not_counted_are_not_guessed(serve, ask):
     assert summary["spent"]["num_tokens"] is None and summary["spent"]["money"] is None
 
 
+def test_tokens_of_the_first_of_several_answers_are_not_those_of_all(serve, ask):
+    answers, *_ = ask(serve(rest="first_counted"))
+    assert {(row["num_tokens"], row["num_prompt_tokens"]) for row in answers} == {(None, 50.0)}
+    answers, *_ = ask(serve(rest="first_counted"), "--temperature", "0", output="one")
+    assert {row["num_tokens"] for row in answers} == {10.0}
+
+
 def test_money_is_what_the_tokens_cost(serve, ask):
     prices = ["--server.prompt-price", "2000", "--server.completion-price", "10000"]
     *_, folder = ask(serve(), *prices)
