@@ -19,7 +19,7 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
@@ -150,7 +150,10 @@ def add(plan: Plan, used: Mapping[str, float], metrics: Mapping[str, Any]) -> di
 
 
 def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
-    """Return the right answers to each problem of each level, and the mean over training levels."""
+    """Return the right answers to each problem of each level, and the mean over training levels.
+
+    Answers are sampled at the temperature of the preset's protocol, as a paper evaluates.
+    """
     test = split == "test"
     size = plan.test_problems if test else plan.validation_problems
     num_samples = plan.test_samples if test else 1
@@ -159,6 +162,7 @@ def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
     for env_id in plan.env.split(","):
         options = {**training.config.keywords, "preset": training.config.preset}
         single: Any = gym.make(env_id, split=split, allow_ood=True, **options).unwrapped
+        sampling = replace(training.sampling, temperature=single.preset.protocol.temperature)
         for level in single.preset.levels:
             name = level_name(plan, env_id, level)
             if ood[name] and not test:
@@ -171,7 +175,7 @@ def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
                 env_id,
                 options,
                 EvaluationPlan(split=split),
-                training.sampling,
+                sampling,
                 torch.Generator().manual_seed(1_000 + level),
                 training.policy.render,
             )
