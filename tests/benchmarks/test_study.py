@@ -114,8 +114,8 @@ def test_a_plan_runs_goes_on_and_reports(tmp_path, monkeypatch, capsys):
 
 
 def test_answers_are_sampled_as_the_paper_evaluates(tmp_path):
-    plan = replace(SMALL, num_steps=1, test_samples=4, test_problems=20, train={"preset": "e2h"})
-    plan = replace(plan, agents={"a": "seedling:countdown"}, train={**plan.train, "max_tokens": 8})
+    train = {"preset": "e2h", "max_tokens": 8}
+    plan = replace(SMALL, test_samples=1, test_problems=2, train=train)
     training = begin(study.complete(study.train_config(plan, start_cells(plan)[0], tmp_path / "a")))
     heard, own = [], training.policy.generate
 
