@@ -46,7 +46,12 @@ def improvement(first: Scores, second: Scores) -> float:
 
 
 def interval(statistic: Callable[..., float], *scores: Scores, seed: int = 0) -> Estimate:
-    """Return a statistic of one or several tables of scores, with its interval."""
+    """Return a statistic of one or several tables of scores, with its interval.
+
+    One run of each task has none: the bounds are nan.
+    """
+    if min(table.shape[1] for table in scores) < 2:
+        return Estimate(statistic(*scores), float("nan"), float("nan"))
     rng = np.random.default_rng(seed)
     values = [statistic(*(resampled(table, rng) for table in scores)) for _ in range(NUM_RESAMPLES)]
     low, high = np.percentile(values, PERCENTILES)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,10 @@ def add(plan: Plan, used: Mapping[str, float], metrics: Mapping[str, Any]) -> di
 
 
 def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
-    """Return the right answers to each problem of each level, and the mean over training levels."""
+    """Return the right answers to each problem of each level, and the mean over training levels.
+
+    Answers are sampled at the temperature of the preset's protocol, as a paper evaluates.
+    """
     test = split == "test"
     size = plan.test_problems if test else plan.validation_problems
     num_samples = plan.test_samples if test else 1
@@ -171,6 +174,7 @@ def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
     scored = [level for level in levels_of(plan, training.config) if test or not level.ood]
     for level in scored:
         env = gym.make(level.env, split=split, allow_ood=True, **level.options)
+        protocol = env.unwrapped.preset.protocol  # type: ignore[attr-defined]
         found = sample(
             edgewise.evaluation_set(env, level.number, size),
             num_samples,
@@ -178,7 +182,7 @@ def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
             level.env,
             level.options,
             EvaluationPlan(split=split),
-            training.sampling,
+            replace(training.sampling, temperature=protocol.temperature),
             torch.Generator().manual_seed(1_000 + level.number),
             training.policy.render,
         )

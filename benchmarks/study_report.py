@@ -186,11 +186,12 @@ def comparison_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> lis
         baseline = plan.baseline_of(rule)
         effects = ["-"] * 3
         if baseline is not None:
-            effects = [
-                str(scores.effect(rule, baseline, trained)),
-                str(scores.effect(rule, baseline, trained, AT_TOKENS)),
-                str(scores.effect(rule, baseline, unseen)),
-            ]
+            effects = [str(scores.effect(rule, baseline, trained)), "-", "-"]
+            runs = scores.of("comparison", rule) + scores.of("comparison", baseline)
+            if all(scores.files[AT_TOKENS][name] for name in runs):  # have used so many
+                effects[1] = str(scores.effect(rule, baseline, trained, AT_TOKENS))
+            if unseen:
+                effects[2] = str(scores.effect(rule, baseline, unseen))
         steps = scores.mean(names, "steps")
         used = [f"{scores.mean(names, key):,.0f}" for key in ("rollouts", "tokens")]
         signal = scores.mean(names, "effective") / steps

@@ -25,9 +25,10 @@ NOTES = """
 Accuracies are in percent, the mean over seeds with their standard deviation, of the checkpoint at the
 end, and in brackets of the one that was best on validation problems. Effects are differences in points
 from random with the same algorithm, paired by seed, with the 95 % interval of a bootstrap over seeds and
-problems, at the end of training. The papers' effects are differences of the figures that they print, of
-other models at another size, at their best checkpoint, without intervals. Every run has the same budget
-of completions. Of the arms, the easiest is at the bottom.
+problems, at the end of training; with one seed, over problems alone. The papers' effects are differences
+of the figures that they print, of other models at another size, SEC's at its best checkpoint, without
+intervals; E2H's Gaussian is its best of three settings for each task. Every run has the same budget of
+completions. Of the arms, the easiest is at the bottom.
 """
 
 
@@ -192,9 +193,8 @@ def draw_curves(outcomes: Sequence[Outcome], path: Path) -> None:
         for rule in outcome.plan.rules:
             names = outcome.scores.of("comparison", rule)
             spent, points = curve_points(outcome, names)
-            center, spread = (
-                np.array([each(runs) for runs in points]) for each in (np.mean, np.std)
-            )
+            center = np.array([runs.mean() for runs in points])
+            spread = np.array([runs.std(ddof=1) if len(runs) > 1 else 0.0 for runs in points])
             axes.plot(spent, center, marker="o", markersize=3, label=rule)
             axes.fill_between(spent, center - spread, center + spread, alpha=0.15)
         axes.set(title=outcome.task, xlabel="completions", ylabel="accuracy, validation")

@@ -37,6 +37,7 @@ from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.benchmarks.gain import interval
 from edgewise.benchmarks.training import GROUP_SIZE, MAX_TOKENS, NUM_PROBLEMS, make_envs
 from edgewise.benchmarks.trl_curves import SMOOTH, TRAINERS, CurvesConfig, read, tested
+from edgewise.files import write_atomically
 from edgewise.wrappers import make_rule, vector
 
 Record = dict[str, Any]
@@ -192,6 +193,16 @@ def curve(axes: Axes, runs: Sequence[Sequence[float]], label: str) -> None:
     axes.fill_between(steps, smooth.min(axis=0), smooth.max(axis=0), color=color, alpha=0.15)
 
 
+def write(path: Path, records: Sequence[Record]) -> None:
+    """Write the table, whole or not at all."""
+    table = StringIO(newline="")
+    writer = csv.DictWriter(table, list(records[0]))
+    writer.writeheader()
+    writer.writerows(records)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, table.getvalue())
+
+
 def main() -> None:
     """Train what has not been trained, and write table, summary and figure."""
     config = tyro.cli(CurriculaConfig)
@@ -202,10 +213,7 @@ def main() -> None:
             continue
         records += run(config, trainer, curriculum, seed)
         print(f"{trainer}, {curriculum}, seed {seed}: {records[-1]['test']:.3f}", flush=True)
-        with config.output.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(records[0]))
-            writer.writeheader()
-            writer.writerows(records)
+        write(config.output, records)
     before = tested(config, load_policy("seedling"))
     text = "\n".join(summary(config, before, records))
     config.output.with_suffix(".md").write_text(text + "\n", encoding="utf-8")

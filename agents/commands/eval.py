@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,8 +36,8 @@ from edgewise.registration import check_id
 class EvalConfig:
     """Score an agent on each level of an environment, or of all environments of a suite.
 
-    With a suite, or an agent that is no model of this process, every answer is kept in a folder, with a
-    report; the same command goes on where it was stopped.
+    With a suite, or with vllm, openai, random, human or one's own agent, every answer is kept in a folder,
+    with a report; the same command goes on where it was stopped.
     """
 
     suite: str | None = None
@@ -84,6 +85,10 @@ class EvalConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {value}")
+        if self.temperature is not None and not 0 <= self.temperature < inf:
+            raise ValueError(f"`temperature` must be at least 0, got {self.temperature}")
+        if self.suite is not None and self.env_options != "{}":
+            raise ValueError(f"`env_options` must be left out with a suite, got {self.env_options}")
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -130,7 +135,8 @@ def run_session(config: EvalConfig, command: str) -> None:
         console.print(mean_line(row), soft_wrap=True, highlight=False)
     if not summary["complete"]:
         console.print("not complete: the same command goes on", soft_wrap=True)
-    console.print(f"report {folder.path / 'report.html'}", soft_wrap=True, highlight=False)
+    path = folder.path / "report.html"
+    console.print(f"report {path}", soft_wrap=True, highlight=False, markup=False)
 
 
 def own_part(config: EvalConfig) -> Part:
@@ -172,7 +178,7 @@ def run_levels(config: EvalConfig) -> None:
     )
     if config.output is not None:
         write(config.output, {"config": asdict(config), **as_records(scores)})
-        console.print(f"scores {config.output}", soft_wrap=True, highlight=False)
+        console.print(f"scores {config.output}", soft_wrap=True, highlight=False, markup=False)
 
 
 def options_of(config: EvalConfig) -> dict[str, Any]:

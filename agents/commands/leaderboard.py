@@ -37,4 +37,4 @@ def run(arguments: Sequence[str]) -> None:
     (config.folder / "leaderboard.html").write_text(page(results), encoding="utf-8")
     console = Console()
     for path in (config.folder / "leaderboard.md", config.folder / "leaderboard.html"):
-        console.print(str(path), soft_wrap=True, highlight=False)
+        console.print(str(path), soft_wrap=True, highlight=False, markup=False)

@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> None:
             path = render(config.folders[0])
         if path.suffix == ".md":
             console.print(path.read_text(encoding="utf-8"), markup=False, highlight=False)
-        console.print(f"report {path}", soft_wrap=True, highlight=False)
+        console.print(f"report {path}", soft_wrap=True, highlight=False, markup=False)
     elif len(config.folders) == 2:
         with usage():
             first, second = map(EvaluationFolder.open, config.folders)

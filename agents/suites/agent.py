@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -168,10 +170,14 @@ def entropy(seed: int, question: Question, sample: int) -> list[int]:
 def own_agent(name: str) -> Agent:
     """Return what "module:object" names: an `Agent`, a class of one, or a function, a `Script`.
 
+    The module may be in the working folder.
+
     Raises:
         ValueError: If there is no such object, or it is none of these.
     """
     module, _, attribute = name.partition(":")
+    if str(Path.cwd()) not in sys.path:  # where a command that is installed does not look
+        sys.path.append(str(Path.cwd()))
     try:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:

@@ -42,13 +42,21 @@ class EvaluationFolder:
             path.mkdir(parents=True, exist_ok=True)
             folder.write("config.json", json.dumps(config, indent=2) + "\n")
             return folder
-        before = folder.read("config.json")["asked"]
+        before = folder.read("config.json")
+        if "asked" not in before:
+            raise ValueError(f"`output` must be new, or of an evaluation, got {path}")
         for name, value in json.loads(json.dumps(config["asked"])).items():
-            if before.get(name) != value:
+            if before["asked"].get(name) != value:
                 raise ValueError(
                     f"`output` must be new, or of an evaluation that asks the same, got {path} with "
                     f"another {name}"
                 )
+        told = {
+            name: value for name, value in config.get("prices", {}).items() if value is not None
+        }
+        if told:
+            prices = {**before.get("prices", {}), **told}
+            folder.write("config.json", json.dumps({**before, "prices": prices}, indent=2) + "\n")
         return folder
 
     @classmethod
@@ -81,7 +89,9 @@ class EvaluationFolder:
 
 def is_evaluation(path: Path) -> bool:
     """Return whether a folder is of an evaluation."""
-    return (path / "config.json").is_file() and (path / "problems.jsonl").is_file()
+    if not all((path / name).is_file() for name in ("config.json", "problems.jsonl")):
+        return False
+    return "asked" in EvaluationFolder(path).read("config.json")
 
 
 class AnswerFile:

@@ -13,6 +13,7 @@ import edgewise
 from edgewise.agents.suites.agent import Agent, Reply, Request
 from edgewise.agents.suites.answers import AnswerFile, EvaluationFolder
 from edgewise.agents.suites.question import Question
+from edgewise.errors import usage
 
 Progress = Callable[[int, int], None]  # of the answers that are known, and of all
 
@@ -27,13 +28,17 @@ def evaluate(
 
     Raises:
         ConnectionError: If the agent cannot go on; what it answered is kept.
-        ValueError: If another process writes to the folder.
+        UsageError: If another process writes to the folder.
+        ValueError: If the agent answers what it is not asked.
     """
     if not (folder.path / "problems.jsonl").is_file():
         lines = [json.dumps(question.record()) + "\n" for question in questions]
         folder.write("problems.jsonl", "".join(lines))
-    total = sum(question.num_samples for question in questions)
-    with AnswerFile(folder.path / "answers.jsonl") as answers:
+    asked = {(*question.key, n) for question in questions for n in range(question.num_samples)}
+    total = len(asked)
+    with usage():
+        file = AnswerFile(folder.path / "answers.jsonl")
+    with file as answers:
         progress(len(answers.known), total)
         requests = []
         for question in questions:
@@ -43,6 +48,12 @@ def evaluate(
                 requests.append(Request(question, samples))
         if requests:
             for replies in agent.answer(requests):
+                for reply in replies:
+                    if (*reply.question.key, reply.sample) not in asked:
+                        raise ValueError(
+                            "`agent` must answer what it is asked, got sample "
+                            f"{reply.sample} of {reply.question.key}"
+                        )
                 answers.add(judged(replies))
                 progress(len(answers.known), total)
         return len(answers.known) == total
@@ -75,11 +86,21 @@ def judged(replies: Sequence[Reply]) -> Iterator[dict[str, Any]]:
 
 def provenance(command: str) -> dict[str, Any]:
     """Return the command, the version, and the commit if this is a checkout of one."""
-    source = Path(__file__).resolve().parent
-    describe = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=10"]
-    try:
-        told = subprocess.run([*describe, "--exclude=*"], capture_output=True, text=True)
-        commit = told.stdout.strip() or None
-    except OSError:
-        commit = None
+    commit = commit_of(Path(__file__).resolve())
     return {"command": command, "version": edgewise.__version__, "commit": commit}
+
+
+def commit_of(path: Path) -> str | None:
+    """Return the commit of the checkout that has the file `path`, None if none tracks it."""
+    git = ["git", "-C", str(path.parent)]
+    describe = ["describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
+    try:
+        found = subprocess.run(
+            [*git, "ls-files", "--error-unmatch", path.name], capture_output=True
+        )
+        if found.returncode != 0:
+            return None
+        told = subprocess.run([*git, *describe], capture_output=True, text=True)
+    except OSError:
+        return None
+    return told.stdout.strip() or None

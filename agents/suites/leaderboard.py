@@ -100,6 +100,8 @@ def board(group: Sequence[Result]) -> Board:
         for part in first["parts"]
     ]
     short = [name.partition("/")[2].partition("-v")[0] for name in names]
+    whole = [name.partition("-v")[0] for name in names]
+    short = [w if short.count(s) > 1 else s for s, w in zip(short, whole, strict=True)]
     head = ["agent", "ID", "OOD", *short, "result"]
     return Board(f"{first['suite']}, test set {first['checksum']}", about, head, rows)
 
@@ -116,9 +118,18 @@ def markdown(results: Sequence[Result]) -> str:
     for one in boards(results):
         table = [one.head, ["---"] * len(one.head), *one.rows]
         lines += [f"**{one.title}**", "", *(f"- {text}" for text in one.about), ""]
-        lines += ["| " + " | ".join(cells) + " |" for cells in table]
+        lines += ["| " + " | ".join(map(cell, cells)) + " |" for cells in table]
         lines.append("")
     return "\n".join(lines)
+
+
+def cell(text: str) -> str:
+    r"""Return a text as it stands in a table of Markdown.
+
+    >>> print(cell("a|b <i>"))
+    a\|b &lt;i>
+    """
+    return text.replace("|", "\\|").replace("<", "&lt;")
 
 
 def page(results: Sequence[Result]) -> str:

@@ -3,7 +3,8 @@
 A problem is the unit: its difference is that of the mean successes over its completions. The interval is
 a bootstrap that draws problems, with all their completions, within each level; the p-value is of a
 permutation test that flips the signs of the differences, exact but for the draws if the two agents are
-alike. Neither is corrected for the number of rows.
+alike and were asked equally often; with other numbers of samples it is so for many problems alone.
+Neither is corrected for the number of rows.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def open_part(
         stop=frame.stop,
     )
     questions: list[Question] = []
-    for level in env.preset.levels if levels is None else levels:
+    for level in dict.fromkeys(env.preset.levels if levels is None else levels):
         ood = part.ood or level in env.preset.ood
         for options in edgewise.evaluation_set(env, level, num_problems):
             problem, told = env.pose(options)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -28,6 +28,7 @@ MAX_BYTES = 2**26  # of an answer
 MAX_TOLD = 300  # characters of what a server says is wrong
 MAX_DELAY = 60.0  # seconds, of the back-off
 MAX_RETRY_AFTER = 900.0  # seconds that a server may ask for
+MAX_COUNT = 2**40  # tokens of a request that a server may count
 TRANSIENT = {408, 409, 425, 429}  # and all from 500 on
 SUFFIXES = ("-", "@", ":")  # what may follow the name of a model in an answer: a date, a revision
 
@@ -62,19 +63,27 @@ class ServerAgent:
             told: Hears of requests that are made again.
 
         Raises:
-            ValueError: If the name has no URL or no model.
+            ValueError: If the name has no URL or no model, or the key cannot be sent.
         """
         url, _, self.model = name.partition("#")
-        if not url.startswith(("http://", "https://")) or not self.model:
-            raise ValueError(f"`agent` must be openai:URL#MODEL, got openai:{name!r}")
+        if not is_url(url) or not self.model:
+            raise ValueError(f"`agent` must be openai:URL#MODEL, got {'openai:' + name!r}")
+        key = (key or "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError(
+                "`key_variable` must name a variable that has printable ASCII characters alone, "
+                f"got {config.key_variable}"
+            )
         self.config, self.seed, self.told = config, seed, told
         path = "chat/completions" if config.api == "chat" else "completions"
         self.url = f"{url.rstrip('/')}/{path}"
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         limits = httpx.Limits(max_connections=config.concurrency)
         self.client = httpx.Client(headers=headers, timeout=config.timeout, limits=limits)
         self.stopping, self.lock = threading.Event(), threading.Lock()
-        self.next_start = 0.0  # of a request, by the monotonic clock
+        self.slots = threading.Semaphore(config.concurrency)
+        # when the next request may begin by either limit, by the monotonic clock
+        self.next_start, self.tokens_paid = 0.0, 0.0
         self.rng = np.random.default_rng(seed)  # of the back-off alone
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
@@ -84,14 +93,13 @@ class ServerAgent:
             ConnectionError: If one fails for good; what was already asked is yielded before.
         """
         waiting = deque(part for request in requests for part in self.divided(request))
-        pool = ThreadPoolExecutor(self.config.concurrency)
         pending: dict[Future[list[Reply]], Request] = {}
         failure: BaseException | None = None
         try:
             while waiting or pending:
                 while waiting and len(pending) < 2 * self.config.concurrency:
                     request = waiting.popleft()
-                    pending[pool.submit(self.ask, request)] = request
+                    pending[self.begin(request)] = request
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
                     request, error = pending.pop(future), future.exception()
                     if error is not None:
@@ -109,7 +117,6 @@ class ServerAgent:
         finally:
             self.stopping.set()
             self.client.close()
-            pool.shutdown(wait=False, cancel_futures=True)
 
     def divided(self, request: Request) -> Iterator[Request]:
         """Yield a request in parts of as many samples as one may ask for.
@@ -122,6 +129,20 @@ class ServerAgent:
         for first in range(0, len(request.samples), size):
             yield replace(request, samples=request.samples[first : first + size])
 
+    def begin(self, request: Request) -> Future[list[Reply]]:
+        """Ask in a thread of its own, for which the end of the program does not wait."""
+        future: Future[list[Reply]] = Future()
+
+        def work() -> None:
+            with self.slots:
+                try:
+                    future.set_result(self.ask(request))
+                except BaseException as error:
+                    future.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        return future
+
     def ask(self, request: Request) -> list[Reply]:
         """Return the replies to one request: at least one, and perhaps not all.
 
@@ -130,16 +151,16 @@ class ServerAgent:
         """
         content = self.content(request)
         for attempt in range(self.config.max_retries + 1):
+            start = self.pace()
             if self.stopping.is_set():
                 break
-            self.pace()
-            start = time.perf_counter()
             try:
                 answer = self.post(content)
-                return self.read(answer, request, time.perf_counter() - start)
+                self.pay(start, answer, request)
+                return self.read(answer, request, time.monotonic() - start)
             except Transient as error:
                 reason = str(error)
-                if attempt < self.config.max_retries:
+                if attempt < self.config.max_retries and not self.stopping.is_set():
                     self.back_off(attempt, error)
         else:
             raise ConnectionError(
@@ -166,22 +187,41 @@ class ServerAgent:
         messages = [{"role": "system", "content": system}] if system else []
         return {**asked, "messages": [*messages, {"role": "user", "content": question.prompt}]}
 
-    def pace(self) -> None:
-        """Wait until another request may begin."""
-        if self.config.requests_per_minute is None:
+    def pace(self) -> float:
+        """Wait until another request may begin, or none any more; return the time."""
+        limit = self.config.requests_per_minute
+        while True:
+            with self.lock:
+                now = time.monotonic()
+                delay = max(self.next_start, self.tokens_paid) - now
+                if delay <= 0 or self.stopping.is_set():
+                    self.next_start = now + (0.0 if limit is None else 60 / limit)
+                    return now
+            self.stopping.wait(min(delay, MAX_DELAY))
+
+    def pay(self, start: float, answer: Any, request: Request) -> None:
+        """Hold back the requests to come for the tokens of one that began at `start`.
+
+        They are the server's count, and where it has none, the most that was asked for.
+        """
+        limit = self.config.tokens_per_minute
+        if limit is None:
             return
+        usage = answer.get("usage") if isinstance(answer, dict) else None
+        prompt, said = (share(usage, name, 1) for name in ("prompt_tokens", "completion_tokens"))
+        if said is None:
+            said = len(request.samples) * request.question.sampling.max_tokens
+        share_of_limit = min(60 * ((prompt or 0) + said) / limit, MAX_RETRY_AFTER)
         with self.lock:
-            start = max(time.monotonic(), self.next_start)
-            self.next_start = start + 60 / self.config.requests_per_minute
-        self.stopping.wait(max(0.0, start - time.monotonic()))
+            self.tokens_paid = max(self.tokens_paid, start) + share_of_limit
 
     def back_off(self, attempt: int, error: Transient) -> None:
         """Wait before a request is made again: as the server says, or twice as long each time."""
         delay = error.retry_after
-        if delay is None:
+        if not delay:  # "at once" is no help either
             with self.lock:
-                share = (1 + self.rng.random()) / 2
-            delay = share * min(MAX_DELAY, self.config.first_delay * 2**attempt)
+                part = (1 + self.rng.random()) / 2
+            delay = part * min(MAX_DELAY, self.config.first_delay * 2.0 ** min(attempt, 60))
         self.told(f"again in {delay:.1f} s: {error}")
         self.stopping.wait(delay)
 
@@ -234,10 +274,12 @@ class ServerAgent:
         counted.append(seconds / len(taken))
         question = request.question
         opening = question.frame.opening if self.config.api == "completions" else ""
-        return [
-            Reply(question, sample, cut(opening + text, question), ended, *counted)
-            for sample, (text, ended) in zip(request.samples, taken, strict=False)
-        ]
+        replies = []
+        for sample, (text, ended) in zip(request.samples, taken, strict=False):
+            kept = cut(opening + text, question)
+            ended = ended or kept.endswith(question.sampling.stop)  # and runs on, which is cut off
+            replies.append(Reply(question, sample, kept, ended, *counted))
+        return replies
 
     def text(self, choice: Any) -> tuple[str, bool] | None:
         """Return the text of a choice, and whether it ended by itself; None if it is no choice."""
@@ -263,6 +305,19 @@ class ServerAgent:
                 f"{self.url} must answer with the model {wanted!r}, got {plain(name)!r}; if that "
                 "is the same one, pass its name as served_model"
             )
+
+
+def is_url(text: str) -> bool:
+    """Return whether `text` is the address of a server.
+
+    >>> is_url("http://127.0.0.1:8000/v1"), is_url("http://localhost:x"), is_url("http://")
+    (True, False, False)
+    """
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in ("http", "https") and bool(url.host)
 
 
 def plain(text: str) -> str:
@@ -296,7 +351,7 @@ def usage_of(answer: Mapping[str, Any], count: int) -> object:
 def share(usage: object, name: str, count: int) -> float | None:
     """Return the share of one of `count` answers in the tokens that a server counts, if it does."""
     total = usage.get(name) if isinstance(usage, dict) else None
-    return total / count if isinstance(total, int) and total >= 0 else None
+    return total / count if isinstance(total, int) and 0 <= total <= MAX_COUNT else None
 
 
 def retry_after(header: str | None) -> float | None:
@@ -312,7 +367,7 @@ def retry_after(header: str | None) -> float | None:
     except ValueError:
         try:
             date = parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         seconds = (date - datetime.now(UTC)).total_seconds()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 
@@ -25,6 +26,10 @@ class ServerConfig:
     """Seconds before it is made again for the first time."""
     requests_per_minute: float | None = None
     """Requests begun in a minute, at most."""
+    tokens_per_minute: float | None = None
+    """Tokens of prompts and answers in a minute, at most, as the server counts them: a request that is
+    answered books its share of the limit from when it began, and the next begins when all that is booked
+    is over. Requests under way are not held back; see docs/evaluation.md."""
     key_variable: str = "OPENAI_API_KEY"
     """Environment variable that has the key, if the server needs one."""
     served_model: str | None = None
@@ -42,10 +47,10 @@ class ServerConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {value}")
-        for name in ("timeout", "first_delay", "requests_per_minute"):
+        for name in ("timeout", "first_delay", "requests_per_minute", "tokens_per_minute"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"`{name}` must be positive, got {value}")
+            if value is not None and not (value > 0 and isfinite(value)):
+                raise ValueError(f"`{name}` must be positive and finite, got {value}")
         for name in ("max_retries", "prompt_price", "completion_price"):
             value = getattr(self, name)
             if value is not None and not value >= 0:

@@ -15,13 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pkgutil import resolve_name
 from typing import Any
+
+import gymnasium as gym
 
 from edgewise.agents.soar_presets import STUDENT_FRAME
 from edgewise.errors import unknown
-from edgewise.task import Protocol
+from edgewise.frame import E2H_FRAME
+from edgewise.task import Protocol, Task
 
 GREEDY = Protocol(temperature=0.0, num_samples=1)
+E2H_MATH = {"frame": asdict(replace(E2H_FRAME, max_completion_tokens=1600))}
 SOAR_FRAME = {"frame": asdict(replace(STUDENT_FRAME, max_completion_tokens=1024))}
 
 
@@ -48,9 +53,9 @@ def sec(env: str, ood: bool = False) -> Part:
     return Part("sec", env, "sec", Protocol(temperature=1.0, num_samples=8), ood)
 
 
-def e2h(env: str) -> Part:
+def e2h(env: str, **options: Any) -> Part:
     """Return a part of the suite of E2H: one greedy answer."""
-    return Part("e2h", env, "e2h", GREEDY)
+    return Part("e2h", env, "e2h", GREEDY, options=options)
 
 
 def soar(env: str, ood: bool = False, **options: Any) -> Part:
@@ -65,7 +70,13 @@ SUITES: Mapping[str, tuple[Part, ...]] = {
         sec("AMC-v0", ood=True),
         sec("AIME24-v0", ood=True),
     ),
-    "e2h": tuple(map(e2h, ("Blocksworld-v0", "Countdown-v0", "MATH-v0", "GSM8K-v0", "AQuA-v0"))),
+    "e2h": (
+        e2h("Blocksworld-v0"),
+        e2h("Countdown-v0"),
+        e2h("MATH-v0", **E2H_MATH),
+        e2h("GSM8K-v0"),
+        e2h("AQuA-v0"),
+    ),
     "soar": (
         soar("MATH-v0", partition="soar"),
         soar("HARP-v0"),
@@ -118,5 +129,16 @@ def departures(asked: Mapping[str, Any]) -> list[str]:
         "preset": (part.preset, asked["preset"].rstrip("+")),
         "samples": (part.protocol.num_samples, asked["num_samples"]),
         "temperature": (part.protocol.temperature, asked["temperature"]),
+        "max_tokens": (longest(part), asked["max_tokens"]),
     }
     return [f"{name} {wanted}" for name, (wanted, got) in own.items() if wanted != got]
+
+
+def longest(part: Part) -> int:
+    """Return how many tokens a completion of a part may have, by its own preset."""
+    frame: Mapping[str, int] | None = part.options.get("frame")
+    if frame is not None:
+        return frame["max_completion_tokens"]
+    spec = gym.spec(part.env)
+    task: type[Task[Any]] = resolve_name(spec.kwargs["task"])
+    return task.presets[str(part.preset)].frame.max_completion_tokens

@@ -28,6 +28,7 @@ class Level:
     num_asked: int  # problems of the level
     num_samples: int
     answers: Sequence[Sequence[Record]]  # N rows of all samples
+    others: Sequence[Record] = ()  # answers to the other problems
 
     @property
     def correct(self) -> list[list[bool]]:
@@ -72,7 +73,8 @@ def read_levels(folder: EvaluationFolder) -> list[Level]:
     for (part, level, ood, size), seeds in asked.items():
         rows = [answers[part, level, seed] for seed in seeds]
         whole = [[row[n] for n in range(size)] for row in rows if len(row) == size]
-        levels.append(Level(part, level, ood, len(seeds), size, whole))
+        others = [record for row in rows if len(row) < size for record in row.values()]
+        levels.append(Level(part, level, ood, len(seeds), size, whole, others))
     return levels
 
 
@@ -121,8 +123,10 @@ def means(levels: Sequence[Level]) -> list[Record]:
 
 
 def spent(levels: Sequence[Level], prices: Mapping[str, float | None]) -> Record:
-    """Return what the answers took: tokens, seconds of answering, and money if it is priced."""
-    records = [record for level in levels for row in level.answers for record in row]
+    """Return what all answers took: tokens, seconds of answering, and money if it is priced."""
+    records = [
+        record for level in levels for row in (*level.answers, level.others) for record in row
+    ]
     totals: Record = {"answers": len(records)}
     for name in ("num_prompt_tokens", "num_tokens", "seconds"):
         values = [record[name] for record in records]

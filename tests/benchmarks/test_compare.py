@@ -86,6 +86,9 @@ def test_effects_of_the_papers():
     assert published_effect("sec", "ARC-1D", "grpo", "ID", "ordered") == {"3B": -2.5, "7B": 1.4}
     assert published_effect("sec", "Countdown", "ppo", "ID", "sec") == {"3B": 12.9}
     assert published_effect("e2h", "Blocksworld", "grpo", "Hard", "e2h-gaussian") == {"1.5B": 11.8}
+    assert published_effect("e2h", "Countdown", "grpo:filter=dapo", "Hard", "e2h-gaussian") == {
+        "1.5B": 7.7
+    }
     assert published_effect("sec", "Countdown", "grpo", "ID", "mopps") == {}
     for suite, tasks in PUBLISHED.items():
         assert {task for task, _ in tasks} <= set(SUITES[suite].tasks)

@@ -28,3 +28,8 @@ def test_the_interval_is_that_of_a_coin():
     found = interval(lambda table: float(table.mean()), coins)
     assert found.high - found.low == pytest.approx(2 * 1.96 * 0.05, rel=0.1)
     assert found == interval(lambda table: float(table.mean()), coins)  # the same seed
+
+
+def test_one_run_of_each_task_has_no_interval():
+    found = interval(iqm, np.array([[0.2], [0.4]]))
+    assert found.value == pytest.approx(0.3) and np.isnan([found.low, found.high]).all()

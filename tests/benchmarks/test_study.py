@@ -11,7 +11,7 @@ from edgewise.agents.train_config import complete
 from edgewise.agents.training import begin
 from edgewise.benchmarks import study
 from edgewise.benchmarks.plan import Plan, comparison_cells, selection_cells, start_cells
-from edgewise.benchmarks.study_report import bootstrap
+from edgewise.benchmarks.study_report import Scores, bootstrap, comparison_table
 
 PLANS = sorted((Path(__file__).parents[2] / "benchmarks" / "plans").glob("*.json"))
 SMALL = Plan(
@@ -112,6 +112,35 @@ def test_a_plan_runs_goes_on_and_reports(tmp_path, monkeypatch, capsys):
     study.main()  # that cell is scored anew, with the same tokens, and no other runs again
     assert (tmp_path / "small.md").read_text() == table
     assert "| dapo | " in capsys.readouterr().out
+
+
+def test_answers_are_sampled_as_the_paper_evaluates(tmp_path):
+    train = {"preset": "e2h", "max_tokens": 8}
+    plan = replace(SMALL, test_samples=1, test_problems=2, train=train)
+    training = begin(study.complete(study.train_config(plan, start_cells(plan)[0], tmp_path / "a")))
+    heard, own = [], training.policy.generate
+
+    def generate(prompts, sampling, generator):
+        heard.append(sampling.temperature)
+        return own(prompts, sampling, generator)
+
+    training.policy.generate = generate
+    study.score(plan, training, "test")
+    assert set(heard) == {0.0} and training.sampling.temperature == 1.0
+
+
+def test_a_plan_without_a_budget_of_tokens_has_a_table(tmp_path):
+    score = {"samples": 1, "steps": 1, "rollouts": 9, "tokens": 9, "effective": 1, "mean": 0.5}
+    cells = [*start_cells(SMALL), *comparison_cells(SMALL, {"random": 0, "dapo": 0})]
+    for cell in cells:
+        (tmp_path / cell.name).mkdir(parents=True)
+        right = [int(cell.rule == "dapo")] * 3
+        (tmp_path / cell.name / "after.json").write_text(
+            json.dumps({**score, "correct": {"1": right}})
+        )
+    plan = replace(SMALL, num_tokens=None)
+    line = comparison_table(plan, Scores(cells, tmp_path), {"1": False})[-1]
+    assert "| dapo | 100.0 | " in line and "| +100.0 [+100.0, +100.0] | - | - |" in line
 
 
 @pytest.mark.parametrize("num_looks", range(1, 30))

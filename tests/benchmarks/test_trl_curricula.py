@@ -5,7 +5,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
-from edgewise.benchmarks.trl_curricula import CurriculaConfig, draw, run, summary
+from edgewise.benchmarks.trl_curricula import CurriculaConfig, draw, run, summary, write
+from edgewise.benchmarks.trl_curves import read
 
 SHORT = CurriculaConfig(seeds=(0, 1), num_steps=2, num_problems=1, num_samples=1)
 
@@ -47,3 +48,14 @@ def test_rules_that_ignore_rewards_pose_the_same_in_both_loops(curriculum):
     ours, theirs = (run(SHORT, trainer, curriculum, 3) for trainer in ("edgewise", "trl"))
     assert [row["level"] for row in ours] == [row["level"] for row in theirs]
     assert 0 <= ours[-1]["test"] <= 1 and ours[0]["test"] == ""
+
+
+def test_the_table_is_written_whole_and_read_again(tmp_path):
+    path = tmp_path / "new" / "table.csv"
+    rows = made_up(SHORT)
+    write(path, rows)
+    again = read(path)
+    assert [row["reward"] for row in again] == [str(row["reward"]) for row in rows]
+    with pytest.raises(ValueError, match="fields"):
+        write(path, [*rows, {**rows[0], "unknown": 1}])  # as a kill in the middle of writing
+    assert read(path) == again

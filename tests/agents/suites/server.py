@@ -99,6 +99,12 @@ class Handler(BaseHTTPRequestHandler):
     def fault_busy_oddly(self, asked):
         self.send(429, {"error": "slow down"}, Retry_After="a while")
 
+    def fault_busy_at_once(self, asked):
+        self.send(429, {"error": "slow down"}, Retry_After="0")
+
+    def fault_busy_for_ages(self, asked):
+        self.send(429, {"error": "slow down"}, Retry_After="Mon, 1 Jan 99999999999 00:00:00 GMT")
+
     def fault_broken(self, asked):
         self.send(500, b"<html>oops [/bold] \x1b[2J</html>")
 
@@ -128,12 +134,20 @@ class Handler(BaseHTTPRequestHandler):
         answer["usage"]["completion_tokens"] = 10
         self.send(200, {**answer, "timings": {"prompt_n": 1, "predicted_n": 10}})
 
+    def fault_huge_usage(self, asked):
+        usage = {"prompt_tokens": 10**400, "completion_tokens": -1}
+        self.send(200, {**self.answer(asked, asked["n"]), "usage": usage})
+
+    def fault_runs_on(self, asked):
+        choice = {"text": ".</think> <answer>7</answer> User: what", "finish_reason": "length"}
+        self.send(200, {"choices": [choice] * asked["n"]})
+
     def fault_no_content(self, asked):
         choices = [{"message": {"content": None}, "finish_reason": "stop"}] * asked["n"]
         self.send(200, {"choices": choices})
 
     def fault_hang(self, asked):
-        time.sleep(30)
+        time.sleep(self.server.hang)
 
     def fault_drip(self, asked):
         self.send_response(200)
@@ -164,6 +178,7 @@ class Server(ThreadingHTTPServer):
     """Has a plan, and remembers what it was asked."""
 
     daemon_threads = True
+    hang = 120  # seconds
 
     def __init__(self, plan, rest="none", delay=0.0):
         """Take the faults of the first requests, the one of all others, and seconds before each."""

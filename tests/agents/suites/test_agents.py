@@ -1,6 +1,7 @@
 """The agents that need no model, and one's own."""
 
 import json
+import sys
 
 import pytest
 
@@ -105,3 +106,22 @@ def test_a_model_gives_the_same_on_a_second_run_and_counts_tokens(evaluate, tiny
     answers = lines(one / "answers.jsonl")
     assert all(0 < row["num_tokens"] <= 9 < row["num_prompt_tokens"] for row in answers)
     assert len({row["completion"] for row in answers}) > 8
+
+
+def test_ones_own_agent_is_found_in_the_working_folder(evaluate, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", [path for path in sys.path if path])
+    (tmp_path / "agent_here.py").write_text("def script(question, sample):\n    return 'here'\n")
+    folder, _ = evaluate("agent_here:script", *SMALL)
+    assert levels_of(folder)[0]["mean_characters"] == 4
+
+
+def test_an_agent_answers_what_it_was_asked(evaluate, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "other_sample.py").write_text(
+        "from edgewise.agents.suites.agent import Reply\n"
+        "class Agent:\n"
+        "    def answer(self, requests):\n"
+        "        yield [Reply(r.question, n + 1, '?') for r in requests for n in r.samples]\n"
+    )
+    with pytest.raises(ValueError, match="must answer what it is asked, got sample 4 of"):
+        evaluate("other_sample:Agent", *SMALL)

@@ -50,3 +50,10 @@ def test_ninety_five_of_a_hundred_hold_the_truth(mean):
 def test_pass_at_k_of_each_problem():
     # 1 of 4 right: one of two is right in 3 of 6 pairs
     assert rates_of([[True, False, False, False], [False] * 4], 2).tolist() == [0.5, 0.0]
+
+
+def test_a_small_stratum_of_great_weight_is_not_diluted_by_a_large_one():
+    # equal weights: the standard error is that of 1 / (.25 / 30 + .25 / 600) = 114 problems, not 630
+    ends = estimate([Stratum(np.ones(30)), Stratum(np.ones(600))])
+    z2 = 1.9637**2  # of t(628)
+    assert 1 - ends.low == pytest.approx(z2 / (1 / (0.25 / 30 + 0.25 / 600) + z2), abs=1e-4)

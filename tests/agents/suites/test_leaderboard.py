@@ -59,6 +59,18 @@ def test_the_best_comes_first_among_those_with_the_same_questions(results, tmp_p
     assert page.count("<tr ") == 3 and "<script" not in page and "http" not in page
 
 
+def test_columns_have_a_name_of_their_own_and_cells_stay_cells(evaluate, tmp_path):
+    folder, _ = evaluate("constant:a|b<i>", "--suite", "all", "--samples", "1")
+    kept = tmp_path / "results" / "one"
+    kept.mkdir(parents=True)
+    for name in KEPT:
+        shutil.copy(folder / name, kept)
+    rows = [line for line in markdown(read_results(kept.parent)).splitlines() if line[:2] == "| "]
+    head = rows[0].strip("| ").split(" | ")
+    assert "sec/Countdown" in head and "e2h/Countdown" in head and "Zebra" in head
+    assert rows[2].startswith("| constant:a\\|b&lt;i> | ")
+
+
 def test_a_folder_or_readme_without_its_place_is_told(results, tmp_path, capsys):
     readme = tmp_path / "README.md"
     readme.write_text("no marks\n")

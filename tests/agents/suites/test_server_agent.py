@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -13,6 +14,11 @@ import pytest
 pytest.importorskip("tyro")
 pytest.importorskip("httpx")
 
+from edgewise.agents.suites.agent import Request
+from edgewise.agents.suites.question import open_part
+from edgewise.agents.suites.server_agent import ServerAgent, Transient, cut
+from edgewise.agents.suites.server_config import ServerConfig
+from edgewise.agents.suites.suite import parts_of
 from edgewise.cli import main
 
 SERVER = Path(__file__).with_name("server.py")
@@ -104,10 +110,6 @@ def test_completions_get_the_whole_frame(serve, ask):
 
 
 def test_what_follows_a_stop_string_is_cut_off_here(serve):
-    from edgewise.agents.suites.question import open_part
-    from edgewise.agents.suites.server_agent import cut
-    from edgewise.agents.suites.suite import parts_of
-
     question = open_part(parts_of("e2h")[1], num_problems=1).questions[0]
     assert cut("<answer>1</answer> and </answer>", question) == "<answer>1</answer>"
     assert cut("no end", question) == "no end"
@@ -118,6 +120,7 @@ def test_what_follows_a_stop_string_is_cut_off_here(serve):
     [
         ("busy", "429"),
         ("busy_oddly", "429"),
+        ("busy_for_ages", "429"),
         ("broken", "500 <html>oops"),
         ("cut", "RemoteProtocolError"),
         ("reset", "again in"),
@@ -135,7 +138,8 @@ def test_what_may_pass_is_asked_again(serve, ask, fault, told):
 
 
 def test_a_name_without_a_model_is_refused(evaluate):
-    for name in ("nowhere#model", "http://127.0.0.1:9/v1"):
+    names = ("nowhere#model", "http://127.0.0.1:9/v1", "http://127.0.0.1:x/v1#m", "http://#m")
+    for name in names:
         _, said = evaluate(f"openai:{name}", *FAST, code=2)
         assert "must be openai:URL#MODEL" in said.err
 
@@ -154,6 +158,19 @@ def test_a_server_that_asks_for_patience_gets_it(serve, ask):
         ask(server, "--server.concurrency", "1", output=fault)
         times = [request["time"] for request in server.requests]
         assert len(times) == 4 and times[1] - times[0] >= least
+
+
+def test_a_server_that_says_now_is_not_asked_at_once(serve, ask):
+    server = serve(["busy_at_once"])
+    ask(server, "--server.concurrency", "1", "--server.first-delay", "1")
+    times = [request["time"] for request in server.requests]
+    assert len(times) == 4 and times[1] - times[0] >= 0.5
+
+
+def test_a_back_off_is_bounded_however_often():
+    agent = ServerAgent("http://127.0.0.1:9/v1#m", ServerConfig(), None, 0)
+    agent.stopping.set()
+    agent.back_off(5_000, Transient("busy"))
 
 
 def test_a_server_that_answers_too_few_is_asked_for_the_rest(serve, ask):
@@ -175,6 +192,24 @@ def test_samples_may_be_asked_for_one_by_one(serve, ask):
     server = serve()
     ask(server, "--server.samples-per-request", "1")
     assert [request["body"]["n"] for request in server.requests] == [1] * NUM
+
+
+def test_an_answer_that_runs_on_after_its_end_is_not_cut_off(serve, ask):
+    flags = ["--server.api", "completions", "--preset", "e2h"]
+    answers, *_ = ask(serve(rest="runs_on"), *flags)
+    assert {(row["ended"], row["answer"]) for row in answers} == {(True, "7")}
+    answers, *_ = ask(serve(rest="runs_on"), *flags[:2], output="sec")  # has no stop string
+    assert {row["ended"] for row in answers} == {False}
+
+
+def test_a_key_may_have_a_line_end_but_nothing_else_that_headers_cannot(serve, ask, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-key\n")
+    server = serve()
+    ask(server)
+    assert {request["key"] for request in server.requests} == {"Bearer secret-key"}
+    monkeypatch.setenv("OPENAI_API_KEY", "secret\nkey")
+    _, said, _ = ask(server, output="two lines", code=2)
+    assert "OPENAI_API_KEY" in said.err and "secret" not in said.out + said.err
 
 
 def test_another_model_is_refused_but_a_revision_is_not(serve, ask):
@@ -230,6 +265,31 @@ def test_tokens_of_the_first_of_several_answers_are_not_those_of_all(serve, ask)
     assert {row["num_tokens"] for row in answers} == {10.0}
 
 
+def test_tokens_that_cannot_be_are_not_counted(serve, ask):
+    answers, *_ = ask(serve(rest="huge_usage"))
+    assert {(row["num_tokens"], row["num_prompt_tokens"]) for row in answers} == {(None, None)}
+
+
+def test_prices_may_be_told_later(serve, ask):
+    server = serve()
+    ask(server)
+    ask(server, "--server.prompt-price", "2000", "--server.completion-price", "10000")
+    *_, folder = ask(server)
+    assert len(server.requests) == 3
+    spent = json.loads((folder / "summary.json").read_text())["spent"]
+    assert spent["money"] == pytest.approx(1.2)
+
+
+def test_what_was_spent_on_problems_that_are_not_complete_counts(serve, ask):
+    flags = ["--server.samples-per-request", "1", "--server.concurrency", "1"]
+    server = serve(["none"] * 3, rest="refused")
+    *_, folder = ask(server, *flags, code=2)
+    assert main(["report", str(folder)]) == 0
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["levels"][0]["num_problems"] == 1
+    assert (summary["spent"]["answers"], summary["spent"]["num_tokens"]) == (3, 30)
+
+
 def test_money_is_what_the_tokens_cost(serve, ask):
     prices = ["--server.prompt-price", "2000", "--server.completion-price", "10000"]
     *_, folder = ask(serve(), *prices)
@@ -250,6 +310,48 @@ def test_requests_are_spread_over_a_minute(serve, ask):
     ask(server, "--server.requests-per-minute", "120")
     times = sorted(request["time"] for request in server.requests)
     assert len(times) == 3 and times[-1] - times[0] >= 0.8  # half a second apart
+
+
+@pytest.mark.parametrize(("fault", "max_tokens"), [("none", 4096), ("no_usage", 60)])
+def test_tokens_are_spread_over_a_minute(serve, fault, max_tokens):
+    # of each request 100 + 20 tokens, or 2 x 60 at most where the server counts none: one second
+    server = serve(rest=fault)
+    config = ServerConfig(tokens_per_minute=7_200, concurrency=1)
+    opened = open_part(parts_of("sec")[0], num_problems=3, max_tokens=max_tokens, levels=[1])
+    agent = ServerAgent(server.agent().removeprefix("openai:"), config, None, 0)
+    start = time.monotonic()
+    replies = list(agent.answer([Request(question, (0, 1)) for question in opened.questions]))
+    assert [len(group) for group in replies] == [2, 2, 2]
+    times = [request["time"] for request in server.requests]  # by the same clock
+    assert times[1] - start >= 1 and times[2] - start >= 2
+
+
+def test_what_waits_for_its_turn_is_not_sent_after_a_failure(serve, ask):
+    server = serve(rest="refused")
+    ask(server, "--server.requests-per-minute", "3", "--server.concurrency", "3", code=2)
+    assert len(server.requests) == 1
+
+
+def test_an_interrupt_does_not_wait_for_a_server_that_hangs(serve, tmp_path):
+    server = serve(rest="hang")
+    command = [
+        *(sys.executable, "-m", "edgewise", "eval", "--agent", server.agent(), *FAST),
+        *("--samples", "2", "--plan.num-problems", "3", "--output", str(tmp_path / "out")),
+    ]
+    code = "import signal, runpy; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "runpy.run_module('edgewise', run_name='__main__', alter_sys=True)"
+    command[1:3] = ["-c", code]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    try:
+        while not server.requests:
+            assert process.poll() is None
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=90)[1]
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130 and told == "edgewise: interrupted\n"
 
 
 def test_a_run_that_is_killed_asks_nothing_twice(serve, tmp_path):
@@ -296,3 +398,6 @@ def test_a_folder_is_written_by_one_process_at_a_time(serve, ask):
     *_, folder = ask(server)
     with AnswerFile(folder / "answers.jsonl"), pytest.raises(ValueError, match="in use"):
         AnswerFile(folder / "answers.jsonl")
+    with AnswerFile(folder / "answers.jsonl"):
+        _, said, _ = ask(server, code=2)
+    assert "must not be in use" in said.err and said.err.count("\n") == 1

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import subprocess
 
 import pytest
 
 pytest.importorskip("tyro")
 
+from edgewise.agents.suites.evaluate import commit_of
 from edgewise.agents.suites.question import checksum, open_part
-from edgewise.agents.suites.suite import SUITES, parts_of
+from edgewise.agents.suites.suite import SUITES, longest, parts_of
+from edgewise.cli import main
 from edgewise.task import Protocol
 
 TURNS = ["--env-options", '{"interactive": true}']
@@ -22,6 +25,13 @@ def test_the_protocols_are_those_of_the_papers():
         "e2h": {Protocol(temperature=0.0, top_p=1.0, num_samples=1)},
         "soar": {Protocol(temperature=1.0, top_p=1.0, num_samples=32)},
     }
+
+
+def test_the_longest_answers_are_those_of_the_papers():
+    said = {part.name: longest(part) for part in parts_of("all")}
+    assert {said[name] for name in said if name.startswith("sec/")} == {4096}
+    assert {said[name] for name in said if name.startswith("soar/")} == {1024}
+    assert (said["e2h/MATH-v0"], said["e2h/GSM8K-v0"], said["e2h/Countdown-v0"]) == (1600, 512, 512)
 
 
 def test_the_protocol_is_told_and_so_is_what_departs_from_it(evaluate):
@@ -95,9 +105,55 @@ def test_a_model_is_asked_what_it_was_made_for(evaluate, tiny_model):
         (["--suite", "sec", "--server.concurrency", "0"], "must be at least 1"),
         (["--agent", "random", "--env", "Contdown-v0"], "did you mean 'Countdown-v0'"),
         (["--agent", "random", "--env", "Blocksworld-v0", *TURNS], "must have one turn"),
+        (["--suite", "sec", "--temperature", "-1"], "`temperature` must be at least 0, got -1.0"),
+        (["--suite", "sec", "--temperature", "nan"], "`temperature` must be at least 0, got nan"),
+        (["--suite", "sec", "--server.timeout", "inf"], "`timeout` must be positive and finite"),
+        (["--suite", "sec", *TURNS], "`env_options` must be left out with a suite"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(evaluate, flags, told):
     folder, said = evaluate("oracle", *flags, code=2)
     assert told in said.err and said.err.count("\n") == 1
     assert not folder.exists()
+
+
+def test_a_level_that_is_named_twice_is_asked_once(evaluate):
+    folder, said = evaluate("oracle", "--suite", "sec", "--levels", "1", "1")
+    assert "sec/Countdown-v0: preset sec, 3 problems" in said.out
+    summary = json.loads((folder / "summary.json").read_text())
+    assert {row["num_problems"] for row in summary["levels"]} == {3} and summary["complete"]
+
+
+def test_a_folder_may_have_any_name(evaluate, capsys):
+    folder, said = evaluate("oracle", "--suite", "sec", output="[a] [/b]")
+    assert f"report {folder / 'report.html'}" in said.out
+    assert main(["report", str(folder)]) == 0
+    assert f"report {folder / 'report.html'}" in capsys.readouterr().out
+
+
+def test_the_folder_of_something_else_is_refused(evaluate, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"env": "Countdown-v0"}')
+    (folder / "problems.jsonl").touch()  # as where a teacher writes problems
+    _, said = evaluate("oracle", "--suite", "sec", code=2)
+    assert "must be new, or of an evaluation" in said.err and said.err.count("\n") == 1
+    assert main(["report", str(folder), str(folder)]) == 2
+
+
+def test_a_longer_answer_than_the_suite_allows_is_told(evaluate):
+    _, said = evaluate("oracle", "--suite", "sec", "--max-tokens", "9")
+    assert "Zebra-v0" in said.out and "which has max_tokens 4096" in said.out
+    _, said = evaluate("oracle", "--suite", "sec", output="same")
+    assert "departs" not in said.out
+
+
+def test_the_commit_is_of_this_checkout_alone(tmp_path):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    (tmp_path / "theirs").write_text("mine")
+    subprocess.run([*git, "add", "theirs"], check=True)
+    subprocess.run([*git, "commit", "-qm", "one"], check=True)
+    (tmp_path / "installed.py").write_text("ours")  # as in the environment of another's project
+    assert commit_of(tmp_path / "theirs") is not None
+    assert commit_of(tmp_path / "installed.py") is None
