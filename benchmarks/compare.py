@@ -83,7 +83,7 @@ class SuiteCompareConfig:
     test_problems: int = 200
     """Test problems of each level."""
     test_samples: int = 1
-    """Answers to each."""
+    """Answers to each, at the temperature of the preset's protocol."""
     num_looks: int = 4
     """Looks at a run on validation problems while it trains, the last at its end."""
     processes: int = 2
@@ -136,7 +136,7 @@ def run(arguments: Sequence[str]) -> None:
     )
     for sheet in sheets:
         console.print(sheet.table())
-    console.print(f"report {folder / 'report.md'}", highlight=False)
+    console.print(f"report {folder / 'report.md'}", markup=False, highlight=False)
 
 
 def parse_comparison(arguments: Sequence[str]) -> tuple[SuiteCompareConfig, dict[str, Any]]:
@@ -208,7 +208,8 @@ def run_plans(
 ) -> dict[str, list[Cell]]:
     """Run all cells of all tasks; return those of each."""
     first = {name: [*start_cells(plan), *selection_cells(plan)] for name, plan in plans.items()}
-    follow(plans, first, folder, num_workers, console)
+    with usage():  # these load every model
+        follow(plans, first, folder, num_workers, console)
     cells = {}
     for name, plan in plans.items():
         chosen = choose(plan, folder / name)
@@ -229,4 +230,5 @@ def follow(
     jobs.sort(key=lambda job: job[1].seed)  # what is stopped has whole seeds
     names: Iterable[str] = run_jobs(jobs, num_workers)
     for done, (name, job) in enumerate(zip(names, jobs, strict=True), start=1):
-        console.print(f"cells {done}/{len(jobs)}  {job[2].name} {name}", highlight=False)
+        told = f"cells {done}/{len(jobs)}  {job[2].name} {name}"
+        console.print(told, markup=False, highlight=False)

@@ -92,9 +92,9 @@ def run(arguments: Sequence[str], console: Console) -> None:
             check(game, config.test)
         folder = folder_of_size(config.output, sizes(config))
     jobs = [(game,) for game in games]
-    for done, name in enumerate(in_parallel(play_game, jobs, config.processes), start=1):
-        console.print(f"games {done}/{len(games)}  {name}", highlight=False)
     with usage():
+        for done, name in enumerate(in_parallel(play_game, jobs, config.processes), start=1):
+            console.print(f"games {done}/{len(games)}  {name}", highlight=False)
         table = Table(table_config(config))
     for record in table.fill():
         label = LABELS[record["method"]]
@@ -104,7 +104,7 @@ def run(arguments: Sequence[str], console: Console) -> None:
     write_table(found, f"edgewise compare {shlex.join(arguments)}", folder)
     for sheet in found:
         console.print(sheet.table())
-    console.print(f"report {folder / 'report.md'}", highlight=False)
+    console.print(f"report {folder / 'report.md'}", markup=False, highlight=False)
 
 
 def sizes(config: SOARCompareConfig) -> dict[str, object]:
