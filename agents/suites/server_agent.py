@@ -207,7 +207,7 @@ class ServerAgent:
         limit = self.config.tokens_per_minute
         if limit is None:
             return
-        usage = answer.get("usage") if isinstance(answer, dict) else None
+        usage = usage_of(answer, len(request.samples)) if isinstance(answer, dict) else None
         prompt, said = (share(usage, name, 1) for name in ("prompt_tokens", "completion_tokens"))
         if said is None:
             said = len(request.samples) * request.question.sampling.max_tokens
