@@ -8,8 +8,11 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import active_children, get_context
+from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from edgewise.agents.run_folder import RunFolder
 
@@ -37,14 +40,20 @@ def folder_of_size(path: Path, size: Mapping[str, Any]) -> Path:
 def in_parallel(
     run: Callable[..., str], jobs: Sequence[tuple[Any, ...]], num_workers: int
 ) -> Iterator[str]:
-    """Call `run` with each job, each in a process of one thread; yield what it returns, in order."""
+    """Call `run` with each job, each in a process of one thread; yield what it returns, in order.
+
+    Where there are several GPUs, each process sees one of them.
+    """
     if num_workers == 1 or not jobs:
         for job in jobs:
             yield run(*job)
         return
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes to come
-    others = active_children()
-    with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
+    others, context = active_children(), get_context("spawn")
+    places = context.Queue()
+    for place in range(num_workers):
+        places.put(place)
+    with ProcessPoolExecutor(num_workers, context, take_device, (places,)) as pool:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the new processes will, too
         try:
             names = pool.map(run, *zip(*jobs, strict=True))
@@ -56,3 +65,13 @@ def in_parallel(
             for worker in set(active_children()) - set(others):
                 worker.terminate()
             raise
+
+
+def take_device(places: Queue[int]) -> None:
+    """Let this process see one GPU alone, of those that it may use, by its place among the workers."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        named = ",".join(map(str, range(torch.cuda.device_count())))
+    devices, place = [part for part in named.split(",") if part], places.get()
+    if devices:
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices[place % len(devices)]

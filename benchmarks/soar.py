@@ -25,6 +25,7 @@ import numpy as np
 import torch
 import tyro
 
+from edgewise.agents.diversity import vendi_bootstrap
 from edgewise.agents.hard_problems import hard_pairs
 from edgewise.agents.problem_quality import quality_of
 from edgewise.agents.run_folder import RunFolder
@@ -184,6 +185,9 @@ class Table:
             correct = train_fresh(self.student, self.base, parts, test, seed, every)
         made = {**name, "size": size, "num_samples": plan.num_samples, "correct": correct}
         made["sizes"] = self.sizes
+        if written:
+            questions = [pair.question for pair in written]
+            made["vendi"] = vendi_bootstrap(questions, np.random.default_rng(seed))
         self.folder.path.mkdir(parents=True, exist_ok=True)
         self.folder.append(self.name, [made])
         self.records.append(made)

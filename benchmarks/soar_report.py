@@ -41,7 +41,11 @@ def sheets(records: Sequence[Record]) -> list[Sheet]:
 
 
 def accuracy_sheet(rows: Mapping[str, Sequence[Record]]) -> Sheet:
-    """Return pass@k of each method, with nested intervals, in the layout of the paper."""
+    """Return pass@k of each method, with nested intervals, in the layout of the paper.
+
+    Beside it is how many different problems its students were taught: the Vendi score of 128 of them
+    on average, or of all if they are fewer.
+    """
     lines, rng = [], np.random.default_rng(0)
     for method, records in rows.items():
         counts, num_samples = nest(records), records[0]["num_samples"]
@@ -51,8 +55,11 @@ def accuracy_sheet(rows: Mapping[str, Sequence[Record]]) -> Sheet:
         for k in KS:
             mean, *bounds = nested_interval(counts, num_samples, k, rng)
             cells.append(f"{100 * mean:.1f} [{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]")
-        lines.append([LABELS[method], shape, "/".join(map(str, sizes)), *cells])
-    header = ["method", "teachers x students", "problems", *(f"pass@{k}" for k in KS)]
+        scores = [row["vendi"][0] for row in records if "vendi" in row]
+        vendi = f"{np.mean(scores):.1f}" if scores else ""
+        lines.append([LABELS[method], shape, "/".join(map(str, sizes)), vendi, *cells])
+    shown = ["method", "teachers x students", "problems", "Vendi score"]
+    header = [*shown, *(f"pass@{k}" for k in KS)]
     return Sheet("held-out hard problems, percent", header, lines)
 
 
