@@ -16,7 +16,7 @@ pytest.importorskip("httpx")
 
 from edgewise.agents.suites.agent import Request
 from edgewise.agents.suites.question import open_part
-from edgewise.agents.suites.server_agent import ServerAgent, Transient, cut
+from edgewise.agents.suites.server_agent import ServerAgent, cut
 from edgewise.agents.suites.server_config import ServerConfig
 from edgewise.agents.suites.suite import parts_of
 from edgewise.cli import main
@@ -165,12 +165,6 @@ def test_a_server_that_says_now_is_not_asked_at_once(serve, ask):
     ask(server, "--server.concurrency", "1", "--server.first-delay", "1")
     times = [request["time"] for request in server.requests]
     assert len(times) == 4 and times[1] - times[0] >= 0.5
-
-
-def test_a_back_off_is_bounded_however_often():
-    agent = ServerAgent("http://127.0.0.1:9/v1#m", ServerConfig(), None, 0)
-    agent.stopping.set()
-    agent.back_off(5_000, Transient("busy"))
 
 
 def test_a_server_that_answers_too_few_is_asked_for_the_rest(serve, ask):
