@@ -11,7 +11,6 @@ same test problems. What is in the table already is not run again, so a run that
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import tempfile
@@ -36,8 +35,7 @@ from edgewise.agents.policy import Sampling
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.benchmarks.gain import interval
 from edgewise.benchmarks.training import GROUP_SIZE, MAX_TOKENS, NUM_PROBLEMS, make_envs
-from edgewise.benchmarks.trl_curves import SMOOTH, TRAINERS, CurvesConfig, read, tested
-from edgewise.files import write_atomically
+from edgewise.benchmarks.trl_curves import SMOOTH, TRAINERS, CurvesConfig, read, tested, write
 from edgewise.wrappers import make_rule, vector
 
 Record = dict[str, Any]
@@ -191,16 +189,6 @@ def curve(axes: Axes, runs: Sequence[Sequence[float]], label: str) -> None:
     (line,) = axes.plot(steps, smooth.mean(axis=0), label=label)
     color = line.get_color()
     axes.fill_between(steps, smooth.min(axis=0), smooth.max(axis=0), color=color, alpha=0.15)
-
-
-def write(path: Path, records: Sequence[Record]) -> None:
-    """Write the table, whole or not at all."""
-    table = StringIO(newline="")
-    writer = csv.DictWriter(table, list(records[0]))
-    writer.writeheader()
-    writer.writerows(records)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, table.getvalue())
 
 
 def main() -> None:

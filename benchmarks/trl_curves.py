@@ -32,6 +32,7 @@ from edgewise.agents.policy import Sampling
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.benchmarks.gain import interval
 from edgewise.benchmarks.training import MAX_TOKENS, make_envs, posed, rewarded, trl_trainer
+from edgewise.files import write_atomically
 
 Record = dict[str, Any]
 TRAINERS = ("edgewise", "trl")
@@ -199,6 +200,16 @@ def read(path: Path) -> list[Record]:
         return [{**row, "seed": int(row["seed"])} for row in csv.DictReader(file)]
 
 
+def write(path: Path, records: Sequence[Record]) -> None:
+    """Write the table, whole or not at all."""
+    table = StringIO(newline="")
+    writer = csv.DictWriter(table, list(records[0]))
+    writer.writeheader()
+    writer.writerows(records)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, table.getvalue())
+
+
 def main() -> None:
     """Train what has not been trained, and write table, summary and figure."""
     config = tyro.cli(CurvesConfig)
@@ -211,10 +222,7 @@ def main() -> None:
                 continue
             records += run(config, trainer, seed)
             print(f"{trainer}, seed {seed}: {records[-1]['test']:.3f}", flush=True)
-            with config.output.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(records[0]))
-                writer.writeheader()
-                writer.writerows(records)
+            write(config.output, records)
     before = tested(config, load_policy("seedling"))
     text = "\n".join(summary(config, before, records))
     config.output.with_suffix(".md").write_text(text + "\n", encoding="utf-8")

@@ -5,8 +5,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
-from edgewise.benchmarks.trl_curricula import CurriculaConfig, draw, run, summary, write
-from edgewise.benchmarks.trl_curves import read
+from edgewise.benchmarks.trl_curricula import CurriculaConfig, draw, run, summary
+from edgewise.benchmarks.trl_curves import read, write
 
 SHORT = CurriculaConfig(seeds=(0, 1), num_steps=2, num_problems=1, num_samples=1)
 
