@@ -227,6 +227,7 @@ def draw_arms(outcomes: Sequence[Outcome], path: Path) -> None:
                 axes.stackplot(range(1, 1 + len(shares)), shares.T, alpha=0.8)
             axes.set(title=f"{outcome.task}: {rule}", xlabel="step", ylim=(0, 1))
             axes.title.set_fontsize(8)
+        line[0].set_ylabel("probability, easiest arm below", fontsize=8)
         for axes in line[len(outcome.plan.rules) :]:
             axes.set_visible(False)
     figure.savefig(path, dpi=110)
