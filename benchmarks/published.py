@@ -1,10 +1,10 @@
 """What the papers report, to stand beside what is measured here.
 
 SEC: arXiv 2505.14970, tables 1 and 2, Qwen2.5-3B and 7B, GRPO unless said; accuracies over the levels
-that were trained on (ID) and the one that was not (OOD). E2H Reasoner: arXiv 2506.06632, table 2,
+that were trained on (ID) and the one that was not (OOD). E2H Reasoner: arXiv 2506.06632, tables 1 to 3,
 Qwen2.5-1.5B; accuracies on the level "hard" and on the one that was not trained on; its Gaussian is the
-best of three settings for each task, and its "balanced" is sampling at random here. With DAPO's filter
-it is the level "hard" alone. SEC reports the best checkpoint. SOAR: arXiv 2601.18778, pass@32 on
+best of three settings for each task, and its "balanced" is sampling at random here. Subsets are of its
+four levels. With DAPO's filter it is the level "hard" alone. SEC reports the best checkpoint. SOAR: arXiv 2601.18778, pass@32 on
 held-out hard problems, Llama-3.2-3B-Instruct.
 """
 
@@ -30,11 +30,13 @@ def pair(trained: tuple[float, float], ood: tuple[float, float]) -> Figures:
     }
 
 
-def schedules(*columns: tuple[str, tuple[float, float, float, float]]) -> Figures:
-    """Return the figures of E2H's table 2, in its order of columns."""
+def schedules(*values: float) -> dict[str, float]:
+    """Return a row of E2H's table 2, in its order of columns."""
     rules = ("random", "e2h-classic", "e2h-gaussian", "e2h-cosine")
-    return {name: dict(zip(rules, values, strict=True)) for name, values in columns}
+    return dict(zip(rules, values, strict=True))
 
+
+BLOCKS_HARD = {"subset:arms=[3]": 0.0, "subset:arms=[2,3]": 0.0, "subset:arms=[1,2,3]": 15.5}
 
 PUBLISHED: Mapping[str, Mapping[tuple[str, str], Mapping[str, Figures]]] = {
     # suite -> (task, algorithm) -> model -> figures
@@ -84,10 +86,16 @@ PUBLISHED: Mapping[str, Mapping[tuple[str, str], Mapping[str, Figures]]] = {
             "1.5B": {"Hard": {"random": 26.2, "e2h-gaussian": 35.1}}
         },
         ("Countdown", "grpo"): {
-            "1.5B": schedules(("Hard", (18.1, 31.5, 41.0, 15.8)), ("OOD", (9.2, 12.6, 19.2, 6.4)))
+            "1.5B": {
+                "Hard": {**schedules(18.1, 31.5, 41.0, 15.8), "sec": 17.8, "subset:arms=[3]": 18.1},
+                "OOD": {**schedules(9.2, 12.6, 19.2, 6.4), "sec": 9.5, "subset:arms=[3]": 6.5},
+            }
         },
         ("Blocksworld", "grpo"): {
-            "1.5B": schedules(("Hard", (21.1, 5.8, 32.9, 0.0)), ("OOD", (2.6, 0.7, 7.3, 0.0)))
+            "1.5B": {
+                "Hard": {**schedules(21.1, 5.8, 32.9, 0.0), **BLOCKS_HARD},
+                "OOD": {**schedules(2.6, 0.7, 7.3, 0.0), **dict.fromkeys(BLOCKS_HARD, 0.0)},
+            }
         },
     },
 }
@@ -98,14 +106,17 @@ def published_effect(
 ) -> dict[str, float]:
     """Return by how many points `curriculum` beat random in a paper, for each model it was tried on.
 
-    >>> published_effect("sec", "Countdown", "grpo", "OOD", "sec")
+    Arguments of a rule do not count, but for the arms of a subset.
+
+    >>> published_effect("sec", "Countdown", "grpo", "OOD", "sec:temperature=0.2")
     {'3B': 6.3, '7B': -1.1}
     """
+    name = curriculum if curriculum.startswith("subset:") else curriculum.split(":")[0]
     effects = {}
     for model, figures in PUBLISHED.get(suite, {}).get((task, algorithm), {}).items():
         values = figures.get(column, {})
-        if curriculum in values:
-            effects[model] = round(values[curriculum] - values["random"], 1)
+        if name in values:
+            effects[model] = round(values[name] - values["random"], 1)
     return effects
 
 

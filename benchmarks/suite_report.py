@@ -28,7 +28,8 @@ from random with the same algorithm, paired by seed, with the 95 % interval of a
 problems, at the end of training; with one seed, over problems alone. The papers' effects are differences
 of the figures that they print, of other models at another size, SEC's at its best checkpoint, without
 intervals; E2H's Gaussian is its best of three settings for each task. Every run has the same budget of
-completions. Of the arms, the easiest is at the bottom.
+completions. The last table has accuracies at the end, and the difference from random's. Of the arms, the
+easiest is at the bottom.
 """
 
 
@@ -107,12 +108,33 @@ def effect_sheet(
                 rules = rule_name(algorithm, name), rule_name(algorithm, BASELINE)
                 for column, levels in outcome.columns(hardest).items():
                     effect = outcome.scores.effect(*rules, levels)
-                    short = name.split(":")[0]
-                    theirs = published_effect(suite, outcome.task, algorithm, column, short)
+                    theirs = published_effect(suite, outcome.task, algorithm, column, name)
                     told = ", ".join(f"{model} {value:+.1f}" for model, value in theirs.items())
                     rows.append([outcome.task, algorithm, name, column, str(effect), told or "-"])
     header = ["task", "algorithm", "curriculum", "levels", "effect, points", "in the paper"]
     return Sheet("effect against random", header, rows)
+
+
+def level_sheet(
+    outcomes: Sequence[Outcome], curricula: Sequence[str], algorithms: Sequence[str]
+) -> Sheet:
+    """Return the accuracy on the mean of the training levels and on every level, with the effects."""
+    rows = []
+    for outcome in outcomes:
+        trained = [level for level, out in outcome.ood.items() if not out]
+        named = {f"{level}, OOD" if out else level: [level] for level, out in outcome.ood.items()}
+        for algorithm in algorithms:
+            for name, levels in {"mean of training levels": trained, **named}.items():
+                cells = [against_random(outcome, algorithm, rule, levels) for rule in curricula]
+                rows.append([outcome.task, algorithm, name, *cells])
+    return Sheet("level by level", ["task", "algorithm", "level", *curricula], rows)
+
+
+def against_random(outcome: Outcome, algorithm: str, name: str, levels: Sequence[str]) -> str:
+    """Return the accuracy of a rule at the end, and by how much it differs from random's."""
+    rules = rule_name(algorithm, name), rule_name(algorithm, BASELINE)
+    mean = f"{outcome.runs(rules[0], levels).mean():.1f}"
+    return mean if name == BASELINE else f"{mean}, {outcome.scores.effect(*rules, levels)}"
 
 
 def rank_sheet(
@@ -152,7 +174,7 @@ def write_suite_report(
     command: str,
     folder: Path,
 ) -> list[Sheet]:
-    """Write report.md, curves.png, arms.png and the scores of each task; return the tables."""
+    """Write report.md, curves.png, arms.png and the scores of each task; return the main tables."""
     sheets = [
         accuracy_sheet(outcomes, curricula, algorithms, hardest),
         effect_sheet(suite, outcomes, curricula, algorithms, hardest),
@@ -168,7 +190,7 @@ def write_suite_report(
         f"seeds {plan.seeds[0]} to {plan.seeds[-1]}, {plan.test_problems} test problems of each level.",
         "",
     ]
-    for sheet in sheets:
+    for sheet in [*sheets, level_sheet(outcomes, curricula, algorithms)]:
         lines += [*sheet.markdown(), ""]
     lines += [
         *NOTES.strip().splitlines(),

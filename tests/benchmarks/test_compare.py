@@ -90,6 +90,11 @@ def test_effects_of_the_papers():
         "1.5B": 7.7
     }
     assert published_effect("sec", "Countdown", "grpo", "ID", "mopps") == {}
+    hard = {
+        arms: published_effect("e2h", "Blocksworld", "grpo", "Hard", f"subset:arms={arms}")
+        for arms in ("[3]", "[1,2,3]", "[2]")
+    }
+    assert hard == {"[3]": {"1.5B": -21.1}, "[1,2,3]": {"1.5B": -5.6}, "[2]": {}}
     for suite, tasks in PUBLISHED.items():
         assert {task for task, _ in tasks} <= set(SUITES[suite].tasks)
 
@@ -108,6 +113,13 @@ def test_a_comparison_goes_on_with_more_seeds(tmp_path, capsys, monkeypatch):
     assert "cells 5/5" in printed and "3B -30.8, 7B -3.8" in printed
     report = (output / "report.md").read_text()
     assert "| Countdown | grpo | ordered | ID |" in report and "seeds 1 to 2" in report
+    for level in ("mean of training levels", "1", "3", "4, OOD"):
+        (row,) = (x for x in report.splitlines() if x.startswith(f"| Countdown | grpo | {level} |"))
+        accuracy, (after, effect) = (
+            row.split(" | ")[3],
+            row.strip("| ").split(" | ")[4].split(", ", 1),
+        )
+        assert float(effect.split()[0]) == pytest.approx(float(after) - float(accuracy), abs=0.11)
     assert all((output / name).stat().st_size > 10_000 for name in ("curves.png", "arms.png"))
     rows = (output / "Countdown.csv").read_text().splitlines()
     assert len(rows) == 1 + 5 * 5  # the model before, and two rules of two seeds, on five levels
