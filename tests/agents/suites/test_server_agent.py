@@ -168,7 +168,7 @@ def test_a_server_that_says_now_is_not_asked_at_once(serve, ask):
 
 
 def test_a_server_that_answers_too_few_is_asked_for_the_rest(serve, ask):
-    server = serve(["few", "few", "few"])
+    server = serve(rest="few")
     answers, *_ = ask(server)
     assert sorted(row["sample"] for row in answers) == [0, 0, 0, 1, 1, 1]
     assert sorted(request["body"]["n"] for request in server.requests) == [1, 1, 1, 2, 2, 2]
