@@ -145,6 +145,26 @@ def test_the_table_of_fresh_students(whole, model, tmp_path, monkeypatch, capsys
     assert output.with_suffix(".md").read_text() == text
 
 
+def test_a_table_goes_on_with_the_same_problems_wherever_they_lie(
+    whole, model, tmp_path, monkeypatch
+):
+    output = tmp_path / "table"
+    flags = ["--runs", str(whole), "--output", str(output), "--methods", "base"]
+    monkeypatch.setattr(sys, "argv", ["soar", *flags])
+    soar_table.main()
+    lines = output.with_suffix(".jsonl").read_text()
+    assert str(model) not in lines
+    problems = (model / "hard-test.jsonl").read_text()
+    moved = tmp_path / "moved.jsonl"
+    moved.write_text(problems)
+    monkeypatch.setattr(sys, "argv", ["soar", *flags, "--test", str(moved)])
+    soar_table.main()
+    assert output.with_suffix(".jsonl").read_text() == lines
+    moved.write_text("".join(problems.splitlines(keepends=True)[1:]))
+    with pytest.raises(ValueError, match="must be new, or have records of the same sizes"):
+        soar_table.main()
+
+
 def test_the_suite_goes_on_where_it_stopped(model, tmp_path, capsys):
     output = tmp_path / "suite"
     words = ["compare", "--suite", "soar", "--agent", f"hf:{model}", "--output", str(output),
