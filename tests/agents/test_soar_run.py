@@ -165,6 +165,7 @@ def test_a_table_goes_on_with_the_same_problems_wherever_they_lie(
         soar_table.main()
 
 
+@pytest.mark.slow
 def test_the_suite_goes_on_where_it_stopped(model, tmp_path, capsys):
     output = tmp_path / "suite"
     words = ["compare", "--suite", "soar", "--agent", f"hf:{model}", "--output", str(output),
