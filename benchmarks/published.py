@@ -1,11 +1,12 @@
 """What the papers report, to stand beside what is measured here.
 
-SEC: arXiv 2505.14970, tables 1 and 2, Qwen2.5-3B and 7B, GRPO unless said; accuracies over the levels
-that were trained on (ID) and the one that was not (OOD). E2H Reasoner: arXiv 2506.06632, tables 1 to 3,
-Qwen2.5-1.5B; accuracies on the level "hard" and on the one that was not trained on; its Gaussian is the
-best of three settings for each task, and its "balanced" is sampling at random here. Subsets are of its
-four levels. With DAPO's filter it is the level "hard" alone. SEC reports the best checkpoint. SOAR: arXiv 2601.18778, pass@32 on
-held-out hard problems, Llama-3.2-3B-Instruct.
+SEC: arXiv 2505.14970, tables 1 and 2, Qwen2.5-3B and 7B, GRPO unless said; accuracies over the
+levels that were trained on (ID) and the one that was not (OOD). E2H Reasoner: arXiv 2506.06632,
+tables 1 to 3, Qwen2.5-1.5B; accuracies on the level "hard" and on the one that was not trained on;
+its Gaussian is the best of three settings for each task, and its "balanced" is sampling at random
+here. Subsets are of its four levels. With DAPO's filter it is the level "hard" alone. SEC reports
+the best checkpoint. SOAR: arXiv 2601.18778, pass@32 on held-out hard problems,
+Llama-3.2-3B-Instruct.
 """
 
 from __future__ import annotations
