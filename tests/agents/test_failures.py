@@ -89,7 +89,7 @@ def killed(processes, model, path, delay):
     return process.exitcode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
 def test_a_run_killed_at_any_moment_continues_bit_for_bit(processes, tiny_model, tmp_path, kills):
     began = time.perf_counter()
     whole = processes.Process(target=run, args=(tiny_model, tmp_path / "whole", LONG))
