@@ -4,51 +4,85 @@ from __future__ import annotations
 
 import re
 
-BRACE = re.compile(r"\\boxed\{|\\[{}]|[{}]")
+BRACE = re.compile(
+    r"""\\(?:boxed|fbox)(?:
+        \s*+\{                                            # \boxed{7}, \boxed {7}
+      | (?:\s*+(?P<token>\d|\\[A-Za-z]++)|\s++(?P<letter>[A-Za-z]))
+        (?=[.,;]?[ \t]*+(?:\$|\\[)\]]|[}<\n]|\Z))         # \boxed 7, and nothing more
+    )
+    | \\[{}] | [{}]""",
+    re.VERBOSE | re.ASCII,
+)
+BOXES = ("\\boxed", "\\fbox")
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 FORMATS = ("any", "boxed", "answer", "think_answer")
+THOUGHTS = ("open", "closed")
 
 
-def extract_answer(completion: str, form: str = "any") -> str | None:
+def extract_answer(
+    completion: str, form: str = "any", thought: str = "open", thinking: bool = False
+) -> str | None:
     r"""Return the text of the last ``\boxed{...}`` or ``<answer>``, or None if there is none.
 
-    Braces must balance. Of two that nest, the inner one counts. `form` accepts one of the two
-    only, "boxed" or "answer", or "think_answer", the gate of E2H (arXiv 2506.06632): the whole
-    completion is one ``<think>`` and one ``<answer>``, neither empty.
+    Braces must balance. Of two that nest, the inner one counts. ``\fbox`` is a box too, and a box
+    may hold, without braces, what TeX and a reader both take for all of it: one digit, letter or
+    command before the end of the formula, of the line or of the text. ``\boxed 72`` holds nothing.
+
+    Args:
+        completion: What a model wrote.
+        form: Accepts one of the two only, "boxed" or "answer", or "think_answer", the gate of E2H
+            (arXiv 2506.06632): the whole completion is one ``<think>`` and one ``<answer>``,
+            neither empty.
+        thought: Whether an answer in a thought counts: with "closed", the text up to the last
+            ``</think>`` is not searched, and after a ``<think>`` that is not closed there is none.
+        thinking: Whether the completion begins in a thought that its prompt has opened.
 
     >>> extract_answer(r"\boxed{1}, no: \boxed{\frac{1}{2}}")
     '\\frac{1}{2}'
     >>> extract_answer(r"<answer> \boxed{3} </answer>")
     '3'
+    >>> extract_answer(r"It is $\boxed 7$.")
+    '7'
     >>> extract_answer("<think>1 < 2</think> <answer>2</answer>", "think_answer")
     '2'
     >>> extract_answer(r"\boxed{4") is None
     True
+    >>> extract_answer(r"<think>Is it \boxed{5}?", thought="closed") is None
+    True
     """
     if form not in FORMATS:
         raise ValueError(f"`form` must be one of {FORMATS}, got {form!r}")
+    if thought not in THOUGHTS:
+        raise ValueError(f"`thought` must be one of {THOUGHTS}, got {thought!r}")
     if form == "think_answer" and not is_think_answer(completion):
         return None
+    if thought == "closed":
+        _, closed, completion = completion.rpartition("</think>")
+        if "<think>" in completion or (thinking and not closed):
+            return None
     start, end = -1, -1
     if form != "boxed":
         close = completion.rfind("</answer>")
         opening = completion.rfind("<answer>", 0, max(close, 0))
         if opening >= 0:
             start, end = opening + len("<answer>"), close
-    if form in ("any", "boxed") and "\\boxed{" in completion:
+    if form in ("any", "boxed") and any(box in completion for box in BOXES):
         start, end = last_boxed(completion, start, end)
     return completion[start:end].strip() if start >= 0 else None
 
 
 def last_boxed(completion: str, start: int, end: int) -> tuple[int, int]:
-    r"""Return where the last balanced ``\boxed{}`` after `start` begins and ends, else both."""
+    r"""Return where the last box after `start` begins and ends, else both."""
     opened: list[re.Match[str]] = []
     for brace in BRACE.finditer(completion):
-        if brace[0].endswith("{") and brace[0] != r"\{":
+        if brace.lastgroup is not None:
+            if brace.start() >= start:
+                start, end = brace.span(brace.lastgroup)
+        elif brace[0].endswith("{") and brace[0] != r"\{":
             opened.append(brace)
         elif brace[0] == "}" and opened:
             match = opened.pop()
-            if match[0] == r"\boxed{" and match.end() > start:
+            if len(match[0]) > 1 and match.end() > start:
                 start, end = match.end(), brace.start()
     return start, end
 

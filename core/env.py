@@ -64,6 +64,7 @@ class ReasoningEnv(gym.Env[str, str]):
         template: str | None = None,
         rewards: tuple[float, float, float] | None = None,
         answer: str | None = None,
+        thought: str | None = None,
         frame: Frame | Mapping[str, Any] | None = None,
         arms: str | Sequence[Mapping[str, Any]] | None = None,
         allow_ood: bool = False,
@@ -82,6 +83,7 @@ class ReasoningEnv(gym.Env[str, str]):
             template: Of the prompt.
             rewards: Of an answer that is correct, of one that is not, and of none.
             answer: The format of answers: "boxed", "answer", "think_answer" or "any".
+            thought: "closed" takes no answer from within a thought; "open" searches all the text.
             frame: What `PromptFormat` puts around the prompt, or its fields.
             arms: What a curriculum chooses among: a list of options of `reset`, or a division
                 that the task knows, such as "subject"; the levels by default.
@@ -95,8 +97,13 @@ class ReasoningEnv(gym.Env[str, str]):
         self.task: Task[Any] = task_class(**task_options)
         if split not in SPLITS:
             raise ValueError(unknown("split", split, SPLITS))
-        parts = {"template": template, "rewards": rewards, "answer": answer, "frame": frame}
+        parts = {
+            "template": template, "rewards": rewards, "answer": answer, "thought": thought,
+            "frame": frame,
+        }  # fmt: skip
         self.preset_name, self.preset, overrides = self.make_preset(preset, parts, task_options)
+        if self.preset.task_options:
+            self.task = task_class(**{**self.preset.task_options, **task_options})
         self.split, self.render_mode = split, render_mode
         self.identity = {"env": env_id, "overrides": overrides, "split": split}
         self._name = json.dumps(self.identity)[:-1]
@@ -222,7 +229,7 @@ class ReasoningEnv(gym.Env[str, str]):
         correct, formatted, neither = self.preset.rewards
         if wrong := [action for action in actions if not isinstance(action, str)]:
             raise TypeError(f"`action` must be a str, got {type(wrong[0]).__name__}")
-        answers = [extract_answer(action, self.preset.answer) for action in actions]
+        answers = list(map(self.extract, actions))
         given = [i for i, answer in enumerate(answers) if answer is not None]
         turns = self.task.turn_many(
             [problems[i] for i in given], [(*histories[i], answers[i] or "") for i in given]
@@ -235,6 +242,12 @@ class ReasoningEnv(gym.Env[str, str]):
             )
         return outcomes
 
+    def extract(self, action: str) -> str | None:
+        """Return the answer in a completion as the preset's format finds it; None without one."""
+        frame = self.preset.frame
+        begun = frame.after.removesuffix(frame.opening).rpartition("</think>")[2]
+        return extract_answer(action, self.preset.answer, self.preset.thought, "<think>" in begun)
+
     @property
     def anticipates(self) -> bool:
         """Return whether the task makes use of `anticipate`."""
@@ -242,7 +255,7 @@ class ReasoningEnv(gym.Env[str, str]):
 
     def anticipate(self, problem: Any, action: str) -> None:
         """Let the task begin to verify an action that is likely to be scored soon, as the first."""
-        answer = extract_answer(action, self.preset.answer)
+        answer = self.extract(action)
         if answer is not None:
             self.task.anticipate(problem, answer)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from edgewise.answer import FORMATS
+from edgewise.answer import FORMATS, THOUGHTS
 from edgewise.frame import Frame
 
 Problem = TypeVar("Problem")
@@ -41,8 +41,10 @@ class Preset:
     ood: tuple[int, ...] = ()  # the levels kept out of training
     rewards: tuple[float, float, float] = (1.0, 0.0, 0.0)  # correct, formatted, neither
     answer: str = "any"  # the format: "boxed", "answer", "think_answer" or "any"
+    thought: str = "open"  # "closed": an answer within a thought is none, see `extract_answer`
     frame: Frame = PLAIN  # what stands around the prompt when a model is asked
     protocol: Protocol = Protocol()  # of evaluation
+    task_options: Mapping[str, Any] = field(default_factory=dict)  # fields of the task
 
     def __post_init__(self) -> None:
         """Check that the levels are numbered from 1, and what is overridden."""
@@ -50,6 +52,8 @@ class Preset:
             raise ValueError(f"`levels` must be numbered from 1, got {list(self.levels)}")
         if self.answer not in FORMATS:
             raise ValueError(f"`answer` must be one of {FORMATS}, got {self.answer!r}")
+        if self.thought not in THOUGHTS:
+            raise ValueError(f"`thought` must be one of {THOUGHTS}, got {self.thought!r}")
         if len(self.rewards) != 3:
             raise ValueError(
                 f"`rewards` must be three (correct, formatted, neither), got {self.rewards}"
