@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edgewise.answer import extract_answer
+from edgewise.envs.choices import names_option, write_options
 from edgewise.envs.math_files import (
     Problem,
     data_folder,
@@ -208,13 +209,14 @@ class AQuA(MathDataset):
     @staticmethod
     def read_row(row: Row) -> Problem | None:
         """Write the options below the question."""
-        options = [f"{letter}) {text}" for letter, text in row["options"].items()]
-        return Problem("\n".join([row["problem"], *options]), row["answer"])
+        return Problem(write_options(row["problem"], row["options"]), row["answer"])
 
     def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
-        """Return whether each answer is the letter, as in C, (c) or C)."""
-        letters = [unwrap(answer[:100]).strip(" ().").upper() for answer in answers]
-        return [given == row.answer for given, row in zip(letters, problems, strict=True)]
+        """Return whether each answer names the right option, see `choices`."""
+        return [
+            names_option(problem.text, problem.answer, answer)
+            for problem, answer in zip(problems, answers, strict=True)
+        ]
 
     anticipate = ProblemSet.anticipate  # a letter is compared at once
 

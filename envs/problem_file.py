@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from edgewise.envs.choices import LETTERS, names_option, read_options
 from edgewise.envs.math_data import MathDataset, known_texts, unwrap
 from edgewise.envs.math_files import Problem, data_folder, find_file, matches, normalise, read_lines
 from edgewise.envs.math_hub import HUB, PREFIX, Row, load, load_parquet
@@ -26,7 +27,6 @@ from edgewise.errors import unknown
 from edgewise.task import Preset, split_of_key
 
 KINDS = ("expression", "number", "text", "choice")
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,12 @@ class ProblemFile(MathDataset):
         kind = self.columns.kind
         if kind == "expression":
             return super().verify_many(problems, answers)
-        is_same = {"number": same_number, "text": same_text, "choice": same_letter}[kind]
+        if kind == "choice":
+            return [
+                names_option(problem.text, problem.answer, answer)
+                for problem, answer in zip(problems, answers, strict=True)
+            ]
+        is_same = {"number": same_number, "text": same_text}[kind]
         return [
             is_same(problem.answer, unwrap(answer[:2_000]))
             for problem, answer in zip(problems, answers, strict=True)
@@ -144,7 +149,7 @@ class ProblemFile(MathDataset):
 
     def num_answers(self, problem: Problem) -> int | None:
         """Return how many options a choice has."""
-        return len(re.findall(r"^[A-Z]\) ", problem.text, re.MULTILINE)) or None
+        return len(read_options(problem.text)) or None
 
 
 def same_number(gold: str, answer: str) -> bool:
@@ -156,11 +161,6 @@ def same_number(gold: str, answer: str) -> bool:
 def same_text(gold: str, answer: str) -> bool:
     """Return whether both are the same text but for case and spaces."""
     return " ".join(gold.split()).casefold() == " ".join(answer.split()).casefold()
-
-
-def same_letter(gold: str, answer: str) -> bool:
-    """Return whether both are the same letter, as in C, (c) or C)."""
-    return answer[:100].strip(" ().").upper() == gold
 
 
 @lru_cache
