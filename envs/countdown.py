@@ -6,10 +6,8 @@ Task of Gandhi et al. (2024), "Stream of Search", arXiv 2404.03683; preset "sec"
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cache
 from itertools import permutations
 from typing import Any
@@ -17,21 +15,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewise.envs.countdown_expression import (
+    OPERATIONS,
+    PRECEDENCE,
+    TOKEN,
+    Step,
+    Value,
+    evaluate,
+    operate,
+    read_equation,
+)
+from edgewise.errors import unknown
 from edgewise.frame import E2H_FRAME, SEC_FRAME, Frame
 from edgewise.task import MAX_DRAWS, Preset, Protocol, Task, Unsolvable, split_of_key
 
 MAX_DEAD = 100_000  # multisets of values that cannot make the target
 NUM_DRAWS = 16  # attempts drawn at a time
-OPERATIONS = "+-*/"
-PRECEDENCE = {"(": 0, "+": 1, "-": 1, "*": 2, "/": 2, "negate": 3}
-SYMBOLS = {r"\times": "*", r"\cdot": "*", r"\div": "/", "×": "*", "÷": "/", "−": "-"}
-EXPRESSION = re.compile(r"([\d+\-*/() ]{1,200})(?:= *(\d{1,10}) *)?", re.ASCII)
-TOKEN = re.compile(r"\d+|[-+*/()]", re.ASCII)
+EQUALS = ("accepted", "refused")
 
 Floats = NDArray[np.float64]
-Value = int | Fraction
 Term = tuple[Value, str]  # and the expression that made it
-Step = tuple[str, Value, Value, Value]  # operation, left, right, result
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class Countdown(Task[Problem]):
 
     The numbers decide the split: 27 % of all multisets are for test, 27 % for validation.
 
+    An answer may be written in LaTeX, ``\frac{6}{2} \cdot 4``, which the released codes of "sec" and
+    "e2h" give no credit for. As they do, these presets refuse ``expression = target``, so that it
+    earns what a formatted answer does, unless `equals` is "accepted".
+
     Example:
         >>> task = Countdown()
         >>> problem = Problem((3, 5, 2), 16, "(3 + 5) * 2")
@@ -66,6 +73,8 @@ class Countdown(Task[Problem]):
         >>> task.demonstrate(problem)
         '3+5=8,8*2=16,\\boxed{(3+5)*2}'
     """
+
+    equals: str = "accepted"  # whether "= target" may follow: "accepted" or "refused"
 
     presets = {
         "sec": Preset(
@@ -80,6 +89,7 @@ class Countdown(Task[Problem]):
             rewards=(1.0, 0.1, 0.0),
             answer="boxed",
             frame=SEC_FRAME,
+            task_options={"equals": "refused"},
         ),
         "e2h": Preset(
             template=(
@@ -94,6 +104,7 @@ class Countdown(Task[Problem]):
             answer="think_answer",
             frame=E2H_FRAME,
             protocol=Protocol(temperature=0.0, num_samples=1),
+            task_options={"equals": "refused"},
         ),
         "seedling": Preset(
             template=r"{numbers} -> {target} \boxed{{}}:",
@@ -106,6 +117,11 @@ class Countdown(Task[Problem]):
             frame=Frame(max_prompt_tokens=48, max_completion_tokens=80),
         ),
     }
+
+    def __post_init__(self) -> None:
+        """Check the option."""
+        if self.equals not in EQUALS:
+            raise ValueError(unknown("equals", self.equals, EQUALS))
 
     def generate(
         self,
@@ -165,13 +181,12 @@ class Countdown(Task[Problem]):
 
     def verify(self, problem: Problem, answer: str) -> bool:
         """Return whether `answer` uses the numbers, each once, and equals the target."""
-        for symbol, operation in SYMBOLS.items():
-            if symbol in answer:
-                answer = answer.replace(symbol, operation)
-        match = EXPRESSION.fullmatch(answer)
-        if match is None or (match[2] is not None and int(match[2]) != problem.target):
+        equation = read_equation(answer)
+        if equation is None:
             return False
-        tokens = TOKEN.findall(match[1])
+        tokens, target = equation
+        if target is not None and (self.equals == "refused" or target != problem.target):
+            return False
         if sorted([int(token) for token in tokens if token.isdigit()]) != sorted(problem.numbers):
             return False
         return evaluate(tokens, []) == problem.target
@@ -296,67 +311,6 @@ def write(numbers: list[int], choices: list[int]) -> str:
         text = f"{text} {operation} {number}" if choice < 4 else f"{number} {operation} {text}"
         precedence = outer
     return text
-
-
-def evaluate(tokens: list[str], steps: list[Step]) -> Value | None:
-    """Evaluate exactly, appending each operation to `steps`; None if it is no expression.
-
-    Dijkstra's two stacks: linear in the count of tokens, without recursion.
-    """
-    values: list[Value] = []
-    pending: list[str] = []
-    ended = False  # whether the last token ended an operand
-    for token in tokens:
-        if token == ")":
-            if not ended or not apply(values, pending, 1, steps) or not pending:
-                return None
-            pending.pop()
-        elif ended:
-            if token not in OPERATIONS or not apply(values, pending, PRECEDENCE[token], steps):
-                return None
-            pending.append(token)
-            ended = False
-        elif token == "(":
-            pending.append(token)
-        elif token == "-":
-            pending.append("negate")
-        elif token.isdigit():
-            values.append(int(token))
-            ended = True
-        else:
-            return None
-    if not ended or not apply(values, pending, 1, steps) or pending:
-        return None
-    return values[0]
-
-
-def apply(values: list[Value], pending: list[str], least: int, steps: list[Step]) -> bool:
-    """Carry out the pending operations of at least that precedence; False if one divides by 0."""
-    while pending and PRECEDENCE[pending[-1]] >= least:
-        operation = pending.pop()
-        if operation == "negate":
-            values[-1] = -values[-1]
-            continue
-        right, left = values.pop(), values[-1]
-        value = operate(operation, left, right)
-        if value is None:
-            return False
-        values[-1] = value
-        steps.append((operation, left, right, value))
-    return True
-
-
-def operate(operation: str, left: Value, right: Value) -> Value | None:
-    """Return the exact result, an int if it is whole; None for a division by 0."""
-    if operation == "+":
-        return left + right
-    if operation == "-":
-        return left - right
-    if operation == "*":
-        return left * right
-    if right == 0:
-        return None
-    return Fraction(left) / right if left % right else int(left // right)
 
 
 def search(terms: list[Term], target: int, dead: set[tuple[Value, ...]]) -> str | None:

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewise.envs.countdown import MAX_DEAD, TOKEN, Countdown, Problem, evaluate, search
+import edgewise
+from edgewise.envs.countdown import MAX_DEAD, Countdown, Problem, search
+from edgewise.envs.countdown_expression import MAX_LENGTH, TOKEN, evaluate
 from edgewise.task import Unsolvable
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -53,6 +55,101 @@ def test_every_right_form_counts(answer):
 @pytest.mark.parametrize("answer", ["12 / 4", "12 ÷ 4", r"12 \div 4", "-12 / -4"])
 def test_every_sign_of_division_counts(answer):
     assert TASK.verify(Problem((4, 12), 3), answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        r"\frac{6}{2}+4",
+        r"\dfrac{6}{2} + 4",
+        r"\tfrac 62+4",
+        r"\frac62 + 4",
+        r"\frac{6}2+4",
+        r"$\frac{6}{2}+4$",
+        r"$$\frac{6}{2}+4$$",
+        r"\(6 \div 2 + 4\)",
+        "\\[\n6/2+4\n\\]",
+        r"\left( 6/2 \right) + 4",
+        r"\bigl(6/2\bigr)\,+\;4",
+        r"{6}/{2}\ +{4}",
+        "6/2+4.",
+        "$6/2+4$.",
+        "$6/2+4.$",
+        "6÷2+4",
+        r"4+\frac{ 6 }{ \left(2\right) }",
+        r"$\frac{6}{2}+4 = 7$.",
+        r"$\frac{6}{2}+4$ = $7$",
+    ],
+)
+def test_latex_counts(answer):
+    assert TASK.verify(Problem((6, 2, 4), 7), answer)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "target", "answer"),
+    [
+        ((8, 4, 7, 1), 24, "{8-4}*{7-1}"),  # in print, 8 - 4 * 7 - 1
+        ((6, 2, 4), 7, r"\frac{6}{2}4"),
+        ((2, 6, 3), 4, r"2\frac{6}{3}"),
+        ((6, 23), 2, r"\frac6 23"),
+        ((1, 3), 1, r"\frac{(1}{3)}"),
+        ((6, 2), 3, r"\frac{6}"),
+        ((6, 2), 3, r"\frac{6}{2"),
+        ((6, 2), 3, r"\frac{6}{2}}"),
+        ((6, 2), 3, r"\frac{6}-{2}"),
+        ((6, 2), 3, r"\frac\frac{6}{2}"),
+        ((6, 2), 3, r"\fracx{6}{2}"),
+        ((6, 0), 0, r"\frac{6}{0}"),
+        ((6, 2), 8, r"6+2.."),
+        ((6, 2), 8, r"6\plus 2"),
+        ((2, 3), 8, "2^3"),
+        ((2, 3), 8, "2^{3}"),
+        ((9,), 3, r"\sqrt{9}"),
+        ((5, 2), 2, r"\lfloor\frac{5}{2}\rfloor"),
+        ((12,), 12, r"1{2}"),
+        ((6, 2), 8, r"\text{6+2}"),
+        ((6, 2), 8, r"\left 6+2\right"),
+        ((6, 2), 8, r"6+2 = 8 = 8"),
+        ((6, 2), 8, r"6+2 \approx 8"),
+        ((6, 2), 8, "6\n+2"),
+        ((6, 2), 8, "$"),
+        ((6, 2), 8, "$6+2"),
+    ],
+)
+def test_other_commands_and_what_reads_otherwise_in_print_do_not(numbers, target, answer):
+    assert not TASK.verify(Problem(numbers, target), answer)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(", "{", "\\frac", "\\frac{", "\\frac1", "-", "1+", "$", "\\(", ".", "9", "\\left(", "="],
+)
+def test_nested_and_long_texts_are_bounded(text):
+    long = Problem((9,), 9)
+    for count in (1, 10, MAX_LENGTH // len(text), 100_000):
+        assert TASK.verify(long, text * count) == (text * count == "9")
+
+
+@pytest.mark.parametrize(("preset", "refused"), [("sec", 0.1), ("e2h", 0.1), ("seedling", 1.0)])
+def test_an_equation_earns_what_the_released_code_gives_or_by_argument_more(preset, refused):
+    for options, reward in (
+        ({}, refused),
+        ({"equals": "accepted"}, 1.0),
+        ({"equals": "refused"}, 0.0 if preset == "seedling" else 0.1),
+    ):
+        env = gym.make("Countdown-v0", preset=preset, **options)
+        for ending, expected in (("", 1.0), (" = {}", reward), (" = 1{}", min(refused, 0.1))):
+            _, info = env.reset(seed=0)
+            problem = env.unwrapped.problem
+            answer = problem.solution + ending.format(problem.target)
+            text = rf"<think>so</think> <answer>{answer}</answer>"
+            action = text if preset == "e2h" else rf"\boxed{{{answer}}}"
+            posed = edgewise.pose(info["problem"])
+            found = env.step(action)[1]
+            assert found == posed.step(action)[1]
+            assert found == (0.0 if preset == "seedling" and expected == 0.1 else expected)
+    with pytest.raises(ValueError, match="`equals` must be one of accepted, refused, got 'x'"):
+        gym.make("Countdown-v0", equals="x")
 
 
 @pytest.mark.parametrize(
@@ -132,8 +229,56 @@ def test_any_expression_is_worth_what_it_is_worth(tree):
         assert not TASK.verify(Problem((*numbers, 1), int(value)), text)
 
 
+WAYS = {
+    "+": ["+", r"\,+\;"],
+    "-": ["-", "\u2212"],
+    "*": ["*", "\u00d7", "\u00b7", r"\times", r"\cdot", r"\cdot{}"],
+    "/": ["/", "\u00f7", r"\div"],
+}
+FRACTIONS = [r"\frac{%s}{%s}", r"\dfrac{%s}{%s}", r"\tfrac {%s} {%s}"]
+PARENTHESES = ["(%s)", r"\left(%s\right)", r"\big( %s \big)", "{(%s)}"]
+COVERS = ["%s", "$%s$", "%s.", "$%s$.", r"\(%s\)", "\\[\n%s\n\\]", "$$%s$$", " %s "]
+shapes = st.recursive(
+    st.integers(1, 100), lambda t: st.tuples(t, st.sampled_from("+-*/"), t), max_leaves=5
+)
+
+
+def in_latex(shape, draw, numbers):
+    """Return one of the many ways to write a tree of operations, and its value."""
+    if isinstance(shape, int):
+        numbers.append(shape)
+        return draw(st.sampled_from(["%d", "{%d}", " %d"])) % shape, Fraction(shape)
+    (one, left), operation, (two, right) = (
+        in_latex(shape[0], draw, numbers), shape[1], in_latex(shape[2], draw, numbers)
+    )  # fmt: skip
+    if operation == "/" and right == 0:
+        operation = "+"
+    value = {"+": left + right, "-": left - right, "*": left * right}.get(operation)
+    value = left / right if value is None else value
+    if operation == "/" and draw(st.booleans()):
+        return draw(st.sampled_from(FRACTIONS)) % (one, two), value
+    sign = draw(st.sampled_from(WAYS[operation]))
+    return draw(st.sampled_from(PARENTHESES)) % f"{one} {sign} {two}", value
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(shapes, st.data())
+def test_any_way_to_write_an_expression_counts_and_no_other_number(shape, data):
+    numbers: list[int] = []
+    text, value = in_latex(shape, data.draw, numbers)
+    text = data.draw(st.sampled_from(COVERS)) % text
+    if value.denominator != 1 or len(text) > MAX_LENGTH:
+        return
+    problem = Problem(tuple(numbers), int(value))
+    assert TASK.verify(problem, text)
+    assert not TASK.verify(Problem(problem.numbers, problem.target + 1), text)
+    digits = data.draw(st.sampled_from(list(re.finditer(r"\d+", text))))
+    changed = f"{text[: digits.start()]}{int(digits[0]) + 1}{text[digits.end() :]}"
+    assert not TASK.verify(problem, changed)
+
+
 @settings(deadline=None, derandomize=True, max_examples=300)
-@given(st.text(st.sampled_from("0123456789+-*/() =\\timesdv×÷−.e!_"), max_size=30))
+@given(st.text(st.sampled_from("0123456789+-*/() =\\timesdvfrac{}$×÷−.e!_"), max_size=30))
 def test_any_text_gets_a_verdict(text):
     assert TASK.verify(PROBLEM, text) in (True, False)
 
