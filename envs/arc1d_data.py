@@ -6,18 +6,18 @@ line of JSON for each file of the release, with its "train" and "test" pairs.
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from edgewise.envs.arc1d import ARC1D, Problem
 from edgewise.envs.arc1d_grids import Grid
 from edgewise.problem_set import ProblemSet
+from edgewise.rows import Row, convert_rows, read_rows, shown
 from edgewise.task import Preset
 
 SEC = ARC1D.presets["sec"]
@@ -88,17 +88,25 @@ def select(
 @lru_cache
 def read(file: Path) -> tuple[Problem, ...]:
     """Return the problems in `file`, one for each test pair."""
-    with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as lines:
-        rows = [json.loads(line) for line in lines]
-    return tuple(
-        Problem(tuple(map(read_pair, row["train"])), *read_pair(test))
-        for row in rows
-        for test in row["test"]
-    )
+    return tuple(chain.from_iterable(convert_rows(read_rows(file), read_row)))
 
 
-def read_pair(pair: dict[str, list[list[int]]]) -> tuple[Grid, Grid]:
+def read_row(row: Row) -> list[Problem]:
+    """Return the problems of a row, one for each test pair."""
+    examples = tuple(map(read_pair, row["train"]))
+    if not examples:
+        raise ValueError("`train` must have at least one pair, got none")
+    return [Problem(examples, *read_pair(test)) for test in row["test"]]
+
+
+def read_pair(pair: Mapping[str, Any]) -> tuple[Grid, Grid]:
     """Return input and output, each a row of colours in a list of one row."""
-    if len(pair["input"]) != 1 or len(pair["output"]) != 1:
-        raise ValueError(f"`data` must hold grids of one row, got {pair}")
-    return "".join(map(str, pair["input"][0])), "".join(map(str, pair["output"][0]))
+    return read_grid(pair["input"]), read_grid(pair["output"])
+
+
+def read_grid(rows: object) -> Grid:
+    """Return the colours of a grid of one row; ValueError if it is none."""
+    match rows:
+        case [[*cells]] if cells and all(type(cell) is int and 0 <= cell <= 9 for cell in cells):
+            return "".join(map(str, cells))
+    raise ValueError(f"a grid must be a list of one row of colours 0 to 9, got {shown(rows)}")

@@ -7,7 +7,7 @@ Presets "sec" of Chen et al. (2025), arXiv 2505.14970, and "e2h" of Parashar et 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from edgewise.answer import extract_answer
 from edgewise.envs.choices import names_option, write_options
 from edgewise.envs.math_files import (
     Problem,
+    check_problem,
     data_folder,
     distinct,
     find_file,
@@ -24,13 +25,13 @@ from edgewise.envs.math_files import (
     matches,
     needed_file,
     normalise,
-    read_lines,
 )
-from edgewise.envs.math_hub import HUB, SOURCES, Row, Source, rows_of
+from edgewise.envs.math_hub import HUB, SOURCES, Source, rows_of
 from edgewise.envs.math_presets import make_presets
 from edgewise.equivalence import anticipate, equivalent_many
 from edgewise.errors import unknown
 from edgewise.problem_set import ProblemSet
+from edgewise.rows import Row, convert_rows, read_rows
 from edgewise.task import split_of_key
 
 PROSE = re.compile(r"(?:(?<![\\a-zA-Z])[a-zA-Z]{2,20}[^a-zA-Z\\]{1,20}){6}")
@@ -322,11 +323,24 @@ def read_split(kind: type[MathDataset], folder: str, split: str) -> tuple[Proble
     """Return the problems of one split, none if the data set has no such split."""
     if split not in kind.files:
         return ()
-    if folder == HUB:
-        return distinct(map(kind.read_row, rows_of(source_of(kind.name, split))))
+    if folder != HUB:
+        return read_file(kind, needed_file(kind.name, folder, kind.files[split]))
+    source = source_of(kind.name, split)
     return distinct(
-        map(kind.read_row, read_lines(needed_file(kind.name, folder, kind.files[split])))
+        convert_rows(rows_of(source), lambda row: check_problem(kind.read_row(source.read(row))))
     )
+
+
+def read_file(
+    kind: type[MathDataset], path: Path, wanted: Container[str] | None = None
+) -> tuple[Problem, ...]:
+    """Return the problems of a file, by default all; ValueError for a row not in its layout."""
+
+    def read(row: Row) -> Problem | None:
+        left_out = wanted is not None and row["id"] not in wanted
+        return None if left_out else check_problem(kind.read_row(row))
+
+    return distinct(convert_rows(read_rows(path), read))
 
 
 def source_of(name: str, split: str) -> Source:
@@ -361,14 +375,9 @@ def read_sec(kind: type[MathDataset], folder: str, split: str) -> tuple[Problem,
     if split != "train":
         return read_split(MATH500, folder, split)
     path = needed_file("MATH-v0 with partition 'sec'", folder, "sec/math_train_ids")
-    wanted = {row["math_id"] for row in read_lines(path)}
-    rows = (
-        row
-        for half in ("train", "test")
-        for row in read_lines(needed_file(kind.name, folder, kind.files[half]))
-        if row["id"] in wanted
-    )
-    return distinct(map(kind.read_row, rows))
+    wanted = frozenset(convert_rows(read_rows(path), lambda row: str(row["math_id"])))
+    paths = [needed_file(kind.name, folder, kind.files[half]) for half in ("train", "test")]
+    return distinct(problem for path in paths for problem in read_file(kind, path, wanted))
 
 
 def read_soar(kind: type[MathDataset], folder: str, split: str) -> tuple[Problem, ...]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
 
-from edgewise.envs.math_hub import SOURCES, Row
+from edgewise.envs.math_hub import SOURCES
+from edgewise.rows import check_text
 
+MAX_QUESTION = 100_000  # characters
+MAX_ANSWER = 2_000
 UNIT = re.compile(r"\s+|\\[,;!: ]|[$.]")
 
 
@@ -59,14 +60,16 @@ def needed_file(name: str, folder: str, file: str) -> Path:
     return path
 
 
-def read_lines(path: Path) -> Iterator[Row]:
-    """Yield the rows of a file of JSON lines, plain or in gzip."""
-    with (
-        gzip.open(path, "rt", encoding="utf-8")
-        if path.suffix == ".gz"
-        else path.open(encoding="utf-8") as lines
-    ):
-        yield from (json.loads(line) for line in lines if line.strip())
+def check_problem(problem: Problem | None) -> Problem | None:
+    """Return `problem`; ValueError if one of its fields is not what it must be."""
+    if problem is not None:
+        check_text("the question", problem.text, MAX_QUESTION)
+        check_text("the answer", problem.answer, MAX_ANSWER)
+        if type(problem.level) is not int or problem.level < 1:
+            raise ValueError(f"the level must be a whole number from 1, got {problem.level!r}")
+        if not isinstance(problem.subject, str):
+            raise ValueError(f"the subject must be a text, got {problem.subject!r}")
+    return problem
 
 
 def distinct(problems: Iterable[Problem | None]) -> tuple[Problem, ...]:

@@ -6,12 +6,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgewise.answer import extract_answer
 from edgewise.registration import require
+from edgewise.rows import Located, Row
 
-Row = Mapping[str, Any]
 HUB = "hub"  # as `data`: read from there
 PREFIX = "hub:"  # of `data`: the name on the hub follows, and after another colon the configuration
 LETTER = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*(.*)", re.DOTALL)
@@ -108,13 +107,13 @@ SOURCES: Mapping[str, Mapping[str, Source]] = {  # of each environment and split
 }
 
 
-def rows_of(source: Source) -> Iterator[Row]:
-    """Yield the rows of a source, in the layout of the local files."""
+def rows_of(source: Source) -> Iterator[Located]:
+    """Yield the rows of a source, as they are on the hub."""
     for config in source.configs:
-        yield from map(source.read, load(source.repo, config, source.split))
+        yield from load(source.repo, config, source.split)
 
 
-def load(repo: str, config: str | None, split: str) -> Iterator[Row]:
+def load(repo: str, config: str | None, split: str) -> Iterator[Located]:
     """Yield the rows of a data set on the hub, or in a folder of that name.
 
     Raises:
@@ -123,20 +122,25 @@ def load(repo: str, config: str | None, split: str) -> Iterator[Row]:
     require("data")
     from datasets import load_dataset
 
+    place = f"{repo} ({config or 'default'}, {split})"
     try:
         found = load_dataset(repo, config, split=split)
     except OSError as error:
-        place = f"{repo} ({config or 'default'}, {split})"
         raise FileNotFoundError(
             f"{place} cannot be had from the hub: check the name and the connection, or download it "
             f"and pass the folder or file as `data` ({type(error).__name__}: {error})"
         ) from error
-    yield from found
+    yield from (Located(f"{place}, row {i}", row) for i, row in enumerate(found, start=1))
 
 
-def load_parquet(path: Path) -> Iterator[Row]:
-    """Yield the rows of a Parquet file."""
+def load_parquet(path: Path) -> Iterator[Located]:
+    """Yield the rows of a Parquet file; ValueError if it is damaged."""
     require("data")
     from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
 
-    yield from load_dataset("parquet", data_files=str(path), split="train")
+    try:
+        found = load_dataset("parquet", data_files=str(path), split="train")
+    except (DatasetsError, ValueError) as error:
+        raise ValueError(f"{path}: must be a Parquet file ({error})") from error
+    yield from (Located(f"{path}, row {i}", row) for i, row in enumerate(found, start=1))

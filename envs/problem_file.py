@@ -7,41 +7,29 @@ et al., 2025, arXiv 2506.06632).
 
 from __future__ import annotations
 
-import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from edgewise.envs.choices import LETTERS, names_option, read_options
+from edgewise.envs.choices import names_option, read_options
 from edgewise.envs.math_data import MathDataset, known_texts, unwrap
-from edgewise.envs.math_files import Problem, data_folder, find_file, matches, normalise, read_lines
-from edgewise.envs.math_hub import HUB, PREFIX, Row, load, load_parquet
+from edgewise.envs.math_files import Problem, data_folder, find_file, matches, normalise
+from edgewise.envs.math_hub import HUB, PREFIX, load, load_parquet
 from edgewise.envs.math_presets import make_presets
+from edgewise.envs.problem_rows import Entry, Layout, read_entry
 from edgewise.equivalence import read_number
 from edgewise.equivalence_value import squeeze
 from edgewise.errors import unknown
+from edgewise.rows import Located, read_rows
 from edgewise.task import Preset, split_of_key
 
 KINDS = ("expression", "number", "text", "choice")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Which column holds what; `a.0.b` is b of the first of a."""
-
-    question: str = "question"
-    answer: str = "answer"
-    level: str = ""  # a number from 1, perhaps after a word
-    difficulty: str = ""  # a number that is larger for harder problems; -x if it is smaller
-    subject: str = ""
-    options: str = ""  # of a choice: a list of texts, or texts by letter
-    kind: str = "expression"  # of the answers
-    around: str = ""  # a regular expression of what stands around the question and is cut off
-    repo: str = ""  # on the hub
+COLUMNS = ("question", "answer", "level", "difficulty", "subject", "options")
 
 
 LAYOUTS: Mapping[str, Layout] = {
@@ -63,13 +51,32 @@ LAYOUTS: Mapping[str, Layout] = {
 }
 
 
+class LeftOut(NamedTuple):
+    """A row that is not posed."""
+
+    place: str  # "FILE:LINE" or "FILE, row N"
+    reason: str
+
+
+class Loaded(NamedTuple):
+    """What was read."""
+
+    problems: tuple[Problem, ...]
+    left_out: tuple[LeftOut, ...]
+
+
 @dataclass(frozen=True)
 class ProblemFile(MathDataset):
-    """Answer a question of your own JSON lines, or of a data set on the hub.
+    """Answer a question of your own file, or of a data set on the hub.
 
-    Name the columns, or a layout that does. Levels are a column, or else the problems are put into
-    `num_levels` of equal size by a column of difficulty, such as the error rate that `edgewise
-    profile` measures. The splits are made by content.
+    A file is JSON lines, a JSON array, CSV, TSV or Parquet, as its name ends; all but the last may
+    be in gzip. Name the columns, or a layout that does. Levels are a column, or else the problems
+    are put into `num_levels` of equal size by a column of difficulty, such as the error rate that
+    `edgewise profile` measures. The splits are made by content.
+
+    A gold answer is a text, a number or a list of one of these; of a choice the letter, or the
+    place from 0. A row that is none, such as one without an answer or level, is left out, with a
+    warning that counts them; `left_out` says where and why. With `strict` it is refused.
 
     Example:
         >>> task = ProblemFile(kind="number")
@@ -80,15 +87,16 @@ class ProblemFile(MathDataset):
     """
 
     layout: str = "plain"  # a key of LAYOUTS; the fields below that are not "" override it
-    question: str = ""
-    answer: str = ""
-    level: str = ""
-    difficulty: str = ""
-    subject: str = ""
-    options: str = ""
+    question_column: str = ""
+    answer_column: str = ""
+    level_column: str = ""
+    difficulty_column: str = ""
+    subject_column: str = ""
+    options_column: str = ""
     kind: str = ""
     num_levels: int = 1
     held_out: int = 10  # per cent of the problems for validation, and as many for test
+    strict: bool = False  # whether a bad row is refused
 
     name: ClassVar[str] = "ProblemSet-v0"
     files: ClassVar[Mapping[str, str]] = {"train": "problems"}
@@ -103,8 +111,10 @@ class ProblemFile(MathDataset):
             raise ValueError(f"`num_levels` must be at least 1, got {self.num_levels}")
         if not 0 <= self.held_out <= 50:
             raise ValueError(f"`held_out` must be in [0, 50], got {self.held_out}")
-        if self.columns.level and self.difficulty:
-            raise ValueError(f"`level` must be empty with `difficulty`, got {self.level!r}")
+        if self.columns.level and self.difficulty_column:
+            raise ValueError(
+                f"`level_column` must be empty with `difficulty_column`, got {self.columns.level!r}"
+            )
         letter = "letter" if self.columns.kind == "choice" else "boxed"
         presets: dict[str, Preset] = make_presets(self.num_levels, template=letter)
         object.__setattr__(self, "presets", presets)
@@ -112,8 +122,13 @@ class ProblemFile(MathDataset):
     @property
     def columns(self) -> Layout:
         """Return the layout with what was overridden."""
-        given = {field.name: getattr(self, field.name, "") for field in fields(Layout)}
+        given = {name: getattr(self, f"{name}_column") for name in COLUMNS} | {"kind": self.kind}
         return replace(LAYOUTS[self.layout], **{name: text for name, text in given.items() if text})
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Return the rows that are left out, each with its place and the reason."""
+        return load_problems(self).left_out
 
     def rows(self, split: str, **params: Any) -> Sequence[Problem]:
         """Return the problems of one split and level, and of a part if it is given."""
@@ -122,7 +137,7 @@ class ProblemFile(MathDataset):
     def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
         """Return one part for each subject, or for each label of a function, "module:name"."""
         if kind == "subject" and self.columns.subject:
-            found = {problem.subject for problem in read_problems(self)}
+            found = {problem.subject for problem in load_problems(self).problems}
             return [{"subject": subject} for subject in sorted(found)]
         return super().divisions(kind)
 
@@ -176,7 +191,7 @@ def choose(
     known = known_texts(str(data_folder(None))) if split == "train" else frozenset()
     return tuple(
         problem
-        for problem in read_problems(task)
+        for problem in load_problems(task).problems
         if problem.level == level
         and split_of_key(key := normalise(problem.text), task.held_out) == split
         and key not in known
@@ -185,115 +200,104 @@ def choose(
 
 
 @lru_cache
-def read_problems(task: ProblemFile) -> tuple[Problem, ...]:
-    """Return all problems, the first of equal texts, each with its level."""
-    columns, found = task.columns, dict[str, tuple[Row, str]]()
-    for row in raw_rows(task):
-        question = text_of(row, columns)
-        if question.strip() and str(pick(row, columns.answer) or "").strip():
-            found.setdefault(normalise(question), (row, question))
-    levels = levels_of([row for row, _ in found.values()], columns, task.num_levels)
-    return tuple(
-        Problem(question, answer_of(row, columns), level, subject_of(row, columns))
-        for (row, question), level in zip(found.values(), levels, strict=True)
-        if level
+def load_problems(task: ProblemFile) -> Loaded:
+    """Read all problems, the first of equal texts, each with its level; warn of what is left out.
+
+    Raises:
+        ValueError: If no row is a problem, or with `strict` any row is none.
+    """
+    source, rows = open_rows(task)
+    by_difficulty = bool(task.columns.difficulty) and task.num_levels > 1
+    found: dict[str, Entry] = {}
+    left_out: list[LeftOut] = []
+    count = 0
+    for place, row, reason in rows:
+        count += 1
+        try:
+            if row is None:
+                raise ValueError(reason)
+            entry = read_entry(place, row, task.columns, by_difficulty)
+        except ValueError as error:
+            if task.strict:
+                raise ValueError(f"{place}: {error}") from error
+            left_out.append(LeftOut(place, str(error)))
+        else:
+            found.setdefault(normalise(entry.question), entry)
+    summary = summarise(source, count, left_out)
+    if not found:
+        raise ValueError(summary)
+    if left_out:
+        warnings.warn(summary, stacklevel=2)
+    entries = list(found.values())
+    levels = levels_of(source, entries, task)
+    problems = (
+        Problem(entry.question, entry.answer, level, entry.subject)
+        for entry, level in zip(entries, levels, strict=True)
     )
+    return Loaded(tuple(problems), tuple(left_out))
 
 
-def raw_rows(task: ProblemFile) -> Iterable[Row]:
-    """Return the rows of the file or of the data set on the hub."""
+def summarise(source: str, count: int, left_out: Sequence[LeftOut]) -> str:
+    """Return how many rows are left out, and of the first with each of three reasons the place."""
+    places: dict[str, str] = {}
+    for place, reason in left_out:
+        places.setdefault(reason, place)
+    told = [f"; {place}: {reason}" for reason, place in places.items()][:3]
+    more = "; `left_out` of the task has them all" if len(told) < len(left_out) else ""
+    return f"{source}: {len(left_out):,} of {count:,} rows are no problems{''.join(told)}{more}"
+
+
+def open_rows(task: ProblemFile) -> tuple[str, Iterable[Located]]:
+    """Return the name of the file or of the data set on the hub, and its rows."""
     repo = task.columns.repo if task.data == HUB else (task.data or "").removeprefix(PREFIX)
     if task.data == HUB and not repo:
         raise ValueError(f"`data` must be a file or 'hub:NAME' with layout {task.layout!r}")
     if task.data is not None and task.data.startswith(HUB) and repo != task.data:
         name, _, config = repo.partition(":")
-        return load(name, config or None, "train")
+        return repo, load(name, config or None, "train")
     path = Path(task.data) if task.data else find_file(data_folder(None), "problems")
     if path is None or not path.is_file():
         raise FileNotFoundError(
-            f"ProblemSet-v0 needs a file of JSON lines, and {path or 'problems.jsonl'} is none: pass "
+            f"ProblemSet-v0 needs a file of problems, and {path or 'problems.jsonl'} is none: pass "
             f"`data`, its path or 'hub:NAME' of a data set on the hub, or set EDGEWISE_DATA to a "
             f"folder that has problems.jsonl"
         )
-    return load_parquet(path) if path.suffix == ".parquet" else read_lines(path)
+    return str(path), load_parquet(path) if path.suffix == ".parquet" else read_rows(path)
 
 
-def pick(row: Row, path: str) -> Any:
-    """Return what stands in a column; ValueError if there is no such column."""
-    found: Any = row
-    for name in path.split("."):
-        try:
-            found = found[int(name) if isinstance(found, list) else name]
-        except (KeyError, IndexError, TypeError, ValueError):
+def levels_of(source: str, entries: Sequence[Entry], task: ProblemFile) -> list[int]:
+    """Return the level of each entry."""
+    if task.columns.level:
+        levels = [entry.level or 0 for entry in entries]
+        highest = max(levels)
+        if highest > task.num_levels:
             raise ValueError(
-                f"`data` must have a column {path!r}, got {', '.join(map(str, row))}"
-            ) from None
-    return found
-
-
-def text_of(row: Row, columns: Layout) -> str:
-    """Return the question, with its options below."""
-    text = str(pick(row, columns.question))
-    if columns.around:
-        text = re.sub(columns.around, "", text, flags=re.DOTALL)
-    if not columns.options:
-        return text
-    options = pick(row, columns.options)
-    named = options if isinstance(options, dict) else dict(zip(LETTERS, options, strict=False))
-    return "\n".join([text, *(f"{letter}) {option}" for letter, option in named.items())])
-
-
-def answer_of(row: Row, columns: Layout) -> str:
-    """Return the gold answer; of a choice the letter, also where the data has its place."""
-    answer = pick(row, columns.answer)
-    if columns.kind == "choice" and isinstance(answer, int):
-        return LETTERS[answer]
-    return str(answer).strip()
-
-
-def subject_of(row: Row, columns: Layout) -> str:
-    """Return the subject, "" if there is no such column."""
-    return str(pick(row, columns.subject)) if columns.subject else ""
-
-
-def levels_of(rows: Sequence[Row], columns: Layout, num_levels: int) -> list[int]:
-    """Return the level of each row, 0 where the data says nothing of it."""
-    if columns.level:
-        digits = [re.search(r"\d+", str(pick(row, columns.level))) for row in rows]
-        levels = [int(found[0]) if found else 0 for found in digits]
-        if max(levels, default=0) > num_levels:
-            raise ValueError(
-                f"`num_levels` must be at least {max(levels)}, the largest {columns.level!r} in the "
-                f"data, got {num_levels}"
+                f"{entries[levels.index(highest)].place}: `num_levels` must be at least {highest}, "
+                f"the largest {task.columns.level!r}, got {task.num_levels}"
             )
         return levels
-    if columns.difficulty and num_levels > 1:
-        column, sign = columns.difficulty.removeprefix("-"), columns.difficulty.startswith("-")
-        values = [pick(row, column) for row in rows]
-        return quantile_levels(
-            [None if v is None else -v if sign else v for v in values], num_levels
+    if task.num_levels == 1:
+        return [1] * len(entries)
+    if not task.columns.difficulty:
+        raise ValueError(
+            f"`level_column` or `difficulty_column` must name a column for {task.num_levels} levels"
         )
-    if num_levels > 1:
-        raise ValueError(f"`level` or `difficulty` must name a column for {num_levels} levels")
-    return [1] * len(rows)
+    return quantile_levels(source, [entry.difficulty or 0.0 for entry in entries], task.num_levels)
 
 
-def quantile_levels(values: Sequence[float | None], num_levels: int) -> list[int]:
-    """Return which of `num_levels` parts of equal size each value is in; 0 for None.
+def quantile_levels(source: str, values: Sequence[float], num_levels: int) -> list[int]:
+    """Return which of `num_levels` parts of equal size each value is in.
 
     As in E2H, a value that is equal to the border of two parts is in the harder one.
 
-    >>> quantile_levels([0.9, 0.1, None, 0.5, 0.2], 2)
-    [2, 1, 0, 2, 1]
+    >>> quantile_levels("mine.jsonl", [0.9, 0.1, 0.5, 0.2], 2)
+    [2, 1, 2, 1]
     """
-    known = [value for value in values if value is not None]
-    if not known:
-        return [0] * len(values)
-    edges = np.quantile(known, np.arange(1, num_levels) / num_levels)
-    levels = [0 if value is None else 1 + int(np.digitize(value, edges)) for value in values]
+    edges = np.quantile(values, np.arange(1, num_levels) / num_levels)
+    levels = [1 + int(level) for level in np.digitize(values, edges)]
     if missing := set(range(1, num_levels + 1)) - set(levels):
         raise ValueError(
-            f"`num_levels` must be less than {num_levels}: so many problems are equally hard that "
-            f"level {min(missing)} has none"
+            f"{source}: `num_levels` must be less than {num_levels}: so many problems are equally "
+            f"hard that level {min(missing)} has none"
         )
     return levels

@@ -141,5 +141,5 @@ def told(config: ProfileConfig, errors: Sequence[float]) -> list[str]:
         f"levels of {' '.join(map(str, counts))} problems, divided at error rates {borders}",
         f"profile {config.output}",
         f'gym.make("ProblemSet-v0", data="{config.output}", template="{{problem}}", '
-        f'difficulty="error_rate", num_levels={config.num_levels})',
+        f'difficulty_column="error_rate", num_levels={config.num_levels})',
     ]

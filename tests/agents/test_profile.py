@@ -70,10 +70,13 @@ def test_the_command_says_how_to_make_levels_of_it(tmp_path, capsys):
     flags = ["--output", str(path), "--plan.num-problems", "16", "--plan.num-samples", "2"]
     assert main(["profile", "--levels", "2", "3", "--num-levels", "2", *flags]) == 0
     out = capsys.readouterr().out
-    assert "32 problems, mean pass rate" in out and 'difficulty="error_rate", num_levels=2' in out
+    assert (
+        "32 problems, mean pass rate" in out
+        and 'difficulty_column="error_rate", num_levels=2' in out
+    )
     records = [json.loads(line) for line in path.read_text().splitlines()]
     env = gym.make(
-        "ProblemSet-v0", data=str(path), template="{problem}", difficulty="error_rate",
+        "ProblemSet-v0", data=str(path), template="{problem}", difficulty_column="error_rate",
         num_levels=2, held_out=0, split="train", levels=(2,),
     )  # fmt: skip
     prompt, _ = env.reset(seed=0)

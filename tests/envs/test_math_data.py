@@ -17,9 +17,10 @@ import edgewise
 from edgewise import equivalence
 from edgewise.envs import math_data
 from edgewise.envs.math_data import DATASETS
-from edgewise.envs.math_files import Problem, read_lines
+from edgewise.envs.math_files import Problem
 from edgewise.envs.problem_file import ProblemFile
 from edgewise.pool import Pool
+from edgewise.rows import read_rows
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data"
 DATA = Path(os.environ.get("EDGEWISE_DATA", BESIDE))
@@ -228,7 +229,7 @@ def test_the_real_partitions_have_the_sizes_of_their_papers():
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("kind", [math_data.MATH, math_data.GSM8K], ids=lambda kind: kind.name)
 def test_gold_solutions_of_the_real_data_are_right(kind, split):
-    rows = list(read_lines(math_data.find_file(DATA, kind.files[split])))
+    rows = [row for _, row, _ in read_rows(math_data.find_file(DATA, kind.files[split]))]
     rows = [row for row in rows if kind.read_row(row) is not None]
     texts = [row["solution"] for row in rows]
     if kind is math_data.GSM8K:  # they end in words

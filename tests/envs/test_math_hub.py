@@ -59,14 +59,15 @@ READ = """
 import json, sys
 from edgewise.envs.math_data import DATASETS, PARTITIONS
 from edgewise.envs.math_files import Problem
-from edgewise.envs.problem_file import ProblemFile, read_problems
+from edgewise.envs.problem_file import ProblemFile, load_problems
 for kind in DATASETS:
     for split in kind.files if kind.name != "HARP-v0" else ():
         levels = kind.presets["sec"].levels
         found = [row for level in levels for row in kind("hub").rows(split, level=level)]
         print(kind.name, split, [(row.text, row.answer, row.level, row.subject) for row in found])
 for layout in ("dapo-math-17k", "deepscaler", "big-math"):
-    print(layout, [(row.text, row.answer) for row in read_problems(ProblemFile("hub", layout=layout))])
+    found = load_problems(ProblemFile("hub", layout=layout)).problems
+    print(layout, [(row.text, row.answer) for row in found])
 """
 
 
