@@ -337,7 +337,7 @@ def read_file(
     """Return the problems of a file, by default all; ValueError for a row not in its layout."""
 
     def read(row: Row) -> Problem | None:
-        left_out = wanted is not None and row["id"] not in wanted
+        left_out = wanted is not None and str(row["id"]) not in wanted
         return None if left_out else check_problem(kind.read_row(row))
 
     return distinct(convert_rows(read_rows(path), read))

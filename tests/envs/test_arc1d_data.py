@@ -115,3 +115,29 @@ def test_every_1d_arc_problem_is_solved_and_every_answer_accepted():
                 assert env.task.verify(problem, env.task.solve(problem))
                 count += 1
     assert count == 451
+
+
+PAIR = {"input": [[1, 0]], "output": [[0, 1]]}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ('{"train": [', "is not JSON: "),
+        ({"train": [PAIR]}, "must have a column 'test', got train"),
+        ({"train": [], "test": [PAIR]}, "`train` must have at least one pair"),
+        ({"train": None, "test": [PAIR]}, "must be in the layout of its data set: "),
+        ({"train": [PAIR], "test": [{"input": [[1, 0]]}]}, "must have a column 'output'"),
+        *(
+            ({"train": [PAIR], "test": [{**PAIR, "output": grid}]}, "a grid must be a list of one row")
+            for grid in (None, [], [[]], [[1], [2]], [[None]], [[10]], [[-1]], [["1"]], [[True]], "12")
+        ),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_refused_with_its_place(tmp_path, row, message):
+    path = tmp_path / "rows.jsonl"
+    text = row if isinstance(row, str) else json.dumps(row)
+    path.write_text(f"\ufeff{json.dumps({'train': [PAIR] * 3, 'test': [PAIR]})}\r\n\r\n{text}\n")
+    with pytest.raises(ValueError, match=message) as caught:
+        gym.make("ARC1D-Dataset-v0", data=str(path)).reset(seed=0)
+    assert str(caught.value).startswith(f"{path}:3: ")

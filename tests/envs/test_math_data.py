@@ -271,3 +271,36 @@ def test_the_real_data_has_its_published_sizes():
     assert sizes["MATH-v0"] >= 4_990 and sizes["GSM8K-v0"] >= 1_315
     assert (sizes["MATH500-v0"], sizes["AMC-v0"], sizes["AMC23-v0"]) == (500, 83, 40)
     assert (sizes["AIME24-v0"], sizes["MinervaMath-v0"]) == (30, 272)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "bad", "message"),
+    [
+        (math_data.MATH500, "math/math500", '{"problem": "a", ', "2: is not JSON: "),
+        (math_data.MATH500, "math/math500", {"problem": "a"}, "2: must have a column 'level', got problem"),
+        (math_data.MATH500, "math/math500", {"level": 1, "answer": None}, "2: must be in the layout"),
+        (math_data.MATH500, "math/math500", {"level": "1", "answer": "1", "problem": "a", "subject": "b"}, "the level must"),
+        (math_data.AIME24, "aime24/aime24", {"problem": None, "answer": "1"}, "the question must be a text, got null"),
+        (math_data.AIME24, "aime24/aime24", {"problem": "a", "answer": None}, "the answer must be a text, got null"),
+        (math_data.AIME24, "aime24/aime24", {"problem": "a", "answer": 7}, "the answer must be a text, got 7"),
+        (math_data.AIME24, "aime24/aime24", {"problem": "a\ud800", "answer": "1"}, "half a character, or no UTF-8"),
+        (math_data.AQuA, "aqua_rat/test", {"problem": "a", "answer": "A", "options": None}, "must be in the layout"),
+        (math_data.AQuA, "aqua_rat/test", [1], "2: must be an object with columns, got list"),
+        (math_data.GSM8K, "gsm8k/test", {"problem": "a", "answer": "1", "n_steps": None}, "must be in the layout"),
+    ],
+)  # fmt: skip
+def test_a_bad_row_of_a_known_data_set_is_refused_with_its_place(
+    tmp_path, kind, file, bad, message
+):
+    good = {
+        "problem": "One?", "answer": "1", "level": 1, "subject": "Algebra", "n_steps": 2, "options": {"A": "1"},
+    }  # fmt: skip
+    write(tmp_path, file, [])
+    path = tmp_path / f"{file}.jsonl"
+    text = bad if isinstance(bad, str) else json.dumps(bad)
+    path.write_text(f"\ufeff{json.dumps(good)}\r\n{text}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=message) as caught:
+        kind(str(tmp_path)).rows("test", level=1)
+    assert str(caught.value).startswith(f"{path}:2: ")
+    path.write_text(f"\ufeff{json.dumps(good)}\r\n\r\n", encoding="utf-8")
+    assert len(kind(str(tmp_path)).rows("test", level=1)) == 1
