@@ -292,7 +292,7 @@ def test_missing_rows_are_named_with_the_remedy(tmp_path, monkeypatch):
 def test_grids_of_two_rows_are_refused(tmp_path):
     pair = {"input": [[1, 0], [0, 0]], "output": [[0, 1], [0, 0]]}
     (tmp_path / "rows.jsonl").write_text(json.dumps({"train": [pair] * 3, "test": [pair]}))
-    with pytest.raises(ValueError, match="`data` must hold grids of one row"):
+    with pytest.raises(ValueError, match="a grid must be a list of one row"):
         gym.make("ARC1D-Dataset-v0", data=str(tmp_path)).reset(seed=0)
 
 
