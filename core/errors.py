@@ -23,6 +23,10 @@ def unknown(argument: str, got: object, choices: Iterable[str]) -> str:
     return f"`{argument}` must be one of {', '.join(names)}, got {got!r}{hint}"
 
 
+class DataError(ValueError):
+    """A file of data that cannot be read, told in one line on the command line."""
+
+
 class UsageError(Exception):
     """A mistake of the user, told in one line on the command line."""
 

@@ -15,6 +15,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, TypeVar
 
+from edgewise.errors import DataError
+
 MAX_LINE = 1_000_000  # characters
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 Found = TypeVar("Found")
@@ -37,7 +39,7 @@ def read_rows(path: Path) -> Iterator[Located]:
     surrogates, which `check_text` refuses.
 
     Raises:
-        ValueError: If the file as a whole is damaged, or its header is.
+        DataError: If the file as a whole is damaged, or its header is.
     """
     ending = Path(path.name.removesuffix(".gz")).suffix.lower()
     with opened(path) as file:
@@ -53,18 +55,18 @@ def convert_rows(rows: Iterable[Located], convert: Callable[[Row], Found]) -> It
     """Yield what `convert` makes of each row.
 
     Raises:
-        ValueError: If a row cannot be read, or is not in the layout that `convert` takes.
+        DataError: If a row cannot be read, or is not in the layout that `convert` takes.
     """
     for place, row, reason in rows:
         if row is None:
-            raise ValueError(f"{place}: {reason}")
+            raise DataError(f"{place}: {reason}")
         try:
             yield convert(row)
         except KeyError as error:
             columns = ", ".join(map(str, row))
-            raise ValueError(f"{place}: must have a column {error}, got {columns}") from None
+            raise DataError(f"{place}: must have a column {error}, got {columns}") from None
         except (TypeError, AttributeError, IndexError, ValueError) as error:
-            raise ValueError(f"{place}: must be in the layout of its data set: {error}") from error
+            raise DataError(f"{place}: must be in the layout of its data set: {error}") from error
 
 
 @contextmanager
@@ -77,7 +79,7 @@ def opened(path: Path) -> Iterator[TextIO]:
         ):
             yield file
     except DAMAGED as error:
-        raise ValueError(f"{path}: must be a whole file in gzip, got {error}") from error
+        raise DataError(f"{path}: must be a whole file in gzip, got {error}") from error
 
 
 def lines_of(path: Path, file: TextIO) -> Iterator[tuple[str, str]]:
@@ -106,7 +108,7 @@ def read_object(place: str, line: str) -> Located:
     except RecursionError:
         return Located(place, None, "is nested too deeply")
     except json.JSONDecodeError as error:
-        return Located(place, None, f"is not JSON: {error.msg} at character {error.pos + 1}")
+        return Located(place, None, f"is not JSON: {error.msg}, character {error.pos + 1}")
     except ValueError as error:  # a number of more digits than Python reads
         return Located(place, None, f"is not JSON that can be read: {error}")
     return located(place, found)
@@ -132,11 +134,11 @@ def array_rows(path: Path, file: TextIO) -> Iterator[Located]:
     try:
         found = json.load(file)
     except RecursionError:
-        raise ValueError(f"{path}: must be an array of objects, and is nested too deeply") from None
+        raise DataError(f"{path}: must be an array of objects, and is nested too deeply") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from None
+        raise DataError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from None
     except ValueError as error:
-        raise ValueError(f"{path}: is not JSON that can be read: {error}") from None
+        raise DataError(f"{path}: is not JSON that can be read: {error}") from None
     for number, row in enumerate(found, start=1):
         yield located(f"{path}, row {number}", row)
 
@@ -153,7 +155,7 @@ def table_rows(path: Path, file: TextIO, separator: str) -> Iterator[Located]:
             return
         except csv.Error as error:
             if names is None:
-                raise ValueError(f"{place}: must name the columns, got {error}") from None
+                raise DataError(f"{place}: must name the columns, got {error}") from None
             yield Located(place, None, f"is no row of a table: {error}")
             continue
         if not cells or cells == [""]:
@@ -167,10 +169,10 @@ def table_rows(path: Path, file: TextIO, separator: str) -> Iterator[Located]:
 
 
 def short_lines(path: Path, file: TextIO) -> Iterator[str]:
-    """Yield the lines of a table; ValueError if one is too long to be one."""
+    """Yield the lines of a table; DataError if one is too long to be one."""
     for place, line in lines_of(path, file):
         if len(line) > MAX_LINE:
-            raise ValueError(f"{place}: must be at most {MAX_LINE:,} characters, is longer")
+            raise DataError(f"{place}: must be at most {MAX_LINE:,} characters, is longer")
         yield line
 
 
@@ -178,7 +180,7 @@ def header(place: str, cells: list[str]) -> list[str]:
     """Return the names of the columns, checked."""
     names = [cell.strip() for cell in cells]
     if "" in names or len(set(names)) < len(names):
-        raise ValueError(f"{place}: must name the columns, each by a name of its own, got {names}")
+        raise DataError(f"{place}: must name the columns, each by a name of its own, got {names}")
     return names
 
 

@@ -334,7 +334,7 @@ def read_split(kind: type[MathDataset], folder: str, split: str) -> tuple[Proble
 def read_file(
     kind: type[MathDataset], path: Path, wanted: Container[str] | None = None
 ) -> tuple[Problem, ...]:
-    """Return the problems of a file, by default all; ValueError for a row not in its layout."""
+    """Return the problems of a file, by default all; DataError for a row not in its layout."""
 
     def read(row: Row) -> Problem | None:
         left_out = wanted is not None and str(row["id"]) not in wanted

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgewise.answer import extract_answer
+from edgewise.errors import DataError
 from edgewise.registration import require
 from edgewise.rows import Located, Row
 
@@ -134,7 +135,7 @@ def load(repo: str, config: str | None, split: str) -> Iterator[Located]:
 
 
 def load_parquet(path: Path) -> Iterator[Located]:
-    """Yield the rows of a Parquet file; ValueError if it is damaged."""
+    """Yield the rows of a Parquet file; DataError if it is damaged."""
     require("data")
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
@@ -142,5 +143,5 @@ def load_parquet(path: Path) -> Iterator[Located]:
     try:
         found = load_dataset("parquet", data_files=str(path), split="train")
     except (DatasetsError, ValueError) as error:
-        raise ValueError(f"{path}: must be a Parquet file ({error})") from error
+        raise DataError(f"{path}: must be a Parquet file ({error})") from error
     yield from (Located(f"{path}, row {i}", row) for i, row in enumerate(found, start=1))

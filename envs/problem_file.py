@@ -24,7 +24,7 @@ from edgewise.envs.math_presets import make_presets
 from edgewise.envs.problem_rows import Entry, Layout, read_entry
 from edgewise.equivalence import read_number
 from edgewise.equivalence_value import squeeze
-from edgewise.errors import unknown
+from edgewise.errors import DataError, unknown
 from edgewise.rows import Located, read_rows
 from edgewise.task import Preset, split_of_key
 
@@ -204,7 +204,7 @@ def load_problems(task: ProblemFile) -> Loaded:
     """Read all problems, the first of equal texts, each with its level; warn of what is left out.
 
     Raises:
-        ValueError: If no row is a problem, or with `strict` any row is none.
+        DataError: If no row is a problem, or with `strict` any row is none.
     """
     source, rows = open_rows(task)
     by_difficulty = bool(task.columns.difficulty) and task.num_levels > 1
@@ -219,13 +219,13 @@ def load_problems(task: ProblemFile) -> Loaded:
             entry = read_entry(place, row, task.columns, by_difficulty)
         except ValueError as error:
             if task.strict:
-                raise ValueError(f"{place}: {error}") from error
+                raise DataError(f"{place}: {error}") from error
             left_out.append(LeftOut(place, str(error)))
         else:
             found.setdefault(normalise(entry.question), entry)
     summary = summarise(source, count, left_out)
     if not found:
-        raise ValueError(summary)
+        raise DataError(summary)
     if left_out:
         warnings.warn(summary, stacklevel=2)
     entries = list(found.values())
@@ -271,7 +271,7 @@ def levels_of(source: str, entries: Sequence[Entry], task: ProblemFile) -> list[
         levels = [entry.level or 0 for entry in entries]
         highest = max(levels)
         if highest > task.num_levels:
-            raise ValueError(
+            raise DataError(
                 f"{entries[levels.index(highest)].place}: `num_levels` must be at least {highest}, "
                 f"the largest {task.columns.level!r}, got {task.num_levels}"
             )
@@ -279,8 +279,8 @@ def levels_of(source: str, entries: Sequence[Entry], task: ProblemFile) -> list[
     if task.num_levels == 1:
         return [1] * len(entries)
     if not task.columns.difficulty:
-        raise ValueError(
-            f"`level_column` or `difficulty_column` must name a column for {task.num_levels} levels"
+        raise DataError(
+            f"{source}: `level_column` or `difficulty_column` must name a column for {task.num_levels} levels"
         )
     return quantile_levels(source, [entry.difficulty or 0.0 for entry in entries], task.num_levels)
 
@@ -296,7 +296,7 @@ def quantile_levels(source: str, values: Sequence[float], num_levels: int) -> li
     edges = np.quantile(values, np.arange(1, num_levels) / num_levels)
     levels = [1 + int(level) for level in np.digitize(values, edges)]
     if missing := set(range(1, num_levels + 1)) - set(levels):
-        raise ValueError(
+        raise DataError(
             f"{source}: `num_levels` must be less than {num_levels}: so many problems are equally "
             f"hard that level {min(missing)} has none"
         )

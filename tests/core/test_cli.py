@@ -1,5 +1,6 @@
 """The command line: every mistake is one line and exit code 2."""
 
+import json
 import re
 import signal
 import subprocess
@@ -40,6 +41,27 @@ def test_a_mistake_is_told_in_one_line(arguments, told, capsys, tmp_path, monkey
     error = capsys.readouterr().err
     assert told in error and error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["eval", "eval --agent oracle", "preflight", "train"])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"problem": "a", "gold": "1"}', "`question_column` must name a column, got 'question'"),
+        ("{", "mine.jsonl:1: is not JSON: "),
+    ],
+)
+def test_a_file_without_problems_is_told_in_one_line(
+    command, text, told, capsys, tmp_path, monkeypatch
+):
+    pytest.importorskip("math_verify")
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "mine.jsonl"
+    path.write_text(text)
+    flags = ["--env", "ProblemSet-v0", "--env-options", json.dumps({"data": str(path)})]
+    assert main([*command.split(), *flags]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"edgewise: {path}") and error.count("\n") == 1 and told in error
 
 
 @pytest.mark.parametrize("module", ["torch._utils", "transformers.utils"])
