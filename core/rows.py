@@ -61,12 +61,13 @@ def convert_rows(rows: Iterable[Located], convert: Callable[[Row], Found]) -> It
         if row is None:
             raise DataError(f"{place}: {reason}")
         try:
-            yield convert(row)
+            found = convert(row)
         except KeyError as error:
-            columns = ", ".join(map(str, row))
+            columns = ", ".join(map(str, list(row)[:20]))
             raise DataError(f"{place}: must have a column {error}, got {columns}") from None
         except (TypeError, AttributeError, IndexError, ValueError) as error:
             raise DataError(f"{place}: must be in the layout of its data set: {error}") from error
+        yield found
 
 
 @contextmanager

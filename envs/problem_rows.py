@@ -15,7 +15,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from edgewise.envs.choices import LETTERS, read_letter, write_options
+from edgewise.envs.choices import LETTERS, read_letter, read_options, write_options
 from edgewise.envs.math_files import MAX_ANSWER, MAX_QUESTION
 from edgewise.rows import Row, check_text, shown
 
@@ -74,12 +74,12 @@ def read_entry(place: str, row: Row, layout: Layout, by_difficulty: bool) -> Ent
     question = check_text("the question", pick(row, layout, "question"), MAX_QUESTION)
     if layout.around:
         question = re.sub(layout.around, "", question, flags=re.DOTALL)
-    options = read_options(pick(row, layout, "options")) if layout.options else None
-    if options is not None:
-        question = write_options(question, options)
+    if layout.options:
+        question = write_options(question, options_of(pick(row, layout, "options")))
     question = check_text("the question", question, MAX_QUESTION)
     gold = pick(row, layout, "answer")
-    answer = read_choice(gold, options) if layout.kind == "choice" else read_gold(gold)
+    is_choice = layout.kind == "choice"
+    answer = read_choice(gold, read_options(question) or None) if is_choice else read_gold(gold)
     return Entry(
         place,
         question,
@@ -92,7 +92,8 @@ def read_entry(place: str, row: Row, layout: Layout, by_difficulty: bool) -> Ent
 
 def pick(row: Row, layout: Layout, field: str) -> Any:
     """Return what stands in the column of a field; ValueError if there is none."""
-    path = getattr(layout, field).removeprefix("-")
+    path: str = getattr(layout, field)
+    path = path.removeprefix("-") if field == "difficulty" else path
     if path in row:
         return row[path]
     found: Any = row
@@ -141,7 +142,7 @@ def read_choice(value: object, options: Mapping[str, str] | None) -> str:
     return letter
 
 
-def read_options(value: object) -> dict[str, str]:
+def options_of(value: object) -> dict[str, str]:
     """Return the texts of the options by letter; a text is read as JSON."""
     found = value
     if isinstance(found, str):

@@ -422,3 +422,14 @@ def test_a_damaged_or_empty_file_is_named(tmp_path):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=name):
             load_problems(ProblemFile(str(path)))
+
+
+def test_options_may_stand_in_the_question(make):
+    good = {"question": "Which?\nA) one\nB) two", "answer": "b"}
+    task = make([good, {**good, "question": "What?\nA) one\nB) two", "answer": "C"}], kind="choice")
+    with pytest.warns(
+        UserWarning, match=r"mine.jsonl:2: the answer must be a letter among AB, got"
+    ):
+        problem = load_problems(task).problems[0]
+    assert problem.answer == "B" and task.num_answers(problem) == 2
+    assert task.verify_many([problem] * 3, ["B) two", "B) one", "C"]) == [True, False, False]
