@@ -28,7 +28,7 @@ WORDS = r"(?P<words>(?:(?:the|my|correct|right|best|final|answer|option|choice|l
 NAMED = re.compile(
     WORDS + r"(?P<open>[(\[]{0,2})(?P<letter>[A-Za-z])(?P<close>[)\]]{0,2})(?P<mark>[.:,]?) ?"
     r"(?P<rest>.*)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 
