@@ -17,13 +17,14 @@ from edgewise.answer import extract_answer
 from edgewise.errors import unknown
 from edgewise.frame import Frame
 from edgewise.problem_set import RowOrder
-from edgewise.registration import require
+from edgewise.registration import Division, division_name, require
 from edgewise.task import SPLITS, Preset, Task
 from edgewise.text import UnicodeText
 
 OPTIONS = {"level", "params", "problem_seed"}
 ZEROS = np.zeros(4, np.uint64)
 NONE: Mapping[str, Any] = {}
+Arms = str | Division | Sequence[Mapping[str, Any]] | None  # as `ReasoningEnv` takes them
 MAX_SEED = 2**63
 MAX_PROBLEM_SEEDS = 10_000  # looked at for an evaluation set
 
@@ -65,7 +66,7 @@ class ReasoningEnv(gym.Env[str, str]):
         rewards: tuple[float, float, float] | None = None,
         answer: str | None = None,
         frame: Frame | Mapping[str, Any] | None = None,
-        arms: str | Sequence[Mapping[str, Any]] | None = None,
+        arms: Arms = None,
         allow_ood: bool = False,
         render_mode: str | None = None,
         **task_options: Any,
@@ -83,8 +84,10 @@ class ReasoningEnv(gym.Env[str, str]):
             rewards: Of an answer that is correct, of one that is not, and of none.
             answer: The format of answers: "boxed", "answer", "think_answer" or "any".
             frame: What `PromptFormat` puts around the prompt, or its fields.
-            arms: What a curriculum chooses among: a list of options of `reset`, or a division
-                that the task knows, such as "subject"; the levels by default.
+            arms: What a curriculum chooses among: a list of options of `reset`, a division that the
+                task knows, such as "subject", or for a data set a function that returns the label of
+                a problem, or the name under which `register_division` has one; the levels by
+                default.
             allow_ood: Whether levels kept out of training may be trained on.
             render_mode: "ansi" makes `render` return the prompt.
             task_options: The fields of the task.
@@ -140,10 +143,12 @@ class ReasoningEnv(gym.Env[str, str]):
             raise ValueError(f"`levels` must be among {self.allowed} of {place}, got {levels}")
         return tuple(levels)
 
-    def make_arms(self, arms: str | Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
-        """Return the arms, each checked."""
+    def make_arms(self, arms: Arms) -> list[dict[str, Any]]:
+        """Return the arms, each checked; a function that has no name gets one for this process."""
         if arms is None:
             return [{"level": level} for level in self.levels]
+        if callable(arms):
+            arms = division_name(arms)
         if isinstance(arms, str):
             parts = self.task.divisions(arms)
             arms = [{"level": level, "params": part} for level in self.levels for part in parts]

@@ -120,7 +120,7 @@ class ProblemFile(MathDataset):
         return choose(self, split, **params)
 
     def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
-        """Return one part for each subject, or for each label of a function, "module:name"."""
+        """Return one part for each subject, or for each label of a registered division."""
         if kind == "subject" and self.columns.subject:
             found = {problem.subject for problem in read_problems(self)}
             return [{"subject": subject} for subject in sorted(found)]
