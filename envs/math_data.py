@@ -54,6 +54,7 @@ class MathDataset(ProblemSet[Problem]):
     name: ClassVar[str]  # of the environment
     files: ClassVar[Mapping[str, str]]  # of each split, without the ending
     subjects: ClassVar[Sequence[str]] = ()
+    part_params = {"subject": str, "function": str, "part": str}
     presets = make_presets(1)
 
     @staticmethod
