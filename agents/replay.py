@@ -31,7 +31,7 @@ from edgewise.wrappers.lesson import ArmLesson
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.problem_rule import ProblemRule
 from edgewise.wrappers.record import PARTS, as_current
-from edgewise.wrappers.rule import from_json
+from edgewise.wrappers.rule_record import from_json
 from edgewise.wrappers.vector.problem_curriculum import draw_pool
 
 TOLERANCE = {1: 1e-6, 2: 1e-9}  # by schema: in schema 1, rewards have seven digits

@@ -33,7 +33,7 @@ from edgewise.registration import check_id
 from edgewise.wrappers import ProblemRule, Random, Rule, make_rule, vector
 from edgewise.wrappers.catalogue import construct
 from edgewise.wrappers.record import SCHEMA
-from edgewise.wrappers.rule import to_json
+from edgewise.wrappers.rule_record import to_json
 
 
 class Training:

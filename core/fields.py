@@ -86,7 +86,7 @@ def convert(value: Any, hint: Any, where: str, readers: Readers = NONE) -> Any:
         ValueError: If it is of another type, or its type cannot be given by JSON.
     """
     origin, arguments = get_origin(hint), get_args(hint)
-    if hint is Any or (isinstance(hint, type) and is_dataclass(hint) and isinstance(value, hint)):
+    if hint is Any or (isinstance(hint, type) and is_dataclass(value) and isinstance(value, hint)):
         return value
     if hint in readers:
         return readers[hint](value, where)
