@@ -60,12 +60,17 @@ def join(where: str, name: object) -> str:
     return f"{where}.{name}" if where else f"{name}"
 
 
-@lru_cache(maxsize=512)
 def hints_of(kind: Any) -> dict[str, Any]:
     """Return the types of the fields of a class or the arguments of a function, resolved.
 
     Where a name in them is known to type checkers alone, all are Any.
     """
+    return resolved(kind)
+
+
+@lru_cache(maxsize=512)
+def resolved(kind: Any) -> dict[str, Any]:
+    """Return what `hints_of` does, once."""
     try:
         return get_type_hints(kind)
     except NameError:

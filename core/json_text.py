@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 from edgewise.errors import shown
@@ -15,7 +12,7 @@ MAX_BYTES = 2**26
 MAX_DEPTH = 64  # of lists and objects in each other
 
 
-def read_json(
+def parse_json(
     text: str, argument: str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
 ) -> Any:
     """Return what the JSON text `text` says; numbers are finite.
@@ -63,29 +60,3 @@ def depth(value: Any, enough: int) -> int:
         found += any(isinstance(part, (list, dict)) for part in layer)
         layer = inner
     return found
-
-
-def read_json_file(path: Path, argument: str = "content") -> Any:
-    """Return what the JSON file at `path` says.
-
-    Raises:
-        ValueError: If it cannot be read as JSON; the message begins with the path.
-    """
-    with reading(path):
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"`{argument}` must have at most {MAX_BYTES:,} bytes, got more")
-        return read_json(path.read_text(encoding="utf-8"), argument)
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Begin the message of whatever is refused about a file with its path.
-
-    Raises:
-        ValueError: In place of a ValueError or an OSError.
-    """
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ValueError(f"{path}: {reason}") from error

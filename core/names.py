@@ -19,7 +19,7 @@ from edgewise.answer import FORMATS
 from edgewise.errors import shown, unknown
 from edgewise.fields import convert, hints_of
 from edgewise.frame import Frame
-from edgewise.json_text import read_json
+from edgewise.json_text import parse_json
 from edgewise.registration import check_id, task_of
 from edgewise.task import SPLITS, Task
 
@@ -88,7 +88,7 @@ def read_name(text: str) -> Name:
     Raises:
         ValueError: If it is no such name, with the field at fault.
     """
-    record = read_json(text, "name", max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
+    record = parse_json(text, "name", max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
     if not isinstance(record, dict):
         raise ValueError(f"`name` must be an object of JSON, got {shown(record)}")
     for field in record:
@@ -197,9 +197,10 @@ def read_overrides(
 def fields_of(task: type[Task[Any]]) -> dict[str, Any]:
     """Return the types of the fields of a task that an environment may be given."""
     taken = {*OVERRIDES, *KEYWORDS, "task", "env_id", "requires", "render_mode"}
-    declared = fields(task) if is_dataclass(task) else ()
-    hints, names = hints_of(task), [field.name for field in declared if field.init]
-    return {name: hints[name] for name in names if name not in taken}
+    if not is_dataclass(task):
+        return {}
+    hints, declared = hints_of(task), [field for field in fields(task) if field.init]
+    return {field.name: hints[field.name] for field in declared if field.name not in taken}
 
 
 def read_frame(value: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgewise.errors import unknown
 from edgewise.fields import convert, hints_of
-from edgewise.json_text import read_json
+from edgewise.json_text import parse_json
 from edgewise.wrappers.adarft import AdaRFT, AdaRFTProblems
 from edgewise.wrappers.bandits import UCB, Regression, Thompson
 from edgewise.wrappers.baselines import Balanced, Random, Subset
@@ -208,6 +208,6 @@ def parse_value(argument: str, text: str) -> Any:
             raise ValueError(unknown("signal", text, SIGNALS))
         return SIGNALS[text]()
     try:
-        return read_json(text, argument)
+        return parse_json(text, argument)
     except ValueError:
         return text

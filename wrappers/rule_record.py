@@ -147,5 +147,11 @@ def kind_of(record: Mapping[str, Any], label: str, where: str) -> type[Any]:
 
 def readers() -> Readers:
     """Return how fields are read that are rules or signals themselves."""
-    kinds = (Rule, ProblemRule, Signal, *kinds_of("rule").values(), *SIGNALS.values())
+    kinds: tuple[type[Any], ...] = (
+        Rule,
+        ProblemRule,
+        Signal,
+        *kinds_of("rule").values(),
+        *SIGNALS.values(),
+    )
     return {kind: partial(read, kind) for kind in kinds}

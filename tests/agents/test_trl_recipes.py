@@ -107,8 +107,8 @@ def test_the_command_lines_of_the_pages_are_taken(monkeypatch):
     [
         ('{"num_stepz": 3}', "`recipe field` must be one of model, .*did you mean 'num_steps'"),
         ('{"per_device": 0}', "`per_device` must be at least 1, got 0"),
-        ("{", "`recipe` must be a JSON file of flags, got"),
-        ("[3]", "`recipe` must be a JSON file of flags, got"),
+        ("{", r"recipe.json:1: must be JSON, got"),
+        ("[3]", r"recipe.json:1: must be a JSON object, got list"),
     ],
 )
 def test_a_recipe_that_is_none_is_told_in_one_line(content, message, tmp_path):
