@@ -127,7 +127,7 @@ def first_of(value: Any, hints: Sequence[Any], where: str, readers: Readers) -> 
             return convert(value, hint, where, readers)
         except ValueError:
             continue
-    words = " or ".join(WORDS.get(hint, "another value") for hint in hints)
+    words = " or ".join(WORDS.get(hint, "a list or an object") for hint in hints)
     raise ValueError(f"`{where}` must be {words}, got {shown(value)}")
 
 

@@ -36,7 +36,7 @@ OVERRIDES: Mapping[str, Any] = {  # of every environment that has a task, with t
     "rewards": tuple[float, float, float] | None,
     "answer": Literal[FORMATS] | None,
     "frame": Mapping[str, Any] | None,
-    "arms": str | Sequence[Mapping[str, Any]] | None,
+    "arms": str | Sequence[Any] | None,
 }
 KEYWORDS: Mapping[str, Any] = {  # further ones of `gym.make`, which no name has
     "levels": Sequence[int] | None,
@@ -212,15 +212,13 @@ def read_frame(value: Mapping[str, Any], where: str) -> dict[str, Any]:
     return {name: convert(part, hints[name], f"{where}.{name}") for name, part in value.items()}
 
 
-def read_arms(
-    task: type[Task[Any]], arms: Sequence[Mapping[str, Any]], where: str
-) -> list[dict[str, Any]]:
+def read_arms(task: type[Task[Any]], arms: Sequence[Any], where: str) -> list[dict[str, Any]]:
     """Return arms, each options of `reset`."""
     if len(arms) > MAX_ARMS:
         raise ValueError(f"`{where}` must be at most {MAX_ARMS:,}, got {len(arms):,}")
     read = []
     for place, arm in enumerate(arms):
-        options = dict(arm)
+        options = dict(convert(arm, Mapping[str, Any], f"{where}[{place}]"))
         if "params" in options:
             options["params"] = read_params(task, options["params"], f"{where}[{place}].params")
         read.append(options)
