@@ -2,8 +2,10 @@
 
 Both are data: they choose among what is registered and declared here, by values of JSON, and nothing
 in them is imported, called or formatted but as declared. What a problem may cost is bounded: numbers
-in `params` and the lengths of its lists by those of the task's own levels, times `GROWTH`; what a
-field of a task may ask for, its class bounds.
+in `params` by those of the task's own levels, times `GROWTH`, texts and lists by their lengths; of the
+generated tasks none then takes more than some seconds. Not bounded here is what the fields of a task
+ask for, which its class checks, and the size of a data set that `data` names, a file that is read, or
+a data set of the hub that is downloaded.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from inspect import Parameter, signature
+from math import inf
 from typing import Any, Literal
 
 from edgewise.answer import FORMATS
@@ -27,8 +30,9 @@ MAX_BYTES = 2**22  # of a name; those of a teacher's problems hold all of them
 MAX_DEPTH = 16
 MAX_TEXT = 200  # characters of an id, a part or a parameter
 MAX_ARMS = 10_000
+MAX_ITEMS = 1_000  # of a parameter that is a list
 GROWTH = 4  # how far a name may go beyond the levels of a task
-LEAST_BOUND = 16  # of numbers and lengths, however small those of the levels are
+LEAST_BOUND = 16  # of numbers, however small those of the levels are
 KEY = re.compile(r"[0-9a-f]{16}")
 OVERRIDES: Mapping[str, Any] = {  # of every environment that has a task, with their types
     "preset": str | None,
@@ -234,11 +238,12 @@ def read_params(task: type[Task[Any]], params: Any, where: str) -> dict[str, Any
     given: Mapping[str, Any] = convert(params, Mapping[str, Any], where)
     hints, bounds = params_of(task)
     for name in given:
-        if name not in hints:
+        if name not in hints and not task.any_params:
             raise ValueError(unknown(where, name, hints))
-    read = {name: convert(given[name], hints[name], f"{where}.{name}") for name in given}
+    read = {name: convert(given[name], hints.get(name, Any), f"{where}.{name}") for name in given}
     for name, value in read.items():
-        check_size(value, bounds.get(name, LEAST_BOUND), f"{where}.{name}")
+        bound = inf if task.any_params else bounds.get(name, LEAST_BOUND)
+        check_size(value, bound, f"{where}.{name}")
     return read
 
 
@@ -268,10 +273,8 @@ def hint_of(value: Any) -> Any:
 
 
 def grow(bounds: dict[str, float], name: str, value: Any) -> None:
-    """Let a parameter be `GROWTH` times as large, or as long, as `value`."""
+    """Let a parameter be `GROWTH` times as large as `value`."""
     size = abs(value) if type(value) in (int, float) else 0
-    if isinstance(value, (list, tuple)):
-        size = len(value)
     bounds[name] = max(bounds.get(name, LEAST_BOUND), GROWTH * size)
 
 
@@ -282,6 +285,6 @@ def check_size(value: Any, bound: float, where: str) -> None:
     elif isinstance(value, (Sequence, Mapping)):
         for part in value.values() if isinstance(value, Mapping) else value:
             check_size(part, bound, where)
-        value = len(value)
+        value, bound = len(value), MAX_ITEMS
     if type(value) in (int, float) and abs(value) > bound:
         raise ValueError(f"`{where}` must be at most {bound:g} in size, got {shown(value)}")

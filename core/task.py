@@ -77,6 +77,7 @@ class Task(ABC, Generic[Problem]):
     held_out_percent: ClassVar[int] = 10  # of problems, for validation and for test each
     placeholders: ClassVar[Sequence[str]] = ()  # of templates, beyond those that the presets name
     part_params: ClassVar[Mapping[str, Any]] = {}  # types of further params, that name parts
+    any_params: ClassVar[bool] = False  # whether it takes others too, and bounds the work itself
 
     @abstractmethod
     def generate(self, rng: np.random.Generator, *args: Any, **params: Any) -> Problem:

@@ -26,6 +26,7 @@ from edgewise.errors import unknown
 from edgewise.task import Preset, split_of_key
 
 KINDS = ("expression", "number", "text", "choice")
+MAX_LEVELS = 1_000
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -99,8 +100,10 @@ class ProblemFile(MathDataset):
             raise ValueError(unknown("layout", self.layout, LAYOUTS))
         if self.columns.kind not in KINDS:
             raise ValueError(unknown("kind", self.columns.kind, KINDS))
-        if self.num_levels < 1:
-            raise ValueError(f"`num_levels` must be at least 1, got {self.num_levels}")
+        if not 1 <= self.num_levels <= MAX_LEVELS:
+            raise ValueError(
+                f"`num_levels` must be at least 1 and at most {MAX_LEVELS}, got {self.num_levels}"
+            )
         if not 0 <= self.held_out <= 50:
             raise ValueError(f"`held_out` must be in [0, 50], got {self.held_out}")
         if self.columns.level and self.difficulty:

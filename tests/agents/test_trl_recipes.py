@@ -36,7 +36,9 @@ def test_a_recipe_trains_a_small_model(path, tiny_model, tmp_path, capsys):
     pytest.importorskip("peft")
     assert main([*words_of(path, tiny_model, tmp_path), "--vllm", "none"]) == 0
     recipe, told = json.loads(path.read_text()), json.loads((tmp_path / "config.json").read_text())
-    assert told["trl"].items() >= recipe["arguments"].items()
+    safe = {"use_safetensors": True, "trust_remote_code": False}
+    given = {**recipe["arguments"].get("model_init_kwargs", {}), **safe}
+    assert told["trl"].items() >= {**recipe["arguments"], "model_init_kwargs": given}.items()
     assert told["trl"]["max_steps"] == 2 * recipe.get("num_minibatches", 1)
     assert (tmp_path / "model" / "adapter_config.json").exists() == ("lora_rank" in recipe)
     assert len((tmp_path / "groups.jsonl").read_text().splitlines()) == 2 * 2

@@ -166,7 +166,7 @@ def test_a_missing_file_says_what_to_do(tmp_path):
     [
         ({"layout": "deepscalar"}, "did you mean 'deepscaler'"),
         ({"kind": "numbr"}, "did you mean 'number'"),
-        ({"num_levels": 0}, "`num_levels` must be at least 1, got 0"),
+        ({"num_levels": 0}, "`num_levels` must be at least 1 and at most 1000, got 0"),
         ({"held_out": 60}, r"`held_out` must be in \[0, 50\], got 60"),
         ({"level": "a", "difficulty": "b"}, "`level` must be empty with `difficulty`, got 'a'"),
     ],
