@@ -21,6 +21,13 @@ from edgewise.errors import shown, unknown
 from edgewise.registration import check_id
 from edgewise.wrappers import vector
 
+NOT_IN_ARGUMENTS = {  # they run code of others, or send or write something elsewhere
+    "trust_remote_code",
+    "push_to_hub",
+    "hub_token",
+    "log_completions_hub_repo",
+    "output_dir",
+}
 MODEL_ARGUMENTS = ("dtype", "torch_dtype", "attn_implementation", "revision", "device_map")
 ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 
@@ -169,6 +176,8 @@ def read_arguments(text: str) -> dict[str, Any]:
         ValueError: If `text` is no JSON object, or asks for a model to be loaded otherwise.
     """
     arguments = read_object(text, "arguments")
+    for name in NOT_IN_ARGUMENTS & arguments.keys():
+        raise ValueError(f"`arguments` must be without {name!r}, which a recipe may not decide")
     given = arguments.get("model_init_kwargs") or {}
     if not isinstance(given, dict):
         raise ValueError(f"`arguments.model_init_kwargs` must be an object, got {shown(given)}")
