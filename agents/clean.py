@@ -11,6 +11,8 @@ import gymnasium as gym
 from edgewise.agents.models import model_path
 from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.train_config import TrainConfig, from_record
+from edgewise.fields import convert
+from edgewise.files import about
 from edgewise.problem_set import check_clean
 
 
@@ -25,15 +27,17 @@ def check_model(agent: str, env_id: str, **options: Any) -> None:
     path = Path(model_path(agent))
     for folder in path.parents[:3]:  # run/model and run/checkpoints/STEP/model
         if (folder / "checkpoints").is_dir() and (folder / "config.json").is_file():
-            check_config(trained(RunFolder(folder).read("config.json")), env_id, **options)
+            with about(folder / "config.json"):
+                config = trained(RunFolder(folder).config())
+            check_config(config, env_id, **options)
 
 
 def trained(record: Mapping[str, Any]) -> TrainConfig:
     """Return what a run trained on, also one of SOAR, whose hard problems are training problems."""
-    game = record.get("game")
-    return (
-        from_record(record) if game is None else TrainConfig(env=game["env"], preset=game["preset"])
-    )
+    if "game" not in record:
+        return from_record(record)
+    game: Mapping[str, Any] = convert(record["game"], Mapping[str, Any], "game")
+    return from_record({name: game[name] for name in ("env", "preset") if name in game})
 
 
 def check_config(config: TrainConfig, env_id: str, **options: Any) -> None:

@@ -30,7 +30,7 @@ from edgewise.agents.simulated import ADVANTAGES, SimulatedLearner, start, train
 from edgewise.agents.simulated_env import MAX_LEVELS, SimulatedVectorEnv
 from edgewise.agents.worlds import WORLDS, World
 from edgewise.errors import unknown
-from edgewise.files import write_atomically
+from edgewise.files import read_json, write_atomically
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule, make_rule
 from edgewise.wrappers.catalogue import construct
 from edgewise.wrappers.vector import with_rule
@@ -208,7 +208,7 @@ class CellFile:
         folder.mkdir(parents=True, exist_ok=True)
         made = folder / "config.json"
         if made.is_file():
-            before = json.loads(made.read_text(encoding="utf-8"))
+            before = read_json(made)
             if before != dict(config):
                 raise ValueError(
                     f"`output` must be of the same sizes and agent, got {folder} of {before}; "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from edgewise.files import write_atomically
+from edgewise.env import ReasoningEnv, pose_named
+from edgewise.files import about, write_atomically
+from edgewise.names import read_name
 from edgewise.wrappers.taught import Pair
 
 Record = Mapping[str, Any]
@@ -68,7 +71,8 @@ def hard_pairs(path: Path, question: str) -> list[Pair]:
         try:
             record = json.loads(line)
             asked = record["question"], str(record["answer"])
-            pair = named(record["problem"], question) if "problem" in record else Pair(*asked)
+            with about(Path(f"{path}:{number}")):
+                pair = named(record["problem"], question) if "problem" in record else Pair(*asked)
         except (json.JSONDecodeError, KeyError, TypeError):
             raise ValueError(f"`hard` must hold question and answer, got {path}:{number}") from None
         pairs.append(pair)
@@ -79,16 +83,15 @@ def hard_pairs(path: Path, question: str) -> list[Pair]:
 
 def named(name: Mapping[str, Any], question: str) -> Pair:
     """Return the problem of that name, its text in the template `question`."""
-    options = {key: name[key] for key in ("level", "params", "problem_seed")}
-    overrides = json.dumps({**name["overrides"], "template": question}, sort_keys=True)
-    env = maker(name["env"], name["split"], overrides)
-    problem, info = env.pose(options)
-    if json.loads(info["problem"])["key"] != name["key"]:
-        raise ValueError(f"`hard` must be of this version of {name['env']}, got {dict(name)}")
+    read = read_name(json.dumps(name))
+    worded = replace(read, overrides={**read.overrides, "template": question})
+    env = maker(worded.env, worded.split, json.dumps(worded.overrides, sort_keys=True))
+    problem = pose_named(env, worded)
     return Pair(env.prompt(problem), env.task.solve(problem))
 
 
 @lru_cache(maxsize=8)
-def maker(env_id: str, split: str, overrides: str) -> Any:
-    """Return the environment that poses what these name."""
-    return gym.make(env_id, split=split, allow_ood=True, **json.loads(overrides)).unwrapped
+def maker(env_id: str, split: str, overrides: str) -> ReasoningEnv:
+    """Return the environment that poses what these, which `read_name` checked, name."""
+    env: Any = gym.make(env_id, split=split, allow_ood=True, **json.loads(overrides)).unwrapped
+    return env  # type: ignore[no-any-return]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +11,17 @@ import torch
 
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.errors import unknown
+from edgewise.fields import convert
+from edgewise.files import about, read_json
 
 Precision = Literal["float32", "bfloat16"]
+CARD: dict[str, Any] = {"envs": list[str], "preset": str | None, "train": Mapping[str, Any]}
+TRAIN: dict[str, Any] = {  # the flags of `edgewise train` that a model has defaults for
+    "num_steps": int,
+    "num_problems": int,
+    "group_size": int,
+    "learning_rate": float,
+}
 SEEDLINGS = Path(str(files("edgewise.agents") / "seedlings"))
 
 
@@ -42,9 +51,21 @@ def load_policy(
 
 
 def made_for(agent: str) -> dict[str, Any]:
-    """Return what the model's edgewise.json says: "envs", "preset", and defaults to "train" it."""
+    """Return what the model's edgewise.json says: "envs", "preset", and defaults to "train" it.
+
+    Raises:
+        FileError: If the file is none, or says something else.
+    """
     path = Path(model_path(agent)) / "edgewise.json"
     card: dict[str, Any] = {"envs": [], "preset": None, "train": {}}
     if path.is_file():
-        card |= json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
+        with about(path):
+            card |= {
+                name: convert(record[name], CARD[name], name) for name in card if name in record
+            }
+            for name, value in card["train"].items():
+                if name not in TRAIN:
+                    raise ValueError(unknown("train", name, TRAIN))
+                convert(value, TRAIN[name], f"train.{name}")
     return card

@@ -154,6 +154,8 @@ def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row
         gym.make(source.env, preset=config.preset, allow_ood=True).unwrapped
         for source in config.sources
     ]
+    for env, source in zip(envs, config.sources, strict=True):
+        env.task.check_template(source.question)
     places = [
         (env, source, level, weight, is_posed)
         for env, source in zip(envs, config.sources, strict=True)

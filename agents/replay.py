@@ -27,16 +27,50 @@ from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.train_config import TrainConfig, from_record
 from edgewise.agents.training import base_envs
 from edgewise.agents.trl_run import STATE
+from edgewise.fields import build
+from edgewise.files import about
 from edgewise.wrappers.lesson import ArmLesson
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.problem_rule import ProblemRule
 from edgewise.wrappers.record import PARTS, as_current
-from edgewise.wrappers.rule import from_json
+from edgewise.wrappers.rule_record import from_json
 from edgewise.wrappers.vector.problem_curriculum import draw_pool
 
+MAX_BATCH = 10_000_000  # completions of a step
 TOLERANCE = {1: 1e-6, 2: 1e-9}  # by schema: in schema 1, rewards have seven digits
 
 Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The problems that a rule chose from."""
+
+    names: Sequence[str]
+    difficulties: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a config must say of a run, beside its rule."""
+
+    arms: Sequence[str]  # their names
+    seed: int
+    num_problems: int
+    group_size: int
+    pool: Pool | None = None  # of a run through TRL
+
+    def __post_init__(self) -> None:
+        """Check the size of a batch."""
+        for name in ("num_problems", "group_size"):
+            if not 1 <= getattr(self, name) <= MAX_BATCH:
+                raise ValueError(
+                    f"`{name}` must be in [1, {MAX_BATCH:,}], got {getattr(self, name)}"
+                )
+        if self.num_problems * self.group_size > MAX_BATCH:
+            raise ValueError(f"`num_problems` x `group_size` must be at most {MAX_BATCH:,}")
+        if self.seed < 0:
+            raise ValueError(f"`seed` must be at least 0, got {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -56,8 +90,9 @@ def replay(folder: RunFolder) -> Replay:
         ValueError: If it does not agree, with the first step and arm that differ; or if its records
             are not enough.
     """
-    config = folder.read("config.json")
-    lesson = make_lesson(config)
+    config = folder.config()
+    with about(folder.path / "config.json"):
+        lesson = make_lesson(config)
     lesson.seed(config["seed"])
     lesson.draw(np.ones(lesson.shape[0], dtype=np.bool_))  # when the environments were seeded
     lesson.forget()
@@ -77,15 +112,16 @@ def make_lesson(config: Record) -> ArmLesson | ProblemLesson:
     """Return the lesson of a run, with a rule that has heard of nothing.
 
     Raises:
-        ValueError: If the config is of a version that recorded less.
+        ValueError: If the config is of a version that recorded less, or says something else.
     """
     refuse_lacking(config, {"rule", "arms", "seed", "num_problems", "group_size"})
-    rule = from_json(config["rule"])
-    shape = (config["num_problems"], config["group_size"])
+    kept = {name: config[name] for name in Recorded.__dataclass_fields__ if name in config}
+    recorded, rule = build(Recorded, kept), from_json(config["rule"])
+    shape = (recorded.num_problems, recorded.group_size)
     if not isinstance(rule, ProblemRule):
-        return ArmLesson(rule, len(config["arms"]), shape)
-    if "pool" in config:  # of a run through TRL
-        return ProblemLesson(rule, (config["pool"]["names"], config["pool"]["difficulties"]), shape)
+        return ArmLesson(rule, len(recorded.arms), shape)
+    if recorded.pool is not None:
+        return ProblemLesson(rule, (recorded.pool.names, recorded.pool.difficulties), shape)
     refuse_lacking(config, set(TrainConfig.__dataclass_fields__))
     envs: Any = base_envs(from_record(config)).unwrapped
     _, names, difficulties = draw_pool(envs.env, config["pool_size"], 0)

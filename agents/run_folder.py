@@ -15,7 +15,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents.policy import Policy
-from edgewise.files import PARTIAL, flush, write_atomically
+from edgewise.files import PARTIAL, flush, read_json, write_atomically
 
 LINES = ("groups.jsonl", "metrics.jsonl", "problems.jsonl")
 
@@ -85,9 +85,21 @@ class RunFolder:
         write_atomically(self.path / name, text)
 
     def read(self, name: str) -> Any:
-        """Return the content of a JSON file, None if it is not there."""
+        """Return the object in a JSON file, None if it is not there.
+
+        Raises:
+            FileError: If it is damaged.
+        """
         path = self.path / name
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        return read_json(path) if path.exists() else None
+
+    def config(self) -> dict[str, Any]:
+        """Return what the run was started with.
+
+        Raises:
+            FileError: If it is damaged or gone.
+        """
+        return read_json(self.path / "config.json")
 
     def lines(self, name: str) -> Iterator[dict[str, Any]]:
         """Yield the complete lines of a JSON-lines file."""

@@ -13,8 +13,11 @@ import gymnasium as gym
 
 from edgewise.agents.evaluation import EvaluationPlan, LevelScore, evaluate
 from edgewise.agents.policy import Sampling
-from edgewise.agents.pretrain import PretrainConfig, Source, TrainDefaults
+from edgewise.agents.pretrain import PretrainConfig
 from edgewise.agents.transformers_policy import TransformersPolicy
+from edgewise.fields import build
+from edgewise.files import about, read_json
+from edgewise.registration import check_id
 
 CARD = """# A seedling for {envs}
 
@@ -37,23 +40,17 @@ pass@{k} is over {k} completions of each of the first {deep}):
 
 
 def load_recipe(path: str | Path) -> PretrainConfig:
-    """Return the configuration in a JSON file; what it leaves out has its default."""
-    fields: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    if "sources" in fields:
-        fields["sources"] = tuple(read_source(source) for source in fields["sources"])
-    if "further_steps" in fields:
-        fields["further_steps"] = tuple(fields["further_steps"])
-    if "train" in fields:
-        fields["train"] = TrainDefaults(**fields["train"])
-    return PretrainConfig(**fields)
+    """Return the configuration in a JSON file; what it leaves out has its default.
 
-
-def read_source(fields: Mapping[str, Any]) -> Source:
-    """Return a source; the lists of JSON become tuples."""
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
-    }
-    return Source(**given)
+    Raises:
+        FileError: If it is none, or names an environment that is not registered.
+    """
+    record = read_json(Path(path))
+    with about(Path(path)):
+        config = build(PretrainConfig, record)
+        for source in config.sources:
+            check_id(source.env)
+    return config
 
 
 def score(

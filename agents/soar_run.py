@@ -20,6 +20,8 @@ from edgewise.agents.soar_student import PolicyStudent
 from edgewise.agents.soar_teacher import PolicyTeacher
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.errors import unknown
+from edgewise.fields import build, convert
+from edgewise.files import about
 from edgewise.frame import Frame
 from edgewise.wrappers.posing import FORMATS
 from edgewise.wrappers.taught import Pair, save_pairs
@@ -237,13 +239,13 @@ def resume(path: Path) -> SOARRun:
         ValueError: If there is none, or its game has other settings now.
     """
     folder = RunFolder.open(path)
-    record = folder.read("config.json")
+    record = folder.config()
     if "game" not in record:
         raise ValueError(f"`resume` must be the folder of a run of `edgewise soar`, got {path}")
-    config = from_record(record)
-    if changed := [
-        name for name, now in game_record(config).items() if record["game"].get(name) != now
-    ]:
+    with about(path / "config.json"):
+        config = from_record(record)
+        played: Mapping[str, Any] = convert(record["game"], Mapping[str, Any], "game")
+    if changed := [name for name, now in game_record(config).items() if played.get(name) != now]:
         raise ValueError(
             f"`resume` must be of the game as it is now, got {path} with another {changed[0]!r}; "
             "begin a new run"
@@ -252,11 +254,13 @@ def resume(path: Path) -> SOARRun:
 
 
 def from_record(record: Mapping[str, Any]) -> SOARRunConfig:
-    """Return the config of a run that has begun."""
+    """Return the config of a run that has begun.
+
+    Raises:
+        ValueError: If a value is refused.
+    """
     given = {k: v for k, v in record.items() if k in SOARRunConfig.__dataclass_fields__}
-    for name in ("hard", "output", "resume"):
-        given[name] = None if given[name] is None else Path(given[name])
-    return SOARRunConfig(**given)
+    return build(SOARRunConfig, given)
 
 
 def default_output(config: SOARRunConfig) -> Path:

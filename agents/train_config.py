@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import Any, Literal
 from edgewise.agents.env_options import read_options
 from edgewise.agents.evaluation import EvaluationPlan
 from edgewise.agents.models import Precision, made_for
-from edgewise.errors import unknown
+from edgewise.agents.recipe_file import read_recipe
+from edgewise.fields import build
+from edgewise.files import about
+from edgewise.registration import check_id
 
-NOT_IN_RECIPES = {"recipe", "resume", "output"}
 SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_rate": 1e-6}
 
 
@@ -111,14 +112,14 @@ class TrainConfig:
             raise ValueError(
                 f"`decode_dtype` must be left out with an `engine` or `sharding`, got {self.decode_dtype}"
             )
-        read_options(self.env_options)
+        read_options(self.env_options, self.env.split(","))
         if self.temperature <= 0:
             raise ValueError(f"`temperature` must be positive, got {self.temperature}")
 
     @property
     def keywords(self) -> dict[str, Any]:
         """Return the keywords of the environments, but for preset and levels."""
-        return read_options(self.env_options, self.data)
+        return read_options(self.env_options, self.env.split(","), self.data)
 
 
 def complete(config: TrainConfig) -> TrainConfig:
@@ -145,27 +146,26 @@ def default_output(config: TrainConfig) -> Path:
 
 
 def from_record(record: Mapping[str, Any]) -> TrainConfig:
-    """Return the config of a run that has begun, or of a recipe; what it leaves out has its default."""
+    """Return the config of a run that has begun; what it leaves out has its default.
+
+    Raises:
+        ValueError: If a value is refused.
+    """
     kept = {name: record[name] for name in TrainConfig.__dataclass_fields__ if name in record}
-    plan = EvaluationPlan(**kept.pop("evaluation", {}))
-    lists = {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
-    return TrainConfig(**{**kept, "evaluation": plan, **lists})
+    config = build(TrainConfig, kept)
+    for env_id in config.env.split(","):
+        check_id(env_id)
+    return config
 
 
 def from_recipe(path: Path) -> TrainConfig:
     """Return the config in a JSON file; what it leaves out has its default.
 
     Raises:
-        ValueError: If there is no such file, or it has other fields than flags.
+        FileError: If there is no such file, or it has other fields than flags, or a value is refused.
     """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"`recipe` must be a JSON file of flags, got {path}: {error}") from error
-    if not isinstance(record, dict):
-        raise ValueError(f"`recipe` must be a JSON file of flags, got {path}")
-    names = [name for name in TrainConfig.__dataclass_fields__ if name not in NOT_IN_RECIPES]
-    for name in record:
-        if name not in names:
-            raise ValueError(unknown("recipe field", name, names))
-    return replace(from_record(record), recipe=path)
+    config = read_recipe(TrainConfig, path)
+    with about(path):
+        for env_id in config.env.split(","):
+            check_id(env_id)
+    return config

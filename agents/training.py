@@ -29,11 +29,12 @@ from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.train_config import TrainConfig, complete, default_output, from_record
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
+from edgewise.files import about
 from edgewise.registration import check_id
 from edgewise.wrappers import ProblemRule, Random, Rule, make_rule, vector
 from edgewise.wrappers.catalogue import construct
 from edgewise.wrappers.record import SCHEMA
-from edgewise.wrappers.rule import to_json
+from edgewise.wrappers.rule_record import to_json
 
 
 class Training:
@@ -382,8 +383,9 @@ def resume(path: Path) -> Training:
         ValueError: If there is none.
     """
     folder = RunFolder.open(path)
-    record = folder.read("config.json")
+    record = folder.config()
     if "arms" not in record:
         raise ValueError(f"`resume` must be the folder of a run of `edgewise train`, got {path}")
-    config = from_record(record)
+    with about(path / "config.json"):
+        config = from_record(record)
     return Training(config, folder, make_policy(config))

@@ -28,6 +28,7 @@ from edgewise.agents.plain_decode import PlainDecoder
 from edgewise.agents.policy import Completions, Listener, Policy, Sampling, append
 from edgewise.agents.token_choice import choose, closed, score
 from edgewise.agents.value_head import value_head
+from edgewise.agents.weights import SAFE, refuse_unsafe
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on
 ROWS = 64  # that are scored at once
@@ -87,12 +88,15 @@ class TransformersPolicy:
     ) -> TransformersPolicy:
         """Load a folder or the model of a hub id, with weights of `dtype`, on `device`.
 
+        Weights are in safetensors, and code that comes with a model is not run.
+
         Raises:
-            ValueError: If there is no causal language model.
+            ValueError: If there is no causal language model, or it is in another format.
         """
+        refuse_unsafe(path)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(path)
-            model: Any = AutoModelForCausalLM.from_pretrained(path)
+            tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+            model: Any = AutoModelForCausalLM.from_pretrained(path, **SAFE)
         except UNREADABLE as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from edgewise.agents.chat import render_chat
-from edgewise.agents.env_options import read_options
+from edgewise.agents.env_options import read_object
 from edgewise.agents.lora import import_peft
+from edgewise.agents.recipe_file import read_recipe
 from edgewise.agents.rollout import Envs
 from edgewise.agents.train_config import TrainConfig
 from edgewise.agents.training import base_envs, rule_for
-from edgewise.errors import unknown
+from edgewise.agents.weights import SAFE, refuse_unsafe
+from edgewise.errors import shown, unknown
 from edgewise.registration import check_id
 from edgewise.wrappers import vector
 
-NOT_IN_RECIPES = {"recipe", "resume", "output"}
+NOT_IN_ARGUMENTS = {  # they run code of others, or send or write something elsewhere
+    "trust_remote_code",
+    "push_to_hub",
+    "hub_token",
+    "log_completions_hub_repo",
+    "output_dir",
+}
+MODEL_ARGUMENTS = ("dtype", "torch_dtype", "attn_implementation", "revision", "device_map")
+ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 
 
 @dataclass(frozen=True)
@@ -93,27 +102,9 @@ def from_recipe(path: Path) -> TRLConfig:
     """Return the config in a JSON file; what it leaves out has its default.
 
     Raises:
-        ValueError: If there is no such file, or it has other fields than flags.
+        FileError: If there is no such file, or it has other fields than flags, or a value is refused.
     """
-    try:
-        record: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"`recipe` must be a JSON file of flags, got {path}: {error}") from error
-    if not isinstance(record, dict):
-        raise ValueError(f"`recipe` must be a JSON file of flags, got {path}")
-    names = [field.name for field in fields(TRLConfig) if field.name not in NOT_IN_RECIPES]
-    for name in record:
-        if name not in names:
-            raise ValueError(unknown("recipe field", name, names))
-    kept: dict[str, Any] = {name: as_flag(value) for name, value in record.items()}
-    return replace(TRLConfig(**kept), recipe=path)
-
-
-def as_flag(value: Any) -> Any:
-    """Return the value of a flag as the config has it: several as a tuple, names as JSON."""
-    if isinstance(value, dict):
-        return json.dumps(value)
-    return tuple(value) if isinstance(value, list) else value
+    return read_recipe(TRLConfig, path)
 
 
 def layout(config: TRLConfig, num_processes: int) -> dict[str, int]:
@@ -175,7 +166,28 @@ def make_arguments(config: TRLConfig, envs: Envs) -> Any:
         "seed": config.seed,
         "use_cpu": config.device == "cpu",
     }
-    return kind(**{**own, **read_options(config.arguments)})
+    return kind(**{**own, **read_arguments(config.arguments)})
+
+
+def read_arguments(text: str) -> dict[str, Any]:
+    """Return further arguments of TRL's config, whose model is loaded from safetensors, without code.
+
+    Raises:
+        ValueError: If `text` is no JSON object, or asks for a model to be loaded otherwise.
+    """
+    arguments = read_object(text, "arguments")
+    for name in NOT_IN_ARGUMENTS & arguments.keys():
+        raise ValueError(f"`arguments` must be without {name!r}, which a recipe may not decide")
+    given = arguments.get("model_init_kwargs") or {}
+    if not isinstance(given, dict):
+        raise ValueError(f"`arguments.model_init_kwargs` must be an object, got {shown(given)}")
+    for name, value in given.items():
+        if name not in MODEL_ARGUMENTS or not (value is None or type(value) in (str, int, bool)):
+            raise ValueError(unknown("arguments.model_init_kwargs", name, MODEL_ARGUMENTS))
+    if given.get("attn_implementation", "eager") not in ATTENTION:  # others are code on the hub
+        name = "arguments.model_init_kwargs.attn_implementation"
+        raise ValueError(unknown(name, given["attn_implementation"], ATTENTION))
+    return {**arguments, "model_init_kwargs": {**given, **SAFE}}
 
 
 def make_envs(config: TRLConfig) -> tuple[TrainConfig, Envs]:
@@ -204,7 +216,8 @@ def make_trainer(config: TRLConfig) -> Any:
     from edgewise.agents.trl import CurriculumGRPOTrainer, CurriculumRLOOTrainer
 
     described, envs = make_envs(config)
-    tokenizer = AutoTokenizer.from_pretrained(config.model)
+    refuse_unsafe(config.model)
+    tokenizer = AutoTokenizer.from_pretrained(config.model, trust_remote_code=False)
     framed = vector.PromptFormat(envs, render=partial(render_chat, tokenizer))
     curriculum = vector.with_rule(framed, rule_for(described, envs), config.pool_size)
     kind = {"grpo": CurriculumGRPOTrainer, "rloo": CurriculumRLOOTrainer}[config.algorithm]

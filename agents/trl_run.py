@@ -23,7 +23,7 @@ from edgewise.agents.run_folder import RunFolder
 from edgewise.files import flush
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.record import SCHEMA
-from edgewise.wrappers.rule import to_json
+from edgewise.wrappers.rule_record import to_json
 from edgewise.wrappers.vector import Curriculum, PromptFormat
 
 STATE = "curriculum.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +15,8 @@ from edgewise.agents.commands.parse import parse
 from edgewise.agents.commands.recipe import flag
 from edgewise.agents.comparison import parse_curriculum
 from edgewise.agents.policy import Sampling
-from edgewise.agents.train_config import NOT_IN_RECIPES, from_recipe
+from edgewise.agents.recipe_file import NOT_IN_RECIPES
+from edgewise.agents.train_config import from_recipe
 from edgewise.agents.training import make_hyperparameters
 from edgewise.benchmarks import compare_soar
 from edgewise.benchmarks.cells import folder_of_size
@@ -32,6 +32,7 @@ from edgewise.benchmarks.study_report import Scores
 from edgewise.benchmarks.suite_report import Outcome, write_suite_report
 from edgewise.benchmarks.suites import BASELINE, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.errors import usage
+from edgewise.files import read_json
 
 OF_CELLS = {"env", "curriculum", "seed", "evaluate", "evaluation", "sharding", *NOT_IN_RECIPES}
 FLAGS = {
@@ -170,7 +171,7 @@ def recipe_of(path: Path) -> dict[str, Any]:
         ValueError: If it is refused.
     """
     flags = asdict(from_recipe(path))
-    return {name: flags[name] for name in json.loads(path.read_text(encoding="utf-8"))}
+    return {name: flags[name] for name in read_json(path)}
 
 
 def size_of(config: SuiteCompareConfig, train: Mapping[str, Any]) -> Size:

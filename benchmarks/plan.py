@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from edgewise.fields import build
+from edgewise.files import about, read_json
+from edgewise.registration import check_id
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,17 @@ class Plan:
 
     @classmethod
     def load(cls, path: Path) -> Plan:
-        """Read the plan in `path`."""
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
+        """Read the plan in `path`.
+
+        Raises:
+            FileError: If it is none, or names an environment that is not registered.
+        """
+        record = read_json(path)
+        with about(path):
+            plan = build(cls, record)
+            for env_id in (*plan.env.split(","), *plan.tests):
+                check_id(env_id)
+        return plan
 
     def baseline_of(self, rule: str) -> str | None:
         """Return the rule that `rule` is compared with, if there is one."""

@@ -39,6 +39,7 @@ from edgewise.benchmarks.plan import (
     transfer_cells,
 )
 from edgewise.benchmarks.study_report import AT_TOKENS, BEST, LAST, write_study
+from edgewise.fields import build
 
 Counts = dict[str, list[int]]  # right answers to each problem, by level
 Job = tuple[Plan, Cell, Path]  # whose cell, which, and the folder of all
@@ -129,17 +130,17 @@ def look(plan: Plan, training: Training, used: Mapping[str, float]) -> None:
 
 def train_config(plan: Plan, cell: Cell, path: Path) -> TrainConfig:
     """Return what `edgewise train` would be given."""
-    return TrainConfig(
-        env=plan.env,
-        agent=plan.agents[cell.agent],
-        num_steps=plan.num_steps,
-        num_problems=plan.num_problems,
-        group_size=plan.group_size,
-        seed=cell.seed,
-        output=path,
-        evaluate=False,
-        **{**plan.train, **cell.config},
-    )
+    own = {
+        "env": plan.env,
+        "agent": plan.agents[cell.agent],
+        "num_steps": plan.num_steps,
+        "num_problems": plan.num_problems,
+        "group_size": plan.group_size,
+        "seed": cell.seed,
+        "output": path,
+        "evaluate": False,
+    }
+    return build(TrainConfig, {**own, **plan.train, **cell.config})
 
 
 def spent(plan: Plan, records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
@@ -211,7 +212,7 @@ def levels_of(plan: Plan, config: TrainConfig) -> Iterator[Level]:
         if env_id in trained:
             options = {**config.keywords, "preset": config.preset}
         else:
-            options = read_options("{}", config.data)
+            options = read_options("{}", [env_id], config.data)
         preset = gym.make(env_id, allow_ood=True, **options).unwrapped.preset  # type: ignore[attr-defined]
         for number in preset.levels:
             ood = env_id in plan.tests or number in preset.ood

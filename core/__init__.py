@@ -6,7 +6,7 @@ from edgewise.env import ReasoningEnv, evaluation_set, pose
 from edgewise.frame import Frame
 from edgewise.mixture import Mixture
 from edgewise.problem_set import ProblemSet, check_clean
-from edgewise.registration import register
+from edgewise.registration import register, register_division
 from edgewise.task import Preset, Protocol, Task, Turn, Unsolvable
 from edgewise.text import UnicodeText
 from edgewise.vector_env import ReasoningVectorEnv
@@ -29,6 +29,7 @@ __all__ = [
     "extract_answer",
     "pose",
     "register",
+    "register_division",
     "wrappers",
 ]
 __version__ = "0.1.0"

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -14,16 +13,18 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from edgewise.answer import extract_answer
-from edgewise.errors import unknown
+from edgewise.errors import shown, unknown
 from edgewise.frame import Frame
+from edgewise.names import Name, read_name
 from edgewise.problem_set import RowOrder
-from edgewise.registration import require
+from edgewise.registration import Division, division_name, load_task, require
 from edgewise.task import SPLITS, Preset, Task
 from edgewise.text import UnicodeText
 
 OPTIONS = {"level", "params", "problem_seed"}
 ZEROS = np.zeros(4, np.uint64)
 NONE: Mapping[str, Any] = {}
+Arms = str | Division | Sequence[Mapping[str, Any]] | None  # as `ReasoningEnv` takes them
 MAX_SEED = 2**63
 MAX_PROBLEM_SEEDS = 10_000  # looked at for an evaluation set
 
@@ -66,7 +67,7 @@ class ReasoningEnv(gym.Env[str, str]):
         answer: str | None = None,
         thought: str | None = None,
         frame: Frame | Mapping[str, Any] | None = None,
-        arms: str | Sequence[Mapping[str, Any]] | None = None,
+        arms: Arms = None,
         allow_ood: bool = False,
         render_mode: str | None = None,
         **task_options: Any,
@@ -80,21 +81,22 @@ class ReasoningEnv(gym.Env[str, str]):
             preset: The name of a preset of the task; the first by default.
             levels: The levels to draw from; the training levels by default.
             split: "train", "validation" or "test"; no problem is in two.
-            template: Of the prompt.
+            template: Of the prompt; it names fields that the task fills in, such as {target}, and nothing else.
             rewards: Of an answer that is correct, of one that is not, and of none.
             answer: The format of answers: "boxed", "answer", "think_answer" or "any".
             thought: "closed" takes no answer from within a thought; "open" searches all the text.
             frame: What `PromptFormat` puts around the prompt, or its fields.
-            arms: What a curriculum chooses among: a list of options of `reset`, or a division
-                that the task knows, such as "subject"; the levels by default.
+            arms: What a curriculum chooses among: a list of options of `reset`, a division that the
+                task knows, such as "subject", or for a data set a function that returns the label of
+                a problem, or the name under which `register_division` has one; the levels by
+                default.
             allow_ood: Whether levels kept out of training may be trained on.
             render_mode: "ansi" makes `render` return the prompt.
             task_options: The fields of the task.
         """
         if requires is not None:
             require(requires)
-        task_class = resolve_name(task) if isinstance(task, str) else task
-        self.task: Task[Any] = task_class(**task_options)
+        self.task: Task[Any] = load_task(task)(**task_options)
         if split not in SPLITS:
             raise ValueError(unknown("split", split, SPLITS))
         parts = {
@@ -103,7 +105,9 @@ class ReasoningEnv(gym.Env[str, str]):
         }  # fmt: skip
         self.preset_name, self.preset, overrides = self.make_preset(preset, parts, task_options)
         if self.preset.task_options:
-            self.task = task_class(**{**self.preset.task_options, **task_options})
+            self.task = type(self.task)(**{**self.preset.task_options, **task_options})
+        if template is not None:
+            self.task.check_template(template)
         self.split, self.render_mode = split, render_mode
         self.identity = {"env": env_id, "overrides": overrides, "split": split}
         self._name = json.dumps(self.identity)[:-1]
@@ -147,10 +151,12 @@ class ReasoningEnv(gym.Env[str, str]):
             raise ValueError(f"`levels` must be among {self.allowed} of {place}, got {levels}")
         return tuple(levels)
 
-    def make_arms(self, arms: str | Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
-        """Return the arms, each checked."""
+    def make_arms(self, arms: Arms) -> list[dict[str, Any]]:
+        """Return the arms, each checked; a function that has no name gets one for this process."""
         if arms is None:
             return [{"level": level} for level in self.levels]
+        if callable(arms):
+            arms = division_name(arms)
         if isinstance(arms, str):
             parts = self.task.divisions(arms)
             arms = [{"level": level, "params": part} for level in self.levels for part in parts]
@@ -191,13 +197,17 @@ class ReasoningEnv(gym.Env[str, str]):
         """Return the problem of `options`, which `choose` made, and its name."""
         level, seed, params = options["level"], options["problem_seed"], options["params"]
         problem = self.draw(level, seed, params)
-        key = hashlib.sha256(self.task.canonical(problem).encode()).hexdigest()[:16]
+        key = self.key_of(problem)
         extra = json.dumps(params) if params else "{}"
         name = (
             f'{self._name}, "level": {level}, "params": {extra}, '
             f'"problem_seed": {seed}, "key": "{key}"}}'
         )
         return problem, {"level": level, "problem_seed": seed, "problem": name}
+
+    def key_of(self, problem: Any) -> str:
+        """Return the hash of the content of `problem`, which its name has."""
+        return hashlib.sha256(self.task.canonical(problem).encode()).hexdigest()[:16]
 
     def draw(self, level: int, problem_seed: int, params: Mapping[str, Any] = NONE) -> Any:
         """Return the problem of `level`, `problem_seed` and `params`, which go before the level's."""
@@ -337,16 +347,49 @@ def evaluation_set(env: gym.Env[str, str], level: int, size: int = 200) -> list[
 def pose(name: str) -> ReasoningEnv:
     """Return an environment that has posed the problem called `name`, ready for a `step`.
 
+    A name is data: it chooses a registered environment and the values of its declared fields, and
+    nothing that it says is imported or called. Names of data sets may say which file is read.
+
     Raises:
-        ValueError: If another problem has that name here: another version of its environment.
+        ValueError: If `name` is none, or another problem has that name here: another version of its
+            environment.
+        ImportError: If the environment needs an extra that is not installed.
+        FileNotFoundError: If its data is not there.
     """
-    parts = json.loads(name)
-    if parts["env"] is None:
-        raise ValueError(f"`name` must be of a registered environment, got {name}")
-    options = {key: parts[key] for key in ("level", "params", "problem_seed")}
-    made = gym.make(parts["env"], split=parts["split"], allow_ood=True, **parts["overrides"])
-    env: ReasoningEnv = made.unwrapped  # type: ignore[assignment]
-    _, info = env.reset(options=options)
-    if json.loads(info["problem"])["key"] != parts["key"]:
-        raise ValueError(f"`name` must be of this version of {parts['env']}, got {name}")
+    named = read_name(name)
+    env = make_named(named)
+    pose_named(env, named)
     return env
+
+
+def make_named(name: Name) -> ReasoningEnv:
+    """Return an environment that can pose the problem called `name`.
+
+    Raises:
+        ValueError: If it refuses the overrides.
+        ImportError: If it needs an extra that is not installed.
+    """
+    made = gym.make(name.env, split=name.split, allow_ood=True, **name.overrides)
+    env: ReasoningEnv = made.unwrapped  # type: ignore[assignment]
+    return env
+
+
+def pose_named(env: ReasoningEnv, name: Name) -> Any:
+    """Let `env`, which `make_named` made, pose the problem called `name`, and return it.
+
+    Raises:
+        ValueError: If another problem has that name here, or none can be made of its params.
+        FileNotFoundError: If the data that it names is not there.
+    """
+    try:
+        env.reset(options=name.options)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"`params` must be such that {name.env} has a problem, got {shown(name.params)}: {error}"
+        ) from error
+    if env.key_of(env.problem) != name.key:
+        raise ValueError(
+            f"`key` must be of this version of {name.env}, got {name.key!r} for level {name.level}, "
+            f"problem_seed {name.problem_seed}"
+        )
+    return env.problem

@@ -8,6 +8,18 @@ from difflib import get_close_matches
 
 import gymnasium as gym
 
+MAX_SHOWN = 80  # characters of a value in a message
+
+
+def shown(value: object) -> str:
+    """Return `value` as a message shows it, cut where it is long.
+
+    >>> shown("a" * 1000)
+    "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..."
+    """
+    text = repr(value[: MAX_SHOWN + 1] if isinstance(value, str) else value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}..."
+
 
 def unknown(argument: str, got: object, choices: Iterable[str]) -> str:
     """Return the message for a name that is none of `choices`, with the nearest one if any is.
@@ -16,11 +28,12 @@ def unknown(argument: str, got: object, choices: Iterable[str]) -> str:
     "`preset` must be one of sec, e2h, got 'sek'; did you mean 'sec'?"
     """
     names = list(choices)
-    near = get_close_matches(str(got).lower(), names, n=1, cutoff=0.5) or get_close_matches(
-        str(got), names, n=1, cutoff=0.4
+    text = got[:MAX_SHOWN] if isinstance(got, str) else shown(got)
+    near = get_close_matches(text.lower(), names, n=1, cutoff=0.5) or get_close_matches(
+        text, names, n=1, cutoff=0.4
     )
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"`{argument}` must be one of {', '.join(names)}, got {got!r}{hint}"
+    return f"`{argument}` must be one of {', '.join(names)}, got {shown(got)}{hint}"
 
 
 class DataError(ValueError):

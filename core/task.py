@@ -12,6 +12,7 @@ import numpy as np
 
 from edgewise.answer import FORMATS, THOUGHTS
 from edgewise.frame import Frame
+from edgewise.template import check_template, placeholders_of
 
 Problem = TypeVar("Problem")
 SPLITS = ("train", "validation", "test")
@@ -78,6 +79,9 @@ class Task(ABC, Generic[Problem]):
 
     presets: ClassVar[Mapping[str, Preset]]  # the first is the default
     held_out_percent: ClassVar[int] = 10  # of problems, for validation and for test each
+    placeholders: ClassVar[Sequence[str]] = ()  # of templates, beyond those that the presets name
+    part_params: ClassVar[Mapping[str, Any]] = {}  # types of further params, that name parts
+    any_params: ClassVar[bool] = False  # whether it takes others too, and bounds the work itself
 
     @abstractmethod
     def generate(self, rng: np.random.Generator, *args: Any, **params: Any) -> Problem:
@@ -106,6 +110,11 @@ class Task(ABC, Generic[Problem]):
     def demonstrate(self, problem: Problem) -> str:
         r"""Return a worked trace that ends in ``\boxed{answer}``."""
         raise NotImplementedError(f"{type(self).__name__} has no worked traces")
+
+    def check_template(self, template: str) -> None:
+        """Raise ValueError if `template` names anything but fields that `prompt` fills in."""
+        own = (placeholders_of(preset.template) for preset in self.presets.values())
+        check_template(template, {*self.placeholders, *(name for found in own for name in found)})
 
     def canonical(self, problem: Problem) -> str:
         """Return one text for all forms of the same problem."""

@@ -31,6 +31,7 @@ from edgewise.envs.math_presets import make_presets
 from edgewise.equivalence import anticipate, equivalent_many
 from edgewise.errors import unknown
 from edgewise.problem_set import ProblemSet
+from edgewise.registration import DIVISIONS
 from edgewise.rows import Row, convert_rows, read_rows
 from edgewise.task import split_of_key
 
@@ -55,6 +56,7 @@ class MathDataset(ProblemSet[Problem]):
     name: ClassVar[str]  # of the environment
     files: ClassVar[Mapping[str, str]]  # of each split, without the ending
     subjects: ClassVar[Sequence[str]] = ()
+    part_params = {"subject": str, "function": str, "part": str}
     presets = make_presets(1)
 
     @staticmethod
@@ -92,8 +94,8 @@ class MathDataset(ProblemSet[Problem]):
         return normalise(problem.text)
 
     def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
-        """Return one part for each subject, or for each label of a function, "module:name"."""
-        if ":" in kind:
+        """Return one part for each subject, or for each label of a registered division."""
+        if kind in DIVISIONS:
             split = "train" if "train" in self.files else "test"
             rows = [
                 row for level in self.presets["sec"].levels for row in self.rows(split, level=level)
@@ -102,7 +104,7 @@ class MathDataset(ProblemSet[Problem]):
             return [{"function": kind, "part": label} for label in labels]
         if kind != "subject" or not self.subjects:
             parts = "None, a list or 'subject'" if self.subjects else "None or a list"
-            parts += ", or 'module:function'"
+            parts += ", a function, or the name under which `edgewise.register_division` has one"
             raise ValueError(f"`arms` must be {parts} for {self.name}, got {kind!r}")
         return [{"subject": subject} for subject in self.subjects]
 

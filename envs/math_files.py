@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from pkgutil import resolve_name
 
 from edgewise.envs.math_hub import SOURCES
+from edgewise.registration import division
 from edgewise.rows import check_text
 
 MAX_QUESTION = 100_000  # characters
@@ -82,8 +82,8 @@ def distinct(problems: Iterable[Problem | None]) -> tuple[Problem, ...]:
 
 
 def label_of(function: str, problem: Problem) -> str:
-    """Return the label that a function of the user, "module:name", gives to a problem."""
-    return str(resolve_name(function)(problem))
+    """Return the label that a division of the user, by its registered name, gives to a problem."""
+    return str(division(function)(problem))
 
 
 def matches(problem: Problem, subject: str | None, function: str | None, part: str | None) -> bool:

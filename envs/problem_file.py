@@ -30,6 +30,7 @@ from edgewise.task import Preset, split_of_key
 
 KINDS = ("expression", "number", "text", "choice")
 COLUMNS = ("question", "answer", "level", "difficulty", "subject", "options")
+MAX_LEVELS = 1_000
 
 
 LAYOUTS: Mapping[str, Layout] = {
@@ -107,8 +108,10 @@ class ProblemFile(MathDataset):
             raise ValueError(unknown("layout", self.layout, LAYOUTS))
         if self.columns.kind not in KINDS:
             raise ValueError(unknown("kind", self.columns.kind, KINDS))
-        if self.num_levels < 1:
-            raise ValueError(f"`num_levels` must be at least 1, got {self.num_levels}")
+        if not 1 <= self.num_levels <= MAX_LEVELS:
+            raise ValueError(
+                f"`num_levels` must be at least 1 and at most {MAX_LEVELS}, got {self.num_levels}"
+            )
         if not 0 <= self.held_out <= 50:
             raise ValueError(f"`held_out` must be in [0, 50], got {self.held_out}")
         if self.columns.level and self.difficulty_column:
@@ -135,7 +138,7 @@ class ProblemFile(MathDataset):
         return choose(self, split, **params)
 
     def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
-        """Return one part for each subject, or for each label of a function, "module:name"."""
+        """Return one part for each subject, or for each label of a registered division."""
         if kind == "subject" and self.columns.subject:
             found = {problem.subject for problem in load_problems(self).problems}
             return [{"subject": subject} for subject in sorted(found)]

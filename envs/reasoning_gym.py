@@ -52,6 +52,7 @@ class ReasoningGym(Task[Problem]):
 
     name: ClassVar[str]
     presets: ClassVar[Mapping[str, Preset]] = {}
+    any_params = True  # the workers bound time and memory
 
     def generate(self, rng: np.random.Generator, **config: Any) -> Problem:
         """Draw a problem: Reasoning Gym seeds its own generator with a number from `rng`.

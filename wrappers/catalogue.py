@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from edgewise.errors import unknown
+from edgewise.fields import convert, hints_of
+from edgewise.json_text import parse_json
 from edgewise.wrappers.adarft import AdaRFT, AdaRFTProblems
 from edgewise.wrappers.bandits import UCB, Regression, Thompson
 from edgewise.wrappers.baselines import Balanced, Random, Subset
@@ -76,6 +78,75 @@ SIGNALS: dict[str, type[Signal]] = {
     "advantage-and-success": AdvantageAndSuccess,
 }
 
+NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+
+
+def register_rule(name: str, kind: type[Rule] | type[ProblemRule]) -> None:
+    """Let the command line, recipes and the records of runs call a rule of your own by `name`.
+
+    Records are data, and import nothing: whatever reads one runs this first.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> import numpy as np
+        >>> @dataclass(eq=False)
+        ... class Hardest(Rule):
+        ...     "All problems from the last arm, but for a share."
+        ...
+        ...     share: float = 0.1
+        ...
+        ...     def probabilities(self):
+        ...         others = np.full(self.num_arms, self.share / self.num_arms)
+        ...         return others + (1 - self.share) * np.eye(self.num_arms)[-1]
+        >>> register_rule("hardest", Hardest)
+        >>> make_rule("hardest:share=0.5", num_steps=100)
+        Hardest(signal=MeanAbsAdvantage(), share=0.5)
+
+    Args:
+        name: Lower-case words with hyphens between.
+        kind: A dataclass.
+
+    Raises:
+        ValueError: If the name is taken or of another form.
+        TypeError: If `kind` is no dataclass of a rule.
+    """
+    if not (isinstance(kind, type) and issubclass(kind, (Rule, ProblemRule))):
+        raise TypeError(f"`kind` must be a subclass of Rule or ProblemRule, got {kind!r}")
+    check_registration(name, kind, {**CURRICULA, **PROBLEM_CURRICULA}, "rule")
+    if issubclass(kind, Rule):
+        CURRICULA[name] = kind
+    else:
+        PROBLEM_CURRICULA[name] = kind
+
+
+def register_signal(name: str, kind: type[Signal]) -> None:
+    """Let rules be told a signal of your own by `name`: "sec:signal=NAME", and in records of runs.
+
+    Args:
+        name: Lower-case words with hyphens between.
+        kind: A dataclass.
+
+    Raises:
+        ValueError: If the name is taken or of another form.
+        TypeError: If `kind` is no dataclass of a signal.
+    """
+    if not (isinstance(kind, type) and issubclass(kind, Signal)):
+        raise TypeError(f"`kind` must be a subclass of Signal, got {kind!r}")
+    check_registration(name, kind, SIGNALS, "signal")
+    SIGNALS[name] = kind
+
+
+def check_registration(
+    name: str, kind: type[Any], known: Mapping[str, type[Any]], label: str
+) -> None:
+    """Check that a kind may have a name; twice the same is allowed."""
+    if not is_dataclass(kind) or label in (field.name for field in fields(kind)):
+        raise TypeError(f"`kind` must be a dataclass without a field {label!r}, got {kind!r}")
+    if not NAME.fullmatch(name):
+        raise ValueError(f"`name` must be lower-case words with hyphens between, got {name!r}")
+    if known.get(name, kind) is not kind:
+        raise ValueError(f"`name` must be of no other {label}, got {name!r}")
+
 
 def make_rule(text: str, num_steps: int) -> Rule | ProblemRule:
     """Return the rule that `text` names, with its arguments: "sec:learning_rate=0.5:temperature=1".
@@ -114,19 +185,16 @@ def construct(role: str, text: str, kinds: Mapping[str, type[Any]], **given: Any
         raise ValueError(unknown(role, name, kinds))
     known = {field.name for field in fields(kinds[name])}
     arguments = {key: value for key, value in given.items() if key in known}
-    settable = sorted(known - {"sampling"})
+    settable, hints = sorted(known - {"sampling"}), hints_of(kinds[name])
     for part in parts:
         argument, _, value = part.partition("=")
         if argument not in settable:
             raise ValueError(unknown(f"{name} argument", argument, settable))
-        arguments[argument] = parse_value(argument, value)
+        arguments[argument] = convert(parse_value(argument, value), hints[argument], argument)
     for field in fields(kinds[name]):
         if field.default is field.default_factory is MISSING and field.name not in arguments:
             raise ValueError(f"`{role}` {name!r} needs a value: {name}:{field.name}=...")
-    try:
-        return kinds[name](**arguments)
-    except TypeError as error:
-        raise ValueError(f"`{role}` {text!r} has a value of the wrong type: {error}") from error
+    return kinds[name](**arguments)
 
 
 def parse_value(argument: str, text: str) -> Any:
@@ -140,6 +208,6 @@ def parse_value(argument: str, text: str) -> Any:
             raise ValueError(unknown("signal", text, SIGNALS))
         return SIGNALS[text]()
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return parse_json(text, argument)
+    except ValueError:
         return text

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewise.wrappers.lesson import Gather, Lesson, of_groups, of_posed
 from edgewise.wrappers.problem_rule import ProblemRule
-from edgewise.wrappers.rule import from_json
+from edgewise.wrappers.rule_record import as_rule
 from edgewise.wrappers.signal import Floats, Groups, Ints
 
 
@@ -25,7 +25,10 @@ class ProblemLesson(Lesson):
         gather: Gather | None = None,
     ) -> None:
         """Start `rule`, or what `to_json` made of it, on the names and difficulties of `pool`."""
-        self.rule: ProblemRule = from_json(rule)
+        made = as_rule(rule)
+        if not isinstance(made, ProblemRule):
+            raise ValueError(f"`rule` must choose problems, got {type(made).__name__}, of arms")
+        self.rule = made
         self.rule.start(*pool)
         self.seen = np.zeros(len(self.rule.names), dtype=np.bool_)  # (N,)
         super().__init__(shape, rank, gather)

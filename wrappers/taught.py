@@ -15,6 +15,7 @@ from typing import Any
 from edgewise.env import ReasoningEnv
 from edgewise.equivalence import equivalent_many
 from edgewise.errors import unknown
+from edgewise.fields import build
 from edgewise.files import write_atomically
 from edgewise.number import read_exact
 from edgewise.problem_set import ProblemSet
@@ -76,6 +77,9 @@ class Taught(ProblemSet[Pair]):
     def prompt(self, problem: Pair, template: str) -> str:
         """Put the question in its place in `template`."""
         return template.replace("{problem}", problem.question)
+
+    def check_template(self, template: str) -> None:
+        """Accept all: nothing is formatted."""
 
     def verify(self, problem: Pair, answer: str) -> bool:
         """Return whether `answer` means the teacher's."""
@@ -152,7 +156,7 @@ def load_pairs(path: Path) -> list[Pair]:
         try:
             row = json.loads(line)
             given = {name: row[name] for name in Pair.__dataclass_fields__ if name in row}
-            found.append(Pair(**given))
+            found.append(build(Pair, given))
         except (ValueError, TypeError, KeyError):
             raise ValueError(f"`path` must hold question and answer, got {path}:{number}") from None
     return found

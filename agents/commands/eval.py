@@ -142,7 +142,7 @@ def run_session(config: EvalConfig, command: str) -> None:
 def own_part(config: EvalConfig) -> Part:
     """Return an environment as the only part of a suite, with the protocol of its preset."""
     check_id(config.env)
-    options = read_options(config.env_options)
+    options = read_options(config.env_options, [config.env])
     made: Any = gym.make(config.env, preset=config.preset, split=config.plan.split, **options)
     return Part("own", config.env, config.preset, made.unwrapped.preset.protocol, False, options)
 
@@ -187,7 +187,10 @@ def options_of(config: EvalConfig) -> dict[str, Any]:
     if config.preset is None and not is_scripted(config.agent):
         card = made_for(config.agent)
         made = card["preset"] if config.env in card["envs"] else None
-    return {"preset": config.preset or made, **read_options(config.env_options, config.data)}
+    return {
+        "preset": config.preset or made,
+        **read_options(config.env_options, [config.env], config.data),
+    }
 
 
 def load(config: EvalConfig, env: ReasoningEnv) -> tuple[Sampler, Render | None]:

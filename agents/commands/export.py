@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> None:
     with usage():
         check_id(config.env)
         options: dict[str, Any] = {"preset": config.preset, "levels": config.levels}
-        options.update(read_options(config.env_options))
+        options.update(read_options(config.env_options, [config.env]))
         env = gym.make(config.env, split=config.split, **options)
         card = export(env, config.layout, config.size, config.output)
     print(f"{config.output}: problems of {config.env} for {config.layout}; {card} says which")

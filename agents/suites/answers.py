@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgewise.files import write_atomically
+from edgewise.files import read_json, write_atomically
 
 Key = tuple[str, int, int, int]  # part, level, problem seed, sample
 
@@ -74,9 +74,13 @@ class EvaluationFolder:
         """Write a file, whole or not at all."""
         write_atomically(self.path / name, text)
 
-    def read(self, name: str) -> Any:
-        """Return the content of a JSON file."""
-        return json.loads((self.path / name).read_text(encoding="utf-8"))
+    def read(self, name: str) -> dict[str, Any]:
+        """Return the object in a JSON file.
+
+        Raises:
+            FileError: If it is none.
+        """
+        return read_json(self.path / name)
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         """Return the complete lines of a JSON-lines file, none if it is not there."""

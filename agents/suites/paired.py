@@ -9,7 +9,6 @@ Neither is corrected for the number of rows.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ import numpy as np
 from edgewise.agents.suites.answers import EvaluationFolder
 from edgewise.agents.suites.intervals import Floats, Stratum
 from edgewise.agents.suites.summary import Level, read_levels
+from edgewise.names import read_name
 
 NUM_DRAWS = 10_000
 TIE = 1e-9  # of two statistics that rounding alone tells apart
@@ -110,7 +110,7 @@ def successes(
     """Return the content of each problem that is answered in full, and its mean success."""
     contents = {
         (row["part"], row["level"], row["problem_seed"]): (
-            json.loads(row["name"])["key"],
+            read_name(row["name"]).key,
             row["prompt"],
         )
         for row in folder.lines("problems.jsonl")

@@ -15,15 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from pkgutil import resolve_name
 from typing import Any
-
-import gymnasium as gym
 
 from edgewise.agents.soar_presets import STUDENT_FRAME
 from edgewise.errors import unknown
 from edgewise.frame import E2H_FRAME
-from edgewise.task import Protocol, Task
+from edgewise.registration import task_of
+from edgewise.task import Protocol
 
 GREEDY = Protocol(temperature=0.0, num_samples=1)
 E2H_MATH = {"frame": asdict(replace(E2H_FRAME, max_completion_tokens=1600))}
@@ -139,6 +137,6 @@ def longest(part: Part) -> int:
     frame: Mapping[str, int] | None = part.options.get("frame")
     if frame is not None:
         return frame["max_completion_tokens"]
-    spec = gym.spec(part.env)
-    task: type[Task[Any]] = resolve_name(spec.kwargs["task"])
+    task = task_of(part.env)
+    assert task is not None
     return task.presets[str(part.preset)].frame.max_completion_tokens

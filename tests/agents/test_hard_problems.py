@@ -81,7 +81,7 @@ def test_the_command_writes_both_halves(tmp_path, capsys, tiny_model):
         ("", "`hard` must have at least one problem, got none in"),
         (
             '{"question": "a", "answer": "b", "problem": {"env": "Countdown-v0"}}',
-            "`hard` must hold",
+            r"hard.jsonl:1: `overrides` must be in a name",
         ),
         ('"text"', "`hard` must hold question and answer"),
     ],

@@ -68,9 +68,9 @@ def test_the_other_recipes_make_seedlings(path):
         ('{"num_stepz": 3}', "`recipe field` must be one of env, .*did you mean 'num_steps'"),
         ('{"num_steps": 0}', "`num_steps` must be at least 1, got 0"),
         ('{"recipe": "x.json"}', "`recipe field` must be one of"),
-        ("[3]", "`recipe` must be a JSON file of flags, got"),
-        ("{", "`recipe` must be a JSON file of flags, got"),
-        (None, "`recipe` must be a JSON file of flags, got"),
+        ("[3]", r"recipe.json:1: must be a JSON object, got list"),
+        ("{", r"recipe.json:1: must be JSON, got"),
+        (None, r"recipe.json: No such file or directory"),
     ],
 )
 def test_a_recipe_that_is_none_is_told_in_one_line(content, message, tmp_path):

@@ -223,3 +223,13 @@ def test_differences():
     assert difference({"a": 2**127}, {"a": 2**127 + 1}, 1e-9) == ("a", 2**127, 2**127 + 1)
     assert difference({"a": [1]}, {"a": [1, 2]}, 1e-9) == ("a", [1], [1, 2])
     assert difference({"a": 1}, {"b": 1}, 1e-9) == ("", ["a"], ["b"])
+
+
+def test_a_run_of_version_0_1_is_replayed(run, tmp_path):
+    shutil.copytree(run.path, tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    del config["rule"]["rule"], config["rule"]["signal"]
+    signal = {"class": "edgewise.wrappers.signal:MeanAbsAdvantage"}
+    config["rule"] = {"class": "edgewise.wrappers.sec:SEC", "signal": signal, **config["rule"]}
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    assert replay(RunFolder(tmp_path / "run")).state_step == STEPS

@@ -36,7 +36,9 @@ def test_a_recipe_trains_a_small_model(path, tiny_model, tmp_path, capsys):
     pytest.importorskip("peft")
     assert main([*words_of(path, tiny_model, tmp_path), "--vllm", "none"]) == 0
     recipe, told = json.loads(path.read_text()), json.loads((tmp_path / "config.json").read_text())
-    assert told["trl"].items() >= recipe["arguments"].items()
+    safe = {"use_safetensors": True, "trust_remote_code": False}
+    given = {**recipe["arguments"].get("model_init_kwargs", {}), **safe}
+    assert told["trl"].items() >= {**recipe["arguments"], "model_init_kwargs": given}.items()
     assert told["trl"]["max_steps"] == 2 * recipe.get("num_minibatches", 1)
     assert (tmp_path / "model" / "adapter_config.json").exists() == ("lora_rank" in recipe)
     assert len((tmp_path / "groups.jsonl").read_text().splitlines()) == 2 * 2
@@ -107,8 +109,8 @@ def test_the_command_lines_of_the_pages_are_taken(monkeypatch):
     [
         ('{"num_stepz": 3}', "`recipe field` must be one of model, .*did you mean 'num_steps'"),
         ('{"per_device": 0}', "`per_device` must be at least 1, got 0"),
-        ("{", "`recipe` must be a JSON file of flags, got"),
-        ("[3]", "`recipe` must be a JSON file of flags, got"),
+        ("{", r"recipe.json:1: must be JSON, got"),
+        ("[3]", r"recipe.json:1: must be a JSON object, got list"),
     ],
 )
 def test_a_recipe_that_is_none_is_told_in_one_line(content, message, tmp_path):

@@ -138,7 +138,7 @@ def test_a_comparison_goes_on_with_more_seeds(tmp_path, capsys, monkeypatch):
         ("--suite sec --group-size 1", "`group_size` must be at least 2 for grpo, got 1"),
         ("--suite sec --learning-rates=-1", "`learning_rate` must be positive, got -1.0"),
         ("--suite sec --agent hf:/nowhere --processes 1", "`model` must be a folder or hub id"),
-        ("--suite sec --recipe nowhere.json", "`recipe` must be a JSON file"),
+        ("--suite sec --recipe nowhere.json", r"nowhere.json: No such file or directory"),
     ],
 )
 def test_mistakes_are_told_in_one_line(words, message, tmp_path):

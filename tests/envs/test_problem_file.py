@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 
 import gymnasium as gym
 import pytest
@@ -10,6 +11,7 @@ pytest.importorskip("math_verify")
 
 import edgewise
 from edgewise.envs.problem_file import Problem, ProblemFile, load_problems
+from edgewise.registration import register_division
 
 
 @pytest.fixture
@@ -115,18 +117,29 @@ def parity(problem):
     return ["even", "odd"][int(problem.answer) % 2]
 
 
-def test_arms_are_the_labels_of_a_function_and_have_names(make, tmp_path, monkeypatch):
-    (tmp_path / "user_labels.py").write_text(
-        "def parity(problem):\n    return ['even', 'odd'][int(problem.answer) % 2]\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    path = make(rows(100)).data
-    env = gym.make("ProblemSet-v0", data=path, arms="user_labels:parity").unwrapped
+@pytest.mark.parametrize("arms", [parity, "halves"])
+def test_arms_are_the_labels_of_a_function_and_have_names(make, arms):
+    register_division("halves", parity)
+    env = gym.make("ProblemSet-v0", data=make(rows(100)).data, arms=arms).unwrapped
     assert [arm["params"]["part"] for arm in env.arms] == ["even", "odd"]
     for arm in env.arms:
         _, info = env.reset(seed=0, options=arm)
         assert parity(env.problem) == arm["params"]["part"]
         assert edgewise.pose(info["problem"]).problem == env.problem
+
+
+def test_a_division_that_was_not_registered_is_not_imported(make, tmp_path, monkeypatch):
+    (tmp_path / "stranger.py").write_text("def parity(problem):\n    return 'odd'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    data, says = make(rows(100)).data, r"register_division\('stranger:parity', function\) first"
+    arm = {"level": 1, "params": {"function": "stranger:parity", "part": "odd"}}
+    with pytest.raises(ValueError, match=says):
+        gym.make("ProblemSet-v0", data=data, arms=[arm])
+    with pytest.raises(ValueError, match=r"`arms` must be None or a list.*register_division"):
+        gym.make("ProblemSet-v0", data=data, arms="stranger:parity")
+    with pytest.raises(ValueError, match="must be of no other division, got 'halves'"):
+        register_division("halves", lambda problem: "odd")
+    assert "stranger" not in sys.modules
 
 
 def test_subjects_are_arms(make):
@@ -162,7 +175,7 @@ def test_a_missing_file_says_what_to_do(tmp_path):
     [
         ({"layout": "deepscalar"}, "did you mean 'deepscaler'"),
         ({"kind": "numbr"}, "did you mean 'number'"),
-        ({"num_levels": 0}, "`num_levels` must be at least 1, got 0"),
+        ({"num_levels": 0}, "`num_levels` must be at least 1 and at most 1000, got 0"),
         ({"held_out": 60}, r"`held_out` must be in \[0, 50\], got 60"),
         (
             {"level_column": "a", "difficulty_column": "b"},

@@ -17,7 +17,7 @@ from edgewise.wrappers import (
     vector,
 )
 from edgewise.wrappers.problem_rule import draw
-from edgewise.wrappers.rule import from_json, to_json
+from edgewise.wrappers.rule_record import from_json, to_json
 from edgewise.wrappers.signal import group_advantages
 
 POOL = (list("abcdefgh"), [0.0, 0.0, 0.0, 50.0, 50.0, 50.0, 100.0, 100.0])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgewise.wrappers import CURRICULA, AdaRFT, Groups, make_rule
-from edgewise.wrappers.rule import from_json, to_json
+from edgewise.wrappers.rule_record import from_json, to_json
 from edgewise.wrappers.signal import group_advantages
 
 VARIANTS = [

@@ -1,0 +1,31 @@
+"""Models are loaded from safetensors alone, and bring no code: other files may run what they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+SAFE: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False}  # of from_pretrained
+SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
+CONVERT = (
+    "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; "
+    "M.from_pretrained({old!r}, use_safetensors=False).save_pretrained({new!r}); "
+    "T.from_pretrained({old!r}).save_pretrained({new!r})"
+)
+
+
+def refuse_unsafe(path: str | Path) -> None:
+    """Check that a folder, if `path` is one, does not have its weights in another format.
+
+    Raises:
+        ValueError: If it has, with how to convert them.
+    """
+    folder = Path(path)
+    if not folder.is_dir() or any(folder.glob("*.safetensors")):
+        return
+    if found := sorted(part.name for part in folder.iterdir() if part.suffix in SUFFIXES):
+        words = CONVERT.format(old=str(folder), new=f"{folder}-safetensors")
+        raise ValueError(
+            f"{folder}: weights must be in safetensors, got {found[0]}, which may run code when it is "
+            f'loaded; if you trust it, convert it with: python -c "{words}"'
+        )
