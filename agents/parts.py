@@ -100,6 +100,7 @@ def moved(completions: Completions, device: torch.device) -> Completions:
     arrays = {
         field.name: getattr(completions, field.name).to(device)
         for field in fields(completions)
-        if field.name not in ("texts", "ended")
+        if field.name not in ("texts", "ended", "scale")
     }
-    return Completions(completions.texts, **arrays, ended=completions.ended)
+    kept = {"ended": completions.ended, "scale": completions.scale}
+    return Completions(completions.texts, **arrays, **kept)

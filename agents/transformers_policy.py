@@ -19,14 +19,14 @@ from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from edgewise.agents.chat import render_chat
+from edgewise.agents.chat import ChatOptions, encode_prompt, render_chat
 from edgewise.agents.fast_decode import FastDecoder
 from edgewise.agents.fast_network import Network, recognises
 from edgewise.agents.fast_read import read_states
 from edgewise.agents.parts import Parts
 from edgewise.agents.plain_decode import PlainDecoder
 from edgewise.agents.policy import Completions, Listener, Policy, Sampling, append
-from edgewise.agents.token_choice import choose, closed, score
+from edgewise.agents.token_choice import choose, closed, divided, score
 from edgewise.agents.value_head import value_head
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on
@@ -37,13 +37,14 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportErro
 class TransformersPolicy:
     """Sample and score with a causal language model, in full batches.
 
-    All log-probabilities are the model's own, before temperature and top-p, so those of `generate`
-    are those of `logprobs`.
+    Log-probabilities, those of `generate` and of `logprobs`, are of the logits divided by the
+    `scale` of the completions: by default of the distribution that was sampled, see `Sampling`.
     """
 
     gradient_checkpointing = False  # whether a pass is computed again for its gradient, not kept
     saved_weights: dict[str, Tensor] | None = None  # what `save` writes; None for the model's
     listener: Listener | None = None  # to be told of rows that have ended while others go on
+    chat = ChatOptions()  # for the template of its chats
 
     def __init__(
         self,
@@ -131,7 +132,7 @@ class TransformersPolicy:
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> str:
         """Return a chat in the model's own markup; the last message, if its own, is continued."""
-        return render_chat(self.tokenizer, messages)
+        return render_chat(self.tokenizer, messages, self.chat)
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """Return the parameters to train, without those of the value head."""
@@ -154,7 +155,8 @@ class TransformersPolicy:
         tokens, attention = self.encode(prompts, special=True)
         nothing = torch.zeros(tokens.shape, device=tokens.device)
         ended = torch.zeros(len(prompts), dtype=torch.bool)
-        start = Completions([""] * len(prompts), tokens, attention, nothing, nothing, ended)
+        texts = [""] * len(prompts)
+        start = Completions(texts, tokens, attention, nothing, nothing, ended, sampling.scale)
         return self.take_turn(start, torch.arange(len(prompts)), sampling, generator)
 
     def extend(
@@ -211,7 +213,7 @@ class TransformersPolicy:
         for rows in self.split(order):
             end = int(ends[rows].max())
             tokens, attention = completions.tokens[rows, :end], completions.attention[rows, :end]
-            asked = (first, tokens, attention, valued)
+            asked = (first, tokens, attention, valued, completions.scale)
             found = (
                 checkpoint(self.read_after, *asked, use_reentrant=False, preserve_rng_state=False)
                 if self.gradient_checkpointing
@@ -220,7 +222,8 @@ class TransformersPolicy:
             for part, numbers in zip(parts, found, strict=True):
                 part.append(pad(numbers, (first, length - end)))
         back = order.argsort()
-        logprobs, values = (torch.cat(part)[back] * completions.mask for part in parts)
+        sampled, nothing = completions.mask > 0, completions.mask.new_zeros(())
+        logprobs, values = (torch.where(sampled, torch.cat(part)[back], nothing) for part in parts)
         return logprobs, values
 
     def split(self, order: Tensor) -> Sequence[Tensor]:
@@ -232,13 +235,14 @@ class TransformersPolicy:
         network = Network(self.model, torch.float32, completions.tokens.shape[1])
         logits, hidden = read_states(network, completions)
         sampled = completions.mask.bool()
-        found = [score(logits, completions.tokens[sampled])]
-        found.append(self.value_head(hidden * network.gain)[:, 0] if valued else found[0] * 0.0)
+        found = [score(logits, completions.tokens[sampled], completions.scale)]
+        none = torch.zeros_like(found[0])
+        found.append(self.value_head(hidden * network.gain)[:, 0] if valued else none)
         logprobs, values = (torch.zeros(sampled.shape).masked_scatter(sampled, x) for x in found)
         return logprobs, values
 
     def read_after(
-        self, first: int, tokens: Tensor, attention: Tensor, valued: bool
+        self, first: int, tokens: Tensor, attention: Tensor, valued: bool, scale: float
     ) -> tuple[Tensor, Tensor]:
         """Return log-probabilities and values, (B, T - first), from column `first` on."""
         cache = DynamicCache()
@@ -248,17 +252,26 @@ class TransformersPolicy:
             further = self.forward(tokens[:, first:-1], attention[:, :-1], cache, valued=valued)
             logits = torch.cat([logits, further[0]], dim=1)  # (B, T - first, V)
             values = torch.cat([values, further[1]], dim=1)  # (B, T - first)
-        return score(logits, tokens[:, first:]), values
+        return score(logits, tokens[:, first:], scale), values
 
     def encode(self, texts: Sequence[str], special: bool) -> tuple[Tensor, Tensor]:
-        """Return the tokens of `texts`, padded on the left, and their attention; both (B, T)."""
-        distinct = dict.fromkeys(texts)
-        known = {text: self.tokenizer.encode(text, add_special_tokens=special) for text in distinct}
+        """Return the tokens of `texts`, padded on the left, and their attention; both (B, T).
+
+        With `special` they are prompts, see `encode_prompt`; else they follow other tokens.
+        """
+        known = {text: self.tokens_of(text, special) for text in dict.fromkeys(texts)}
         ids = [known[text] for text in texts]
         length = max(map(len, ids))
         tokens = torch.tensor([[self.padding] * (length - len(row)) + row for row in ids])
         attention = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in ids])
         return tokens.to(self.model.device), attention.to(self.model.device)
+
+    def tokens_of(self, text: str, special: bool = True) -> list[int]:
+        """Return the tokens of a prompt or, without `special`, of a text that follows others."""
+        if special:
+            return encode_prompt(self.tokenizer, text)
+        tokens: list[int] = self.tokenizer.encode(str(text), add_special_tokens=False)
+        return tokens
 
     @torch.no_grad()
     def sample(
@@ -284,6 +297,8 @@ class TransformersPolicy:
             distribution = logits.float().log_softmax(dim=-1)
             chosen = choose(distribution, sampling, uniform[rows].to(device))  # (rows, 1)
             tokens[rows, place] = chosen[:, 0]  # what follows an end is taken out below
+            if start.scale != 1:
+                distribution = divided(distribution, start.scale).log_softmax(dim=-1)
             logprobs[rows, place] = distribution.gather(1, chosen)[:, 0]
             stop = (chosen == self.ends).any(dim=1).cpu() & live
             if sampling.stop:
@@ -306,8 +321,8 @@ class TransformersPolicy:
         length = place + 1
         sampled = (torch.arange(length) < lengths[:, None]).to(device)
         tokens = tokens[:, :length].masked_fill(~sampled, self.padding)
-        mask = sampled.float()
-        turn = self.finish(start, tokens, mask, logprobs[:, :length] * mask)
+        logprobs = logprobs[:, :length].masked_fill(~sampled, 0.0)
+        turn = self.finish(start, tokens, sampled.float(), logprobs)
         return replace(turn, ended=ended)
 
     def decoder(
