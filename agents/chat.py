@@ -32,6 +32,11 @@ class ChatOptions:
     kwargs: Mapping[str, Any] = field(default_factory=dict)  # such as enable_thinking
 
 
+def today() -> str:
+    """Return the day, YYYY-MM-DD."""
+    return date.today().isoformat()
+
+
 def read_chat_options(day: str | None, kwargs: str) -> ChatOptions:
     """Return the options that the command line gives: a date, and JSON with names.
 
@@ -128,6 +133,12 @@ def encode_prompt(tokenizer: Any, text: str) -> list[int]:
     """
     begun = isinstance(text, Rendered) or starts(tokenizer, text)
     tokens: list[int] = tokenizer.encode(str(text), add_special_tokens=not begun)
+    return tokens
+
+
+def encode_further(tokenizer: Any, text: str) -> list[int]:
+    """Return the tokens of a text that follows others."""
+    tokens: list[int] = tokenizer.encode(str(text), add_special_tokens=False)
     return tokens
 
 

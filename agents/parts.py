@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Generator, Tensor
@@ -102,5 +102,4 @@ def moved(completions: Completions, device: torch.device) -> Completions:
         for field in fields(completions)
         if field.name not in ("texts", "ended", "scale")
     }
-    kept = {"ended": completions.ended, "scale": completions.scale}
-    return Completions(completions.texts, **arrays, **kept)
+    return replace(completions, **arrays)

@@ -19,13 +19,14 @@ from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from edgewise.agents.chat import ChatOptions, encode_prompt, render_chat
+from edgewise.agents.chat import ChatOptions, encode_further, encode_prompt, render_chat
 from edgewise.agents.fast_decode import FastDecoder
 from edgewise.agents.fast_network import Network, recognises
 from edgewise.agents.fast_read import read_states
 from edgewise.agents.parts import Parts
 from edgewise.agents.plain_decode import PlainDecoder
 from edgewise.agents.policy import Completions, Listener, Policy, Sampling, append
+from edgewise.agents.room import padded, positions, positions_of, unanswered, within
 from edgewise.agents.token_choice import choose, closed, divided, score
 from edgewise.agents.value_head import value_head
 
@@ -72,6 +73,7 @@ class TransformersPolicy:
         known = {end for end in (*ends, tokenizer.eos_token_id) if end is not None}
         if not known:
             raise ValueError("`tokenizer` must have an end-of-sequence token, got none")
+        self.positions = positions_of(model.config)  # where prompt and completion must end
         self.value_head = value_head(model)
         self.parts = Parts()
         self.ends = torch.tensor(sorted(known), device=model.device)
@@ -152,12 +154,12 @@ class TransformersPolicy:
         self, prompts: Sequence[str], sampling: Sampling, generator: Generator
     ) -> Completions:
         """Sample one completion of each prompt."""
-        tokens, attention = self.encode(prompts, special=True)
-        nothing = torch.zeros(tokens.shape, device=tokens.device)
-        ended = torch.zeros(len(prompts), dtype=torch.bool)
-        texts = [""] * len(prompts)
-        start = Completions(texts, tokens, attention, nothing, nothing, ended, sampling.scale)
-        return self.take_turn(start, torch.arange(len(prompts)), sampling, generator)
+        rows = torch.arange(len(prompts))
+        return self.take_turn(self.start(prompts, sampling), rows, sampling, generator)
+
+    def start(self, prompts: Sequence[str], sampling: Sampling) -> Completions:
+        """Return completions of no token yet."""
+        return unanswered(*self.encode(prompts, special=True), sampling.scale)
 
     def extend(
         self,
@@ -177,7 +179,13 @@ class TransformersPolicy:
     def take_turn(
         self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
     ) -> Completions:
-        """Append a turn to `rows` of `start`, in parts; every rank returns those of all."""
+        """Append a turn to `rows` of `start`, in parts; every rank returns those of all.
+
+        A row without room for `sampling.max_tokens` gets none.
+        """
+        start, rows = within(start, rows, self.positions, sampling.max_tokens)
+        if not len(rows):
+            return start
         return self.parts.sample(
             lambda part: self.sample(start, part, sampling, generator), start, rows, generator
         )
@@ -206,8 +214,9 @@ class TransformersPolicy:
             return self.fast_read(completions, valued)
         length = completions.tokens.shape[1]
         columns = torch.arange(length, device=completions.mask.device)
-        ends = (columns * completions.mask).amax(dim=1).long() + 1  # after the last sampled token
         first = int(completions.mask.any(dim=0).int().argmax())
+        ends = (columns * completions.mask).amax(dim=1).long() + 1  # after the last sampled token
+        ends = ends.clamp(min=first + 1)
         order = ends.argsort()
         parts: tuple[list[Tensor], list[Tensor]] = ([], [])
         for rows in self.split(order):
@@ -259,19 +268,10 @@ class TransformersPolicy:
 
         With `special` they are prompts, see `encode_prompt`; else they follow other tokens.
         """
-        known = {text: self.tokens_of(text, special) for text in dict.fromkeys(texts)}
-        ids = [known[text] for text in texts]
-        length = max(map(len, ids))
-        tokens = torch.tensor([[self.padding] * (length - len(row)) + row for row in ids])
-        attention = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in ids])
+        encode = encode_prompt if special else encode_further
+        known = {text: encode(self.tokenizer, text) for text in dict.fromkeys(texts)}
+        tokens, attention = padded([known[text] for text in texts], self.padding)
         return tokens.to(self.model.device), attention.to(self.model.device)
-
-    def tokens_of(self, text: str, special: bool = True) -> list[int]:
-        """Return the tokens of a prompt or, without `special`, of a text that follows others."""
-        if special:
-            return encode_prompt(self.tokenizer, text)
-        tokens: list[int] = self.tokenizer.encode(str(text), add_special_tokens=False)
-        return tokens
 
     @torch.no_grad()
     def sample(
@@ -398,8 +398,3 @@ class TransformersPolicy:
         """Return the text of each row, without special tokens."""
         texts: list[str] = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return texts
-
-
-def positions(attention: Tensor) -> Tensor:
-    """Return the place of each token among those of its row, (B, T), whatever the padding."""
-    return (attention.cumsum(dim=1) - 1).clamp(min=0)

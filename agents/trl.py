@@ -74,6 +74,7 @@ class CurriculumTrainer:
         curriculum.reset(seed=args.seed)  # as in our own runs: seeds, and the draw is forgotten
         curriculum.lesson.forget()
         self.num_batches = 0
+        self._unfit: int = curriculum.base.env.num_unfit  # problems drawn again so far
         self._own: slice | None = None  # this rank's completions, while they are answered
         self._began = time.perf_counter()
         self._config = trl_run.describe(curriculum, model, args, self.algorithm)
@@ -85,6 +86,10 @@ class CurriculumTrainer:
             train_dataset=Dataset.from_dict({"prompt": [""] * rows}),  # places, no prompts
             **kwargs,
         )
+
+    def describe(self, **told: Any) -> None:
+        """Add what the recorded config of a run says that begins with `train`."""
+        self._config |= told
 
     def verify(
         self,
@@ -164,6 +169,8 @@ class CurriculumTrainer:
         self.curriculum.learn()
         self.num_batches += 1
         metrics = {**earned, **self.curriculum.metrics()}
+        unfit = self.curriculum.base.env.num_unfit
+        metrics["prompts_too_long"], self._unfit = unfit - self._unfit, unfit
         for name, value in metrics.items():
             self._metrics["train"][f"curriculum/{name}"].append(value)  # type: ignore[attr-defined]
         now = time.perf_counter()
