@@ -11,6 +11,12 @@ from typing import Any
 
 CLOCK = "strftime_now"  # what templates call to tell the day
 DIRECTIVES = "aAwdbBmyYHIpMSfjUWcxXGuVDFTRe"  # of strftime
+DATED = (  # a template, before which stands what hides the function of that name
+    f"{{%% macro {CLOCK}(format) %%}}{{%% set told = namespace(text=format) %%}}"
+    "{%% for form, value in %s.items() %%}"
+    "{%% set told.text = told.text|replace(form, value) %%}{%% endfor %%}"
+    "{{ told.text }}{%% endmacro %%}\n%s"
+)
 RESERVED = {"chat_template", "tokenize", "add_generation_prompt", "continue_final_message"}
 
 
@@ -111,13 +117,12 @@ def dated(template: str, day: str | None) -> str:
     """
     if day is None or CLOCK not in template:
         return template
-    today, told = date.fromisoformat(day), "format"
+    forms = dict[str, str]()
     for directive in DIRECTIVES:
-        for flag in ("", "-"):  # %-d is %d without its first 0
-            value = today.strftime(f"%{directive}")
-            value = value.lstrip("0") or "0" if flag and value.isdecimal() else value
-            told += f"|replace({json.dumps(f'%{flag}{directive}')}, {json.dumps(value)})"
-    return f"{{% macro {CLOCK}(format) %}}{{{{ {told} }}}}{{% endmacro %}}\n{template}"
+        value = date.fromisoformat(day).strftime(f"%{directive}")
+        forms[f"%{directive}"] = value
+        forms[f"%-{directive}"] = value.lstrip("0") or "0" if value.isdecimal() else value
+    return DATED % (json.dumps(forms), template)
 
 
 def is_dated(tokenizer: Any) -> bool:
