@@ -169,7 +169,7 @@ class CurriculumTrainer:
         self.curriculum.learn()
         self.num_batches += 1
         metrics = {**earned, **self.curriculum.metrics()}
-        unfit = self.curriculum.base.env.num_unfit
+        unfit: int = self.curriculum.base.env.num_unfit
         metrics["prompts_too_long"], self._unfit = unfit - self._unfit, unfit
         for name, value in metrics.items():
             self._metrics["train"][f"curriculum/{name}"].append(value)  # type: ignore[attr-defined]

@@ -276,7 +276,9 @@ def test_other_versions_are_refused(found):
 def test_a_prompt_begins_once(kind, tiny_model, tmp_path):
     from edgewise.agents.chat import render_chat
 
-    trainer = make(f"hf:{tiny_model}", tmp_path, SEC(), kind, max_steps=1)
+    trainer = make(
+        f"hf:{tiny_model}", tmp_path, SEC(), kind, max_steps=1, per_device_train_batch_size=16
+    )
     tokenizer = trainer.processing_class
     tokenizer.chat_template = "{{ bos_token }}{{ messages[-1]['content'] }}"
     chat = render_chat(tokenizer, [{"role": "user", "content": "1 + 1?"}])
