@@ -11,6 +11,8 @@ from typing import Any
 
 CLOCK = "strftime_now"  # what templates call to tell the day
 DIRECTIVES = "aAwdbBmyYHIpMSfjUWcxXGuVDFTRe"  # of strftime
+FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+MAX_SAID = 300  # characters of what a template says is wrong
 DATED = (  # a template, before which stands what hides the function of that name
     f"{{%% macro {CLOCK}(format) %%}}{{%% set told = namespace(text=format) %%}}"
     "{%% for form, value in %s.items() %%}"
@@ -99,9 +101,10 @@ def render_chat(
             continue_final_message=begun,
             **told.kwargs,
         )
-    except (TemplateError, TypeError, ValueError) as error:
+    except (TemplateError, *FAILURES) as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0][:MAX_SAID]
         raise ValueError(
-            f"`agent` must have a chat template for these messages, got {error}; "
+            f"`agent` must have a chat template for these messages, got {said}; "
             "`chat_template_kwargs` may help"
         ) from error
     rendered = Rendered(text)

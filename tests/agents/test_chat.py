@@ -25,7 +25,10 @@ from edgewise.agents.chat import (  # noqa: E402
 )
 from edgewise.agents.policy import Sampling  # noqa: E402
 from edgewise.agents.tokenizer import build_tokenizer  # noqa: E402
+from edgewise.agents.train_config import TrainConfig  # noqa: E402
+from edgewise.agents.training import begin, resume  # noqa: E402
 from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
+from edgewise.cli import main  # noqa: E402
 from edgewise.wrappers import vector  # noqa: E402
 
 LLAMA = (
@@ -189,11 +192,67 @@ def test_any_json_is_read_or_refused(value):
         assert isinstance(value, (list, float))
 
 
-def test_a_template_that_fails_is_told_in_one_line():
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ raise_exception('no system\\nmessage') }}",
+        "{{ messages[9].content.strip() }}",
+        "{{ 1 / 0 }}",
+        "{{ messages[0]['role'] + 1 }}",
+        "{% if %}",
+        "{{ ''.__class__.__mro__ }}{{ x.y.z }}",
+        None,
+    ],
+)
+def test_a_template_that_fails_is_told_in_one_line(template):
     tokenizer = build_tokenizer()
-    tokenizer.chat_template = "{{ raise_exception('no system message') }}"
-    with pytest.raises(ValueError, match=r"^`agent` must have a chat template .*no system message"):
+    tokenizer.chat_template = template
+    with pytest.raises(ValueError, match=r"^`agent` must have a chat template .*; ") as found:
         render_chat(tokenizer, ASKED)
-    tokenizer.chat_template = None
-    with pytest.raises(ValueError, match="chat template"):
-        render_chat(tokenizer, ASKED)
+    assert len(str(found.value).splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def dated_model(tiny_model, tmp_path_factory):
+    """A model whose chats tell the day."""
+    policy = TransformersPolicy.load(tiny_model)
+    policy.tokenizer.chat_template = (
+        "{{ bos_token }}{{ strftime_now('%Y-%m-%d') }}{% if slow is defined %}slow{% endif %}"
+        "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    )
+    path = tmp_path_factory.mktemp("models") / "dated"
+    policy.save(path)
+    return path
+
+
+def test_a_run_that_goes_on_has_the_day_on_which_it_began(dated_model, tmp_path):
+    shared = {"preset": "e2h", "num_steps": 1, "num_problems": 2, "group_size": 2, "max_tokens": 4}
+    asked = TrainConfig(
+        agent=f"hf:{dated_model}",
+        output=tmp_path / "run",
+        evaluate=False,
+        chat_template_kwargs='{"slow": true}',
+        max_prompt_tokens=5_000,
+        **shared,
+    )
+    begun = begin(asked)
+    path = tmp_path / "run" / "config.json"
+    record = json.loads(path.read_text())
+    assert record["chat_date"] == begun.config.chat_date is not None
+    path.write_text(json.dumps({**record, "chat_date": "2020-01-31"}))
+    again = resume(tmp_path / "run")
+    assert again.policy.render(ASKED).startswith("<bos>2020-01-31slow")
+    prompts, _ = again.envs.reset()
+    assert all(prompt.startswith("<bos>2020-01-31slow") for prompt in prompts)
+
+
+def test_a_profile_that_goes_on_has_the_day_on_which_it_began(dated_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = f"profile --agent hf:{dated_model} --preset e2h --levels 1 --max-tokens 4".split()
+    plan = ["--plan.num-problems", "2", "--plan.num-samples", "1", "--max-prompt-tokens", "5000"]
+    assert main([*words, *plan, "--chat-date", "2020-01-31"]) == 0
+    lines = (tmp_path / "profile.jsonl").read_text()
+    assert json.loads(lines.splitlines()[0])["chat_date"] == "2020-01-31"
+    assert main([*words, *plan]) == 0
+    assert (tmp_path / "profile.jsonl").read_text() == lines
+    assert main([*words, *plan, "--chat-date", "2020-02-01"]) == 2

@@ -285,10 +285,10 @@ def test_hard_problems_that_do_not_fit_are_left_out():
     policy = make_policy(SOARRunConfig(), game)
     pairs = [Pair("1+1", "2"), Pair("1+" * 2_000 + "1", "2001")]
     assert within_reach(policy, game, pairs) == pairs[:1]
-    with pytest.raises(ValueError, match="^`agent` must have at least 4"):
+    with pytest.raises(ValueError, match=r"^`agent` must have at least 4"):
         within_reach(policy, game, pairs[1:])
     policy.positions = 70
-    with pytest.raises(ValueError, match="got a model of 70$"):
+    with pytest.raises(ValueError, match=r"got a model of 70$"):
         within_reach(policy, game, pairs)
 
 
