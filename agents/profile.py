@@ -83,15 +83,7 @@ def profile(
     base: Any = gym.make(env_id, split=plan.split, **env_options).unwrapped
     posed = list(batches_of(base, plan))
     batches = posed if limit is None else [list(limit.fitting(base, part)) for part in posed]
-    asked = {
-        "agent": agent,
-        "temperature": sampling.temperature,
-        "max_tokens": sampling.max_tokens,
-        "num_samples": plan.num_samples,
-        "seed": plan.seed,
-        **({"chat_template_kwargs": dict(chat.kwargs)} if chat and chat.kwargs else {}),
-        **({"chat_date": chat.date} if chat and chat.date else {}),
-    }
+    asked = described(agent, sampling, plan, chat)
     records = resume(path, base, asked, batches)
     total, done = sum(map(len, batches)), 0
     with path.open("a", encoding="utf-8") as file:
@@ -116,6 +108,24 @@ def profile(
                 records += fresh
             progress(done, total)
     return records
+
+
+def described(
+    agent: str, sampling: Sampling, plan: ProfilePlan, chat: ChatOptions | None
+) -> Record:
+    """Return what every line says of how its problem was answered."""
+    asked = {
+        "agent": agent,
+        "temperature": sampling.temperature,
+        "max_tokens": sampling.max_tokens,
+        "num_samples": plan.num_samples,
+        "seed": plan.seed,
+    }
+    if chat is not None and chat.kwargs:
+        asked["chat_template_kwargs"] = dict(chat.kwargs)
+    if chat is not None and chat.date:
+        asked["chat_date"] = chat.date
+    return asked
 
 
 def begun_on(path: Path) -> str | None:
