@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from edgewise.agents.losses import only
 from edgewise.agents.policy import Completions, Policy
 
 
@@ -27,7 +28,7 @@ def correct(
     if cap is None:
         return completions, torch.ones_like(completions.mask), {}
     own = policy.logprobs(completions)
-    ratio = (own - completions.logprobs).exp()  # 1.0 where the mask is 0
+    ratio = only(own - completions.logprobs, completions.mask).exp()  # 1.0 where the mask is 0
     counted = ratio[completions.mask > 0]
     metrics = {
         "sampling/importance_sampling_ratio/mean": counted.mean().item(),

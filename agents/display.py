@@ -117,6 +117,7 @@ def score_line(score: LevelScore) -> str:
         f"[{score.low:.3f}, {score.high:.3f}]  pass@{score.k} {score.pass_at_k:.3f}  "
         f"format {score.format_rate:.3f}  truncated {score.truncated:.3f}  "
         f"{score.mean_length:.0f} tokens"
+        + (f"  left out, too long: {score.num_too_long}" if score.num_too_long else "")
     )
 
 

@@ -22,6 +22,7 @@ MAX_GAP = {torch.float32: 1e-3, torch.bfloat16: 5e-2}  # mean over their tokens,
 PROBE = ["1 + 1 ="] * NUM_COMPARED
 PROBE_TOKENS = 16
 PROBE_SCALE = 1.5
+PROBE_TEMPERATURE = 2.0  # at which it shows whether an engine's log-probabilities count it
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Turn:
     """What an engine sampled after one prompt."""
 
     tokens: Sequence[int]  # with the one that ends it, if any
-    logprobs: Sequence[float]  # of these, in nats, before temperature and top-p
+    logprobs: Sequence[float]  # of these, in nats, at their temperature or all at 1
     ended: bool  # by itself, within the token limit
 
 
@@ -65,7 +66,13 @@ class EnginePolicy(TransformersPolicy):
     first completions from them are scored by the learner too: an engine that keeps old weights, such
     as a head that was tied to the embeddings, is refused. It is awake while it samples, and asleep
     while the learner computes.
+
+    Log-probabilities are the engine's where they are of the distribution that is asked for. Where
+    they are not, as from a vLLM server without `--logprobs-mode processed_logprobs` at a temperature
+    other than 1, they are the learner's, so that no importance correction sees a difference.
     """
+
+    counts_temperature = True  # whether the engine's log-probabilities are those at the temperature
 
     def __init__(self, learner: TransformersPolicy, engine: Engine) -> None:
         """Share all of `learner`, and see whether `engine` samples from what it is given.
@@ -82,6 +89,8 @@ class EnginePolicy(TransformersPolicy):
     def probe(self) -> None:
         """Compare once with embeddings and head enlarged, since an old head may equal the new one.
 
+        It also shows whether the engine's log-probabilities are those at the temperature.
+
         Raises:
             ValueError: If the engine does not sample from these.
         """
@@ -91,9 +100,14 @@ class EnginePolicy(TransformersPolicy):
         kept = [matrix.clone() for matrix in matrices]
         for matrix in matrices:
             matrix.mul_(PROBE_SCALE)
-        sampling = Sampling(max_tokens=PROBE_TOKENS)
+        sampling = Sampling(max_tokens=PROBE_TOKENS, temperature=PROBE_TEMPERATURE)
         try:
-            self.generate(PROBE, sampling, torch.Generator().manual_seed(0))
+            self.wake()
+            start = self.start(PROBE, sampling)
+            rows, generator = torch.arange(NUM_COMPARED), torch.Generator().manual_seed(0)
+            found = super().take_turn(start, rows, sampling, generator)
+            self.counts_temperature = self.gap(found) <= self.gap(replace(found, scale=1.0))
+            self.compare(found, sampling)
         except FloatingPointError as error:
             raise ValueError(str(error)) from error
         finally:
@@ -122,10 +136,17 @@ class EnginePolicy(TransformersPolicy):
             FloatingPointError: If the engine samples from others.
         """
         changed = self.wake()
-        completions = super().take_turn(start, rows, sampling, generator)
-        if changed:
-            self.compare(completions.select(rows[:NUM_COMPARED]))
-        return completions
+        found = super().take_turn(start, rows, sampling, generator)
+        if changed and not (self.counts_temperature and sampling.top_p < 1):
+            self.compare(found.select(rows[:NUM_COMPARED]), sampling)
+        if self.engine_scale(sampling) == found.scale:
+            return found
+        with torch.no_grad():
+            return replace(found, logprobs=self.logprobs(found))
+
+    def engine_scale(self, sampling: Sampling) -> float:
+        """Return what the engine has divided the logits by in its log-probabilities."""
+        return replace(sampling, logprobs="sampled").scale if self.counts_temperature else 1.0
 
     def sample(
         self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
@@ -152,14 +173,18 @@ class EnginePolicy(TransformersPolicy):
         return replace(self.finish(start, *appended), ended=ended)
 
     @torch.no_grad()
-    def compare(self, completions: Completions) -> None:
+    def gap(self, completions: Completions) -> float:
+        """Return how far log-probabilities are from the learner's, in nats, on average."""
+        gaps = (self.logprobs(completions) - completions.logprobs).abs()
+        return (gaps.sum() / completions.mask.sum().clamp(min=1)).item()
+
+    def compare(self, completions: Completions, sampling: Sampling) -> None:
         """Score what the engine sampled.
 
         Raises:
             FloatingPointError: If its log-probabilities are not those of the learner.
         """
-        gaps = (self.logprobs(completions) - completions.logprobs).abs()
-        gap = (gaps.sum() / completions.mask.sum()).item()
+        gap = self.gap(replace(completions, scale=self.engine_scale(sampling)))
         most = MAX_GAP.get(self.model.dtype, MAX_GAP[torch.bfloat16])
         if not gap <= most:
             raise FloatingPointError(

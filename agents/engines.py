@@ -56,4 +56,7 @@ def with_engine(
     if engine.split(":")[0] != "vllm":
         raise ValueError(unknown("engine", engine, CHOICES))
     settings: VLLMSettings = construct("engine", engine, {"vllm": VLLMSettings})
+    if settings.max_length is not None:
+        most = settings.max_length
+        policy.positions = most if policy.positions is None else min(most, policy.positions)
     return EnginePolicy(policy, VLLMEngine(policy, settings))

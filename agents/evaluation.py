@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import comb
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import edgewise
 from edgewise.agents.policy import Sampler, Sampling
+from edgewise.agents.prompt_limit import PromptLimit
 from edgewise.agents.rollout import Envs, collect
 from edgewise.frame import Render
 from edgewise.wrappers import vector
@@ -41,6 +42,7 @@ class LevelScore:
     format_rate: float  # completions in which an answer was found
     truncated: float  # completions that reached the token limit
     mean_length: float  # tokens
+    num_too_long: int = 0  # problems that are not among these, since the model has no room for them
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,12 @@ def evaluate(
     levels: Sequence[int] | None = None,
     render: Render | None = None,
     progress: Callable[[LevelScore], None] = lambda score: None,
+    limit: PromptLimit | None = None,
     **env_options: Any,
 ) -> list[LevelScore]:
     """Score `policy` on each level; the problems and the sampled tokens are fixed by `plan`.
+
+    Problems whose prompts do not fit are left out, and count neither as right nor as wrong.
 
     Args:
         policy: Answers.
@@ -88,12 +93,19 @@ def evaluate(
         levels: All of the preset by default, also those kept out of training.
         render: Turns the messages of a chat into text, for `PromptFormat`.
         progress: Called with each level's score.
+        limit: How long prompts may be; by default anything.
         env_options: Keywords of the environment, such as `preset`.
+
+    Raises:
+        ValueError: If no problem of a level fits.
     """
     single: Any = gym.make(env_id, split=plan.split, **env_options).unwrapped
     scores = []
     for level in single.preset.levels if levels is None else levels:
-        problems = edgewise.evaluation_set(single, level, plan.num_problems)
+        fixed = edgewise.evaluation_set(single, level, plan.num_problems)
+        problems = fixed if limit is None else limit.fitting(single, fixed)
+        if limit is not None and not problems:
+            limit.check(single, [{"level": level}])
         generator = torch.Generator().manual_seed(plan.seed * 1_000 + level)
         deep = problems[: plan.num_pass_k] if plan.k > plan.num_samples else []
         arguments = (policy, env_id, env_options, plan, sampling, generator, render)
@@ -102,6 +114,7 @@ def evaluate(
             sample(problems[len(deep) :], plan.num_samples, *arguments),
         ]
         score = summarize(env_id, level, level in single.preset.ood, parts, plan)
+        score = replace(score, num_too_long=len(fixed) - len(problems))
         progress(score)
         scores.append(score)
     return scores

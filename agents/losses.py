@@ -35,9 +35,17 @@ def token_weights(mask: Tensor, mean: LossMean, max_tokens: int) -> Tensor:
     return mask / (len(mask) * max_tokens)
 
 
+def only(values: Tensor, mask: Tensor) -> Tensor:
+    """Return `values`, (B, T), where `mask` is positive, and 0.0 elsewhere, whatever stands there.
+
+    A product would make NaN of 0 times infinity, in the values or in their gradient.
+    """
+    return torch.where(mask > 0, values, values.new_zeros(()))
+
+
 def sequence_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Average `values`, (B, T), over the tokens of each completion, (B,)."""
-    return (values * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+    return only(values, mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
 
 
 def whiten(values: Tensor, mask: Tensor) -> Tensor:
@@ -46,7 +54,7 @@ def whiten(values: Tensor, mask: Tensor) -> Tensor:
     The variance is unbiased, and 1e-8 is added to it.
     """
     count = mask.sum()
-    centered = (values - (values * mask).sum() / count) * mask
+    centered = only(values - only(values, mask).sum() / count, mask)
     variance = centered.square().sum() / (count - 1).clamp(min=1)
     return centered * torch.rsqrt(variance + 1e-8)
 
@@ -78,7 +86,7 @@ def penalize(
         return torch.zeros_like(completions.mask), {}
     with torch.no_grad():
         fixed = reference.logprobs(completions)
-    divergence = kl(completions.logprobs, fixed, "k1") * completions.mask  # (B, T)
+    divergence = only(kl(completions.logprobs, fixed, "k1"), completions.mask)  # (B, T)
     mean = divergence.sum() / completions.mask.sum()
     return kl_coef * divergence, {"kl": mean.item()}
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 
+from edgewise.agents.chat import ChatOptions
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.errors import unknown
 from edgewise.fields import convert
@@ -44,10 +45,15 @@ def model_path(agent: str) -> str:
 
 
 def load_policy(
-    agent: str, dtype: Precision = "float32", device: torch.device | str = "cpu"
+    agent: str,
+    dtype: Precision = "float32",
+    device: torch.device | str = "cpu",
+    chat: ChatOptions | None = None,
 ) -> TransformersPolicy:
-    """Return the policy that `agent` names, with weights of `dtype`, on `device`."""
-    return TransformersPolicy.load(model_path(agent), getattr(torch, dtype), device)
+    """Return the policy that `agent` names, with weights of `dtype`, on `device`; `chat` is its own."""
+    policy = TransformersPolicy.load(model_path(agent), getattr(torch, dtype), device)
+    policy.chat = chat or ChatOptions()
+    return policy
 
 
 def made_for(agent: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Generator, Tensor
@@ -100,6 +100,6 @@ def moved(completions: Completions, device: torch.device) -> Completions:
     arrays = {
         field.name: getattr(completions, field.name).to(device)
         for field in fields(completions)
-        if field.name not in ("texts", "ended")
+        if field.name not in ("texts", "ended", "scale")
     }
-    return Completions(completions.texts, **arrays, ended=completions.ended)
+    return replace(completions, **arrays)

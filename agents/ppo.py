@@ -31,6 +31,9 @@ Conventions, in which codes of PPO differ:
     - With `kl_coef` > 0, kl_coef times log (policy / reference) of each token, Schulman's k1, is
       subtracted from the reward at that token. The reference is the policy at the start. The
       default 0 is that of SEC.
+    - Log-probabilities are those of the distribution that was sampled, its temperature included, as
+      in TRL, verl and OpenRLHF; with `sampling.logprobs` "raw" they are the model's own, as in
+      Edgewise 0.1.
     - No entropy bonus, no weight decay, constant learning rates.
 
 Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
@@ -52,6 +55,7 @@ from edgewise.agents.losses import (
     LossMean,
     descend,
     of_share,
+    only,
     penalize,
     sequence_mean,
     token_weights,
@@ -211,7 +215,7 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, config: PPOConfig) -> Ten
         advantage = delta + config.discount * config.gae_lambda * next_advantage
         next_value = torch.where(counts, values[:, token], next_value)
         next_advantage = torch.where(counts, advantage, next_advantage)
-        advantages[:, token] = advantage * counts
+        advantages[:, token] = only(advantage, counts)
     return advantages
 
 
@@ -269,10 +273,11 @@ def clipped_loss(
         config: Gives the clip range.
     """
     mask = (weights > 0).float()
-    ratio = (logprobs - old_logprobs).exp()  # (B, T)
+    advantages = only(advantages, mask)
+    ratio = only(logprobs - old_logprobs, mask).exp()  # (B, T)
     clipped = ratio.clamp(1 - config.clip_eps, 1 + config.clip_eps)
     surrogate = torch.minimum(ratio * advantages, clipped * advantages)
-    outside = ((ratio != clipped) * mask).sum() / mask.sum().clamp(min=1)
+    outside = only((ratio != clipped).float(), mask).sum() / mask.sum().clamp(min=1)
     return -(surrogate * weights).sum(), {"clip_ratio": outside.item()}
 
 
@@ -287,8 +292,9 @@ def clipped_value_loss(
         weights: Of each token in the loss, shape (B, T).
         config: Gives the clip range.
     """
-    old, eps = estimates.values, config.value_clip_eps
+    old, eps = only(estimates.values, weights), config.value_clip_eps
+    values, targets = only(values, weights), only(estimates.targets, weights)
     clipped = values.clamp(old - eps, old + eps)
-    error = (values - estimates.targets).square()
-    clipped_error = (clipped - estimates.targets).square()
+    error = (values - targets).square()
+    clipped_error = (clipped - targets).square()
     return (torch.maximum(error, clipped_error) * weights).sum() / 2

@@ -29,6 +29,7 @@ class Preflight:
     tokens_per_second: float  # sampled and learned from, in the fastest step
     equal_groups: float  # share of the groups, over all steps, whose rewards were all equal
     memory: int  # most that was in use at once, in bytes
+    notes: list[str]  # of problems that are left out
 
 
 def preflight(
@@ -59,6 +60,7 @@ def preflight(
         tokens_per_second=fastest["time/tokens_per_second"],
         equal_groups=sum(metrics["frac_reward_zero_std"] for metrics in steps) / len(steps),
         memory=peak_memory(config.device),
+        notes=training.notes,
     )
 
 

@@ -21,6 +21,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from edgewise.agents.chat import encode_prompt
 from edgewise.agents.tokenizer import build_tokenizer
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.wrappers.posing import COMPACT_MARK, COMPACT_PROMPT
@@ -176,7 +177,7 @@ def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row
         if is_posed:
             prompt = COMPACT_PROMPT
             text = f"{env.task.prompt(problem, source.question)}{COMPACT_MARK}{text}"
-        start = tokenizer.encode(prompt)
+        start = encode_prompt(tokenizer, prompt)
         trace = tokenizer.encode(text, add_special_tokens=False)
         yield [*start, *trace, tokenizer.eos_token_id], len(start)
 

@@ -16,7 +16,9 @@ import gymnasium as gym
 import numpy as np
 import torch
 
+from edgewise.agents.chat import ChatOptions
 from edgewise.agents.policy import Sampler, Sampling
+from edgewise.agents.prompt_limit import PromptLimit
 from edgewise.agents.rollout import Envs, collect
 from edgewise.files import write_atomically
 from edgewise.frame import Render
@@ -56,12 +58,14 @@ def profile(
     agent: str,
     render: Render | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    limit: PromptLimit | None = None,
+    chat: ChatOptions | None = None,
     **env_options: Any,
 ) -> list[Record]:
     """Measure each problem that `path` has no line of yet, and return the records of all.
 
     A batch of problems has its own seed, so that a profile that was stopped goes on as if it had not
-    been.
+    been. Problems whose prompts do not fit are left out.
 
     Args:
         policy: Answers.
@@ -72,23 +76,20 @@ def profile(
         agent: What the policy is called in the lines; those of another are not gone on with.
         render: Turns the messages of a chat into text, for `PromptFormat`.
         progress: Called with how many problems are done, of how many.
+        limit: How long prompts may be; by default anything.
+        chat: What the model's chat template is told, for the lines.
         env_options: Keywords of the environment, such as `levels` and `preset`.
     """
     base: Any = gym.make(env_id, split=plan.split, **env_options).unwrapped
-    batches = list(batches_of(base, plan))
-    asked = {
-        "agent": agent,
-        "temperature": sampling.temperature,
-        "max_tokens": sampling.max_tokens,
-        "num_samples": plan.num_samples,
-        "seed": plan.seed,
-    }
+    posed = list(batches_of(base, plan))
+    batches = posed if limit is None else [list(limit.fitting(base, part)) for part in posed]
+    asked = described(agent, sampling, plan, chat)
     records = resume(path, base, asked, batches)
     total, done = sum(map(len, batches)), 0
     with path.open("a", encoding="utf-8") as file:
         for place, groups in enumerate(batches):
             done += len(groups)
-            if done > len(records):
+            if groups and done > len(records):
                 generator = torch.Generator().manual_seed(plan.seed * 1_000_003 + place)
                 envs: Envs = gym.make_vec(
                     env_id,
@@ -109,12 +110,42 @@ def profile(
     return records
 
 
-def batches_of(base: Any, plan: ProfilePlan) -> Iterator[list[dict[str, Any]]]:
+def described(
+    agent: str, sampling: Sampling, plan: ProfilePlan, chat: ChatOptions | None
+) -> Record:
+    """Return what every line says of how its problem was answered."""
+    asked = {
+        "agent": agent,
+        "temperature": sampling.temperature,
+        "max_tokens": sampling.max_tokens,
+        "num_samples": plan.num_samples,
+        "seed": plan.seed,
+    }
+    if chat is not None and chat.kwargs:
+        asked["chat_template_kwargs"] = dict(chat.kwargs)
+    if chat is not None and chat.date:
+        asked["chat_date"] = chat.date
+    return asked
+
+
+def begun_on(path: Path) -> str | None:
+    """Return the day that a profile says its chats have; None where it says none."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            day = json.loads(file.readline())["chat_date"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return day if isinstance(day, str) else None
+
+
+def batches_of(base: Any, plan: ProfilePlan) -> Iterator[list[Mapping[str, Any]]]:
     """Yield the options of the problems, those of one level at once, at most WIDTH."""
     for level in base.levels:
         rows = base.task.num_rows(base.split, **base.preset.levels[level])
         count = plan.num_problems if rows is None else min(rows, plan.num_problems)
-        options = [{"level": level, "params": {}, "problem_seed": seed} for seed in range(count)]
+        options: list[Mapping[str, Any]] = [
+            {"level": level, "params": {}, "problem_seed": seed} for seed in range(count)
+        ]
         yield from (options[first : first + WIDTH] for first in range(0, count, WIDTH))
 
 

@@ -26,6 +26,9 @@ Conventions, in which codes of REINFORCE differ:
       weighted by min(learner / sampler, importance_cap).
     - With `kl_coef` > 0, kl_coef times log (policy / reference) of each token, Schulman's k1, is
       subtracted from the reward at that token. The reference is the policy at the start.
+    - Log-probabilities are those of the distribution that was sampled, its temperature included, as
+      in TRL, verl and OpenRLHF; with `sampling.logprobs` "raw" they are the model's own, as in
+      Edgewise 0.1.
     - No entropy bonus, no weight decay, a constant learning rate.
 
 Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
@@ -47,6 +50,7 @@ from edgewise.agents.losses import (
     LossMean,
     descend,
     of_share,
+    only,
     penalize,
     sequence_mean,
     token_weights,
@@ -218,7 +222,7 @@ def token_advantages(
         baseline = rewards.mean() if config.baseline == "batch" else rewards.mean(1, keepdim=True)
     above = (rewards - baseline).flatten()[:, None].to(mask.device)  # (B, 1)
     later = penalty.flip(1).cumsum(1).flip(1)  # (B, T) from each token on
-    advantages = (above - later) * mask
+    advantages = only(above - later, mask)
     return whiten(advantages, mask) if config.standardize_tokens else advantages
 
 
@@ -239,10 +243,12 @@ def policy_loss(
         config: Gives the clip range, if any.
     """
     if config.clip_eps is None:
-        return -(logprobs * advantages * weights).sum(), {"clip_ratio": 0.0}
+        scored = only(logprobs, weights) * only(advantages, weights)
+        return -(scored * weights).sum(), {"clip_ratio": 0.0}
     mask = (weights > 0).float()
-    ratio = (logprobs - old_logprobs).exp()  # (B, T)
+    advantages = only(advantages, mask)
+    ratio = only(logprobs - old_logprobs, mask).exp()  # (B, T)
     clipped = ratio.clamp(1 - config.clip_eps, 1 + config.clip_eps)
     surrogate = torch.minimum(ratio * advantages, clipped * advantages)
-    outside = ((ratio != clipped) * mask).sum() / mask.sum().clamp(min=1)
+    outside = only((ratio != clipped).float(), mask).sum() / mask.sum().clamp(min=1)
     return -(surrogate * weights).sum(), {"clip_ratio": outside.item()}

@@ -24,7 +24,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from edgewise.agents.run_folder import RunFolder
-from edgewise.agents.train_config import TrainConfig, from_record
+from edgewise.agents.train_config import UNRECORDED, TrainConfig, from_record
 from edgewise.agents.training import base_envs
 from edgewise.agents.trl_run import STATE
 from edgewise.fields import build
@@ -122,7 +122,7 @@ def make_lesson(config: Record) -> ArmLesson | ProblemLesson:
         return ArmLesson(rule, len(recorded.arms), shape)
     if recorded.pool is not None:
         return ProblemLesson(rule, (recorded.pool.names, recorded.pool.difficulties), shape)
-    refuse_lacking(config, set(TrainConfig.__dataclass_fields__))
+    refuse_lacking(config, set(TrainConfig.__dataclass_fields__) - UNRECORDED.keys())
     envs: Any = base_envs(from_record(config)).unwrapped
     _, names, difficulties = draw_pool(envs.env, config["pool_size"], 0)
     return ProblemLesson(rule, (names, difficulties), shape)

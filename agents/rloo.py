@@ -24,6 +24,9 @@ Conventions, in which codes of RLOO differ:
     - With `kl_coef` > 0, kl_coef times log (policy / reference) of the completion, Schulman's k1
       summed over its tokens, is subtracted from its reward, in both forms. The reference is the
       policy at the start. The default 0 is that of SEC.
+    - Log-probabilities are those of the distribution that was sampled, its temperature included, as
+      in TRL, verl and OpenRLHF; with `sampling.logprobs` "raw" they are the model's own, as in
+      Edgewise 0.1.
     - No entropy bonus, no weight decay, a constant learning rate.
 
 Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
@@ -41,7 +44,7 @@ from torch import Tensor
 
 from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
-from edgewise.agents.losses import descend, of_share, penalize, token_weights
+from edgewise.agents.losses import descend, of_share, only, penalize, token_weights
 from edgewise.agents.optimizer import MasterAdamW
 from edgewise.agents.policy import Completions, Policy, Sampling
 from edgewise.agents.ranks import share_weighted, totals
@@ -197,11 +200,11 @@ def clipped_loss(
         config: Gives the ratio and the clip range.
     """
     mask = (weights > 0).float()
-    log_ratio = logprobs - old_logprobs  # (B, T)
+    log_ratio = only(logprobs - old_logprobs, mask)  # (B, T)
     if config.ratio == "sequence":
-        log_ratio = (log_ratio * mask).sum(dim=1, keepdim=True).expand_as(log_ratio)
+        log_ratio = log_ratio.sum(dim=1, keepdim=True).expand_as(log_ratio)
     ratio = log_ratio.exp()
     clipped = ratio.clamp(1 - config.clip_eps, 1 + config.clip_eps)
     surrogate = torch.minimum(ratio * advantages[:, None], clipped * advantages[:, None])
-    outside = ((ratio != clipped) * mask).sum() / mask.sum().clamp(min=1)
+    outside = only((ratio != clipped).float(), mask).sum() / mask.sum().clamp(min=1)
     return -(surrogate * weights).sum(), {"clip_ratio": outside.item()}

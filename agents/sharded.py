@@ -105,7 +105,7 @@ class ShardedPolicy(TransformersPolicy):
         return order.tensor_split(max(ranks.everyones(ceil(len(order) / ROWS))))
 
     def read_after(
-        self, first: int, tokens: Tensor, attention: Tensor, valued: bool
+        self, first: int, tokens: Tensor, attention: Tensor, valued: bool, scale: float
     ) -> tuple[Tensor, Tensor]:
         """Return log-probabilities and values, (B, T - first), from column `first` on."""
         kept = tokens.shape[1] - first
@@ -113,4 +113,4 @@ class ShardedPolicy(TransformersPolicy):
         with warnings.catch_warnings():  # nothing is changed in place
             warnings.filterwarnings("ignore", ".*returned a view tensor", UserWarning)
             logits, values = self.forward(*before, None, logits_to_keep=kept, valued=valued)
-        return score(logits, tokens[:, first:]), values[:, -kept:]
+        return score(logits, tokens[:, first:], scale), values[:, -kept:]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 
+from edgewise.agents.chat import encode_prompt, read_chat_options, today
 from edgewise.agents.hard_problems import hard_pairs
 from edgewise.agents.models import Precision, load_policy, model_path
 from edgewise.agents.run_folder import RunFolder
@@ -68,6 +69,10 @@ class SOARRunConfig:
     """Learning rate of the teacher, at its highest."""
     student_learning_rate: float | None = None
     """Learning rate of the students, at its highest."""
+    chat_template_kwargs: str = "{}"
+    """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
+    chat_date: str | None = None
+    """Day that chat templates take for today, YYYY-MM-DD; by default that on which the run begins."""
     seed: int = 0
     """Seed of everything that is drawn."""
     output: Path | None = None
@@ -90,6 +95,7 @@ class SOARRunConfig:
         """Check what nothing else checks."""
         if self.preset not in GAMES:
             raise ValueError(unknown("preset", self.preset, GAMES))
+        read_chat_options(self.chat_date, self.chat_template_kwargs)
         for name in ("num_steps", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -144,8 +150,10 @@ class SOARRun:
         """
         torch.set_num_threads(config.threads)
         self.config, self.folder, self.game = config, folder, game_of(config)
-        self.hard: list[Pair] = hard_pairs(hard_file(config, self.game), self.game.question)
         self.policy = make_policy(config, self.game)
+        every = hard_pairs(hard_file(config, self.game), self.game.question)
+        self.hard: list[Pair] = within_reach(self.policy, self.game, every)
+        self.num_too_long = len(every) - len(self.hard)
         self.teacher = make_teacher(self.policy, self.game)
         self.student = make_student(config, self.game)
         self.state = start(self.student, self.game.soar)
@@ -193,9 +201,34 @@ class SOARRun:
 
 def make_policy(config: SOARRunConfig, game: Game) -> TransformersPolicy:
     """Return the model that teacher and student begin with."""
-    policy = load_policy(game.agent, config.dtype, config.device)
+    chat = read_chat_options(config.chat_date, config.chat_template_kwargs)
+    policy = load_policy(game.agent, config.dtype, config.device, chat)
     policy.gradient_checkpointing = config.gradient_checkpointing
     return policy
+
+
+def within_reach(policy: TransformersPolicy, game: Game, pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the problems that the model has room for, in a prompt and a completion.
+
+    Raises:
+        ValueError: If it has none, or not for the teacher's prompt.
+    """
+    if policy.positions is None:
+        return list(pairs)
+    prompt = Frame(chat=game.chat).text(FORMATS[game.form].prompt, policy.render)
+    needed = len(encode_prompt(policy.tokenizer, prompt)) + game.teacher.sampling.max_tokens
+    frame, room = game.exam.frame, policy.positions - game.student.max_tokens
+    texts = [game.exam.template.replace("{problem}", pair.question) for pair in pairs]
+    lengths = [
+        len(encode_prompt(policy.tokenizer, frame.text(text, policy.render))) for text in texts
+    ]
+    needed = max(needed, min(lengths) + game.student.max_tokens)
+    if needed > policy.positions:
+        raise ValueError(
+            f"`agent` must have at least {needed} positions, for the prompts and completions of "
+            f"teacher and students, got a model of {policy.positions}"
+        )
+    return [pair for pair, length in zip(pairs, lengths, strict=True) if length <= room]
 
 
 def make_teacher(policy: TransformersPolicy, game: Game) -> PolicyTeacher:
@@ -220,7 +253,11 @@ def begin(config: SOARRunConfig) -> SOARRun:
     hard_pairs(hard_file(config, game), game.question)
     if config.judge is not None:
         model_path(config.judge)
-    config = replace(config, output=config.output or default_output(config))
+    output, day = config.output or default_output(config), config.chat_date or today()
+    config = replace(config, output=output, chat_date=day)
+    within_reach(
+        make_policy(config, game), game, hard_pairs(hard_file(config, game), game.question)
+    )
     assert config.output is not None
     record = json.loads(json.dumps(asdict(config), default=str))
     return SOARRun(config, RunFolder.create(config.output, {**record, "game": game_record(config)}))
@@ -245,12 +282,21 @@ def resume(path: Path) -> SOARRun:
     with about(path / "config.json"):
         config = from_record(record)
         played: Mapping[str, Any] = convert(record["game"], Mapping[str, Any], "game")
-    if changed := [name for name, now in game_record(config).items() if played.get(name) != now]:
+    if changed := [
+        name for name, now in game_record(config).items() if differs(played.get(name), now)
+    ]:
         raise ValueError(
             f"`resume` must be of the game as it is now, got {path} with another {changed[0]!r}; "
             "begin a new run"
         )
     return SOARRun(config, folder)
+
+
+def differs(recorded: Any, now: Any) -> bool:
+    """Return whether a part of a game is another one now; what was not recorded may be anything."""
+    if isinstance(recorded, dict) and isinstance(now, dict):
+        return any(name not in now or differs(part, now[name]) for name, part in recorded.items())
+    return bool(recorded != now)
 
 
 def from_record(record: Mapping[str, Any]) -> SOARRunConfig:

@@ -11,11 +11,22 @@ from torch import Tensor
 from edgewise.agents.policy import Sampling
 
 
-def score(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Return the log-probabilities of `tokens`, (B, T), under `logits`, (B, T, V), in nats."""
-    logits = logits.float()
+def score(logits: Tensor, tokens: Tensor, scale: float = 1.0) -> Tensor:
+    """Return the log-probabilities of `tokens`, (B, T), in nats.
+
+    Args:
+        logits: Of the model, shape (B, T, V).
+        tokens: Shape (B, T).
+        scale: What the logits are divided by.
+    """
+    logits = divided(logits.float(), scale)
     chosen = logits.gather(-1, tokens[..., None])[..., 0]
     return chosen - logits.logsumexp(dim=-1)
+
+
+def divided(logits: Tensor, scale: float) -> Tensor:
+    """Return `logits` divided by `scale`, themselves where it is 1."""
+    return logits if scale == 1 else logits / scale
 
 
 def choose(logits: Tensor, sampling: Sampling, uniform: Tensor) -> Tensor:

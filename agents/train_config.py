@@ -7,14 +7,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from edgewise.agents.chat import ChatOptions, read_chat_options
 from edgewise.agents.env_options import read_options
 from edgewise.agents.evaluation import EvaluationPlan
 from edgewise.agents.models import Precision, made_for
+from edgewise.agents.policy import LogProbs
+from edgewise.agents.prompt_limit import UNLIMITED
 from edgewise.agents.recipe_file import read_recipe
 from edgewise.fields import build
 from edgewise.files import about
 from edgewise.registration import check_id
 
+UNRECORDED: dict[str, Any] = {  # what runs of Edgewise 0.1 did, whose records do not say it
+    "max_prompt_tokens": UNLIMITED,
+    "logprobs": "raw",
+    "chat_template_kwargs": "{}",
+    "chat_date": None,
+}
 SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_rate": 1e-6}
 
 
@@ -54,6 +63,16 @@ class TrainConfig:
     """Temperature at which completions are sampled."""
     max_tokens: int | None = None
     """Longest completion in tokens; by default the preset's."""
+    max_prompt_tokens: int | None = None
+    """Longest prompt in tokens; problems with longer ones are left out. By default the preset's; 0 for
+    any length."""
+    logprobs: LogProbs = "sampled"
+    """Log-probabilities that losses are of: those of the distribution that was sampled, its temperature
+    included, or raw, those of the model at temperature 1."""
+    chat_template_kwargs: str = "{}"
+    """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
+    chat_date: str | None = None
+    """Day that chat templates take for today, YYYY-MM-DD; by default that on which the run begins."""
     seed: int = 0
     """Seed of problems, arms and sampled tokens."""
     output: Path | None = None
@@ -113,8 +132,18 @@ class TrainConfig:
                 f"`decode_dtype` must be left out with an `engine` or `sharding`, got {self.decode_dtype}"
             )
         read_options(self.env_options, self.env.split(","))
+        if self.max_prompt_tokens is not None and self.max_prompt_tokens < 0:
+            raise ValueError(
+                f"`max_prompt_tokens` must be at least 0, got {self.max_prompt_tokens}"
+            )
+        read_chat_options(self.chat_date, self.chat_template_kwargs)
         if self.temperature <= 0:
             raise ValueError(f"`temperature` must be positive, got {self.temperature}")
+
+    @property
+    def chat(self) -> ChatOptions:
+        """Return what chat templates are told."""
+        return read_chat_options(self.chat_date, self.chat_template_kwargs)
 
     @property
     def keywords(self) -> dict[str, Any]:
@@ -156,6 +185,12 @@ def from_record(record: Mapping[str, Any]) -> TrainConfig:
     for env_id in config.env.split(","):
         check_id(env_id)
     return config
+
+
+def from_run(record: Mapping[str, Any]) -> TrainConfig:
+    """Return the config of a run that has begun, as it was meant when it began."""
+    before = {name: value for name, value in UNRECORDED.items() if name not in record}
+    return replace(from_record(record), **before)
 
 
 def from_recipe(path: Path) -> TrainConfig:

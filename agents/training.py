@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import torch
 from edgewise.agents import ranks
 from edgewise.agents.algorithms import ALGORITHMS, Algorithm
 from edgewise.agents.arms import arm_names, arm_sizes
+from edgewise.agents.chat import today
 from edgewise.agents.clean import check_config
 from edgewise.agents.engines import IMPORTANCE_CAP, OWN, with_engine
 from edgewise.agents.evaluation import LevelScore, as_records, evaluate
@@ -24,9 +25,11 @@ from edgewise.agents.lora import Adapters, LoRAPolicy
 from edgewise.agents.models import load_policy, made_for
 from edgewise.agents.parts import is_out_of_memory
 from edgewise.agents.policy import Sampling
+from edgewise.agents.prompt_limit import UNLIMITED
 from edgewise.agents.rollout import Envs
 from edgewise.agents.run_folder import RunFolder
-from edgewise.agents.train_config import TrainConfig, complete, default_output, from_record
+from edgewise.agents.run_prompts import check_prompts, limit_of, sampling_of, screened_pool
+from edgewise.agents.train_config import TrainConfig, complete, default_output, from_run
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
 from edgewise.files import about
@@ -50,8 +53,11 @@ class Training:
         self.config, self.folder, self.policy = config, folder, policy
         self.envs = make_envs(config, self.policy)
         base: Any = self.envs.unwrapped
+        self.posing: ReasoningEnv = base.env
         self.members: list[ReasoningEnv] = base.env.members
         self.sampling = sampling_of(config, self.members)
+        self.limit = limit_of(config, policy, self.members)
+        self.notes: list[str] = []  # of what a new run leaves out
         self.hyperparameters = make_hyperparameters(config, self.sampling)
         self.algorithm = algorithm_of(config)
         self.state = self.algorithm.start(self.policy, self.hyperparameters)
@@ -91,7 +97,7 @@ class Training:
         """
         first = ranks.rank() == 0
         with self.folder.curves(self.state.step) if first else nullcontext() as writer:
-            began = time.perf_counter()
+            began, unfit = time.perf_counter(), self.posing.num_unfit
             try:
                 for metrics in self.algorithm.train(
                     self.envs, self.policy, self.hyperparameters, self.state
@@ -99,6 +105,8 @@ class Training:
                     seconds = time.perf_counter() - began
                     metrics["time/step_seconds"] = seconds
                     metrics["time/tokens_per_second"] = metrics["num_tokens"] / seconds
+                    if self.limit is not None:
+                        metrics["prompts_too_long"] = self.posing.num_unfit - unfit
                     groups = self.groups()
                     if writer is not None:
                         self.record(metrics, groups)
@@ -107,7 +115,7 @@ class Training:
                     if self.state.step % self.config.checkpoint_every == 0:
                         self.save()
                     yield metrics
-                    began = time.perf_counter()
+                    began, unfit = time.perf_counter(), self.posing.num_unfit
             except GeneratorExit:  # between two steps; in the middle of one nothing is saved
                 self.save()
                 raise
@@ -164,6 +172,7 @@ class Training:
                     sampling,
                     render=self.policy.render,
                     progress=progress,
+                    limit=self.limit,
                     preset=self.config.preset,
                     **self.config.keywords,
                 )
@@ -200,6 +209,9 @@ def make_policy(config: TrainConfig) -> TransformersPolicy:
     """
     policy = make_sharded(config) if config.sharding == "fsdp" else make_whole(config)
     policy.gradient_checkpointing = config.gradient_checkpointing
+    policy.chat = config.chat
+    if config.max_prompt_tokens == UNLIMITED:
+        policy.positions = None
     if config.decode_dtype is not None:
         if not recognises(policy.model):
             raise ValueError(
@@ -248,6 +260,9 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
             problems cannot be shared out among the ranks.
     """
     envs = base_envs(config, ranks.num_ranks())
+    base: Any = envs.unwrapped
+    if limit := limit_of(config, policy, base.env.members):
+        limit.screen(base.env)
     framed = vector.PromptFormat(envs, render=policy.render)
     gather = ranks.gather if ranks.num_ranks() > 1 else None
     rule = rule_for(config, envs)
@@ -294,16 +309,6 @@ def base_envs(config: TrainConfig, num_ranks: int = 1) -> Envs:
     return envs
 
 
-def sampling_of(config: TrainConfig, members: Sequence[ReasoningEnv]) -> Sampling:
-    """Return how completions are drawn for all tasks of a run."""
-    frames = [member.preset.frame for member in members]
-    return Sampling(
-        max_tokens=config.max_tokens or max(frame.max_completion_tokens for frame in frames),
-        temperature=config.temperature,
-        stop=tuple(sorted({stop for frame in frames for stop in frame.stop})),
-    )
-
-
 def algorithm_of(config: TrainConfig) -> Algorithm:
     """Return the algorithm that the command line names, without its arguments."""
     return ALGORITHMS[config.algorithm.split(":")[0]]
@@ -347,6 +352,8 @@ def to_record(config: TrainConfig, envs: Envs) -> dict[str, Any]:
         "rule": to_json(rule_for(config, envs)),
         "arms": arm_names(config.env.split(","), base.arms),
     }
+    if isinstance(envs, vector.Curriculum):
+        details |= screened_pool(envs)
     return {**record, **details, "hyperparameters": asdict(hyperparameters)}
 
 
@@ -356,16 +363,20 @@ def begin(config: TrainConfig) -> Training:
     Raises:
         ValueError: If any part of `config` is refused, or the folder exists.
     """
-    config = complete(config)
+    config = replace(complete(config), chat_date=config.chat_date or today())
     output = ranks.of_first(config.output or default_output(config))
     config = replace(config, output=output)
     check_evaluation(config)
     policy = make_policy(config)
+    base: Any = base_envs(config).unwrapped
+    notes = check_prompts(config, policy, base.env.members)
     envs = make_envs(config, policy)
     if ranks.rank() == 0:
         RunFolder.create(output, to_record(config, envs))
     ranks.wait()
-    return Training(config, RunFolder.open(output), policy)
+    training = Training(config, RunFolder.open(output), policy)
+    training.notes = notes
+    return training
 
 
 def check_evaluation(config: TrainConfig) -> None:
@@ -387,5 +398,5 @@ def resume(path: Path) -> Training:
     if "arms" not in record:
         raise ValueError(f"`resume` must be the folder of a run of `edgewise train`, got {path}")
     with about(path / "config.json"):
-        config = from_record(record)
+        config = from_run(record)
     return Training(config, folder, make_policy(config))

@@ -19,14 +19,15 @@ from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from edgewise.agents.chat import render_chat
+from edgewise.agents.chat import ChatOptions, encode_further, encode_prompt, render_chat
 from edgewise.agents.fast_decode import FastDecoder
 from edgewise.agents.fast_network import Network, recognises
 from edgewise.agents.fast_read import read_states
 from edgewise.agents.parts import Parts
 from edgewise.agents.plain_decode import PlainDecoder
 from edgewise.agents.policy import Completions, Listener, Policy, Sampling, append
-from edgewise.agents.token_choice import choose, closed, score
+from edgewise.agents.room import padded, positions, positions_of, unanswered, within
+from edgewise.agents.token_choice import choose, closed, divided, score
 from edgewise.agents.value_head import value_head
 from edgewise.agents.weights import SAFE, refuse_unsafe
 
@@ -38,13 +39,14 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportErro
 class TransformersPolicy:
     """Sample and score with a causal language model, in full batches.
 
-    All log-probabilities are the model's own, before temperature and top-p, so those of `generate`
-    are those of `logprobs`.
+    Log-probabilities, those of `generate` and of `logprobs`, are of the logits divided by the
+    `scale` of the completions: by default of the distribution that was sampled, see `Sampling`.
     """
 
     gradient_checkpointing = False  # whether a pass is computed again for its gradient, not kept
     saved_weights: dict[str, Tensor] | None = None  # what `save` writes; None for the model's
     listener: Listener | None = None  # to be told of rows that have ended while others go on
+    chat = ChatOptions()  # for the template of its chats
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class TransformersPolicy:
         known = {end for end in (*ends, tokenizer.eos_token_id) if end is not None}
         if not known:
             raise ValueError("`tokenizer` must have an end-of-sequence token, got none")
+        self.positions = positions_of(model.config)  # where prompt and completion must end
         self.value_head = value_head(model)
         self.parts = Parts()
         self.ends = torch.tensor(sorted(known), device=model.device)
@@ -135,7 +138,7 @@ class TransformersPolicy:
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> str:
         """Return a chat in the model's own markup; the last message, if its own, is continued."""
-        return render_chat(self.tokenizer, messages)
+        return render_chat(self.tokenizer, messages, self.chat)
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """Return the parameters to train, without those of the value head."""
@@ -155,11 +158,12 @@ class TransformersPolicy:
         self, prompts: Sequence[str], sampling: Sampling, generator: Generator
     ) -> Completions:
         """Sample one completion of each prompt."""
-        tokens, attention = self.encode(prompts, special=True)
-        nothing = torch.zeros(tokens.shape, device=tokens.device)
-        ended = torch.zeros(len(prompts), dtype=torch.bool)
-        start = Completions([""] * len(prompts), tokens, attention, nothing, nothing, ended)
-        return self.take_turn(start, torch.arange(len(prompts)), sampling, generator)
+        rows = torch.arange(len(prompts))
+        return self.take_turn(self.start(prompts, sampling), rows, sampling, generator)
+
+    def start(self, prompts: Sequence[str], sampling: Sampling) -> Completions:
+        """Return completions of no token yet."""
+        return unanswered(*self.encode(prompts, special=True), sampling.scale)
 
     def extend(
         self,
@@ -179,7 +183,13 @@ class TransformersPolicy:
     def take_turn(
         self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
     ) -> Completions:
-        """Append a turn to `rows` of `start`, in parts; every rank returns those of all."""
+        """Append a turn to `rows` of `start`, in parts; every rank returns those of all.
+
+        A row without room for `sampling.max_tokens` gets none.
+        """
+        start, rows = within(start, rows, self.positions, sampling.max_tokens)
+        if not len(rows):
+            return start
         return self.parts.sample(
             lambda part: self.sample(start, part, sampling, generator), start, rows, generator
         )
@@ -208,14 +218,15 @@ class TransformersPolicy:
             return self.fast_read(completions, valued)
         length = completions.tokens.shape[1]
         columns = torch.arange(length, device=completions.mask.device)
-        ends = (columns * completions.mask).amax(dim=1).long() + 1  # after the last sampled token
         first = int(completions.mask.any(dim=0).int().argmax())
+        ends = (columns * completions.mask).amax(dim=1).long() + 1  # after the last sampled token
+        ends = ends.clamp(min=first + 1)
         order = ends.argsort()
         parts: tuple[list[Tensor], list[Tensor]] = ([], [])
         for rows in self.split(order):
             end = int(ends[rows].max())
             tokens, attention = completions.tokens[rows, :end], completions.attention[rows, :end]
-            asked = (first, tokens, attention, valued)
+            asked = (first, tokens, attention, valued, completions.scale)
             found = (
                 checkpoint(self.read_after, *asked, use_reentrant=False, preserve_rng_state=False)
                 if self.gradient_checkpointing
@@ -224,7 +235,8 @@ class TransformersPolicy:
             for part, numbers in zip(parts, found, strict=True):
                 part.append(pad(numbers, (first, length - end)))
         back = order.argsort()
-        logprobs, values = (torch.cat(part)[back] * completions.mask for part in parts)
+        sampled, nothing = completions.mask > 0, completions.mask.new_zeros(())
+        logprobs, values = (torch.where(sampled, torch.cat(part)[back], nothing) for part in parts)
         return logprobs, values
 
     def split(self, order: Tensor) -> Sequence[Tensor]:
@@ -236,13 +248,14 @@ class TransformersPolicy:
         network = Network(self.model, torch.float32, completions.tokens.shape[1])
         logits, hidden = read_states(network, completions)
         sampled = completions.mask.bool()
-        found = [score(logits, completions.tokens[sampled])]
-        found.append(self.value_head(hidden * network.gain)[:, 0] if valued else found[0] * 0.0)
+        found = [score(logits, completions.tokens[sampled], completions.scale)]
+        none = torch.zeros_like(found[0])
+        found.append(self.value_head(hidden * network.gain)[:, 0] if valued else none)
         logprobs, values = (torch.zeros(sampled.shape).masked_scatter(sampled, x) for x in found)
         return logprobs, values
 
     def read_after(
-        self, first: int, tokens: Tensor, attention: Tensor, valued: bool
+        self, first: int, tokens: Tensor, attention: Tensor, valued: bool, scale: float
     ) -> tuple[Tensor, Tensor]:
         """Return log-probabilities and values, (B, T - first), from column `first` on."""
         cache = DynamicCache()
@@ -252,16 +265,16 @@ class TransformersPolicy:
             further = self.forward(tokens[:, first:-1], attention[:, :-1], cache, valued=valued)
             logits = torch.cat([logits, further[0]], dim=1)  # (B, T - first, V)
             values = torch.cat([values, further[1]], dim=1)  # (B, T - first)
-        return score(logits, tokens[:, first:]), values
+        return score(logits, tokens[:, first:], scale), values
 
     def encode(self, texts: Sequence[str], special: bool) -> tuple[Tensor, Tensor]:
-        """Return the tokens of `texts`, padded on the left, and their attention; both (B, T)."""
-        distinct = dict.fromkeys(texts)
-        known = {text: self.tokenizer.encode(text, add_special_tokens=special) for text in distinct}
-        ids = [known[text] for text in texts]
-        length = max(map(len, ids))
-        tokens = torch.tensor([[self.padding] * (length - len(row)) + row for row in ids])
-        attention = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in ids])
+        """Return the tokens of `texts`, padded on the left, and their attention; both (B, T).
+
+        With `special` they are prompts, see `encode_prompt`; else they follow other tokens.
+        """
+        encode = encode_prompt if special else encode_further
+        known = {text: encode(self.tokenizer, text) for text in dict.fromkeys(texts)}
+        tokens, attention = padded([known[text] for text in texts], self.padding)
         return tokens.to(self.model.device), attention.to(self.model.device)
 
     @torch.no_grad()
@@ -288,6 +301,8 @@ class TransformersPolicy:
             distribution = logits.float().log_softmax(dim=-1)
             chosen = choose(distribution, sampling, uniform[rows].to(device))  # (rows, 1)
             tokens[rows, place] = chosen[:, 0]  # what follows an end is taken out below
+            if start.scale != 1:
+                distribution = divided(distribution, start.scale).log_softmax(dim=-1)
             logprobs[rows, place] = distribution.gather(1, chosen)[:, 0]
             stop = (chosen == self.ends).any(dim=1).cpu() & live
             if sampling.stop:
@@ -310,8 +325,8 @@ class TransformersPolicy:
         length = place + 1
         sampled = (torch.arange(length) < lengths[:, None]).to(device)
         tokens = tokens[:, :length].masked_fill(~sampled, self.padding)
-        mask = sampled.float()
-        turn = self.finish(start, tokens, mask, logprobs[:, :length] * mask)
+        logprobs = logprobs[:, :length].masked_fill(~sampled, 0.0)
+        turn = self.finish(start, tokens, sampled.float(), logprobs)
         return replace(turn, ended=ended)
 
     def decoder(
@@ -387,8 +402,3 @@ class TransformersPolicy:
         """Return the text of each row, without special tokens."""
         texts: list[str] = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return texts
-
-
-def positions(attention: Tensor) -> Tensor:
-    """Return the place of each token among those of its row, (B, T), whatever the padding."""
-    return (attention.cumsum(dim=1) - 1).clamp(min=0)

@@ -7,7 +7,9 @@ draws the problems of all ranks and poses them, verifies the completions that ar
 of those of all ranks, so that the rules are the same everywhere, and groups may be split among ranks.
 
 Departures from our own trainers: |A| is TRL's, whose standard deviation has epsilon 1e-4; and the
-states that TRL's checkpoints hold are joined by that of the curriculum.
+states that TRL's checkpoints hold are joined by that of the curriculum. Prompts are encoded as in our
+own trainers, so that no chat begins twice, and log-probabilities are those of the distribution that
+was sampled, for TRL divides logits by its `temperature`.
 
 The methods that are overridden are private ones of TRL. Other versions than those that are tested are
 therefore refused; `edgewise.agents.trl_stream` needs public names alone.
@@ -26,6 +28,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgewise.agents import named, ranks, trl_run, trl_turns
+from edgewise.agents.chat import encode_prompt
 from edgewise.agents.named import Completion
 from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.trl_turns import TurnEnvironment
@@ -71,6 +74,7 @@ class CurriculumTrainer:
         curriculum.reset(seed=args.seed)  # as in our own runs: seeds, and the draw is forgotten
         curriculum.lesson.forget()
         self.num_batches = 0
+        self._unfit: int = curriculum.base.env.num_unfit  # problems drawn again so far
         self._own: slice | None = None  # this rank's completions, while they are answered
         self._began = time.perf_counter()
         self._config = trl_run.describe(curriculum, model, args, self.algorithm)
@@ -82,6 +86,10 @@ class CurriculumTrainer:
             train_dataset=Dataset.from_dict({"prompt": [""] * rows}),  # places, no prompts
             **kwargs,
         )
+
+    def describe(self, **told: Any) -> None:
+        """Add what the recorded config of a run says that begins with `train`."""
+        self._config |= told
 
     def verify(
         self,
@@ -128,6 +136,13 @@ class CurriculumTrainer:
         self.learn(ranks.gather(tokens).reshape(self.curriculum.lesson.shape), infos)
         return answered
 
+    def _tokenize_prompts(self, prompts: list[Any]) -> Any:
+        """Encode texts with their special tokens once, as our own policies do; the rest is TRL's."""
+        if not isinstance(prompts[0], str):
+            return super()._tokenize_prompts(prompts)  # type: ignore[misc]
+        processor: Any = self.processing_class  # type: ignore[attr-defined]
+        return [encode_prompt(processor, prompt) for prompt in prompts], None, {}
+
     def join(self, own: slice) -> None:
         """Put what the completions of all ranks earned, of which `own` are here, in the lesson."""
         lesson = self.curriculum.lesson
@@ -154,6 +169,8 @@ class CurriculumTrainer:
         self.curriculum.learn()
         self.num_batches += 1
         metrics = {**earned, **self.curriculum.metrics()}
+        unfit: int = self.curriculum.base.env.num_unfit
+        metrics["prompts_too_long"], self._unfit = unfit - self._unfit, unfit
         for name, value in metrics.items():
             self._metrics["train"][f"curriculum/{name}"].append(value)  # type: ignore[attr-defined]
         now = time.perf_counter()

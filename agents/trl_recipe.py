@@ -9,15 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from edgewise.agents.chat import render_chat
+from edgewise.agents.chat import encode_prompt, read_chat_options, render_chat, today
 from edgewise.agents.env_options import read_object
 from edgewise.agents.lora import import_peft
+from edgewise.agents.prompt_limit import UNLIMITED, PromptLimit
 from edgewise.agents.recipe_file import read_recipe
 from edgewise.agents.rollout import Envs
+from edgewise.agents.room import positions_of
+from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.train_config import TrainConfig
 from edgewise.agents.training import base_envs, rule_for
 from edgewise.agents.weights import SAFE, refuse_unsafe
 from edgewise.errors import shown, unknown
+from edgewise.frame import Render
 from edgewise.registration import check_id
 from edgewise.wrappers import vector
 
@@ -66,6 +70,13 @@ class TRLConfig:
     """Learning rate of AdamW, at its highest."""
     max_tokens: int = 1024
     """Longest completion in tokens."""
+    max_prompt_tokens: int | None = None
+    """Longest prompt in tokens; problems with longer ones are left out. By default the preset's; 0 for
+    any length."""
+    chat_template_kwargs: str = "{}"
+    """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
+    chat_date: str | None = None
+    """Day that chat templates take for today, YYYY-MM-DD; by default that on which the run begins."""
     lora_rank: int | None = None
     """Rank of adapters, which alone are trained; by default the whole model is."""
     lora_alpha: float = 64
@@ -91,6 +102,11 @@ class TRLConfig:
 
     def __post_init__(self) -> None:
         """Check what nothing else checks."""
+        read_chat_options(self.chat_date, self.chat_template_kwargs)
+        if self.max_prompt_tokens is not None and self.max_prompt_tokens < 0:
+            raise ValueError(
+                f"`max_prompt_tokens` must be at least 0, got {self.max_prompt_tokens}"
+            )
         counts = ("num_steps", "num_problems", "group_size", "num_minibatches", "per_device")
         for name in (*counts, "max_tokens", "lora_rank"):
             value = getattr(self, name)
@@ -211,23 +227,66 @@ def make_trainer(config: TRLConfig) -> Any:
         ImportError: If TRL, or for adapters peft, is not installed, or TRL is of another version.
         ValueError: If any part of `config` is refused.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     from edgewise.agents.trl import CurriculumGRPOTrainer, CurriculumRLOOTrainer
 
     described, envs = make_envs(config)
     refuse_unsafe(config.model)
     tokenizer = AutoTokenizer.from_pretrained(config.model, trust_remote_code=False)
-    framed = vector.PromptFormat(envs, render=partial(render_chat, tokenizer))
+    chat = read_chat_options(chat_date_of(config), config.chat_template_kwargs)
+    render = partial(render_chat, tokenizer, options=chat)
+    limit_prompts(
+        config,
+        envs,
+        tokenizer,
+        render,
+        AutoConfig.from_pretrained(config.model, trust_remote_code=False),
+    )
+    framed = vector.PromptFormat(envs, render=render)
     curriculum = vector.with_rule(framed, rule_for(described, envs), config.pool_size)
     kind = {"grpo": CurriculumGRPOTrainer, "rloo": CurriculumRLOOTrainer}[config.algorithm]
-    return kind(
+    trainer: Any = kind(
         curriculum,
         config.model,
         make_arguments(config, envs),
         processing_class=tokenizer,
         peft_config=make_adapters(config),
     )
+    trainer.describe(
+        chat_date=chat.date,
+        chat_template_kwargs=config.chat_template_kwargs,
+        max_prompt_tokens=config.max_prompt_tokens,
+    )
+    return trainer
+
+
+def chat_date_of(config: TRLConfig) -> str | None:
+    """Return the day that chat templates take for today: that on which a run that goes on began."""
+    if not config.resume:
+        return config.chat_date or today()
+    begun: Any = RunFolder(config.output).read("config.json")
+    return config.chat_date or (begun or {}).get("chat_date")
+
+
+def limit_prompts(
+    config: TRLConfig, envs: Envs, tokenizer: Any, render: Render, model: Any
+) -> None:
+    """Draw again what does not fit the model of that config, and say what was seen of it.
+
+    Raises:
+        ValueError: If no problem of an arm fits.
+    """
+    if config.max_prompt_tokens == UNLIMITED:
+        return
+    base: Any = envs.unwrapped
+    tokens_of = partial(encode_prompt, tokenizer)
+    places = positions_of(model), config.max_tokens, config.max_prompt_tokens
+    limit = PromptLimit(tokens_of, render, *places)
+    for member in base.env.members:
+        for line in limit.check(member):
+            print(line)
+    limit.screen(base.env)
 
 
 def make_adapters(config: TRLConfig) -> Any:

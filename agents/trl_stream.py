@@ -20,6 +20,7 @@ import numpy as np
 from datasets import IterableDataset
 
 from edgewise.agents import named
+from edgewise.agents.chat import bare
 from edgewise.agents.named import Completion
 from edgewise.wrappers.vector import Curriculum
 
@@ -79,7 +80,7 @@ class CurriculumStream:
         lesson = self.curriculum.lesson
         rows = [
             {
-                "prompt": prompts[slot],
+                "prompt": bare(prompts[slot]),
                 "problem": infos["problem"][slot],
                 "batch": self.num_drawn,
                 "place": slot // lesson.shape[1],

@@ -67,7 +67,7 @@ class VLLMEngine:
                 load_format="dummy",
                 dtype=str(learner.model.dtype).removeprefix("torch."),
                 generation_config="vllm",  # the settings of `Sampling` and no others
-                logprobs_mode="raw_logprobs",
+                logprobs_mode="processed_logprobs",  # at the temperature
                 max_model_len=settings.max_length,
                 gpu_memory_utilization=settings.gpu_memory_utilization,
                 enforce_eager=settings.eager or on_cpu,

@@ -2,7 +2,8 @@
 
 Its OpenAI-compatible completions take and return token ids. New weights go through a folder that
 learner and server both see. The server must have been started with VLLM_SERVER_DEV_MODE=1, without
-which it takes no weights. Tried with vLLM 0.32 on CPUs.
+which it takes no weights, and should have `--logprobs-mode processed_logprobs` where the temperature
+is not 1. Tried with vLLM 0.32 on CPUs.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ NONE: Mapping[str, Any] = {}
 Arms = str | Division | Sequence[Mapping[str, Any]] | None  # as `ReasoningEnv` takes them
 MAX_SEED = 2**63
 MAX_PROBLEM_SEEDS = 10_000  # looked at for an evaluation set
+MAX_REDRAWS = 1_000  # of problems that do not fit, or as many as there are rows
 
 
 class Outcome(NamedTuple):
@@ -120,6 +121,8 @@ class ReasoningEnv(gym.Env[str, str]):
         self.order, self.place = RowOrder(), 0  # a mixture sets both
         self._history, self._done = tuple[str, ...](), True
         self.members: list[ReasoningEnv] = [self]  # a mixture has several
+        self.fits: Callable[[Any], bool] | None = None  # which problems are not drawn again
+        self._num_unfit = 0
         self._rng = np.random.Generator(np.random.Philox(key=0))
 
     def make_preset(
@@ -168,7 +171,10 @@ class ReasoningEnv(gym.Env[str, str]):
     def choose(
         self, rng: np.random.Generator, options: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return `options` with what they leave open, level and problem seed, drawn."""
+        """Return `options` with what they leave open, level and problem seed, drawn.
+
+        A problem that does not pass `fits` is drawn again, from the same level and parameters.
+        """
         options = dict(options or {})
         if not options.keys() <= OPTIONS:
             raise ValueError(
@@ -182,16 +188,33 @@ class ReasoningEnv(gym.Env[str, str]):
         level, params = int(level), dict(options.get("params") or {})
         seed = options.get("problem_seed")
         size = self.task.num_rows(self.split, **{**self.preset.levels[level], **params})
-        if seed is None and size is None:
-            seed = rng.bit_generator.random_raw() >> 1
-        elif seed is None:
-            arm = json.dumps([self.place, level, params], sort_keys=True)
-            seed = self.order.next(rng, arm, size or 0)
+        if seed is None:
+            seed = self.choose_seed(rng, level, params, size)
         elif not isinstance(seed, (int, np.integer)) or not 0 <= seed < (size or MAX_SEED):
             raise ValueError(
                 f"`problem_seed` must be an int in [0, {size or MAX_SEED}), got {seed!r}"
             )
         return {"level": level, "params": params, "problem_seed": int(seed)}
+
+    def choose_seed(
+        self, rng: np.random.Generator, level: int, params: Mapping[str, Any], size: int | None
+    ) -> int:
+        """Return the seed of a problem that fits; `size` is the count of rows, if there are any."""
+        arm = "" if size is None else json.dumps([self.place, level, params], sort_keys=True)
+        for _ in range(max(size or 0, MAX_REDRAWS)):
+            if size is None:
+                seed = int(rng.bit_generator.random_raw()) >> 1
+            else:
+                seed = self.order.next(rng, arm, size)
+            if self.fits is None or self.fits(self.draw(level, seed, params)):
+                return seed
+            self._num_unfit += 1
+        raise ValueError(f"`level` must have problems that fit, got none of {level} {dict(params)}")
+
+    @property
+    def num_unfit(self) -> int:
+        """How many problems have been drawn again, since they did not fit."""
+        return sum(member._num_unfit for member in self.members)
 
     def pose(self, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Return the problem of `options`, which `choose` made, and its name."""

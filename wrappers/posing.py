@@ -9,8 +9,8 @@ since log pi(z | accepted) = log pi(z) - log P(accepted) and the last term, the 
 multiplied by sum_i A_i. So what is rejected needs no penalty, and is drawn again.
 
 Where the paper leaves a choice:
-    - Its prompt shows the second <question> unclosed, while its filter asks for closing tags: the
-      prompt is as printed, the filter as described.
+    - Its prompt shows a second <question> in place of a closing tag, while its filter asks for
+      closing tags: the prompt is as printed, and what is read ends with either.
     - Of several questions or answers in one completion the first question and the last box count.
     - How long a question may be is not said: 4,000 characters here.
     - Only as many are asked for as are missing, so nothing that is accepted is thrown away.
@@ -42,6 +42,7 @@ Constraints:
 - Output exactly ONE problem. You MUST follow the specified format EXACTLY.
 Begin now:
 """
+TAGS = ("<question>", "</question>", "<answer>", "</answer>")
 COMPACT_PROMPT = "pose:"
 COMPACT_MARK = "?"  # after the question
 QUESTION_PROMPT = """You are generating a new math problem for a math assistant.
@@ -65,13 +66,16 @@ class Rejected:
 def read_tagged(text: str) -> Pair | Rejected:
     r"""Read <question>...</question> and <answer> \boxed{...} </answer>.
 
+    Either may end with its opening tag again, as the prompt has it.
+
     >>> read_tagged(r"<question>1+1?</question> Easy. <answer> \boxed{2} </answer>")
     Pair(question='1+1?', answer='2', step=-1, dataset=-1, reward=None)
+    >>> read_tagged(r"<question>1+2? <question> <answer> \boxed{3} </answer>").answer
+    '3'
     >>> read_tagged(r"<question>1+1? <answer>\boxed{2}</answer>")
     Rejected(reason='no question')
     """
-    question = between(text, "<question>", "</question>")
-    answer = between(text, "<answer>", "</answer>")
+    question, answer = between(text, "question"), between(text, "answer")
     if not question:
         return Rejected("no question")
     if answer is None:
@@ -112,10 +116,16 @@ def boxed(question: str, text: str) -> Pair | Rejected:
     return Pair(question, answer)
 
 
-def between(text: str, opening: str, closing: str) -> str | None:
-    """Return what stands between the first `opening` and the next `closing`, stripped."""
-    _, found, rest = text.partition(opening)
-    inside, closed, _ = rest.partition(closing)
+def between(text: str, tag: str) -> str | None:
+    """Return what stands between the first `tag` and the tag that ends it, stripped.
+
+    That is the closing one or, unless another tag of the prompt comes before, the opening one again.
+    """
+    _, found, rest = text.partition(f"<{tag}>")
+    inside, again, _ = rest.partition(f"<{tag}>")
+    if again and not any(mark in inside for mark in TAGS):
+        return inside.strip()
+    inside, closed, _ = rest.partition(f"</{tag}>")
     return inside.strip() if found and closed else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 
 import edgewise
+from edgewise.agents.chat import read_chat_options, today
 from edgewise.agents.clean import check_model
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.display import score_line
@@ -22,9 +23,11 @@ from edgewise.agents.env_options import read_options
 from edgewise.agents.evaluation import EvaluationPlan, as_records, evaluate
 from edgewise.agents.models import Precision, load_policy, made_for
 from edgewise.agents.policy import Sampler, Sampling
+from edgewise.agents.run_prompts import limit_for
 from edgewise.agents.scripted import is_scripted, scripted
 from edgewise.agents.suites.server_config import ServerConfig
 from edgewise.agents.suites.suite import Part, parts_of
+from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
 from edgewise.errors import UsageError, usage
 from edgewise.files import write_atomically
@@ -65,6 +68,13 @@ class EvalConfig:
     """Temperature at which completions are sampled, 0 for greedy; by default the paper's."""
     max_tokens: int | None = None
     """Longest completion in tokens; by default the preset's."""
+    max_prompt_tokens: int | None = None
+    """Longest prompt in tokens; problems with longer ones are left out. By default the preset's; 0 for
+    any length."""
+    chat_template_kwargs: str = "{}"
+    """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
+    chat_date: str | None = None
+    """Day that chat templates take for today, YYYY-MM-DD; by default that on which it begins."""
     plan: EvaluationPlan = field(default_factory=EvaluationPlan)
     """What is asked of each level; where every answer is kept, its problems, split and seed count."""
     server: ServerConfig = field(default_factory=ServerConfig)
@@ -81,6 +91,11 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         """Check the counts."""
+        read_chat_options(self.chat_date, self.chat_template_kwargs)
+        if self.max_prompt_tokens is not None and self.max_prompt_tokens < 0:
+            raise ValueError(
+                f"`max_prompt_tokens` must be at least 0, got {self.max_prompt_tokens}"
+            )
         for name in ("samples", "max_tokens", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -100,7 +115,7 @@ def run(arguments: Sequence[str]) -> None:
     ):
         run_session(config, shlex.join(["edgewise", "eval", *arguments]))
     else:
-        run_levels(config)
+        run_levels(replace(config, chat_date=config.chat_date or today()))
 
 
 def run_session(config: EvalConfig, command: str) -> None:
@@ -124,6 +139,9 @@ def run_session(config: EvalConfig, command: str) -> None:
             temperature=config.temperature,
             max_tokens=config.max_tokens,
             seed=config.plan.seed,
+            max_prompt_tokens=config.max_prompt_tokens,
+            chat_template_kwargs=config.chat_template_kwargs,
+            chat_date=config.chat_date,
             server=config.server,
             dtype=config.dtype,
             device=config.device,
@@ -159,19 +177,20 @@ def run_levels(config: EvalConfig) -> None:
         if not is_scripted(config.agent):
             check_model(config.agent, config.env, split=config.plan.split, **options)
         policy, render = load(config, env)
-    preset, temperature = env.preset, config.temperature
+        sampling = sampling_of(config, env)
+        limit = None
+        if isinstance(policy, TransformersPolicy):
+            limit = limit_for(policy, sampling, config.max_prompt_tokens)
+        if limit is not None:
+            limit.check(env, [{"level": level} for level in levels or env.preset.levels])
     console = Console()
     scores = evaluate(
         policy,
         config.env,
         config.plan,
-        Sampling(
-            max_tokens=config.max_tokens or preset.frame.max_completion_tokens,
-            temperature=preset.protocol.temperature if temperature is None else temperature,
-            top_p=preset.protocol.top_p,
-            stop=preset.frame.stop,
-        ),
+        sampling,
         levels=levels,
+        limit=limit,
         render=render,
         progress=lambda score: console.print(score_line(score), soft_wrap=True, highlight=False),
         **options,
@@ -179,6 +198,17 @@ def run_levels(config: EvalConfig) -> None:
     if config.output is not None:
         write(config.output, {"config": asdict(config), **as_records(scores)})
         console.print(f"scores {config.output}", soft_wrap=True, highlight=False, markup=False)
+
+
+def sampling_of(config: EvalConfig, env: ReasoningEnv) -> Sampling:
+    """Return how completions are drawn."""
+    preset, temperature = env.preset, config.temperature
+    return Sampling(
+        max_tokens=config.max_tokens or preset.frame.max_completion_tokens,
+        temperature=preset.protocol.temperature if temperature is None else temperature,
+        top_p=preset.protocol.top_p,
+        stop=preset.frame.stop,
+    )
 
 
 def options_of(config: EvalConfig) -> dict[str, Any]:
@@ -202,7 +232,8 @@ def load(config: EvalConfig, env: ReasoningEnv) -> tuple[Sampler, Render | None]
             for options in edgewise.evaluation_set(env, level, config.plan.num_problems)
         ]
         return scripted(config.agent, env, posed), None
-    policy = load_policy(config.agent, config.dtype, config.device)
+    chat = read_chat_options(config.chat_date, config.chat_template_kwargs)
+    policy = load_policy(config.agent, config.dtype, config.device, chat)
     return policy, policy.render
 
 

@@ -36,7 +36,7 @@ def told(found: Preflight, config: TrainConfig) -> list[str]:
     """Return what was measured, what the whole run would take, and the warnings."""
     assert config.num_steps is not None
     hours = found.step_seconds * config.num_steps / 3600
-    warnings = warnings_of(found.scores, config.levels)
+    warnings = [*found.notes, *warnings_of(found.scores, config.levels)]
     return [
         f"memory           {found.memory / 2**30:.2f} GiB",
         f"tokens / second  {found.tokens_per_second:,.0f}, sampled and learned from",

@@ -13,12 +13,15 @@ import torch
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from edgewise.agents.chat import is_dated, read_chat_options, today
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.hard_problems import failed, write_halves
 from edgewise.agents.models import load_policy, made_for
 from edgewise.agents.policy import Sampler, Sampling
-from edgewise.agents.profile import ProfilePlan, batches_of, profile
+from edgewise.agents.profile import ProfilePlan, batches_of, begun_on, profile
+from edgewise.agents.run_prompts import limit_for
 from edgewise.agents.scripted import is_scripted, scripted
+from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
 from edgewise.errors import UsageError, usage
 from edgewise.frame import Render
@@ -46,6 +49,13 @@ class ProfileConfig:
     """Temperature at which completions are sampled, E2H's by default."""
     max_tokens: int | None = None
     """Longest completion in tokens; by default the preset's."""
+    max_prompt_tokens: int | None = None
+    """Longest prompt in tokens; problems with longer ones are left out. By default the preset's; 0 for
+    any length."""
+    chat_template_kwargs: str = "{}"
+    """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
+    chat_date: str | None = None
+    """Day that chat templates take for today, YYYY-MM-DD; by default that on which it begins."""
     fail_at: int | None = None
     """Also write the problems that are never solved in so many completions, which is then the
     number of completions, in two halves beside the output: -hard-train and -hard-test; SOAR's is 128."""
@@ -56,6 +66,11 @@ class ProfileConfig:
 
     def __post_init__(self) -> None:
         """Check the counts."""
+        read_chat_options(self.chat_date, self.chat_template_kwargs)
+        if self.max_prompt_tokens is not None and self.max_prompt_tokens < 0:
+            raise ValueError(
+                f"`max_prompt_tokens` must be at least 0, got {self.max_prompt_tokens}"
+            )
         for name in ("num_levels", "max_tokens", "fail_at", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -71,13 +86,19 @@ def run(arguments: Sequence[str]) -> None:
         options = options_of(config)
         env: Any = gym.make(config.env, split=config.plan.split, **options).unwrapped
         policy, render = load(config, env)
-    frame = env.preset.frame
-    sampling = Sampling(
-        max_tokens=config.max_tokens or frame.max_completion_tokens,
-        temperature=config.temperature,
-        stop=frame.stop,
-    )
+        frame = env.preset.frame
+        sampling = Sampling(
+            max_tokens=config.max_tokens or frame.max_completion_tokens,
+            temperature=config.temperature,
+            stop=frame.stop,
+        )
+        limit = None
+        if isinstance(policy, TransformersPolicy):
+            limit = limit_for(policy, sampling, config.max_prompt_tokens)
+        notes = [] if limit is None else limit.check(env)
     console = Console()
+    for note in notes:
+        console.print(note, soft_wrap=True, highlight=False, markup=False)
     columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("problems")
@@ -90,6 +111,8 @@ def run(arguments: Sequence[str]) -> None:
                 config.output,
                 agent=config.agent,
                 render=render,
+                limit=limit,
+                chat=policy.chat if isinstance(policy, TransformersPolicy) else None,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
                 **options,
             )
@@ -128,6 +151,10 @@ def load(config: ProfileConfig, env: ReasoningEnv) -> tuple[Sampler, Render | No
         posed = [options for groups in batches_of(env, config.plan) for options in groups]
         return scripted(config.agent, env, posed), None
     policy = load_policy(config.agent)
+    told = read_chat_options(config.chat_date, config.chat_template_kwargs)
+    if is_dated(policy.tokenizer):
+        told = replace(told, date=told.date or begun_on(config.output) or today())
+    policy.chat = told
     return policy, policy.render
 
 

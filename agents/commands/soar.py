@@ -56,6 +56,8 @@ def work(game: SOARRun, console: Console, judge: str | None) -> None:
     """Play until the end or the first request to stop, and report."""
     path, num_steps = game.folder.path, game.game.soar.num_steps
     say(console, f"run folder {path}")
+    if game.num_too_long:
+        say(console, f"{game.num_too_long} hard problems are left out: too long for the model")
     with bar(console) as show, stoppable() as stopped, ExitStack() as stack:
         outer, inner = show("outer steps", game.state.step), show("students", 0)
         for metrics in stack.enter_context(closing(game.steps(inner))):

@@ -37,6 +37,8 @@ def work(training: Training, console: Console) -> None:
     """Evaluate, train, evaluate again and report."""
     config, path = training.config, training.folder.path
     say(console, f"run folder {path}")
+    for note in training.notes:
+        say(console, note)
     before = evaluated(training, console, "before")
     arms = training.folder.read("config.json")["arms"]
     assert config.num_steps is not None

@@ -76,6 +76,7 @@ class Opened:
     env: ReasoningEnv
     sampling: Sampling
     questions: Sequence[Question]
+    num_too_long: int = 0  # problems that are not among these, since the model has no room for them
 
     def record(self) -> dict[str, Any]:
         """Return what was asked and how, for a file."""
@@ -85,6 +86,7 @@ class Opened:
             "preset": self.env.preset_name,
             "levels": sorted({question.level for question in self.questions}),
             "num_problems": len(self.questions),
+            **({"num_too_long": self.num_too_long} if self.num_too_long else {}),
             "num_samples": self.part.protocol.num_samples,
             "temperature": self.sampling.temperature,
             "top_p": self.sampling.top_p,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,9 +14,12 @@ import gymnasium as gym
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from edgewise.agents.chat import read_chat_options, today
 from edgewise.agents.clean import check_model
 from edgewise.agents.engines import with_engine
 from edgewise.agents.models import Precision, load_policy, made_for
+from edgewise.agents.policy import Sampler
+from edgewise.agents.run_prompts import limit_for
 from edgewise.agents.suites.agent import (
     Agent,
     HumanAgent,
@@ -34,6 +38,7 @@ from edgewise.agents.suites.question import NotAtHand, Opened, checksum, open_pa
 from edgewise.agents.suites.server_config import ServerConfig
 from edgewise.agents.suites.suite import Part, described
 from edgewise.agents.suites.summary import Record, summarize
+from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.errors import unknown
 from edgewise.registration import require
 
@@ -60,6 +65,9 @@ class Session:
     num_samples: int | None = None  # these three by default as the parts say
     temperature: float | None = None
     max_tokens: int | None = None
+    max_prompt_tokens: int | None = None  # the frames' own by default, 0 for any length
+    chat_template_kwargs: str = "{}"
+    chat_date: str | None = None
     seed: int = 0
     server: ServerConfig = field(default_factory=ServerConfig)
     dtype: Precision = "float32"
@@ -156,7 +164,8 @@ def make_agent(session: Session, console: Console) -> Agent:
             rest, session.server, key, seed, told=partial(console.print, markup=False)
         )
     if kind in MODELS:
-        policy = load_policy(session.model, session.dtype, session.device)
+        chat = read_chat_options(session.chat_date, session.chat_template_kwargs)
+        policy = load_policy(session.model, session.dtype, session.device, chat)
         sampler = with_engine(policy, "vllm") if kind == "vllm" else policy
         return PolicyAgent(sampler, policy.render, seed)
     if rest:
@@ -171,8 +180,11 @@ def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[
         ValueError: If an option is refused.
         ImportError: If an extra is missing.
     """
+    session = on_its_day(session)
     agent = make_agent(session, console)
     opened, skipped = open_parts(session)
+    if isinstance(agent, PolicyAgent):
+        opened = [fitting(session, one, agent.policy) for one in opened]
     for one in opened:
         console.print(described(one.record()), soft_wrap=True, markup=False, highlight=False)
     for part in skipped:
@@ -181,6 +193,42 @@ def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[
         )
     folder = EvaluationFolder.begin(session.folder(), config_of(session, opened, skipped))
     return folder, opened, agent
+
+
+def on_its_day(session: Session) -> Session:
+    """Return an evaluation whose chats have the day on which it began, today if it begins now.
+
+    Raises:
+        ValueError: If it has begun on another day than is asked for.
+    """
+    path = session.folder() / "config.json"
+    if not path.is_file():
+        return replace(session, chat_date=session.chat_date or today())
+    begun = EvaluationFolder(session.folder()).read("config.json")
+    day = begun.get("chat_date") if isinstance(begun, dict) else None
+    if session.chat_date not in (None, day):
+        raise ValueError(
+            f"`chat_date` must be {day}, on which the evaluation in {session.folder()} began, "
+            f"got {session.chat_date}"
+        )
+    return replace(session, chat_date=day)
+
+
+def fitting(session: Session, opened: Opened, policy: Sampler) -> Opened:
+    """Return a part without the problems for whose prompts the model has no room.
+
+    Raises:
+        ValueError: If it has room for none of a level.
+    """
+    if not isinstance(policy, TransformersPolicy):
+        return opened
+    limit = limit_for(policy, opened.sampling, session.max_prompt_tokens)
+    if limit is None:
+        return opened
+    kept = [one for one in opened.questions if limit.fits(one.env, one.problem)]
+    for level in {one.level for one in opened.questions} - {one.level for one in kept}:
+        limit.check(opened.env, [{"level": level}])
+    return replace(opened, questions=kept, num_too_long=len(opened.questions) - len(kept))
 
 
 def config_of(
@@ -203,6 +251,8 @@ def config_of(
         config["prices"] = {"prompt": server.prompt_price, "completion": server.completion_price}
     if session.kind in MODELS:
         asked["dtype"] = session.dtype
+        asked["chat_template_kwargs"] = json.loads(session.chat_template_kwargs) or None
+        config["chat_date"] = session.chat_date
     return config
 
 

@@ -107,10 +107,11 @@ def described(asked: Mapping[str, Any]) -> str:
     """
     how = "greedy" if asked["temperature"] == 0 else f"temperature {asked['temperature']:g}"
     nucleus = f", top-p {asked['top_p']:g}" if asked["top_p"] < 1 else ""
+    left_out = f" ({long} left out, too long)" if (long := asked.get("num_too_long")) else ""
     plural = "s" if asked["num_samples"] > 1 else ""
     words = (
         f"{asked['name']}: preset {asked['preset']}, {asked['num_problems']} problems, "
-        f"{asked['num_samples']} sample{plural} of each, {how}{nucleus}, at most "
+        f"{asked['num_samples']} sample{plural} of each{left_out}, {how}{nucleus}, at most "
         f"{asked['max_tokens']} tokens, checksum {asked['checksum']}"
     )
     others = departures(asked)

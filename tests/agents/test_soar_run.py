@@ -12,11 +12,20 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.pretrain import summed_loss  # noqa: E402
-from edgewise.agents.soar_run import SOARRunConfig, game_of, game_record  # noqa: E402
+from edgewise.agents.soar_run import (  # noqa: E402
+    SOARRunConfig,
+    begin,
+    differs,
+    game_of,
+    game_record,
+    make_policy,
+    within_reach,
+)
 from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
 from edgewise.benchmarks import soar as soar_table  # noqa: E402
 from edgewise.benchmarks.soar_report import LABELS  # noqa: E402
 from edgewise.cli import main  # noqa: E402
+from edgewise.wrappers.taught import Pair  # noqa: E402
 
 WRITES = [r"1+2?1+2=3,\boxed{3}", r"9-4?9-4=5,\boxed{5}", r"2+2+1?2+2=4,4+1=5,\boxed{5}"]
 SIZES = ["--num-steps", "4", "--num-datasets", "2", "--dataset-size", "2", "--num-students", "1",
@@ -259,3 +268,30 @@ def test_a_run_of_another_game_does_not_go_on(tmp_path, capsys):
     (tmp_path / "config.json").write_text(json.dumps({**record, "game": game}))
     assert main(["soar", "--resume", str(tmp_path)]) == 2
     assert "with another 'preset'; begin a new run" in capsys.readouterr().err
+
+
+def test_a_game_that_did_not_record_all_of_its_settings_goes_on():
+    now = game_record(SOARRunConfig())
+    recorded = json.loads(json.dumps(now))
+    del recorded["teacher"]["sampling"]["logprobs"]  # as a run of Edgewise 0.1
+    assert not differs(recorded, now)
+    recorded["teacher"]["sampling"]["temperature"] = 0.5
+    assert differs(recorded, now)
+    assert differs({**now, "gone": 1}, now)
+
+
+def test_hard_problems_that_do_not_fit_are_left_out():
+    game = game_of(SOARRunConfig())
+    policy = make_policy(SOARRunConfig(), game)
+    pairs = [Pair("1+1", "2"), Pair("1+" * 2_000 + "1", "2001")]
+    assert within_reach(policy, game, pairs) == pairs[:1]
+    with pytest.raises(ValueError, match=r"^`agent` must have at least 4"):
+        within_reach(policy, game, pairs[1:])
+    policy.positions = 70
+    with pytest.raises(ValueError, match=r"got a model of 70$"):
+        within_reach(policy, game, pairs)
+
+
+def test_a_game_records_its_day(tmp_path):
+    begun = begin(SOARRunConfig(output=tmp_path / "run", num_steps=1))
+    assert begun.folder.read("config.json")["chat_date"] == begun.config.chat_date is not None

@@ -270,3 +270,21 @@ def test_other_versions_are_refused(found):
     check_version("1.16.3")
     with pytest.raises(ImportError, match=f"must have TRL >=1.16,<1.17, got {found}"):
         check_version(found)
+
+
+@pytest.mark.parametrize("kind", ["GRPO", "RLOO"])
+def test_a_prompt_begins_once(kind, tiny_model, tmp_path):
+    from edgewise.agents.chat import render_chat
+
+    trainer = make(
+        f"hf:{tiny_model}", tmp_path, SEC(), kind, max_steps=1, per_device_train_batch_size=16
+    )
+    tokenizer = trainer.processing_class
+    tokenizer.chat_template = "{{ bos_token }}{{ messages[-1]['content'] }}"
+    chat = render_chat(tokenizer, [{"role": "user", "content": "1 + 1?"}])
+    prompts = [chat, "1 + 1?", "<bos>1 + 1?"]
+    found, images, fields = trainer._tokenize_prompts(prompts)
+    assert found[0] == found[1] == found[2] and (images, fields) == (None, {})
+    assert found[0].count(tokenizer.bos_token_id) == 1
+    told, _, _ = trainer._tokenize_prompts([[{"role": "user", "content": "1 + 1?"}]])
+    assert told == [found[0]]

@@ -110,3 +110,16 @@ def test_evaluation_teaches_nothing():
     row = taught.draw()[0]
     assert taught.reward(completions=["?"], problem=[row["problem"]], batch=[None]) == [0.0]
     assert list(taught.waiting) == [1]
+
+
+def test_a_chat_begins_once_where_trl_encodes_it():
+    from edgewise.agents.chat import render_chat
+    from edgewise.agents.tokenizer import build_tokenizer
+
+    tokenizer = build_tokenizer()
+    tokenizer.chat_template = "{{ bos_token }}{{ messages[-1]['content'] }}"
+    envs = gym.make_vec("Countdown-v0", num_envs=4, group_size=2, preset="e2h")
+    framed = vector.PromptFormat(envs, render=lambda chat: render_chat(tokenizer, chat))
+    rows = CurriculumStream(vector.Curriculum(framed, SEC())).draw()
+    for tokens in tokenizer(text=[row["prompt"] for row in rows])["input_ids"]:
+        assert tokens.count(tokenizer.bos_token_id) == 1

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgewise.wrappers.posing import (
     FORMATS,
     TAGGED_PROMPT,
+    Rejected,
     TooFewProblems,
     gather_problems,
     read_compact,
@@ -53,7 +56,6 @@ def test_a_teacher_who_always_writes_the_same_is_accepted():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (r"<question>1+1<question> <answer>\boxed{2}</answer>", "no question"),  # as it is printed
         (r"<question>1+1</question> \boxed{2}", "no answer"),
         (r"<question>1+1</question> <answer>2</answer>", "no box"),
         (r"<question> </question> <answer>\boxed{2}</answer>", "no question"),
@@ -114,3 +116,48 @@ def test_nothing_is_filtered_in_two_turns(form):
     assert posed.pairs[0] == Pair("How many are 1+1", "2") and not any(posed.rejected.values())
     assert all(pair.question and pair.answer for pair in posed.pairs)
     assert posed.places == list(range(len(ODD) + 1))
+
+
+ENDS = {"question": ["</question>", "<question>"], "answer": ["</answer>", "<answer>"]}
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    question=st.text(st.characters(exclude_characters="<>"), min_size=1, max_size=30),
+    answer=st.integers(-99, 99),
+    ends=st.tuples(*(st.sampled_from(ends) for ends in ENDS.values())),
+    around=st.lists(st.sampled_from(["", " ", "\n", " Easy. "]), min_size=3, max_size=3),
+)
+def test_either_tag_that_the_prompt_shows_ends_a_question_and_an_answer(
+    question, answer, ends, around
+):
+    text = (
+        f"{around[0]}<question>{question}{ends[0]}{around[1]}"
+        rf"<answer> \boxed{{{answer}}} {ends[1]}{around[2]}"
+    )
+    found = read_tagged(text)
+    if question.strip():
+        assert (found.question, found.answer) == (question.strip(), str(answer))
+    else:
+        assert found.reason == "no question"
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.sampled_from([*ENDS["question"], *ENDS["answer"], r"\boxed{1}", "1+1", "\n", "<b>"]),
+        max_size=9,
+    ).map("".join)
+)
+def test_any_order_of_tags_is_read_or_refused(text):
+    found = read_tagged(text)
+    if isinstance(found, Rejected):
+        assert found.reason in {"no question", "no answer", "no box"}
+    else:
+        assert found.answer == "1" and found.question and "<question>" in text
+
+
+def test_the_prompt_shows_a_form_that_is_read():
+    shown = next(line for line in TAGGED_PROMPT.splitlines() if "<question>" in line)
+    found = read_tagged(shown.partition("structure: ")[2].replace("[answer]", "7"))
+    assert (found.question, found.answer) == ("[full math question]", "7")
