@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
@@ -29,7 +30,10 @@ from edgewise.env import ReasoningEnv
 from edgewise.errors import UsageError, usage
 from edgewise.files import write_atomically
 from edgewise.frame import Render
+from edgewise.interrupts import Stopped, asked, stoppable
 from edgewise.registration import check_id
+
+GOES_ON = "what was answered is kept, and the same command goes on"
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def run_session(config: EvalConfig, command: str) -> None:
     console = Console()
     with usage():
         parts = (own_part(config),) if config.suite is None else parts_of(config.suite)
-        asked = sessions.Session(
+        session = sessions.Session(
             suite=config.suite or config.env,
             parts=parts,
             agent=config.agent,
@@ -129,10 +133,17 @@ def run_session(config: EvalConfig, command: str) -> None:
             device=config.device,
             output=config.output,
         )
-        folder, opened, agent = sessions.prepare(asked, console)
-    summary = sessions.carry_out(folder, opened, agent, console)
+        folder, opened, agent = sessions.prepare(session, console)
+    try:  # a human's answer is kept at once, so nothing is waited for
+        with nullcontext() if config.agent == "human" else stoppable():
+            summary = sessions.carry_out(folder, opened, agent, console)
+            stopped = asked()
+    except KeyboardInterrupt:
+        raise Stopped(f"stopped; {GOES_ON}") from None
     for row in summary["means"]:
         console.print(mean_line(row), soft_wrap=True, highlight=False)
+    if not summary["complete"] and stopped:
+        raise Stopped(f"stopped after {summary['spent']['answers']} answers; {GOES_ON}")
     if not summary["complete"]:
         console.print("not complete: the same command goes on", soft_wrap=True)
     path = folder.path / "report.html"
