@@ -32,6 +32,7 @@ from edgewise.benchmarks.study_report import Scores
 from edgewise.benchmarks.suite_report import Outcome, write_suite_report
 from edgewise.benchmarks.suites import BASELINE, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.errors import usage
+from edgewise.interrupts import stoppable
 
 OF_CELLS = {"env", "curriculum", "seed", "evaluate", "evaluation", "sharding", *NOT_IN_RECIPES}
 FLAGS = {
@@ -126,9 +127,11 @@ def run(arguments: Sequence[str]) -> None:
             check(plan)
         ladders = {name: ladder_of(plan) for name, plan in plans.items()}
         folder = folder_of(config, size)
+    with simulated.stopped_here(), stoppable():
+        done = run_plans(plans, folder, config.processes, console)
     outcomes = [
         Outcome(name, plans[name], Scores(cells, folder / name), ladders[name], folder / name)
-        for name, cells in run_plans(plans, folder, config.processes, console).items()
+        for name, cells in done.items()
     ]
     command = f"edgewise compare {shlex.join(arguments)}"
     sheets = write_suite_report(

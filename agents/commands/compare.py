@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from edgewise.agents.comparison import (
 from edgewise.agents.comparison_report import Results, by_world, claims, overall, write_report
 from edgewise.agents.worlds import WORLDS
 from edgewise.errors import usage
+from edgewise.interrupts import Stopped, stoppable
 
 WIDTH = 160  # of the tables, where there is no terminal
 LINES = 10  # of progress, where there is no terminal
@@ -90,13 +92,24 @@ def run(arguments: Sequence[str]) -> None:
     if not console.is_terminal:
         console.width = WIDTH
     cells = cells_of(worlds, curricula, config.seeds)
-    show(console, run_cells(config.agent, size, cells, file, config.processes), len(cells))
+    with stopped_here(), stoppable():
+        show(console, run_cells(config.agent, size, cells, file, config.processes), len(cells))
     results = Results([file.done[cell] for cell in cells])
     report = write_report(config.output, results, record)
     for sheet in (overall(results), by_world(results)):
         console.print(sheet.table())
     for line in (*claims(results), f"report {report}", f"cells  {file.path}"):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+@contextmanager
+def stopped_here() -> Iterator[None]:
+    """Say how a comparison goes on that was stopped in the block."""
+    try:
+        yield
+    except (Stopped, KeyboardInterrupt):
+        told = "stopped; what is done is kept, and the same command goes on"
+        raise Stopped(told) from None
 
 
 def show(console: Console, progress: Iterable[int], total: int) -> None:
