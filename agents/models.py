@@ -37,8 +37,24 @@ def model_path(agent: str) -> str:
 def load_policy(
     agent: str, dtype: Precision = "float32", device: torch.device | str = "cpu"
 ) -> TransformersPolicy:
-    """Return the policy that `agent` names, with weights of `dtype`, on `device`."""
+    """Return the policy that `agent` names, with weights of `dtype`, on `device`.
+
+    Raises:
+        ValueError: If there is no such model or device.
+    """
+    check_device(device)
     return TransformersPolicy.load(model_path(agent), getattr(torch, dtype), device)
+
+
+def check_device(device: torch.device | str) -> None:
+    """Raise ValueError, with the devices that there are, unless torch can compute on `device`."""
+    found = torch.device(device)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found.type == "cuda" and (found.index or 0) >= count:
+        devices = ["cpu", *(f"cuda:{index}" for index in range(count))]
+        raise ValueError(
+            f"`device` must be one that torch finds here, {' or '.join(devices)}, got {str(device)!r}"
+        )
 
 
 def made_for(agent: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from edgewise.agents.chat import render_chat
 from edgewise.agents.env_options import read_options
 from edgewise.agents.lora import import_peft
+from edgewise.agents.models import check_device
 from edgewise.agents.rollout import Envs
 from edgewise.agents.train_config import TrainConfig
 from edgewise.agents.training import base_envs, rule_for
@@ -203,6 +204,7 @@ def make_trainer(config: TRLConfig) -> Any:
 
     from edgewise.agents.trl import CurriculumGRPOTrainer, CurriculumRLOOTrainer
 
+    check_device(config.device)
     described, envs = make_envs(config)
     tokenizer = AutoTokenizer.from_pretrained(config.model)
     framed = vector.PromptFormat(envs, render=partial(render_chat, tokenizer))

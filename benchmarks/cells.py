@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from edgewise.agents.folder_kind import SUITE, check_kind
 from edgewise.agents.processes import in_order
 from edgewise.agents.run_folder import RunFolder
 
@@ -20,8 +21,9 @@ def folder_of_size(path: Path, size: Mapping[str, Any]) -> Path:
     """Return the folder of the cells, made if it is new.
 
     Raises:
-        ValueError: If it has cells of another size.
+        ValueError: If it has cells of another size, or something else.
     """
+    check_kind(path, "output", SUITE)
     folder = RunFolder(path)
     record = json.loads(json.dumps(size, default=str))
     before = folder.read("size.json")

@@ -23,6 +23,7 @@ from edgewise.agents.comparison import (
     split,
 )
 from edgewise.agents.comparison_report import Results, by_world, claims, overall, write_report
+from edgewise.agents.folder_kind import SIMULATED, check_kind
 from edgewise.agents.worlds import WORLDS
 from edgewise.errors import usage
 from edgewise.interrupts import Stopped, stoppable
@@ -85,6 +86,7 @@ def run(arguments: Sequence[str]) -> None:
         curricula = list(dict.fromkeys([BASELINE, *given]))
         worlds = list(WORLDS) if config.worlds is None else split(config.worlds)
         check(config.agent, worlds, curricula, size)
+        check_kind(config.output, "output", SIMULATED)
         record = {"agent": config.agent, **asdict(size)}
         file = CellFile(config.output, record)
     torch.set_num_threads(1)

@@ -12,6 +12,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.commands.train import say
 from edgewise.agents.display import clock
+from edgewise.agents.folder_kind import SOAR, check_kind
 from edgewise.agents.soar import Heard
 from edgewise.agents.soar_check import check_game
 from edgewise.agents.soar_report import write_report
@@ -33,6 +34,8 @@ def run(arguments: Sequence[str]) -> None:
                 say(console, row.line())
         return
     with usage():
+        if config.resume is not None:
+            check_kind(config.resume, "resume", SOAR)
         game = begin(config) if config.resume is None else resume(config.resume)
     try:
         work(game, console, config.judge or game.config.judge)

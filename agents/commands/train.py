@@ -10,6 +10,7 @@ from rich.console import Console
 
 from edgewise.agents.commands.recipe import parse_training
 from edgewise.agents.display import Display, score_line, score_table
+from edgewise.agents.folder_kind import TRAIN, check_kind
 from edgewise.agents.ranks import everyones, joined, rank
 from edgewise.agents.report import write_report
 from edgewise.agents.training import Training, begin, resume
@@ -24,6 +25,8 @@ def run(arguments: Sequence[str]) -> None:
         raise UsageError("`resume` must be the only flag; a run continues as it was begun")
     with joined():
         with usage():
+            if config.resume is not None:
+                check_kind(config.resume, "resume", TRAIN)
             training = begin(config) if config.resume is None else resume(config.resume)
         console = Console(quiet=rank() > 0)
         try:
