@@ -20,6 +20,8 @@ from edgewise.agents.policy import Sampler, Sampling
 from edgewise.agents.rollout import Envs, collect
 from edgewise.files import write_atomically
 from edgewise.frame import Render
+from edgewise.interrupts import Stopped
+from edgewise.interrupts import asked as asked_to_stop
 from edgewise.wrappers import vector
 
 WIDTH = 32  # problems answered at once
@@ -73,6 +75,10 @@ def profile(
         render: Turns the messages of a chat into text, for `PromptFormat`.
         progress: Called with how many problems are done, of how many.
         env_options: Keywords of the environment, such as `levels` and `preset`.
+
+    Raises:
+        Stopped: After a batch, if the user asked to stop.
+        ValueError: If `path` has lines of another profile.
     """
     base: Any = gym.make(env_id, split=plan.split, **env_options).unwrapped
     batches = list(batches_of(base, plan))
@@ -106,6 +112,8 @@ def profile(
                 file.flush()
                 records += fresh
             progress(done, total)
+            if asked_to_stop() and done < total:
+                raise Stopped
     return records
 
 

@@ -32,7 +32,7 @@ from edgewise.benchmarks.study_report import Scores
 from edgewise.benchmarks.suite_report import Outcome, write_suite_report
 from edgewise.benchmarks.suites import BASELINE, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.errors import usage
-from edgewise.interrupts import stoppable
+from edgewise.interrupts import repeatable
 
 OF_CELLS = {"env", "curriculum", "seed", "evaluate", "evaluation", "sharding", *NOT_IN_RECIPES}
 FLAGS = {
@@ -127,7 +127,7 @@ def run(arguments: Sequence[str]) -> None:
             check(plan)
         ladders = {name: ladder_of(plan) for name, plan in plans.items()}
         folder = folder_of(config, size)
-    with simulated.stopped_here(), stoppable():
+    with repeatable():
         done = run_plans(plans, folder, config.processes, console)
     outcomes = [
         Outcome(name, plans[name], Scores(cells, folder / name), ladders[name], folder / name)

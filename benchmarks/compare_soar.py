@@ -10,7 +10,6 @@ from typing import Literal
 
 from rich.console import Console
 
-from edgewise.agents.commands.compare import stopped_here
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.comparison_report import Sheet
 from edgewise.agents.hard_problems import hard_pairs
@@ -22,7 +21,7 @@ from edgewise.benchmarks.cells import folder_of_size, in_parallel
 from edgewise.benchmarks.soar import Table, TableConfig
 from edgewise.benchmarks.soar_report import LABELS, sheets
 from edgewise.errors import unknown, usage
-from edgewise.interrupts import Stopped, asked, stoppable
+from edgewise.interrupts import Stopped, asked, repeatable
 
 METHODS = ("base", "hard", "base-t", "intrinsic-t", "grounded-t", "pq", "ps")  # of the paper
 REWARDS: tuple[Literal["grounded", "learnability"], ...] = ("grounded", "learnability")
@@ -94,7 +93,7 @@ def run(arguments: Sequence[str], console: Console) -> None:
             check(game, config.test)
         folder = folder_of_size(config.output, sizes(config))
     jobs = [(game,) for game in games]
-    with stopped_here(), stoppable():
+    with repeatable():
         with usage():
             for done, name in enumerate(in_parallel(play_game, jobs, config.processes), start=1):
                 console.print(f"games {done}/{len(games)}  {name}", highlight=False)

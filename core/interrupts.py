@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+GOES_ON = "what is done is kept, and the same command goes on"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 TOLD = "edgewise: stopping after this step; again to stop now\n"
 
@@ -73,6 +74,20 @@ def stoppable(quiet: bool = False) -> Iterator[None]:
         signal.set_wakeup_fd(wakeup)
         os.close(writer)
         thread.join()
+
+
+@contextmanager
+def repeatable(told: str = GOES_ON, quiet: bool = False) -> Iterator[None]:
+    """Run a block as `stoppable` does, of a command that takes up what it has done before.
+
+    Raises:
+        Stopped: If the block was stopped; the message has `told`, and is "" if `quiet`.
+    """
+    try:
+        with stoppable(quiet):
+            yield
+    except (Stopped, KeyboardInterrupt):
+        raise Stopped("" if quiet else f"stopped; {told}") from None
 
 
 def acknowledge(reader: int, quiet: bool) -> None:

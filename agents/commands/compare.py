@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from edgewise.agents.comparison_report import Results, by_world, claims, overall
 from edgewise.agents.folder_kind import SIMULATED, check_kind
 from edgewise.agents.worlds import WORLDS
 from edgewise.errors import usage
-from edgewise.interrupts import Stopped, stoppable
+from edgewise.interrupts import repeatable
 
 WIDTH = 160  # of the tables, where there is no terminal
 LINES = 10  # of progress, where there is no terminal
@@ -94,7 +93,7 @@ def run(arguments: Sequence[str]) -> None:
     if not console.is_terminal:
         console.width = WIDTH
     cells = cells_of(worlds, curricula, config.seeds)
-    with stopped_here(), stoppable():
+    with repeatable():
         show(console, run_cells(config.agent, size, cells, file, config.processes), len(cells))
     results = Results([file.done[cell] for cell in cells])
     report = write_report(config.output, results, record)
@@ -102,16 +101,6 @@ def run(arguments: Sequence[str]) -> None:
         console.print(sheet.table())
     for line in (*claims(results), f"report {report}", f"cells  {file.path}"):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
-
-
-@contextmanager
-def stopped_here() -> Iterator[None]:
-    """Say how a comparison goes on that was stopped in the block."""
-    try:
-        yield
-    except (Stopped, KeyboardInterrupt):
-        told = "stopped; what is done is kept, and the same command goes on"
-        raise Stopped(told) from None
 
 
 def show(console: Console, progress: Iterable[int], total: int) -> None:

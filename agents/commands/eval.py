@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
@@ -30,10 +29,8 @@ from edgewise.env import ReasoningEnv
 from edgewise.errors import UsageError, usage
 from edgewise.files import write_atomically
 from edgewise.frame import Render
-from edgewise.interrupts import Stopped, asked, stoppable
+from edgewise.interrupts import GOES_ON, Stopped, asked, repeatable
 from edgewise.registration import check_id
-
-GOES_ON = "what was answered is kept, and the same command goes on"
 
 
 @dataclass(frozen=True)
@@ -134,12 +131,9 @@ def run_session(config: EvalConfig, command: str) -> None:
             output=config.output,
         )
         folder, opened, agent = sessions.prepare(session, console)
-    try:  # a human's answer is kept at once, so nothing is waited for
-        with nullcontext() if config.agent == "human" else stoppable():
-            summary = sessions.carry_out(folder, opened, agent, console)
-            stopped = asked()
-    except KeyboardInterrupt:
-        raise Stopped(f"stopped; {GOES_ON}") from None
+    with repeatable():
+        summary = sessions.carry_out(folder, opened, agent, console)
+        stopped = asked()
     for row in summary["means"]:
         console.print(mean_line(row), soft_wrap=True, highlight=False)
     if not summary["complete"] and stopped:

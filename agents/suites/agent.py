@@ -96,7 +96,8 @@ class HumanAgent:
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
         """Show each prompt, and take a line as its answer, with or without the answer's format."""
-        for number, request in enumerate(requests, start=1):
+        rest = takewhile(lambda _: not asked(), requests)
+        for number, request in enumerate(rest, start=1):
             question = request.question
             place = f"{number}/{len(requests)}, {question.part}, level {question.level}"
             for sample in request.samples:
