@@ -13,6 +13,7 @@ EVALUATION = "an evaluation"
 SIMULATED = "a comparison of simulated learners"
 SUITE = "a comparison on a suite"
 MODEL = "a model"
+OTHER = "something else"
 SIGNS = {  # the first of these fields that config.json has
     "asked": EVALUATION,
     "game": SOAR,
@@ -29,6 +30,7 @@ READ_BY = {
     SIMULATED: "edgewise compare with the same flags, which writes its report.md anew",
     SUITE: "edgewise compare with the same flags, which writes its report.md anew",
     MODEL: "--agent hf:PATH",
+    OTHER: "no command of Edgewise",
 }
 
 
@@ -41,7 +43,7 @@ def kind_of(path: Path) -> str | None:
     except (ValueError, RecursionError):
         return None
     fields = config if isinstance(config, dict) else {}
-    return next((kind for sign, kind in SIGNS.items() if sign in fields), None)
+    return next((kind for sign, kind in SIGNS.items() if sign in fields), OTHER)
 
 
 def check_kind(path: Path, argument: str, *wanted: str) -> None:

@@ -7,13 +7,16 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 
 class Output(io.FileIO):
     """A file that becomes the null device when the reader of its pipe has gone."""
 
-    def write(self, content: Any, /) -> int | None:
+    def write(self, content: Buffer, /) -> int:
         """Write bytes and return how many were taken."""
         try:
             return super().write(content)
@@ -41,10 +44,10 @@ def closed_pipes() -> Iterator[None]:
     Streams that someone has put in the place of the process's own stay as they are.
     """
     before = sys.stdout, sys.stderr
-    if sys.stdout is not None and sys.stdout is sys.__stdout__:
-        sys.stdout = guarded(sys.stdout)
-    if sys.stderr is not None and sys.stderr is sys.__stderr__:
-        sys.stderr = guarded(sys.stderr)
+    if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
+        sys.stdout = guarded(sys.__stdout__)
+    if sys.__stderr__ is not None and sys.stderr is sys.__stderr__:
+        sys.stderr = guarded(sys.__stderr__)
     try:
         yield
     finally:

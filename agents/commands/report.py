@@ -66,5 +66,5 @@ def render(path: Path) -> Path:
         folder = EvaluationFolder.open(path)
         write_page(folder, summarize(folder))
         return path / "report.html"
-    folder = RunFolder.open(path, "folders")
-    return write_game_report(folder) if kind_of(path) == SOAR else write_report(folder)
+    run = RunFolder.open(path, "folders")
+    return write_game_report(run) if kind_of(path) == SOAR else write_report(run)
