@@ -9,6 +9,8 @@ from datetime import date
 from math import isfinite
 from typing import Any
 
+from edgewise.errors import ModelError
+
 CLOCK = "strftime_now"  # what templates call to tell the day
 DIRECTIVES = "aAwdbBmyYHIpMSfjUWcxXGuVDFTRe"  # of strftime
 FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -86,7 +88,7 @@ def render_chat(
     """Return a chat in the markup of `tokenizer`; the last message, if its own, is continued.
 
     Raises:
-        ValueError: If there is no template, or it refuses the messages or the options.
+        ModelError: If there is no template, or it refuses the messages or the options.
     """
     from jinja2 import TemplateError
 
@@ -102,10 +104,10 @@ def render_chat(
             **told.kwargs,
         )
     except (TemplateError, *FAILURES) as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0][:MAX_SAID]
-        raise ValueError(
-            f"`agent` must have a chat template for these messages, got {said}; "
-            "`chat_template_kwargs` may help"
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(
+            f"`agent` must have a chat template that takes these messages, got {reason[:MAX_SAID]!r} "
+            f"from that of {tokenizer.name_or_path!r}; `chat_template_kwargs` may help"
         ) from error
     rendered = Rendered(text)
     rendered.bare = without_second_start(tokenizer, text)

@@ -12,13 +12,8 @@ import csv
 import io
 import json
 import re
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +21,7 @@ import numpy as np
 import torch
 
 from edgewise.agents.filters import FILTERS, Filter
+from edgewise.agents.processes import in_order
 from edgewise.agents.simulated import ADVANTAGES, SimulatedLearner, start, train
 from edgewise.agents.simulated_env import MAX_LEVELS, SimulatedVectorEnv
 from edgewise.agents.worlds import WORLDS, World
@@ -249,35 +245,15 @@ class CellFile:
 def run_cells(
     agent: str, size: Size, cells: Sequence[Cell], file: CellFile, processes: int
 ) -> Iterator[int]:
-    """Run the cells that are not done, adding each to `file`; yield how many are done."""
-    todo = [cell for cell in cells if cell not in file.done]
+    """Run the cells that are not done, adding each to `file`; yield how many are done.
+
+    Raises:
+        Stopped: If the user asked to stop; the other cells are done another time.
+    """
+    todo = [(size, cell) for cell in cells if cell not in file.done]
     done = len(cells) - len(todo)
     yield done
-    with mapped(processes) as run_all:
-        for record in run_all(partial(AGENTS[agent], size), todo):
-            file.append(record)
-            done += 1
-            yield done
-
-
-@contextmanager
-def mapped(processes: int) -> Iterator[Callable[..., Iterator[Record]]]:
-    """Give a `map` over processes, or over this one alone."""
-    if processes == 1:
-        yield map
-        return
-    with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-
-        def begin(function: Callable[[Cell], Record], cells: Sequence[Cell]) -> Iterator[Record]:
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the new processes will, too
-            try:
-                return pool.map(function, cells, chunksize=4)
-            finally:
-                signal.signal(signal.SIGINT, before)
-
-        try:
-            yield begin
-        finally:
-            pool.shutdown(cancel_futures=True)
+    for record in in_order(AGENTS[agent], todo, processes, torch.set_num_threads, (1,)):
+        file.append(record)
+        done += 1
+        yield done

@@ -50,10 +50,26 @@ def load_policy(
     device: torch.device | str = "cpu",
     chat: ChatOptions | None = None,
 ) -> TransformersPolicy:
-    """Return the policy that `agent` names, with weights of `dtype`, on `device`; `chat` is its own."""
+    """Return the policy that `agent` names, with weights of `dtype`, on `device`; `chat` is its own.
+
+    Raises:
+        ValueError: If there is no such model or device.
+    """
+    check_device(device)
     policy = TransformersPolicy.load(model_path(agent), getattr(torch, dtype), device)
     policy.chat = chat or ChatOptions()
     return policy
+
+
+def check_device(device: torch.device | str) -> None:
+    """Raise ValueError, with the devices that there are, unless torch can compute on `device`."""
+    found = torch.device(device)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found.type == "cuda" and (found.index or 0) >= count:
+        devices = ["cpu", *(f"cuda:{index}" for index in range(count))]
+        raise ValueError(
+            f"`device` must be one that torch finds here, {' or '.join(devices)}, got {str(device)!r}"
+        )
 
 
 def made_for(agent: str) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from edgewise.agents.prompt_limit import PromptLimit
 from edgewise.agents.rollout import Envs, collect
 from edgewise.files import write_atomically
 from edgewise.frame import Render
+from edgewise.interrupts import Stopped
+from edgewise.interrupts import asked as asked_to_stop
 from edgewise.wrappers import vector
 
 WIDTH = 32  # problems answered at once
@@ -79,6 +81,10 @@ def profile(
         limit: How long prompts may be; by default anything.
         chat: What the model's chat template is told, for the lines.
         env_options: Keywords of the environment, such as `levels` and `preset`.
+
+    Raises:
+        Stopped: After a batch, if the user asked to stop.
+        ValueError: If `path` has lines of another profile.
     """
     base: Any = gym.make(env_id, split=plan.split, **env_options).unwrapped
     posed = list(batches_of(base, plan))
@@ -107,6 +113,8 @@ def profile(
                 file.flush()
                 records += fresh
             progress(done, total)
+            if asked_to_stop() and done < total:
+                raise Stopped
     return records
 
 

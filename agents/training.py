@@ -22,7 +22,7 @@ from edgewise.agents.engines import IMPORTANCE_CAP, OWN, with_engine
 from edgewise.agents.evaluation import LevelScore, as_records, evaluate
 from edgewise.agents.fast_network import recognises
 from edgewise.agents.lora import Adapters, LoRAPolicy
-from edgewise.agents.models import load_policy, made_for
+from edgewise.agents.models import check_device, load_policy, made_for
 from edgewise.agents.parts import is_out_of_memory
 from edgewise.agents.policy import Sampling
 from edgewise.agents.prompt_limit import UNLIMITED
@@ -247,8 +247,9 @@ def make_sharded(config: TrainConfig) -> TransformersPolicy:
         )
     from edgewise.agents.sharded import ShardedPolicy
 
-    policy = load_policy(config.agent)
     dtype, device = getattr(torch, config.dtype), ranks.device(config.device)
+    check_device(device)
+    policy = load_policy(config.agent)
     return ShardedPolicy(policy.model, policy.tokenizer, dtype, device)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from edgewise.agents.chat import encode_prompt, read_chat_options, render_chat, today
 from edgewise.agents.env_options import read_object
 from edgewise.agents.lora import import_peft
+from edgewise.agents.models import check_device
 from edgewise.agents.prompt_limit import UNLIMITED, PromptLimit
 from edgewise.agents.recipe_file import read_recipe
 from edgewise.agents.rollout import Envs
@@ -231,6 +232,7 @@ def make_trainer(config: TRLConfig) -> Any:
 
     from edgewise.agents.trl import CurriculumGRPOTrainer, CurriculumRLOOTrainer
 
+    check_device(config.device)
     described, envs = make_envs(config)
     refuse_unsafe(config.model)
     tokenizer = AutoTokenizer.from_pretrained(config.model, trust_remote_code=False)

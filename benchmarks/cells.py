@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import active_children, get_context
+from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from edgewise.agents.folder_kind import SUITE, check_kind
+from edgewise.agents.processes import in_order
 from edgewise.agents.run_folder import RunFolder
 
 
@@ -21,8 +21,9 @@ def folder_of_size(path: Path, size: Mapping[str, Any]) -> Path:
     """Return the folder of the cells, made if it is new.
 
     Raises:
-        ValueError: If it has cells of another size.
+        ValueError: If it has cells of another size, or something else.
     """
+    check_kind(path, "output", SUITE)
     folder = RunFolder(path)
     record = json.loads(json.dumps(size, default=str))
     before = folder.read("size.json")
@@ -43,28 +44,19 @@ def in_parallel(
     """Call `run` with each job, each in a process of one thread; yield what it returns, in order.
 
     Where there are several GPUs, each process sees one of them.
+
+    Raises:
+        Stopped: If the user asked to stop; the other jobs are done, or go on, another time.
+        ChildProcessError: If a process died.
     """
-    if num_workers == 1 or not jobs:
-        for job in jobs:
-            yield run(*job)
+    if num_workers == 1:
+        yield from in_order(run, jobs, 1)
         return
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes to come
-    others, context = active_children(), get_context("spawn")
-    places = context.Queue()
+    places = get_context("spawn").Queue()
     for place in range(num_workers):
         places.put(place)
-    with ProcessPoolExecutor(num_workers, context, take_device, (places,)) as pool:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the new processes will, too
-        try:
-            names = pool.map(run, *zip(*jobs, strict=True))
-        finally:
-            signal.signal(signal.SIGINT, before)
-        try:
-            yield from names
-        except BaseException:  # Ctrl-C, or a job that fails: the others go on another time
-            for worker in set(active_children()) - set(others):
-                worker.terminate()
-            raise
+    yield from in_order(run, jobs, num_workers, take_device, (places,))
 
 
 def take_device(places: Queue[int]) -> None:

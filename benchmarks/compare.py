@@ -33,6 +33,7 @@ from edgewise.benchmarks.suite_report import Outcome, write_suite_report
 from edgewise.benchmarks.suites import BASELINE, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.errors import usage
 from edgewise.files import read_json
+from edgewise.interrupts import repeatable
 
 OF_CELLS = {"env", "curriculum", "seed", "evaluate", "evaluation", "sharding", *NOT_IN_RECIPES}
 FLAGS = {
@@ -127,9 +128,11 @@ def run(arguments: Sequence[str]) -> None:
             check(plan)
         ladders = {name: ladder_of(plan) for name, plan in plans.items()}
         folder = folder_of(config, size)
+    with repeatable():
+        done = run_plans(plans, folder, config.processes, console)
     outcomes = [
         Outcome(name, plans[name], Scores(cells, folder / name), ladders[name], folder / name)
-        for name, cells in run_plans(plans, folder, config.processes, console).items()
+        for name, cells in done.items()
     ]
     command = f"edgewise compare {shlex.join(arguments)}"
     sheets = write_suite_report(

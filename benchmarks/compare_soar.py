@@ -21,6 +21,7 @@ from edgewise.benchmarks.cells import folder_of_size, in_parallel
 from edgewise.benchmarks.soar import Table, TableConfig
 from edgewise.benchmarks.soar_report import LABELS, sheets
 from edgewise.errors import unknown, usage
+from edgewise.interrupts import Stopped, asked, repeatable
 
 METHODS = ("base", "hard", "base-t", "intrinsic-t", "grounded-t", "pq", "ps")  # of the paper
 REWARDS: tuple[Literal["grounded", "learnability"], ...] = ("grounded", "learnability")
@@ -92,14 +93,17 @@ def run(arguments: Sequence[str], console: Console) -> None:
             check(game, config.test)
         folder = folder_of_size(config.output, sizes(config))
     jobs = [(game,) for game in games]
-    with usage():
-        for done, name in enumerate(in_parallel(play_game, jobs, config.processes), start=1):
-            console.print(f"games {done}/{len(games)}  {name}", highlight=False)
-        table = Table(table_config(config))
-    for record in table.fill():
-        label = LABELS[record["method"]]
-        told = f"students  {label}, teacher {record['teacher']}, student {record['student']}"
-        console.print(told, highlight=False)
+    with repeatable():
+        with usage():
+            for done, name in enumerate(in_parallel(play_game, jobs, config.processes), start=1):
+                console.print(f"games {done}/{len(games)}  {name}", highlight=False)
+            table = Table(table_config(config))
+        for record in table.fill():
+            label = LABELS[record["method"]]
+            told = f"students  {label}, teacher {record['teacher']}, student {record['student']}"
+            console.print(told, highlight=False)
+            if asked():
+                raise Stopped
     found = sheets(table.records)
     write_table(found, f"edgewise compare {shlex.join(arguments)}", folder)
     for sheet in found:
@@ -138,13 +142,18 @@ def games_of(config: SOARCompareConfig) -> list[SOARRunConfig]:
 
 
 def play_game(config: SOARRunConfig) -> str:
-    """Play a game, or go on with it, and write its report; return its name."""
+    """Play a game, or go on with it, and write its report; return its name.
+
+    Raises:
+        Stopped: After an outer step, if the user asked to stop.
+    """
     path = config.output
     assert path is not None
     if not (path / DONE).is_file():
         game = resume(path) if (path / "config.json").is_file() else begin(config)
         for _ in game.steps():
-            pass
+            if asked() and game.state.step < game.game.soar.num_steps:
+                raise Stopped
         game.finish()
         write_report(game.folder, None)
     return path.name

@@ -40,6 +40,7 @@ from edgewise.benchmarks.plan import (
 )
 from edgewise.benchmarks.study_report import AT_TOKENS, BEST, LAST, write_study
 from edgewise.fields import build
+from edgewise.interrupts import Stopped, asked
 
 Counts = dict[str, list[int]]  # right answers to each problem, by level
 Job = tuple[Plan, Cell, Path]  # whose cell, which, and the folder of all
@@ -60,7 +61,11 @@ def choose(plan: Plan, folder: Path) -> dict[str, int]:
 
 
 def run_cell(plan: Plan, cell: Cell, folder: Path) -> str:
-    """Train and score one cell, or go on with it; return its name."""
+    """Train and score one cell, or go on with it; return its name.
+
+    Raises:
+        Stopped: After a step, if the user asked to stop; the cell goes on from there.
+    """
     path = folder / cell.name
     if (path / LAST).is_file():
         return cell.name
@@ -81,6 +86,8 @@ def run_cell(plan: Plan, cell: Cell, folder: Path) -> str:
                     examine(plan, training, before, used)
                 if used["rollouts"] >= plan.num_rollouts:
                     break
+                if asked():
+                    raise Stopped
     split = "validation" if cell.phase == "selection" else "test"
     last = {**score(plan, training, split), **used}
     if plan.num_looks and cell.phase != "selection":

@@ -44,6 +44,10 @@ class UsageError(Exception):
     """A mistake of the user, told in one line on the command line."""
 
 
+class ModelError(UsageError, ValueError):
+    """Something in a model's folder that cannot be used, in the middle of work too."""
+
+
 @contextmanager
 def usage() -> Iterator[None]:
     """Make a UsageError of what refuses the user's values; around set-up only, not around work."""

@@ -22,8 +22,10 @@ from edgewise.agents.comparison import (
     split,
 )
 from edgewise.agents.comparison_report import Results, by_world, claims, overall, write_report
+from edgewise.agents.folder_kind import SIMULATED, check_kind
 from edgewise.agents.worlds import WORLDS
 from edgewise.errors import usage
+from edgewise.interrupts import repeatable
 
 WIDTH = 160  # of the tables, where there is no terminal
 LINES = 10  # of progress, where there is no terminal
@@ -83,6 +85,7 @@ def run(arguments: Sequence[str]) -> None:
         curricula = list(dict.fromkeys([BASELINE, *given]))
         worlds = list(WORLDS) if config.worlds is None else split(config.worlds)
         check(config.agent, worlds, curricula, size)
+        check_kind(config.output, "output", SIMULATED)
         record = {"agent": config.agent, **asdict(size)}
         file = CellFile(config.output, record)
     torch.set_num_threads(1)
@@ -90,7 +93,8 @@ def run(arguments: Sequence[str]) -> None:
     if not console.is_terminal:
         console.width = WIDTH
     cells = cells_of(worlds, curricula, config.seeds)
-    show(console, run_cells(config.agent, size, cells, file, config.processes), len(cells))
+    with repeatable():
+        show(console, run_cells(config.agent, size, cells, file, config.processes), len(cells))
     results = Results([file.done[cell] for cell in cells])
     report = write_report(config.output, results, record)
     for sheet in (overall(results), by_world(results)):

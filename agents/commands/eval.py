@@ -32,6 +32,7 @@ from edgewise.env import ReasoningEnv
 from edgewise.errors import UsageError, usage
 from edgewise.files import write_atomically
 from edgewise.frame import Render
+from edgewise.interrupts import GOES_ON, Stopped, asked, repeatable
 from edgewise.registration import check_id
 
 
@@ -125,7 +126,7 @@ def run_session(config: EvalConfig, command: str) -> None:
     console = Console()
     with usage():
         parts = (own_part(config),) if config.suite is None else parts_of(config.suite)
-        asked = sessions.Session(
+        session = sessions.Session(
             suite=config.suite or config.env,
             parts=parts,
             agent=config.agent,
@@ -147,10 +148,14 @@ def run_session(config: EvalConfig, command: str) -> None:
             device=config.device,
             output=config.output,
         )
-        folder, opened, agent = sessions.prepare(asked, console)
-    summary = sessions.carry_out(folder, opened, agent, console)
+        folder, opened, agent = sessions.prepare(session, console)
+    with repeatable():
+        summary = sessions.carry_out(folder, opened, agent, console)
+        stopped = asked()
     for row in summary["means"]:
         console.print(mean_line(row), soft_wrap=True, highlight=False)
+    if not summary["complete"] and stopped:
+        raise Stopped(f"stopped after {summary['spent']['answers']} answers; {GOES_ON}")
     if not summary["complete"]:
         console.print("not complete: the same command goes on", soft_wrap=True)
     path = folder.path / "report.html"

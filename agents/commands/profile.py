@@ -25,6 +25,7 @@ from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
 from edgewise.errors import UsageError, usage
 from edgewise.frame import Render
+from edgewise.interrupts import repeatable
 from edgewise.registration import check_id
 
 
@@ -103,19 +104,20 @@ def run(arguments: Sequence[str]) -> None:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("problems")
         try:
-            records = profile(
-                policy,
-                config.env,
-                config.plan,
-                sampling,
-                config.output,
-                agent=config.agent,
-                render=render,
-                limit=limit,
-                chat=policy.chat if isinstance(policy, TransformersPolicy) else None,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-                **options,
-            )
+            with repeatable():
+                records = profile(
+                    policy,
+                    config.env,
+                    config.plan,
+                    sampling,
+                    config.output,
+                    agent=config.agent,
+                    render=render,
+                    limit=limit,
+                    chat=policy.chat if isinstance(policy, TransformersPolicy) else None,
+                    progress=lambda done, total: bar.update(task, completed=done, total=total),
+                    **options,
+                )
         except ValueError as error:
             raise UsageError(str(error)) from error
     for line in told(config, [record["error_rate"] for record in records]):

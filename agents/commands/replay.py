@@ -9,6 +9,7 @@ from pathlib import Path
 import tyro
 
 from edgewise.agents.commands.parse import parse
+from edgewise.agents.folder_kind import TRAIN, TRL, check_kind
 from edgewise.agents.replay import replay
 from edgewise.agents.run_folder import RunFolder
 from edgewise.errors import usage
@@ -29,6 +30,7 @@ def run(arguments: Sequence[str]) -> None:
     """Replay a run and say what agreed."""
     config = parse(ReplayConfig, "replay", arguments)
     with usage():
+        check_kind(config.run, "run", TRAIN, TRL)
         folder = RunFolder.open(config.run, "run")
         told = replay(folder)
     rejected = f" ({told.num_rejected:,} of them rejected)" if told.num_rejected else ""

@@ -10,8 +10,10 @@ import tyro
 from rich.console import Console
 
 from edgewise.agents.commands.parse import parse
+from edgewise.agents.folder_kind import EVALUATION, SOAR, TRAIN, TRL, check_kind, kind_of
 from edgewise.agents.report import write_report
 from edgewise.agents.run_folder import RunFolder
+from edgewise.agents.soar_report import write_report as write_game_report
 from edgewise.agents.suites.answers import EvaluationFolder, is_evaluation
 from edgewise.agents.suites.page import write_page
 from edgewise.agents.suites.paired import compare, markdown
@@ -24,8 +26,8 @@ class ReportConfig:
     """Write the report of a folder anew, or compare two evaluations, problem by problem."""
 
     folders: tyro.conf.Positional[tuple[Path, ...]]
-    """One folder of a training run, which may still be going on, also through TRL, or of an
-    evaluation; or two of evaluations, to compare the second with the first."""
+    """One folder of a training run, which may still be going on, also through TRL, of a game of SOAR,
+    or of an evaluation; or two of evaluations, to compare the second with the first."""
     output: Path | None = None
     """Markdown file for a comparison; by default it is only printed."""
     seed: int = 0
@@ -44,6 +46,8 @@ def run(arguments: Sequence[str]) -> None:
         console.print(f"report {path}", soft_wrap=True, highlight=False, markup=False)
     elif len(config.folders) == 2:
         with usage():
+            for path in config.folders:
+                check_kind(path, "folders", EVALUATION)
             first, second = map(EvaluationFolder.open, config.folders)
             rows = compare(first, second, config.seed)
         names = [one.read("config.json")["asked"]["agent"] for one in (first, second)]
@@ -56,9 +60,11 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def render(path: Path) -> Path:
-    """Write the report of a training run or of an evaluation, and return where it is."""
+    """Write the report of a run or of an evaluation, and return where it is."""
+    check_kind(path, "folders", TRAIN, TRL, SOAR, EVALUATION)
     if is_evaluation(path):
         folder = EvaluationFolder.open(path)
         write_page(folder, summarize(folder))
         return path / "report.html"
-    return write_report(RunFolder.open(path, "folders"))
+    run = RunFolder.open(path, "folders")
+    return write_game_report(run) if kind_of(path) == SOAR else write_report(run)

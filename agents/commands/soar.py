@@ -10,13 +10,15 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.commands.parse import parse
-from edgewise.agents.commands.train import say, stoppable
+from edgewise.agents.commands.train import say
 from edgewise.agents.display import clock
+from edgewise.agents.folder_kind import SOAR, check_kind
 from edgewise.agents.soar import Heard
 from edgewise.agents.soar_check import check_game
 from edgewise.agents.soar_report import write_report
 from edgewise.agents.soar_run import SOARRun, SOARRunConfig, begin, resume
 from edgewise.errors import UsageError, usage
+from edgewise.interrupts import Stopped, asked, stoppable
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -32,11 +34,13 @@ def run(arguments: Sequence[str]) -> None:
                 say(console, row.line())
         return
     with usage():
+        if config.resume is not None:
+            check_kind(config.resume, "resume", SOAR)
         game = begin(config) if config.resume is None else resume(config.resume)
     try:
         work(game, console, config.judge or game.config.judge)
     except KeyboardInterrupt:
-        say(console, f"stopped; {continued(game)}")
+        raise Stopped(f"stopped; {continued(game)}") from None
 
 
 @contextmanager
@@ -53,24 +57,27 @@ def bar(console: Console) -> Iterator[Callable[[str, int], Heard]]:
 
 
 def work(game: SOARRun, console: Console, judge: str | None) -> None:
-    """Play until the end or the first request to stop, and report."""
+    """Play until the end or the first request to stop, and report.
+
+    Raises:
+        Stopped: If the user asked for it.
+    """
     path, num_steps = game.folder.path, game.game.soar.num_steps
     say(console, f"run folder {path}")
     if game.num_too_long:
         say(console, f"{game.num_too_long} hard problems are left out: too long for the model")
-    with bar(console) as show, stoppable() as stopped, ExitStack() as stack:
+    with bar(console) as show, stoppable(), ExitStack() as stack:
         outer, inner = show("outer steps", game.state.step), show("students", 0)
         for metrics in stack.enter_context(closing(game.steps(inner))):
             outer(game.state.step, num_steps)
             left = (num_steps - game.state.step) * metrics["time/step_seconds"]
             say(console, line(metrics, num_steps, left))
-            if stopped() and game.state.step < num_steps:
+            if asked() and game.state.step < num_steps:
                 break
     if game.state.stopped:
         say(console, f"the game ended early: {game.state.stopped}")
     elif game.state.step < num_steps:
-        say(console, f"stopped after step {game.state.step}; {continued(game)}")
-        return
+        raise Stopped(f"stopped after step {game.state.step}; {continued(game)}")
     game.finish()
     with usage():
         report = write_report(game.folder, judge)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from types import FrameType
+from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 from rich.console import Console
 
 from edgewise.agents.commands.recipe import parse_training
 from edgewise.agents.display import Display, score_line, score_table
+from edgewise.agents.folder_kind import TRAIN, check_kind
 from edgewise.agents.ranks import everyones, joined, rank
 from edgewise.agents.report import write_report
 from edgewise.agents.training import Training, begin, resume
 from edgewise.errors import UsageError, usage
+from edgewise.interrupts import Stopped, asked, stoppable
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -25,16 +25,22 @@ def run(arguments: Sequence[str]) -> None:
         raise UsageError("`resume` must be the only flag; a run continues as it was begun")
     with joined():
         with usage():
+            if config.resume is not None:
+                check_kind(config.resume, "resume", TRAIN)
             training = begin(config) if config.resume is None else resume(config.resume)
         console = Console(quiet=rank() > 0)
         try:
             work(training, console)
         except KeyboardInterrupt:
-            say(console, f"stopped; {continued(training)}")
+            raise stopped("stopped", training) from None
 
 
 def work(training: Training, console: Console) -> None:
-    """Evaluate, train, evaluate again and report."""
+    """Evaluate, train, evaluate again and report.
+
+    Raises:
+        Stopped: If the user asked for it.
+    """
     config, path = training.config, training.folder.path
     say(console, f"run folder {path}")
     for note in training.notes:
@@ -45,17 +51,16 @@ def work(training: Training, console: Console) -> None:
     with (
         Display(console, arms, config.num_steps) as display,
         closing(training.steps()) as steps,
-        stoppable() as stopped,
+        stoppable(quiet=rank() > 0),
     ):
         for metrics in steps:
             display.update(metrics)
-            if any(everyones(stopped())) and training.state.step < config.num_steps:
+            if any(everyones(asked())) and training.state.step < config.num_steps:
                 break
     if training.state.step < config.num_steps:
         if rank() == 0:
             write_report(training.folder)
-        say(console, f"stopped after step {training.state.step}; {continued(training)}")
-        return
+        raise stopped(f"stopped after step {training.state.step}", training)
     model = training.finish()
     after = evaluated(training, console, "after")
     if rank() > 0:
@@ -77,9 +82,10 @@ def say(console: Console, text: str) -> None:
     console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
-def continued(training: Training) -> str:
-    """Say how the run goes on."""
-    return f"continue with: edgewise train --resume {training.folder.path}"
+def stopped(when: str, training: Training) -> Stopped:
+    """Return what ends the command, and on the first rank says how the run goes on."""
+    path = training.folder.path
+    return Stopped(f"{when}; continue with: edgewise train --resume {path}" if rank() == 0 else "")
 
 
 def evaluated(training: Training, console: Console, when: str) -> dict[str, Any] | None:
@@ -91,22 +97,3 @@ def evaluated(training: Training, console: Console, when: str) -> dict[str, Any]
         f"{when}.json",
         lambda score: say(console, f"  {score_line(score)}"),
     )
-
-
-@contextmanager
-def stoppable() -> Iterator[Callable[[], bool]]:
-    """Make the first Ctrl-C or SIGTERM a request to stop after the step, the second a stop."""
-    asked = False
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

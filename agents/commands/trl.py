@@ -2,32 +2,61 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.commands.recipe import flag
-from edgewise.agents.ranks import rank
+from edgewise.agents.ranks import everyones, rank
 from edgewise.agents.report import write_report
 from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.trl_recipe import TRLConfig, from_recipe, make_trainer
 from edgewise.errors import usage
+from edgewise.interrupts import Stopped, asked, repeatable
 from edgewise.registration import require
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Train, or continue a run, and report."""
+    """Train, or continue a run, and report.
+
+    Raises:
+        Stopped: After a step of TRL and its checkpoint, if the user asked to stop.
+    """
     config = parse_run(arguments)
     with usage():
         require("trl")
         refuse_output(config)
         trainer = make_trainer(config)
-    trainer.train(resume_from_checkpoint=config.resume)
+    told = f"continue with: edgewise trl {shlex.join(with_resume(arguments))}"
+    with repeatable(told, quiet=rank() > 0):
+        trainer.add_callback(stop_when_asked())
+        trainer.train(resume_from_checkpoint=config.resume)
+        if trainer.state.global_step < trainer.args.max_steps:
+            raise Stopped
     trainer.save_model(str(config.output / "model"))
     if rank() == 0:
         report = write_report(RunFolder.open(config.output))
         print(f"model    {config.output / 'model'}\nreport   {report}")
     trainer.accelerator.end_training()
+
+
+def with_resume(arguments: Sequence[str]) -> list[str]:
+    """Return the flags that continue a run which was begun with `arguments`."""
+    return [*arguments, *([] if "--resume" in arguments else ["--resume"])]
+
+
+def stop_when_asked() -> Any:
+    """Return a callback of transformers that saves and stops after a step if the user asks for it."""
+    from transformers import TrainerCallback
+
+    class StopWhenAsked(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if any(everyones(asked())):
+                control.should_save = control.should_training_stop = True
+
+    return StopWhenAsked()
 
 
 def refuse_output(config: TRLConfig) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -23,6 +24,7 @@ from edgewise.agents.simulated_env import RIGHT
 from edgewise.agents.suites.question import Question
 from edgewise.agents.worlds import WORLDS
 from edgewise.errors import unknown
+from edgewise.interrupts import asked
 
 MAX_TEXT = 1_000_000  # characters of a completion that are kept
 
@@ -53,7 +55,8 @@ class Agent(Protocol):
     """Whatever answers questions.
 
     It answers in any order, as many at once as it likes; what it yields is kept at once, and never
-    asked again. It may stop early, or raise ConnectionError: the evaluation then goes on later.
+    asked again. It may stop early, or raise ConnectionError: the evaluation then goes on later. Once
+    `edgewise.interrupts.asked` is true it yields what is under way, and ends within ten seconds.
     """
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
@@ -72,7 +75,7 @@ class ScriptAgent:
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
         """Yield the replies to each request; what the function returns must be a str."""
-        for request in requests:
+        for request in takewhile(lambda _: not asked(), requests):
             replies = []
             for sample in request.samples:
                 start = time.perf_counter()
@@ -93,7 +96,8 @@ class HumanAgent:
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
         """Show each prompt, and take a line as its answer, with or without the answer's format."""
-        for number, request in enumerate(requests, start=1):
+        rest = takewhile(lambda _: not asked(), requests)
+        for number, request in enumerate(rest, start=1):
             question = request.question
             place = f"{number}/{len(requests)}, {question.part}, level {question.level}"
             for sample in request.samples:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from edgewise.agents.suites.agent import Agent, Reply, Request
 from edgewise.agents.suites.answers import AnswerFile, EvaluationFolder
 from edgewise.agents.suites.question import Question
 from edgewise.errors import usage
+from edgewise.interrupts import asked as asked_to_stop
 
+PATIENCE = 10.0  # seconds for an agent to end once the user has asked to stop
 Progress = Callable[[int, int], None]  # of the answers that are known, and of all
 
 
@@ -46,6 +50,7 @@ def evaluate(
             samples = tuple(n for n in wanted if (*question.key, n) not in answers.known)
             if samples:
                 requests.append(Request(question, samples))
+        last = inf
         if requests:
             for replies in agent.answer(requests):
                 for reply in replies:
@@ -56,6 +61,10 @@ def evaluate(
                         )
                 answers.add(judged(replies))
                 progress(len(answers.known), total)
+                if asked_to_stop():
+                    last = min(last, time.monotonic() + PATIENCE)
+                if time.monotonic() >= last:
+                    break
         return len(answers.known) == total
 
 

@@ -11,6 +11,7 @@ import torch
 from edgewise.agents.policy import Sampler
 from edgewise.agents.suites.agent import Reply, Request, entropy
 from edgewise.frame import Render
+from edgewise.interrupts import asked
 
 BATCH = 512  # completions at a time
 
@@ -42,6 +43,8 @@ class PolicyAgent:
             num_samples = rows[0][0].num_samples
             width = max(num_samples, self.batch // num_samples * num_samples)  # of whole problems
             for first in range(0, len(rows), width):
+                if asked():
+                    return
                 batch = rows[first : first + width]
                 prompts = [q.frame.text(q.prompt, self.render) for q, _ in batch]
                 start = time.perf_counter()

@@ -6,15 +6,13 @@ Stop strings of a frame are not sent, since a server cuts them off; the text is 
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from math import inf
 from typing import Any
 
 import httpx
@@ -22,24 +20,15 @@ import numpy as np
 
 from edgewise.agents.suites.agent import MAX_TEXT, Reply, Request, entropy
 from edgewise.agents.suites.question import Question
+from edgewise.agents.suites.server_client import MAX_RETRY_AFTER, Client, Transient
 from edgewise.agents.suites.server_config import ServerConfig
+from edgewise.interrupts import asked
 
-MAX_BYTES = 2**26  # of an answer
-MAX_TOLD = 300  # characters of what a server says is wrong
 MAX_DELAY = 60.0  # seconds, of the back-off
-MAX_RETRY_AFTER = 900.0  # seconds that a server may ask for
 MAX_COUNT = 2**40  # tokens of a request that a server may count
-TRANSIENT = {408, 409, 425, 429}  # and all from 500 on
+PATIENCE = 10.0  # seconds for what is under way, once the user has asked to stop
+POLL = 0.1  # seconds between two looks at whether the user has
 SUFFIXES = ("-", "@", ":")  # what may follow the name of a model in an answer: a date, a revision
-
-
-class Transient(Exception):
-    """A request that failed and may be made again."""
-
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
-        """Say why, and in how many seconds, if the server said."""
-        super().__init__(reason)
-        self.retry_after = retry_after
 
 
 class ServerAgent:
@@ -68,6 +57,11 @@ class ServerAgent:
         url, _, self.model = name.partition("#")
         if not is_url(url) or not self.model:
             raise ValueError(f"`agent` must be openai:URL#MODEL, got {'openai:' + name!r}")
+        if httpx.URL(url).userinfo:
+            raise ValueError(
+                "`agent` must be openai:URL#MODEL without a user or password; what the server asks "
+                "for is the value of the variable that key_variable names"
+            )
         key = (key or "").strip()
         if not (key.isascii() and key.isprintable()):
             raise ValueError(
@@ -77,9 +71,7 @@ class ServerAgent:
         self.config, self.seed, self.told = config, seed, told
         path = "chat/completions" if config.api == "chat" else "completions"
         self.url = f"{url.rstrip('/')}/{path}"
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        limits = httpx.Limits(max_connections=config.concurrency)
-        self.client = httpx.Client(headers=headers, timeout=config.timeout, limits=limits)
+        self.client = Client(self.url, key, config.timeout, config.concurrency)
         self.stopping, self.lock = threading.Event(), threading.Lock()
         self.slots = threading.Semaphore(config.concurrency)
         # when the next request may begin by either limit, by the monotonic clock
@@ -89,34 +81,41 @@ class ServerAgent:
     def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
         """Yield the replies to one request after the other, as they come in.
 
+        When the user asks to stop, no more is asked, and what is under way has `PATIENCE` seconds.
+
         Raises:
             ConnectionError: If one fails for good; what was already asked is yielded before.
         """
         waiting = deque(part for request in requests for part in self.divided(request))
         pending: dict[Future[list[Reply]], Request] = {}
         failure: BaseException | None = None
-        try:
-            while waiting or pending:
-                while waiting and len(pending) < 2 * self.config.concurrency:
-                    request = waiting.popleft()
-                    pending[self.begin(request)] = request
-                for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                    request, error = pending.pop(future), future.exception()
-                    if error is not None:
-                        failure = failure or error
+        last = inf
+        with self.client:
+            try:
+                while (waiting or pending) and time.monotonic() < last:
+                    while waiting and len(pending) < 2 * self.config.concurrency:
+                        request = waiting.popleft()
+                        pending[self.begin(request)] = request
+                    for future in wait(pending, POLL, return_when=FIRST_COMPLETED).done:
+                        request, error = pending.pop(future), future.exception()
+                        if error is not None:
+                            failure = failure or error
+                            self.stopping.set()
+                            continue
+                        replies = future.result()
+                        yield replies
+                        if len(replies) < len(request.samples):
+                            rest = request.samples[len(replies) :]
+                            waiting.appendleft(replace(request, samples=rest))
+                    if asked() and last == inf:
+                        last = time.monotonic() + PATIENCE
                         self.stopping.set()
+                    if self.stopping.is_set():
                         waiting.clear()
-                        continue
-                    replies = future.result()
-                    yield replies
-                    if len(replies) < len(request.samples) and failure is None:
-                        rest = request.samples[len(replies) :]
-                        waiting.appendleft(replace(request, samples=rest))
-            if failure is not None:
-                raise failure
-        finally:
-            self.stopping.set()
-            self.client.close()
+            finally:
+                self.stopping.set()
+        if failure is not None and last == inf:
+            raise failure
 
     def divided(self, request: Request) -> Iterator[Request]:
         """Yield a request in parts of as many samples as one may ask for.
@@ -155,7 +154,7 @@ class ServerAgent:
             if self.stopping.is_set():
                 break
             try:
-                answer = self.post(content)
+                answer = self.client.post(content)
                 self.pay(start, answer, request)
                 return self.read(answer, request, time.monotonic() - start)
             except Transient as error:
@@ -225,35 +224,6 @@ class ServerAgent:
         self.told(f"again in {delay:.1f} s: {error}")
         self.stopping.wait(delay)
 
-    def post(self, content: Mapping[str, Any]) -> Any:
-        """Return what the server answers, from JSON.
-
-        Raises:
-            Transient: If it may answer another time.
-            ConnectionError: If it refuses for good.
-        """
-        deadline = time.monotonic() + self.config.timeout
-        body = bytearray()
-        try:
-            with self.client.stream("POST", self.url, json=content) as response:
-                for part in response.iter_bytes():
-                    body += part
-                    if len(body) > MAX_BYTES:
-                        raise ConnectionError(f"{self.url} answers more than {MAX_BYTES} bytes")
-                    if time.monotonic() > deadline:
-                        raise Transient(f"no answer within {self.config.timeout:g} s")
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            raise Transient(f"{type(error).__name__} {error}".strip()) from error
-        if response.status_code == httpx.codes.OK:
-            try:
-                return json.loads(body)
-            except (ValueError, RecursionError) as error:
-                raise Transient("the answer is no JSON") from error
-        reason = f"{response.status_code} {plain(body[:MAX_TOLD].decode(errors='replace'))}"
-        if response.status_code in TRANSIENT or response.status_code >= 500:
-            raise Transient(reason, retry_after(response.headers.get("Retry-After")))
-        raise ConnectionError(f"{self.url} refuses: {reason}")
-
     def read(self, answer: Any, request: Request, seconds: float) -> list[Reply]:
         """Return the replies that are in an answer, no more than were asked for.
 
@@ -293,7 +263,7 @@ class ServerAgent:
             text = choice.get("text")
         if not isinstance(text, str):
             return None
-        return text[:MAX_TEXT], choice.get("finish_reason") != "length"
+        return self.client.secret.remove(text[:MAX_TEXT]), choice.get("finish_reason") != "length"
 
     def check_model(self, name: object) -> None:
         """Raise ConnectionError if another model has answered than the one that was asked for."""
@@ -302,7 +272,7 @@ class ServerAgent:
             return
         if not name.startswith(tuple(wanted + suffix for suffix in SUFFIXES)):
             raise ConnectionError(
-                f"{self.url} must answer with the model {wanted!r}, got {plain(name)!r}; if that "
+                f"{self.url} must answer with the model {wanted!r}, got {self.client.plain(name)!r}; if that "
                 "is the same one, pass its name as served_model"
             )
 
@@ -318,16 +288,6 @@ def is_url(text: str) -> bool:
     except httpx.InvalidURL:
         return False
     return url.scheme in ("http", "https") and bool(url.host)
-
-
-def plain(text: str) -> str:
-    r"""Return the beginning of what a server says, in one line that a terminal may show.
-
-    >>> plain("no\n\x1b[2J [/bold]")
-    'no [2J [/bold]'
-    """
-    shown = "".join(sign if sign.isprintable() else " " for sign in text[:MAX_TOLD])
-    return " ".join(shown.split())
 
 
 def cut(text: str, question: Question) -> str:
@@ -352,23 +312,3 @@ def share(usage: object, name: str, count: int) -> float | None:
     """Return the share of one of `count` answers in the tokens that a server counts, if it does."""
     total = usage.get(name) if isinstance(usage, dict) else None
     return total / count if isinstance(total, int) and 0 <= total <= MAX_COUNT else None
-
-
-def retry_after(header: str | None) -> float | None:
-    """Return the seconds of a header Retry-After, a number or a date; None if it is neither.
-
-    >>> retry_after("2.5"), retry_after("soon"), retry_after(None)
-    (2.5, None, None)
-    """
-    if header is None:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            date = parsedate_to_datetime(header)
-        except (ValueError, OverflowError):
-            return None
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        seconds = (date - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if seconds == seconds else None

@@ -31,7 +31,7 @@ class ServerConfig:
     answered books its share of the limit from when it began, and the next begins when all that is booked
     is over. Requests under way are not held back; see docs/evaluation.md."""
     key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that has the key, if the server needs one."""
+    """Environment variable that has the key, if the server needs one; never the key itself."""
     served_model: str | None = None
     """What the server calls the model in its answers, if not as it is asked for."""
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -42,7 +42,12 @@ class ServerConfig:
     """Price of a million tokens of answers."""
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the numbers, and that no key is given in place of a variable's name."""
+        if not self.key_variable.isidentifier():
+            raise ValueError(
+                "`key_variable` must be the name of an environment variable, got something else; if "
+                "that is the key, set OPENAI_API_KEY to it"
+            )
         for name in ("concurrency", "samples_per_request"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -35,6 +35,7 @@ from edgewise.agents.suites.evaluate import evaluate, provenance
 from edgewise.agents.suites.page import write_page
 from edgewise.agents.suites.policy_agent import PolicyAgent
 from edgewise.agents.suites.question import NotAtHand, Opened, checksum, open_part
+from edgewise.agents.suites.secret import Secret
 from edgewise.agents.suites.server_config import ServerConfig
 from edgewise.agents.suites.suite import Part, described
 from edgewise.agents.suites.summary import Record, summarize
@@ -159,10 +160,8 @@ def make_agent(session: Session, console: Console) -> Agent:
         require("serve")
         from edgewise.agents.suites.server_agent import ServerAgent
 
-        key = os.environ.get(session.server.key_variable)
-        return ServerAgent(
-            rest, session.server, key, seed, told=partial(console.print, markup=False)
-        )
+        told = partial(console.print, markup=False)
+        return ServerAgent(rest, session.server, key_of(session), seed, told)
     if kind in MODELS:
         chat = read_chat_options(session.chat_date, session.chat_template_kwargs)
         policy = load_policy(session.model, session.dtype, session.device, chat)
@@ -171,6 +170,28 @@ def make_agent(session: Session, console: Console) -> Agent:
     if rest:
         return own_agent(session.agent)
     raise ValueError(unknown("agent", session.agent, CHOICES))
+
+
+def key_of(session: Session) -> str | None:
+    """Return the key of the server, None without one.
+
+    Raises:
+        ValueError: If it stands in the command, which is kept with the answers, or a variable is
+            named that is not there, as if the key itself was given in place of one.
+    """
+    name = session.server.key_variable
+    key = os.environ.get(name)
+    if key is None and name != ServerConfig.key_variable:
+        raise ValueError(
+            "`key_variable` must be the name of an environment variable that is set, got another; if "
+            f"that is the key, set {ServerConfig.key_variable} to it"
+        )
+    if key is not None and Secret(key.strip()).remove(session.command) != session.command:
+        raise ValueError(
+            f"`agent` and all other flags must be without the key, which is in {name} and is told to "
+            "the server alone; flags are kept with the answers"
+        )
+    return key
 
 
 def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[Opened], Agent]:

@@ -1,6 +1,9 @@
-"""A model small enough to train in a test, and a bandit with a table as policy."""
+"""A model small enough to train in a test, a bandit with a table as policy, and real processes."""
 
 import json
+import multiprocessing
+import os
+import sys
 from copy import deepcopy
 from dataclasses import replace
 from types import SimpleNamespace
@@ -46,6 +49,82 @@ def tiny_model(tmp_path_factory):
     card = {"envs": ["Countdown-v0"], "preset": "seedling", "train": defaults}
     (path / "edgewise.json").write_text(json.dumps(card))
     return path
+
+
+IMPORTED = [
+    "edgewise.agents.commands.train",
+    "edgewise.agents.commands.eval",
+    "edgewise.envs.countdown",
+    "transformers.models.qwen2.modeling_qwen2",
+]
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """Processes that start with all that a run imports."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    first = context.Process(target=str)  # waits for the imports
+    first.start()
+    first.join()
+    return context
+
+
+class Command:
+    """`edgewise` in a process of its own, in the folder `path`; what it says goes to two files."""
+
+    def __init__(self, context, path, words, output=None):
+        self.out, self.err = path / "out.txt", path / "err.txt"
+        arguments = (words.split(), path, output or self.out, self.err)
+        self.process = context.Process(target=run_command, args=arguments)
+        self.process.start()
+
+    def until(self, is_so):
+        """Wait until `is_so`; the command must not end before."""
+        while not is_so():
+            assert self.process.is_alive(), self.err.read_text()
+            self.process.join(0.02)
+
+    def until_said(self, text):
+        """Wait until the standard output has `text`."""
+        self.until(lambda: self.out.exists() and text in self.out.read_text())
+
+    def press(self, number):
+        """Send a signal, and wait until it is acknowledged or the command has ended."""
+        os.kill(self.process.pid, number)
+        while self.process.is_alive() and not self.err.read_text():
+            self.process.join(0.02)
+
+    def end(self):
+        """Wait for the end, and return the exit code and the lines on the standard error."""
+        self.process.join()
+        return self.process.exitcode, self.err.read_text().splitlines()
+
+
+def run_command(words, path, output, errors):
+    """Run the command line with its streams in files."""
+    os.chdir(path)
+    for place, name in ((1, output), (2, errors)):
+        file = name if isinstance(name, int) else os.open(name, os.O_CREAT | os.O_WRONLY)
+        os.dup2(file, place)
+    from edgewise.cli import main
+
+    sys.exit(main(words))
+
+
+@pytest.fixture
+def start(processes, tmp_path):
+    """A function that starts `edgewise` with words, and returns the `Command`."""
+    begun = []
+
+    def begin(words, path=tmp_path, output=None):
+        begun.append(Command(processes, path, words, output))
+        return begun[-1]
+
+    yield begin
+    for command in begun:
+        command.process.kill()
+        command.process.join()
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,9 @@
 
 import dataclasses
 import json
-import multiprocessing
 import os
 import resource
 import signal
-import sys
 import time
 from contextlib import contextmanager
 
@@ -24,14 +22,10 @@ from edgewise.agents.train_config import TrainConfig  # noqa: E402
 from edgewise.agents.training import begin, resume  # noqa: E402
 from edgewise.agents.transformers_policy import TransformersPolicy  # noqa: E402
 from edgewise.cli import main  # noqa: E402
+from edgewise.interrupts import TOLD  # noqa: E402
 from edgewise.pool import Pool  # noqa: E402
 
 SHORT, LONG = 7, 30  # steps of a run
-IMPORTED = [
-    "edgewise.agents.commands.train",
-    "edgewise.envs.countdown",
-    "transformers.models.qwen2.modeling_qwen2",
-]
 
 
 def config(model, path, **changes):
@@ -66,17 +60,6 @@ def last(path):
 
 def checkpoints(path):
     return sorted(int(found.name) for found in (path / "checkpoints").iterdir())
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """Processes that start with all that a run imports."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(IMPORTED)
-    first = context.Process(target=str)  # waits for the imports
-    first.start()
-    first.join()
-    return context
 
 
 def killed(processes, model, path, delay):
@@ -123,27 +106,17 @@ def test_the_last_checkpoints_are_kept_and_each_continues(tiny_model, tmp_path, 
     assert recorded(path) == whole and checkpoints(path) == [3, 6, 7]
 
 
-def command(arguments, output):
-    """Run the command line; in a process of its own."""
-    with output.open("w") as sys.stdout:
-        sys.exit(main(arguments))
-
-
-def test_a_run_that_is_interrupted_twice_stops_at_once(processes, tiny_model, tmp_path, whole):
-    path, output = tmp_path / "run", tmp_path / "output"
+def test_a_run_that_is_interrupted_twice_stops_at_once(start, tiny_model, tmp_path, whole):
+    path = tmp_path / "run"
     flags = f"--agent hf:{tiny_model} --output {path} --preset sec --no-evaluate --num-steps 500"
     size = "--num-problems 128 --group-size 8 --max-tokens 32 --checkpoint-every 1"
-    arguments = ["train", *flags.split(), *size.split()]
-    process = processes.Process(target=command, args=(arguments, output))
-    process.start()
-    while process.is_alive() and not (path / "checkpoints" / "1").exists():
-        process.join(0.02)
-    os.kill(process.pid, signal.SIGINT)
-    process.join(0.02)  # a step takes longer
-    os.kill(process.pid, signal.SIGINT)
-    process.join()
-    assert process.exitcode == 0
-    assert output.read_text().endswith(f"stopped; continue with: edgewise train --resume {path}\n")
+    command = start(f"train {flags} {size}")
+    command.until((path / "checkpoints" / "1").exists)
+    command.press(signal.SIGINT)  # a step takes longer than to say so
+    os.kill(command.process.pid, signal.SIGINT)
+    code, said = command.end()
+    told = f"edgewise: stopped; continue with: edgewise train --resume {path}"
+    assert code == 130 and said == [TOLD.strip(), told]
     training = resume(path)
     assert training.state.step == checkpoints(path)[-1] >= 1
 

@@ -137,17 +137,6 @@ def test_a_run_that_was_killed_continues_bit_for_bit(tiny_model, tmp_path, whole
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_says_how_to_go_on(tiny_model, tmp_path):
-    with started(tiny_model, tmp_path / "run", "--num-steps", "500") as process:
-        process.send_signal(signal.SIGINT)
-        last = process.stdout.read().splitlines()[-1]
-    assert process.returncode == 0
-    assert f"continue with: edgewise train --resume {tmp_path / 'run'}" in last
-    step = resume(tmp_path / "run").state.step
-    assert f"stopped after step {step};" in last and 1 <= step < 500
-
-
-@pytest.mark.slow
 def test_a_full_disk_is_told_in_one_line(tiny_model, tmp_path):
     run = f"{sys.executable} -m edgewise train --agent hf:{tiny_model} --output {tmp_path}/run"
     limited = f"ulimit -f 20; exec {run} --max-tokens 12 --no-evaluate"  # KiB a file

@@ -4,6 +4,7 @@ It answers every request with a boxed 7, after the faults of its plan are used u
 faults, one for each request in the order in which they come.
 """
 
+import base64
 import json
 import socket
 import struct
@@ -12,6 +13,7 @@ import threading
 import time
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
 
 TEXT = "I think <b>it</b> is \\boxed{7}"
 
@@ -157,6 +159,41 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b" ")
             self.wfile.flush()
             time.sleep(0.1)
+
+    def fault_drip_headers(self, asked):
+        """Begin a header that never ends."""
+        self.drip(b"HTTP/1.1 200 OK\r\nX-Header: ", b"x")
+
+    def fault_continue(self, asked):
+        """Send interim answers without end."""
+        self.drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def drip(self, first, again):
+        """Send `first`, and then `again` and again."""
+        for part in (first, *[again] * 3000):
+            self.wfile.write(part)
+            self.wfile.flush()
+            time.sleep(0.01)
+
+    def fault_echo(self, asked):
+        """Refuse, and say the key in several ways."""
+        key = self.headers["Authorization"].removeprefix("Bearer ")
+        encoded = base64.b64encode(f"user:{key}".encode()).decode()
+        told = f"no {key} {quote(key, safe='')} {encoded} {key[:12]}*** {key.upper()}"
+        self.send(401, {"error": told})
+
+    def fault_echo_in_header(self, asked):
+        """Answer with a header that is none, with the key in it."""
+        key = self.headers["Authorization"].encode()
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n" + key + b"\x00 no header\r\n\r\n")
+        self.close_connection = True
+
+    def fault_echo_in_answer(self, asked):
+        """Answer with the key."""
+        answer = self.answer(asked, asked["n"])
+        for choice in answer["choices"]:
+            choice["message"]["content"] += self.headers["Authorization"]
+        self.send(200, answer)
 
     def fault_cut(self, asked):
         """Close in the middle of the body."""

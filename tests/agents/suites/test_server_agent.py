@@ -1,5 +1,6 @@
 """The client against a real server that misbehaves, and against a kill."""
 
+import base64
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -20,6 +22,7 @@ from edgewise.agents.suites.server_agent import ServerAgent, cut
 from edgewise.agents.suites.server_config import ServerConfig
 from edgewise.agents.suites.suite import parts_of
 from edgewise.cli import main
+from edgewise.interrupts import GOES_ON, TOLD
 
 SERVER = Path(__file__).with_name("server.py")
 FAST = ["--server.first-delay", "0.01", "--env", "Countdown-v0", "--levels", "1"]
@@ -144,12 +147,50 @@ def test_a_name_without_a_model_is_refused(evaluate):
         assert "must be openai:URL#MODEL" in said.err
 
 
-@pytest.mark.parametrize("fault", ["hang", "drip"])
-def test_a_request_has_a_time_limit(serve, ask, fault):
-    server = serve([fault])
-    answers, said, _ = ask(server, "--server.timeout", "1")
-    assert len(answers) == NUM and len(server.requests) == 4
-    assert "again in" in said.out
+def test_a_request_has_one_time_limit_for_all_that_a_server_sends(serve, ask):
+    faults = ["hang", "drip", "drip_headers", "continue"]
+    server = serve(faults)
+    flags = ["--server.timeout", "0.5", "--server.concurrency", "4", "--plan.num-problems", "4"]
+    answers, said, _ = ask(server, *flags)
+    assert len(answers) == 8 and len(server.requests) == 4 + len(faults)
+    assert said.out.count("no answer within 0.5 s") == len(faults)
+
+
+KEY = "sk-Proj/abc+DEF==0123456789"
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [("echo", "401"), ("echo_in_header", "RemoteProtocolError"), ("echo_in_answer", "[key]")],
+)
+def test_a_key_is_never_told(serve, ask, monkeypatch, fault, told):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    code = 0 if fault == "echo_in_answer" else 2
+    _, said, folder = ask(serve(rest=fault), "--server.max-retries", "1", code=code)
+    files = "".join(path.read_text() for path in folder.iterdir())
+    everything = said.out + said.err + files
+    assert told in (said.err or files) and "[key]" in everything
+    encoded = base64.b64encode(KEY.encode()).decode()
+    for secret in (KEY, quote(KEY, safe=""), encoded):
+        parts = {secret[start : start + 8].lower() for start in range(len(secret) - 7)}
+        assert not any(part in everything.lower() for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--server.key-variable", KEY], "`key_variable` must be the name"),
+        (["--server.key-variable", "hf_0123456789abcdef"], "`key_variable` must be the name"),
+        (["--server.served-model", KEY], "flags must be without the key"),
+    ],
+)
+def test_a_key_in_the_wrong_place_is_refused_and_not_told(evaluate, monkeypatch, flags, told):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    folder, said = evaluate("openai:http://127.0.0.1:9/v1#m", *FAST, *flags, code=2)
+    assert told in said.err and not folder.exists()
+    assert flags[1] not in said.out + said.err
+    _, said = evaluate("openai:http://me:word@127.0.0.1:9/v1#m", *FAST, code=2)
+    assert "without a user or password" in said.err and "word@" not in said.err
 
 
 def test_a_server_that_asks_for_patience_gets_it(serve, ask):
@@ -326,53 +367,59 @@ def test_what_waits_for_its_turn_is_not_sent_after_a_failure(serve, ask):
     assert len(server.requests) == 1
 
 
-def test_an_interrupt_does_not_wait_for_a_server_that_hangs(serve, tmp_path):
-    server = serve(rest="hang")
-    command = [
-        *(sys.executable, "-m", "edgewise", "eval", "--agent", server.agent(), *FAST),
-        *("--samples", "2", "--plan.num-problems", "3", "--output", str(tmp_path / "out")),
-    ]
-    code = "import signal, runpy; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code += "runpy.run_module('edgewise', run_name='__main__', alter_sys=True)"
-    command[1:3] = ["-c", code]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    try:
-        while not server.requests:
-            assert process.poll() is None
-            time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        told = process.communicate(timeout=90)[1]
-    finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == 130 and told == "edgewise: interrupted\n"
+def eval_words(server, path, num_problems):
+    flags = f"--samples 2 --plan.num-problems {num_problems} --output {path / 'out'}"
+    return f"eval --agent {server.agent()} {' '.join(FAST)} {flags}"
 
 
-def test_a_run_that_is_killed_asks_nothing_twice(serve, tmp_path):
+def num_lines(path):
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
+
+
+def test_a_server_that_hangs_holds_no_interrupt(serve, start, tmp_path):
+    server = serve(["none"], rest="hang")
+    command = start(eval_words(server, tmp_path, 3) + " --server.concurrency 1")
+    command.until(lambda: num_lines(tmp_path / "out" / "answers.jsonl") == 2)
+    command.press(signal.SIGINT)
+    os.kill(command.process.pid, signal.SIGINT)
+    code, said = command.end()
+    assert code == 130 and said == [TOLD.strip(), f"edgewise: stopped; {GOES_ON}"]
+    assert num_lines(tmp_path / "out" / "answers.jsonl") == 2
+
+
+def test_an_interrupted_run_keeps_the_answers_under_way(serve, start, tmp_path):
     server = serve(delay=0.15)
-    command = [
-        *(sys.executable, "-m", "edgewise", "eval", "--agent", server.agent(), *FAST),
-        *("--samples", "2", "--server.concurrency", "1", "--plan.num-problems", "40"),
-        *("--output", str(tmp_path / "out")),
-    ]
+    command = start(eval_words(server, tmp_path, 40) + " --server.concurrency 2")
     path = tmp_path / "out" / "answers.jsonl"
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
-    while not path.is_file() or path.read_bytes().count(b"\n") < 8:
-        assert process.poll() is None
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    command.until(lambda: num_lines(path) >= 4)
+    command.press(signal.SIGINT)
+    code, said = command.end()
+    kept = num_lines(path)
+    told = f"edgewise: stopped after {kept} answers; {GOES_ON}"
+    assert code == 130 and said == [TOLD.strip(), told]
+    assert 4 <= kept < 80 and kept == 2 * len(server.requests)
+
+
+def test_a_run_that_is_killed_asks_nothing_twice(serve, start, tmp_path):
+    server = serve(delay=0.15)
+    words = eval_words(server, tmp_path, 40) + " --server.concurrency 1"
+    path = tmp_path / "out" / "answers.jsonl"
+    command = start(words)
+    command.until(lambda: num_lines(path) >= 8)
+    os.kill(command.process.pid, signal.SIGKILL)
+    command.process.join()
     with path.open("ab") as file:
         file.write(b'{"part": "own/Count')  # as a kill in the middle of a line leaves it
     before = path.read_bytes().count(b"\n")
     asked_before = [request["body"]["messages"] for request in server.requests]
     assert 8 <= before < 80 and len(asked_before) <= before / 2 + 2
-    assert main(command[3:]) == 0
+    assert main(words.split()) == 0
     answers = [json.loads(line) for line in path.read_text().splitlines()]
     keys = [(row["problem_seed"], row["sample"]) for row in answers]
     assert len(keys) == len(set(keys)) == 80
     asked_after = [request["body"]["messages"] for request in server.requests][len(asked_before) :]
     assert len(asked_after) == 40 - before // 2  # what was answered is not asked again
-    assert main(command[3:]) == 0
+    assert main(words.split()) == 0
     assert len(server.requests) == len(asked_before) + len(asked_after)
 
 

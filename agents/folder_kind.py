@@ -1,0 +1,65 @@
+"""What a folder is of: a run, an evaluation, a comparison, a model; by what its config.json says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+TRAIN = "a run of `edgewise train`"
+TRL = "a run of `edgewise trl`"
+SOAR = "a run of `edgewise soar`"
+EVALUATION = "an evaluation"
+SIMULATED = "a comparison of simulated learners"
+SUITE = "a comparison on a suite"
+MODEL = "a model"
+OTHER = "something else"
+SIGNS = {  # the first of these fields that config.json has
+    "asked": EVALUATION,
+    "game": SOAR,
+    "trl": TRL,
+    "arms": TRAIN,
+    "num_arms": SIMULATED,
+    "model_type": MODEL,
+}
+READ_BY = {
+    TRAIN: "edgewise train --resume, replay and report",
+    TRL: "edgewise trl --resume, replay and report",
+    SOAR: "edgewise soar --resume and report",
+    EVALUATION: "edgewise eval with the same flags, and report",
+    SIMULATED: "edgewise compare with the same flags, which writes its report.md anew",
+    SUITE: "edgewise compare with the same flags, which writes its report.md anew",
+    MODEL: "--agent hf:PATH",
+    OTHER: "no command of Edgewise",
+}
+
+
+def kind_of(path: Path) -> str | None:
+    """Return what the folder `path` is of; None if that cannot be seen, as where it is damaged."""
+    if not (path / "config.json").is_file():
+        return SUITE if (path / "size.json").is_file() else None
+    try:
+        config: Any = json.loads((path / "config.json").read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    fields = config if isinstance(config, dict) else {}
+    return next((kind for sign, kind in SIGNS.items() if sign in fields), OTHER)
+
+
+def check_kind(path: Path, argument: str, *wanted: str) -> None:
+    """Check that a folder, if it can be seen what it is of, is of what is asked for.
+
+    Args:
+        path: The folder.
+        argument: What the user calls it.
+        wanted: What it may be of.
+
+    Raises:
+        ValueError: If it is of something else, with the commands that read it.
+    """
+    kind = kind_of(path)
+    if kind is not None and kind not in wanted:
+        raise ValueError(
+            f"`{argument}` must be of {' or '.join(wanted)}, got {path}, which is of {kind}; "
+            f"that is read by {READ_BY[kind]}"
+        )

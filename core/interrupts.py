@@ -1,0 +1,113 @@
+"""Ctrl-C and SIGTERM as requests: a command says at once that it will stop, and stops after its step."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+GOES_ON = "what is done is kept, and the same command goes on"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+TOLD = "edgewise: stopping after this step; again to stop now\n"
+
+
+class Stopped(Exception):
+    """A command that stopped as it was asked to; the message says what is kept and how it goes on."""
+
+
+never: Callable[[], bool] = bool
+_asked = never  # whether this process was asked to stop
+
+
+def asked() -> bool:
+    """Return whether this process was asked to stop after its step; work asks between two steps."""
+    return _asked()
+
+
+def obey(told: Callable[[], bool]) -> None:
+    """Make `asked` return what `told` does, in a process that another one tells to stop."""
+    global _asked
+    _asked = told
+
+
+@contextmanager
+def stoppable(quiet: bool = False) -> Iterator[None]:
+    """Make the first Ctrl-C or SIGTERM a request to stop after the step, the second a stop.
+
+    While the block runs, `asked` returns whether there was one. It is acknowledged on the standard
+    error by a thread of its own, since Python calls handlers only between two operations, and one of
+    torch may take long. Outside the main thread, which alone gets signals, nothing changes.
+
+    Args:
+        quiet: Whether nothing is said, as by all processes but the first.
+
+    Raises:
+        KeyboardInterrupt: In the block, by the second signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before, requests = _asked, 0
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal requests
+        requests += 1
+        if requests > 1:
+            raise KeyboardInterrupt
+
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    thread = threading.Thread(target=acknowledge, args=[reader, quiet], daemon=True)
+    thread.start()
+    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    handlers = {number: signal.signal(number, hear) for number in SIGNALS}
+    obey(lambda: requests > 0 or before())
+    try:
+        yield
+    finally:
+        obey(before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
+        os.close(writer)
+        thread.join()
+
+
+@contextmanager
+def repeatable(told: str = GOES_ON, quiet: bool = False) -> Iterator[None]:
+    """Run a block as `stoppable` does, of a command that takes up what it has done before.
+
+    Raises:
+        Stopped: If the block was stopped; the message has `told`, and is "" if `quiet`.
+    """
+    try:
+        with stoppable(quiet):
+            yield
+    except (Stopped, KeyboardInterrupt):
+        raise Stopped("" if quiet else f"stopped; {told}") from None
+
+
+def acknowledge(reader: int, quiet: bool) -> None:
+    """Say that a signal was heard, the first time that one's number comes out of a pipe."""
+    with open(reader, "rb", buffering=0) as numbers:
+        while number := numbers.read(1):
+            if number[0] in SIGNALS and not quiet:
+                quiet = True
+                with suppress(OSError):  # nobody may be there to read it
+                    os.write(2, TOLD.encode())
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let no Ctrl-C arrive while the block runs, and never in a process that it starts.
+
+    What is pressed meanwhile arrives afterwards.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
