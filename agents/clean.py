@@ -25,7 +25,7 @@ def check_model(agent: str, env_id: str, **options: Any) -> None:
     path = Path(model_path(agent))
     for folder in path.parents[:3]:  # run/model and run/checkpoints/STEP/model
         if (folder / "checkpoints").is_dir() and (folder / "config.json").is_file():
-            check_config(trained(RunFolder(folder).read("config.json")), env_id, **options)
+            check_config(trained(RunFolder(folder).config()), env_id, **options)
 
 
 def trained(record: Mapping[str, Any]) -> TrainConfig:

@@ -15,7 +15,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from edgewise.files import write_atomically
+from edgewise.files import FileError, read_jsonl, write_atomically
 from edgewise.wrappers.taught import Pair
 
 Record = Mapping[str, Any]
@@ -64,13 +64,14 @@ def hard_pairs(path: Path, question: str) -> list[Pair]:
         ValueError: If a line is neither, the problem of that name is another here, or there is none.
     """
     pairs = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, record in enumerate(read_jsonl(path, growing=False), start=1):
         try:
-            record = json.loads(line)
             asked = record["question"], str(record["answer"])
             pair = named(record["problem"], question) if "problem" in record else Pair(*asked)
-        except (json.JSONDecodeError, KeyError, TypeError):
-            raise ValueError(f"`hard` must hold question and answer, got {path}:{number}") from None
+        except (KeyError, TypeError):
+            raise FileError(
+                f"{path}: `hard` must hold question and answer, got record {number} without"
+            ) from None
         pairs.append(pair)
     if not pairs:
         raise ValueError(f"`hard` must have at least one problem, got none in {path}")

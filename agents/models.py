@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +10,7 @@ import torch
 
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.errors import unknown
+from edgewise.files import read_json
 
 Precision = Literal["float32", "bfloat16"]
 SEEDLINGS = Path(str(files("edgewise.agents") / "seedlings"))
@@ -46,5 +46,5 @@ def made_for(agent: str) -> dict[str, Any]:
     path = Path(model_path(agent)) / "edgewise.json"
     card: dict[str, Any] = {"envs": [], "preset": None, "train": {}}
     if path.is_file():
-        card |= json.loads(path.read_text(encoding="utf-8"))
+        card |= read_json(path)
     return card

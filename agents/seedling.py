@@ -15,6 +15,7 @@ from edgewise.agents.evaluation import EvaluationPlan, LevelScore, evaluate
 from edgewise.agents.policy import Sampling
 from edgewise.agents.pretrain import PretrainConfig, Source, TrainDefaults
 from edgewise.agents.transformers_policy import TransformersPolicy
+from edgewise.files import write_atomically
 
 CARD = """# A seedling for {envs}
 
@@ -101,12 +102,12 @@ def save_seedling(
         deep=plan.num_pass_k,
         table="\n".join(tabulate(config, score(config, policy, plan))),
     )
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    write_atomically(folder / "README.md", card)
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON that people read."""
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
 def tabulate(config: PretrainConfig, scores: Mapping[str, list[LevelScore]]) -> list[str]:

@@ -20,6 +20,7 @@ from edgewise.agents.soar_student import PolicyStudent
 from edgewise.agents.soar_teacher import PolicyTeacher
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.errors import unknown
+from edgewise.files import replacing
 from edgewise.frame import Frame
 from edgewise.wrappers.posing import FORMATS
 from edgewise.wrappers.taught import Pair, save_pairs
@@ -153,7 +154,11 @@ class SOARRun:
         else:
             self.teacher.load_state_dict(saved[0]["teacher"])
             self.state.load_state_dict(saved[0]["game"])
-            folder.forget_after(self.state.step)
+            written = self.game.soar.num_datasets * self.game.soar.dataset_size
+            sizes = {"metrics.jsonl": 1, "problems.jsonl": written}
+            folder.forget_after(self.state.step, sizes)
+            if self.state.best:
+                save_pairs(folder.path / "best.jsonl", self.state.best)
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -184,9 +189,11 @@ class SOARRun:
 
     def finish(self) -> None:
         """Write teacher and promoted student, for `hf:PATH`."""
-        self.policy.export(self.folder.path / "teacher")
+        with replacing(self.folder.path / "teacher") as partial:
+            self.policy.export(partial)
         self.student.restore(self.state.champion or self.state.baseline)
-        self.student.policy.export(self.folder.path / "student")
+        with replacing(self.folder.path / "student") as partial:
+            self.student.policy.export(partial)
 
 
 def make_policy(config: SOARRunConfig, game: Game) -> TransformersPolicy:
@@ -237,7 +244,16 @@ def resume(path: Path) -> SOARRun:
         ValueError: If there is none, or its game has other settings now.
     """
     folder = RunFolder.open(path)
-    record = folder.read("config.json")
+    return SOARRun(config_of(folder), folder)
+
+
+def config_of(folder: RunFolder) -> SOARRunConfig:
+    """Return the config of the run in `folder`.
+
+    Raises:
+        ValueError: If it is of another kind, or its game has other settings now.
+    """
+    record, path = folder.config(), folder.path
     if "game" not in record:
         raise ValueError(f"`resume` must be the folder of a run of `edgewise soar`, got {path}")
     config = from_record(record)
@@ -248,7 +264,7 @@ def resume(path: Path) -> SOARRun:
             f"`resume` must be of the game as it is now, got {path} with another {changed[0]!r}; "
             "begin a new run"
         )
-    return SOARRun(config, folder)
+    return config
 
 
 def from_record(record: Mapping[str, Any]) -> SOARRunConfig:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from edgewise.agents.arms import arm_names
 from edgewise.agents.run_folder import RunFolder
-from edgewise.files import flush
+from edgewise.files import FileError, flush, read_json
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rule import to_json
@@ -156,11 +156,23 @@ def load(checkpoint: Path, curriculum: Curriculum) -> int:
     Raises:
         ValueError: If the checkpoint has none.
     """
-    state = RunFolder(checkpoint).read(STATE)
-    if state is None:
+    if not (checkpoint / STATE).exists():
         raise ValueError(
             f"`resume_from_checkpoint` must be of a run under a curriculum, got {checkpoint}"
         )
-    curriculum.load_state_dict(state["curriculum"])
-    step: int = state["step"]
+    step, state = read_state(checkpoint / STATE)
+    curriculum.load_state_dict(state)
     return step
+
+
+def read_state(path: Path) -> tuple[int, dict[str, Any]]:
+    """Return the number of batches that a curriculum has learned from, and its state.
+
+    Raises:
+        FileError: If the file is damaged.
+    """
+    saved = read_json(path)
+    step, state = saved.get("step"), saved.get("curriculum")
+    if not isinstance(step, int) or not isinstance(state, dict):
+        raise FileError(f"{path}: must have the step and the curriculum, got {sorted(saved)}")
+    return step, state

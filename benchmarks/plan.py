@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from edgewise.files import read_json
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Plan:
     @classmethod
     def load(cls, path: Path) -> Plan:
         """Read the plan in `path`."""
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
+        return cls(**read_json(path))
 
     def baseline_of(self, rule: str) -> str | None:
         """Return the rule that `rule` is compared with, if there is one."""

@@ -15,7 +15,7 @@ from typing import Any
 from edgewise.env import ReasoningEnv
 from edgewise.equivalence import equivalent_many
 from edgewise.errors import unknown
-from edgewise.files import write_atomically
+from edgewise.files import read_jsonl, write_atomically
 from edgewise.number import read_exact
 from edgewise.problem_set import ProblemSet
 from edgewise.task import Preset, Turn
@@ -145,14 +145,10 @@ def load_pairs(path: Path) -> list[Pair]:
     """Return the pairs in a file of JSON lines, `save_pairs`'s or any with question and answer.
 
     Raises:
-        ValueError: If a line is none of a pair.
+        FileError: If a line is none of a pair.
     """
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            given = {name: row[name] for name in Pair.__dataclass_fields__ if name in row}
-            found.append(Pair(**given))
-        except (ValueError, TypeError, KeyError):
-            raise ValueError(f"`path` must hold question and answer, got {path}:{number}") from None
+    for row in read_jsonl(path, ("question", "answer"), growing=False):
+        given = {name: row[name] for name in Pair.__dataclass_fields__ if name in row}
+        found.append(Pair(**given))
     return found

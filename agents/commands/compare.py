@@ -24,6 +24,7 @@ from edgewise.agents.comparison import (
 from edgewise.agents.comparison_report import Results, by_world, claims, overall, write_report
 from edgewise.agents.worlds import WORLDS
 from edgewise.errors import usage
+from edgewise.lock import locked
 
 WIDTH = 160  # of the tables, where there is no terminal
 LINES = 10  # of progress, where there is no terminal
@@ -71,6 +72,12 @@ class CompareConfig:
 def run(arguments: Sequence[str]) -> None:
     """Run every cell that is not done, then write and print what was found."""
     config = parse(CompareConfig, "compare", arguments)
+    with locked(config.output):
+        fill(config)
+
+
+def fill(config: CompareConfig) -> None:
+    """Run every cell that is not done, then write and print what was found."""
     with usage():
         size = Size(
             num_steps=config.steps,

@@ -29,6 +29,7 @@ from edgewise.env import ReasoningEnv
 from edgewise.errors import UsageError, usage
 from edgewise.files import write_atomically
 from edgewise.frame import Render
+from edgewise.lock import locked
 from edgewise.registration import check_id
 
 
@@ -129,8 +130,10 @@ def run_session(config: EvalConfig, command: str) -> None:
             device=config.device,
             output=config.output,
         )
-        folder, opened, agent = sessions.prepare(asked, console)
-    summary = sessions.carry_out(folder, opened, agent, console)
+    with locked(asked.folder()):
+        with usage():
+            folder, opened, agent = sessions.prepare(asked, console)
+        summary = sessions.carry_out(folder, opened, agent, console)
     for row in summary["means"]:
         console.print(mean_line(row), soft_wrap=True, highlight=False)
     if not summary["complete"]:

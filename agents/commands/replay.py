@@ -31,6 +31,7 @@ def run(arguments: Sequence[str]) -> None:
     with usage():
         folder = RunFolder.open(config.run, "run")
         told = replay(folder)
+    folder.tell()
     rejected = f" ({told.num_rejected:,} of them rejected)" if told.num_rejected else ""
     state = "no checkpoint to compare the state with"
     if told.state_step is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -12,8 +13,10 @@ from rich.console import Console
 
 from edgewise.agents.commands.recipe import parse_training
 from edgewise.agents.display import Display, score_line, score_table
-from edgewise.agents.ranks import everyones, joined, rank
+from edgewise.agents.ranks import everyones, joined, locked, of_first, rank
 from edgewise.agents.report import write_report
+from edgewise.agents.run_folder import RunFolder
+from edgewise.agents.train_config import default_output
 from edgewise.agents.training import Training, begin, resume
 from edgewise.errors import UsageError, usage
 
@@ -23,9 +26,15 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_training("train", arguments)
     if config.resume is not None and len(arguments) > (1 if "=" in arguments[0] else 2):
         raise UsageError("`resume` must be the only flag; a run continues as it was begun")
-    with joined():
+    with joined(), ExitStack() as held:
         with usage():
-            training = begin(config) if config.resume is None else resume(config.resume)
+            path = of_first(config.resume or config.output or default_output(config))
+            if config.resume is not None:
+                RunFolder.open(path)
+            held.enter_context(locked(path))
+            begun = replace(config, output=path)
+            training = begin(begun) if config.resume is None else resume(path)
+        training.folder.tell()
         console = Console(quiet=rank() > 0)
         try:
             work(training, console)
@@ -38,7 +47,7 @@ def work(training: Training, console: Console) -> None:
     config, path = training.config, training.folder.path
     say(console, f"run folder {path}")
     before = evaluated(training, console, "before")
-    arms = training.folder.read("config.json")["arms"]
+    arms = training.folder.config()["arms"]
     assert config.num_steps is not None
     with (
         Display(console, arms, config.num_steps) as display,

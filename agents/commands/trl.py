@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from edgewise.agents.commands.parse import parse
@@ -12,6 +14,7 @@ from edgewise.agents.report import write_report
 from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.trl_recipe import TRLConfig, from_recipe, make_trainer
 from edgewise.errors import usage
+from edgewise.lock import locked
 from edgewise.registration import require
 
 
@@ -20,14 +23,21 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_run(arguments)
     with usage():
         require("trl")
-        refuse_output(config)
-        trainer = make_trainer(config)
-    trainer.train(resume_from_checkpoint=config.resume)
-    trainer.save_model(str(config.output / "model"))
-    if rank() == 0:
-        report = write_report(RunFolder.open(config.output))
-        print(f"model    {config.output / 'model'}\nreport   {report}")
-    trainer.accelerator.end_training()
+    with locked(config.output) if is_first() else nullcontext():
+        with usage():
+            refuse_output(config)
+            trainer = make_trainer(config)
+        trainer.train(resume_from_checkpoint=config.resume)
+        trainer.save_model(str(config.output / "model"))
+        if rank() == 0:
+            report = write_report(RunFolder.open(config.output))
+            print(f"model    {config.output / 'model'}\nreport   {report}")
+        trainer.accelerator.end_training()
+
+
+def is_first() -> bool:
+    """Return whether this is the first process of those that torchrun or accelerate started, or alone."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def refuse_output(config: TRLConfig) -> None:

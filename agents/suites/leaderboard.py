@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edgewise.agents.suites.page import html_table, read
 from edgewise.agents.suites.summary import Record, number, shown
+from edgewise.files import read_json
 
 BEGIN, END = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 ALL = "all parts"
@@ -58,13 +59,13 @@ def read_results(folder: Path) -> list[Result]:
 
     Raises:
         ValueError: If there is none.
+        FileError: If one is damaged.
     """
     results = []
     for path in sorted(folder.glob("*/summary.json")):
         config = path.with_name("config.json")
         if config.is_file():
-            texts = [file.read_text(encoding="utf-8") for file in (config, path)]
-            results.append(Result(path.parent.name, *map(json.loads, texts)))
+            results.append(Result(path.parent.name, read_json(config), read_json(path)))
     if not results:
         raise ValueError(f"`folder` must have folders with results, got {folder}")
     return results
