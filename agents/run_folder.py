@@ -291,6 +291,20 @@ class RunFolder:
         found = self.to_continue()
         return None if found is None else load(found, policy)
 
+    def lacking(self, last: int) -> str:
+        """Say of which steps until `last` the metrics are missing, path first; "" if of none.
+
+        Raises:
+            FileError: If a line is damaged.
+        """
+        metrics = self.lines("metrics.jsonl", ("step",))
+        lacking = missing(Counter(record["step"] for record in metrics), last, 1)
+        return f"{self.path / 'metrics.jsonl'}: {lacking}" if lacking else ""
+
+    def last_step(self) -> int:
+        """Return the step of the last checkpoint, damaged or not, 0 if there is none."""
+        return max((int(path.name) for path in self.checkpoints()), default=0)
+
     def tell(self) -> None:
         """Print the notes, a line each, on standard error."""
         for note in self.notes:

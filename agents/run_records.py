@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgewise.files import FileError, decoded, parsed, readable
+from edgewise.files import FileError, decoded, is_cut_off, parsed, readable
 
 Records = Iterator[dict[str, Any]]
 
@@ -20,7 +20,7 @@ def readable_records(path: Path, reasons: list[str]) -> Records:
     """
     with readable(path), path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            if not line.endswith(b"\n"):  # a kill cut it off
+            if is_cut_off(line):  # by a kill
                 continue
             try:
                 record = parsed(decoded(line, path, number), path, number)

@@ -13,7 +13,6 @@ Cells that are done are not done again; those that were stopped go on.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -29,7 +28,6 @@ from edgewise.agents.checkpoint import restore
 from edgewise.agents.env_options import read_options
 from edgewise.agents.evaluation import EvaluationPlan, sample
 from edgewise.agents.run_folder import RunFolder
-from edgewise.agents.run_records import missing
 from edgewise.agents.train_config import TrainConfig, complete
 from edgewise.agents.training import Training, begin, resume
 from edgewise.benchmarks.cells import in_parallel
@@ -112,13 +110,9 @@ def whole_history(training: Training) -> list[dict[str, Any]]:
         FileError: If those of a step are missing.
     """
     folder = training.folder
-    history = list(folder.lines("metrics.jsonl", ("step",)))
-    lacking = missing(Counter(record["step"] for record in history), training.state.step, 1)
-    if lacking:
-        raise FileError(
-            f"{folder.path / 'metrics.jsonl'}: {lacking}; remove {folder.path} to run the cell again"
-        )
-    return history
+    if lacking := folder.lacking(training.state.step):
+        raise FileError(f"{lacking}; remove {folder.path} to run the cell again")
+    return list(folder.lines("metrics.jsonl"))
 
 
 def score_best(plan: Plan, training: Training, last: dict[str, Any]) -> dict[str, Any]:

@@ -129,13 +129,18 @@ def read_jsonl(
     opened = gzip.open if path.suffix == ".gz" else open
     with readable(path), opened(path, "rb") as lines:
         for number, line in enumerate(lines, start=1):
-            if not line.strip() or (growing and not line.endswith(b"\n")):
+            if not line.strip() or (growing and is_cut_off(line)):
                 continue
             record = parsed(decoded(line, path, number), path, number)
             for key in needed:
                 if key not in record:
                     raise FileError(f"{path}:{number}: must have {key!r}, got {list(record)}")
             yield record
+
+
+def is_cut_off(line: bytes) -> bool:
+    """Return whether a line is the beginning of an object of ours, without an end."""
+    return not line.endswith(b"\n") and line.startswith(b"{") and line.isascii()
 
 
 @contextmanager

@@ -62,4 +62,9 @@ def render(path: Path) -> Path:
         folder = EvaluationFolder.open(path)
         write_page(folder, summarize(folder))
         return path / "report.html"
-    return write_report(RunFolder.open(path, "folders"))
+    run = RunFolder.open(path, "folders")
+    report = write_report(run)
+    if lacking := run.lacking(run.last_step()):
+        run.notes.append(f"{lacking}; the report is without")
+    run.tell()
+    return report

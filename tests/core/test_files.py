@@ -112,10 +112,14 @@ def test_a_last_line_counts_unless_the_file_is_growing(tmp_path):
     path.write_bytes(b'{"a": 1}\n{"a": 2}')
     assert list(read_jsonl(path)) == [{"a": 1}]
     assert list(read_jsonl(path, growing=False)) == [{"a": 1}, {"a": 2}]
-    path.write_bytes(b'{"a": 1}\n{"a": \xff')
+    path.write_bytes(b'{"a": 1}\n{"a')
     assert list(read_jsonl(path)) == [{"a": 1}]
-    with pytest.raises(FileError, match=rf"^{path}:2: must be UTF-8, got the byte 0xff"):
+    with pytest.raises(FileError, match=rf"^{path}:2: must be JSON, got Unterminated string"):
         list(read_jsonl(path, growing=False))
+    for damaged in (b'{"a": \xff', b"\0\0\0", b"nonsense"):  # which no kill cuts off
+        path.write_bytes(b'{"a": 1}\n' + damaged)
+        with pytest.raises(FileError, match=rf"^{path}:2: must be "):
+            list(read_jsonl(path))
 
 
 def test_a_key_that_is_missing_is_named(tmp_path):
@@ -130,14 +134,7 @@ def test_a_packed_file_is_read_and_told_where_it_is_cut(tmp_path):
     whole = gzip.compress(b'{"a": 1}\n' * 1_000 + b'{"b": "%s"}\n' % bytes(range(97, 120)))
     path.write_bytes(whole)
     assert len(list(read_jsonl(path))) == 1_001
-    damaged = (
-        whole[: len(whole) // 2],
-        whole[:-1],
-        b"",
-        whole[:20] + b"\xff" * 20,
-        b"no gzip file",
-    )
-    for content in damaged[:2] + damaged[3:]:
+    for content in (whole[: len(whole) // 2], whole[:-1], whole[:20] + b"\xff" * 20, b"no gzip"):
         path.write_bytes(content)
         with pytest.raises(FileError, match=f"^{path}: "):
             list(read_jsonl(path))
