@@ -64,13 +64,14 @@ def hard_pairs(path: Path, question: str) -> list[Pair]:
         ValueError: If a line is neither, the problem of that name is another here, or there is none.
     """
     pairs = []
-    for number, record in enumerate(read_jsonl(path, growing=False), start=1):
+    for record in read_jsonl(path, ("question", "answer"), growing=False):
         try:
             asked = record["question"], str(record["answer"])
             pair = named(record["problem"], question) if "problem" in record else Pair(*asked)
         except (KeyError, TypeError):
+            named_by = record.get("problem")
             raise FileError(
-                f"{path}: `hard` must hold question and answer, got record {number} without"
+                f"{path}: `hard` must hold names of problems, got {named_by!r:.80}"
             ) from None
         pairs.append(pair)
     if not pairs:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from edgewise.agents.arms import arm_names
 from edgewise.agents.run_folder import RunFolder
 from edgewise.files import FileError, flush, read_json
+from edgewise.manifest import MANIFEST, check_manifest
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rule import to_json
@@ -148,6 +149,31 @@ def save(checkpoint: Path, step: int, curriculum: Curriculum) -> None:
     RunFolder(checkpoint).write(STATE, {"step": step, "curriculum": curriculum.state_dict()})
     for name in ("groups.jsonl", "metrics.jsonl"):
         flush(checkpoint.parent / name)
+
+
+def newest_intact(run: RunFolder) -> Path | None:
+    """Return the newest checkpoint of TRL that is intact, None if there is none at all.
+
+    Those that are damaged are named in the notes of `run`. One without a manifest was not written to
+    its end if an older one has a manifest; where none has, version 0.1 wrote them.
+
+    Raises:
+        FileError: If all are damaged.
+    """
+    found = sorted(run.path.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    damage: list[str] = []
+    for place, path in reversed(list(enumerate(found))):
+        try:
+            if any((older / MANIFEST).exists() for older in found[: place + 1]):
+                check_manifest(path)
+        except FileError as error:
+            damage.append(str(error))
+            continue
+        run.notes += [f"{reason}; {path.name} is used instead" for reason in damage]
+        return path
+    if damage:
+        raise FileError(f"{'; '.join(damage)}; no checkpoint is intact")
+    return None
 
 
 def load(checkpoint: Path, curriculum: Curriculum) -> int:

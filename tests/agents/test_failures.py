@@ -148,6 +148,27 @@ def test_a_run_that_is_interrupted_twice_stops_at_once(processes, tiny_model, tm
     assert training.state.step == checkpoints(path)[-1] >= 1
 
 
+def test_a_run_in_use_is_refused_and_a_killed_one_goes_on(processes, tiny_model, tmp_path, capsys):
+    path, output = tmp_path / "run", tmp_path / "output"
+    flags = f"--agent hf:{tiny_model} --output {path} --preset sec --no-evaluate --num-steps 500"
+    arguments = ["train", *flags.split(), "--max-tokens", "4", "--checkpoint-every", "1"]
+    process = processes.Process(target=command, args=(arguments, output))
+    process.start()
+    while process.is_alive() and not (path / "checkpoints" / "1").exists():
+        process.join(0.02)
+    for words in (["train", "--resume", str(path)], arguments):
+        assert main(words) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"edgewise: {path} is in use by process {process.pid} on ")
+        assert error.count("\n") == 1
+    process.kill()
+    process.join()
+    training = resume(path)
+    next(training.steps())
+    steps = [record["step"] for record in training.folder.lines("metrics.jsonl")]
+    assert steps == list(range(1, training.state.step + 1))
+
+
 @contextmanager
 def no_files_above(size):
     """Refuse, as a full disk does, to write more than `size` bytes to a file."""
