@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Collection
 from pathlib import Path
 from pickle import UnpicklingError
@@ -122,7 +123,8 @@ def read_tensors(path: Path) -> dict[str, Any]:
         FileError: If it is anything else.
     """
     try:
-        with readable(path):
+        with readable(path), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about what is then refused
             found: Any = torch.load(path, weights_only=True)
     except FileError:
         raise
