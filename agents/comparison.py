@@ -231,6 +231,8 @@ class CellFile:
             return
         text = read_text(self.path)
         whole = text[: text.rfind("\n") + 1].splitlines()
+        if whole and whole[0].split(",") != self.names:
+            raise FileError(f"{self.path}:1: must name the columns of cells, got {whole[0]!r:.80}")
         for number, row in enumerate(csv.DictReader(whole), start=2):
             try:
                 values = {f.name: self.kinds[str(f.type)](row[f.name]) for f in fields(Record)}

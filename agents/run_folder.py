@@ -82,10 +82,12 @@ class RunFolder:
             argument: What the user calls it.
 
         Raises:
-            ValueError: If it is none.
+            FileError: If it is none.
         """
         if not (path / "config.json").is_file():
-            raise ValueError(f"`{argument}` must be the folder of a run, got {path}")
+            raise FileError(
+                f"{path / 'config.json'}: `{argument}` must be the folder of a run, got no such file"
+            )
         return cls(path)
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:

@@ -89,7 +89,7 @@ def flush(path: Path) -> None:
 def said(error: OSError) -> str:
     """Return what the system said of a file, its path first."""
     if error.filename is None or error.strerror is None:
-        return str(error)
+        return " ".join(str(error).split())
     return f"{error.filename}: {error.strerror}"
 
 

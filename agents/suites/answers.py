@@ -40,7 +40,10 @@ class EvaluationFolder:
         folder = cls(path)
         if not (path / "config.json").is_file():
             if path.exists() and (not path.is_dir() or set(os.listdir(path)) - {LOCK}):
-                raise ValueError(f"`output` must be new, or of an evaluation, got {path}")
+                raise FileError(
+                    f"{path / 'config.json'}: `output` must be new, or of an evaluation, "
+                    "got no such file"
+                )
             path.mkdir(parents=True, exist_ok=True)
             folder.write("config.json", json.dumps(config, indent=2) + "\n")
             return folder
@@ -85,6 +88,18 @@ class EvaluationFolder:
         """
         return read_json(self.path / name)
 
+    def keep(self, name: str, text: str) -> None:
+        """Write a file unless it has that text already.
+
+        Raises:
+            FileError: If it is a folder.
+        """
+        path = self.path / name
+        if path.is_dir():
+            raise FileError(f"{path}: must be a file, got a folder")
+        if not path.exists() or path.read_bytes() != text.encode():
+            self.write(name, text)
+
     def lines(self, name: str, needed: Collection[str] = ()) -> list[dict[str, Any]]:
         """Return the complete lines of a JSON-lines file, none if it is not there.
 
@@ -97,7 +112,7 @@ class EvaluationFolder:
 
 def is_evaluation(path: Path) -> bool:
     """Return whether a folder is of an evaluation."""
-    if not all((path / name).exists() for name in ("config.json", "problems.jsonl")):
+    if not (path / "config.json").is_file():
         return False
     return isinstance(EvaluationFolder(path).read("config.json").get("asked"), dict)
 

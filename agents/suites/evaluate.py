@@ -30,9 +30,8 @@ def evaluate(
         FileError: If the answers that are there are damaged.
         ValueError: If the agent answers what it is not asked.
     """
-    if not (folder.path / "problems.jsonl").is_file():
-        lines = [json.dumps(question.record()) + "\n" for question in questions]
-        folder.write("problems.jsonl", "".join(lines))
+    lines = [json.dumps(question.record()) + "\n" for question in questions]
+    folder.keep("problems.jsonl", "".join(lines))
     asked = {(*question.key, n) for question in questions for n in range(question.num_samples)}
     total = len(asked)
     with AnswerFile(folder.path / "answers.jsonl") as answers:

@@ -95,14 +95,13 @@ WRITTEN_ANEW = {
     ("soar", "checkpoints/2/manifest.json", "deleted"),
     *(("eval", "summary.json", damage) for damage in DAMAGES),
     *(("eval", "answers.jsonl", damage) for damage in ("empty", "cut", "deleted")),
-    ("eval", "problems.jsonl", "deleted"),
-    *(("compare", "cells.csv", damage) for damage in ("empty", "deleted")),
+    *(("eval", "problems.jsonl", damage) for damage in DAMAGES),
+    *(("compare", "cells.csv", damage) for damage in ("empty", "cut", "deleted")),
     ("compare", "config.json", "deleted"),
 }
 ONLY_READ = {  # a report of what there is
     ("report", "before.json", "deleted"),
-    *(("report of eval", file, damage) for file in ("problems.jsonl", "answers.jsonl")
-      for damage in ("empty", "cut", "deleted")),
+    *(("report of eval", "answers.jsonl", damage) for damage in ("empty", "cut", "deleted")),
     ("replay", "checkpoints/4/manifest.json", "deleted"),
 }  # fmt: skip
 
