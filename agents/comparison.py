@@ -26,7 +26,7 @@ from edgewise.agents.simulated import ADVANTAGES, SimulatedLearner, start, train
 from edgewise.agents.simulated_env import MAX_LEVELS, SimulatedVectorEnv
 from edgewise.agents.worlds import WORLDS, World
 from edgewise.errors import unknown
-from edgewise.files import read_json, write_atomically
+from edgewise.files import FileError, read_json, read_text, write_atomically
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule, make_rule
 from edgewise.wrappers.catalogue import construct
 from edgewise.wrappers.vector import with_rule
@@ -203,7 +203,7 @@ class CellFile:
         self.path = folder / "cells.csv"
         folder.mkdir(parents=True, exist_ok=True)
         made = folder / "config.json"
-        if made.is_file():
+        if made.exists():
             before = read_json(made)
             if before != dict(config):
                 raise ValueError(
@@ -211,21 +211,30 @@ class CellFile:
                     "name another"
                 )
         else:
-            made.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            write_atomically(made, json.dumps(config, indent=2) + "\n")
         self.names = [field.name for field in fields(Record)]
         self.kinds = {"int": int, "float": float, "str": str}
         self.done = {Cell(r.world, r.curriculum, r.seed): r for r in self.read()}
         self.write(list(self.done.values()))  # without a line that was cut off
 
     def read(self) -> Iterator[Record]:
-        """Yield the records of complete lines."""
-        if not self.path.is_file():
+        """Yield the records of complete lines.
+
+        Raises:
+            FileError: If one is damaged.
+        """
+        if not self.path.exists():
             return
-        with self.path.open(newline="", encoding="utf-8") as file:
-            whole = (line for line in file if line.endswith("\n"))
-            for row in csv.DictReader(whole):
+        text = read_text(self.path)
+        whole = text[: text.rfind("\n") + 1].splitlines()
+        if whole and whole[0].split(",") != self.names:
+            raise FileError(f"{self.path}:1: must name the columns of cells, got {whole[0]!r:.80}")
+        for number, row in enumerate(csv.DictReader(whole), start=2):
+            try:
                 values = {f.name: self.kinds[str(f.type)](row[f.name]) for f in fields(Record)}
-                yield Record(**values)
+            except (KeyError, TypeError, ValueError) as error:
+                raise FileError(f"{self.path}:{number}: must be a cell, got {row!r:.80}") from error
+            yield Record(**values)
 
     def write(self, records: Sequence[Record]) -> None:
         """Write the table, whole or not at all."""

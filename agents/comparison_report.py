@@ -13,6 +13,7 @@ from rich.table import Table
 from scipy.stats import t as student
 
 from edgewise.agents.comparison import BASELINE, Record
+from edgewise.agents.figures import save_figure
 from edgewise.files import write_atomically
 from edgewise.wrappers.signal import Floats
 
@@ -180,4 +181,4 @@ def draw(results: Results, path: Path) -> None:
         panel.set(title=title, yticks=places, yticklabels=names)
         panel.grid(axis="y", alpha=0.3)
     figure.suptitle(f"{titled(results)}; dashed: random; bars: 95 % over seeds")
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)

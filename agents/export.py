@@ -13,6 +13,7 @@ import gymnasium as gym
 
 from edgewise.agents.trl_turns import messages
 from edgewise.env import ReasoningEnv, evaluation_set
+from edgewise.files import replacing, write_atomically
 from edgewise.frame import Frame, Message
 from edgewise.registration import require
 
@@ -118,7 +119,7 @@ def export(env: gym.Env[str, str], layout: str, size: int, path: Path) -> Path:
     rows, levels = problem_rows(env, layout, size)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".jsonl":
-        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+        write_atomically(path, "".join(f"{json.dumps(row)}\n" for row in rows))
     else:
         write_parquet(rows, path)
     card = {
@@ -132,7 +133,7 @@ def export(env: gym.Env[str, str], layout: str, size: int, path: Path) -> Path:
         "sha256": digest(path.read_bytes()),
     }
     place = path.with_name(f"{path.name}.card.json")
-    place.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_atomically(place, json.dumps(card, indent=2) + "\n")
     return place
 
 
@@ -142,7 +143,8 @@ def write_parquet(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     import pyarrow.parquet
 
     table = pyarrow.Table.from_pylist(list(rows))
-    pyarrow.parquet.write_table(table, path)
+    with replacing(path) as partial:
+        pyarrow.parquet.write_table(table, partial)
 
 
 def digest(content: bytes) -> str:

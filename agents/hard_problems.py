@@ -17,7 +17,8 @@ import gymnasium as gym
 import numpy as np
 
 from edgewise.env import ReasoningEnv, pose_named
-from edgewise.files import about, write_atomically
+from edgewise.fields import build
+from edgewise.files import about, numbered_jsonl, write_atomically
 from edgewise.names import read_name
 from edgewise.wrappers.taught import Pair
 
@@ -67,15 +68,12 @@ def hard_pairs(path: Path, question: str) -> list[Pair]:
         ValueError: If a line is neither, the problem of that name is another here, or there is none.
     """
     pairs = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            record = json.loads(line)
-            asked = record["question"], str(record["answer"])
-            with about(Path(f"{path}:{number}")):
-                pair = named(record["problem"], question) if "problem" in record else Pair(*asked)
-        except (json.JSONDecodeError, KeyError, TypeError):
-            raise ValueError(f"`hard` must hold question and answer, got {path}:{number}") from None
-        pairs.append(pair)
+    for number, record in numbered_jsonl(path, ("question", "answer"), growing=False):
+        with about(Path(f"{path}:{number}")):
+            answer = record["answer"]
+            text = str(answer) if type(answer) in (int, float) else answer
+            pair = build(Pair, {"question": record["question"], "answer": text})
+            pairs.append(named(record["problem"], question) if "problem" in record else pair)
     if not pairs:
         raise ValueError(f"`hard` must have at least one problem, got none in {path}")
     return pairs

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from edgewise.agents.policy import Completions
 from edgewise.agents.transformers_policy import TransformersPolicy
+from edgewise.files import write_atomically
 
 FILE = "adapters.safetensors"
 PREFIX = "base_model.model."  # of the names in a model with adapters
@@ -86,7 +87,7 @@ class LoRAPolicy(TransformersPolicy):
         """Write the adapters to `folder`, for `restore`."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         content = save({name: weight.contiguous() for name, weight in self.state_dict().items()})
-        (Path(folder) / FILE).write_bytes(content)
+        write_atomically(Path(folder) / FILE, content)
 
     def restore(self, folder: str | Path) -> None:
         """Take up the adapters that `save` wrote to `folder`."""

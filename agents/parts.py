@@ -77,7 +77,7 @@ class Parts:
         )
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Return whether there was not enough memory, of any device."""
     said = str(error)
     return (

@@ -20,7 +20,7 @@ from edgewise.agents.chat import ChatOptions
 from edgewise.agents.policy import Sampler, Sampling
 from edgewise.agents.prompt_limit import PromptLimit
 from edgewise.agents.rollout import Envs, collect
-from edgewise.files import write_atomically
+from edgewise.files import read_jsonl, write_atomically
 from edgewise.frame import Render
 from edgewise.interrupts import Stopped
 from edgewise.interrupts import asked as asked_to_stop
@@ -177,27 +177,23 @@ def resume(
     """Return the records of the batches that are whole, and cut off what follows them.
 
     Raises:
+        FileError: If a line is damaged.
         ValueError: If there are more records, or others, than those of this environment and plan.
     """
-    if not path.is_file():
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         return []
     refusal = f"`output` must be new, or a profile with the same flags, got {path}"
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    lines = [line for line in lines if line.endswith("\n")]  # the last one may be cut off
     options = [group for groups in batches for group in groups]
-    if len(lines) > len(options):
-        raise ValueError(f"{refusal} of {len(lines)} problems, more than {len(options)}")
-    try:
-        records: list[Record] = [dict(json.loads(line)) for line in lines]
-    except (ValueError, TypeError):
-        raise ValueError(f"{refusal}, which is no profile") from None
+    records = list(read_jsonl(path))
+    if len(records) > len(options):
+        raise ValueError(f"{refusal} of {len(records)} problems, more than {len(options)}")
     for record, group in zip(records, options, strict=False):
         expected = record_of(base, asked, group, record.get("pass_rate", 0.0))
         for name in {**expected, **record}:
             if record.get(name) != expected.get(name):
                 raise ValueError(f"{refusal} with another {name}")
     ends = np.cumsum([0, *map(len, batches)])
-    last = int(ends[ends <= len(lines)].max())
-    write_atomically(path, "".join(lines[:last]))
+    last = int(ends[ends <= len(records)].max())
+    write_atomically(path, "".join(json.dumps(record) + "\n" for record in records[:last]))
     return records[:last]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +19,9 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgewise import lock
 from edgewise.errors import UsageError
+from edgewise.files import FileError
 
 Shared = TypeVar("Shared")
 ALONE = (
@@ -84,6 +87,33 @@ def wait() -> None:
 def of_first(thing: Shared) -> Shared:
     """Return what rank 0 has."""
     return everyones(thing)[0]
+
+
+def from_first(make: Callable[[], Shared]) -> Shared:
+    """Return what `make` returns on rank 0; a FileError there is raised on all ranks."""
+    made: list[Shared] = []
+    reason = ""
+    if rank() == 0:
+        try:
+            made = [make()]
+        except FileError as error:
+            reason = str(error)
+    made, reason = of_first((made, reason))
+    if not made:
+        raise FileError(reason)
+    return made[0]
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a folder, on rank 0, while the block runs.
+
+    Raises:
+        FileError: On all ranks, if another process holds it.
+    """
+    with ExitStack() as held:
+        from_first(lambda: held.enter_context(lock.locked(path)))
+        yield
 
 
 def share(rows: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ tell of rejected groups: where there were any, the run is refused.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -23,12 +22,14 @@ from typing import Any
 import numpy as np
 from gymnasium.error import ResetNeeded
 
+from edgewise.agents.checkpoint import ENVS
 from edgewise.agents.run_folder import RunFolder
+from edgewise.agents.run_records import listed
 from edgewise.agents.train_config import UNRECORDED, TrainConfig, from_record
 from edgewise.agents.training import base_envs
-from edgewise.agents.trl_run import STATE
+from edgewise.agents.trl_run import STATE, read_state
 from edgewise.fields import build
-from edgewise.files import about
+from edgewise.files import FileError, about, read_json
 from edgewise.wrappers.lesson import ArmLesson
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.problem_rule import ProblemRule
@@ -87,6 +88,8 @@ def replay(folder: RunFolder) -> Replay:
     """Recompute the run in `folder`.
 
     Raises:
+        FileError: If records are damaged or missing, until the step of the checkpoint at least, or no
+            step was done.
         ValueError: If it does not agree, with the first step and arm that differ; or if its records
             are not enough.
     """
@@ -100,11 +103,17 @@ def replay(folder: RunFolder) -> Replay:
     num_steps = num_groups = num_rejected = 0
     agreed = compare_state(lesson, 0, saved) if checkpoint == 0 else None
     for step, metrics, records in recorded_steps(folder):
-        tell(lesson, step, metrics, records)
+        try:
+            hear(lesson, records)
+        except (KeyError, IndexError, TypeError, ValueError, ResetNeeded) as error:
+            path = folder.path / "groups.jsonl"
+            raise FileError(f"{path}: step {step}: {damaged(error)}") from error
+        compare_step(lesson, step, metrics, records)
         num_steps, num_groups = num_steps + 1, num_groups + len(records)
         num_rejected += sum(not record["kept"] for record in records)
         if step == checkpoint:
             agreed = compare_state(lesson, step, saved)
+    refuse_short(folder, num_steps, checkpoint or 0)
     return Replay(num_steps, num_groups, num_rejected, agreed)
 
 
@@ -136,28 +145,40 @@ def refuse_lacking(config: Record, needed: set[str]) -> None:
 
 def last_state(folder: RunFolder) -> tuple[int | None, Record]:
     """Return the step of the last checkpoint, None if there is none, and the curriculum's state."""
-    through_trl = [json.loads(path.read_text()) for path in folder.path.glob(f"*/{STATE}")]
+    through_trl = [read_state(path) for path in folder.path.glob(f"*/{STATE}")]
     if through_trl:
-        last = max(through_trl, key=lambda saved: int(saved["step"]))
-        del last["curriculum"]["env"]
-        return last["step"], last["curriculum"]
-    place = folder.path / "checkpoints"
-    found = folder.checkpoints() if place.is_dir() else []
-    if not found:
-        return None, {}
-    state: dict[str, Any] = json.loads((found[-1] / "envs.json").read_text(encoding="utf-8"))
-    del state["env"]
-    return int(found[-1].name), state
+        step, last = max(through_trl, key=lambda saved: saved[0])
+        return step, without_env(last)
+    found = folder.newest_intact(needed=(ENVS,))
+    return (None, {}) if found is None else (int(found.name), without_env(read_json(found / ENVS)))
+
+
+def without_env(state: Record) -> Record:
+    """Return the state of a curriculum without that of the environments below it."""
+    return {name: value for name, value in state.items() if name != "env"}
 
 
 def recorded_steps(folder: RunFolder) -> Iterator[tuple[int, Record, list[dict[str, Any]]]]:
-    """Yield each step that was completed, its metrics and the records of its groups."""
-    by_step = groupby(folder.lines("groups.jsonl"), key=lambda record: record["step"])
-    for metrics in folder.lines("metrics.jsonl"):
+    """Yield each step that was completed, its metrics and the records of its groups.
+
+    Raises:
+        FileError: If the records of a step are missing.
+    """
+    groups, needed = folder.path / "groups.jsonl", ("step", "num_extra_rollouts")
+    by_step = groupby(folder.lines(groups.name, ("step",)), key=lambda record: record["step"])
+    for number, metrics in enumerate(folder.lines("metrics.jsonl", needed), start=1):
+        if metrics["step"] != number:
+            raise FileError(
+                f"{folder.path / 'metrics.jsonl'}: must have the steps in order from 1, got step "
+                f"{metrics['step']} where the record of step {number} is missing"
+            )
         step, found = next(by_step, (None, iter(())))
-        if step != metrics["step"]:
-            raise ValueError(f"step {metrics['step']}: its groups are not in groups.jsonl")
-        records = [as_current(record, place) for place, record in enumerate(found)]
+        if step != number:
+            raise FileError(f"{groups}: the records of step {number} are missing")
+        try:
+            records = [as_current(record, place) for place, record in enumerate(found)]
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileError(f"{groups}: step {step}: {damaged(error)}") from error
         if metrics["num_extra_rollouts"] and records[0]["schema"] == 1:
             raise ValueError(
                 f"step {step}: groups were rejected, of which schema 1 does not tell; "
@@ -166,25 +187,41 @@ def recorded_steps(folder: RunFolder) -> Iterator[tuple[int, Record, list[dict[s
         yield metrics["step"], metrics, records
 
 
-def tell(
-    lesson: ArmLesson | ProblemLesson, step: int, metrics: Record, records: list[dict[str, Any]]
-) -> None:
-    """Let the rule draw, hear of and learn from the groups of one step, and compare.
+def refuse_short(folder: RunFolder, num_steps: int, checkpoint: int) -> None:
+    """Raise FileError if there are records of fewer steps than a checkpoint has, or of none."""
+    path = folder.path / "metrics.jsonl"
+    if num_steps < checkpoint:
+        lacking = listed(list(range(num_steps + 1, checkpoint + 1)))
+        raise FileError(
+            f"{path}: the records of {lacking} are missing, which the checkpoint of step "
+            f"{checkpoint} has"
+        )
+    if num_steps == 0:
+        raise FileError(f"{path}: must have a step to replay, got none")
 
-    Raises:
-        ValueError: If something differs, or the records are damaged.
-    """
-    try:
-        for number in range(1 + max(record["round"] for record in records)):
-            pose(lesson, [record for record in records if record["round"] == number])
-        kept = [record["abs_advantages"] for record in records if record["kept"]]
-        lesson.feedback(np.array(kept))
-        lesson.learn()
-        pairs = list(zip(records, lesson.records(), strict=True))
-    except (KeyError, IndexError, TypeError, ValueError, ResetNeeded) as error:
-        raise ValueError(f"step {step}: the records are damaged: {error!r}") from error
+
+def damaged(error: Exception) -> str:
+    """Say that records cannot be what a run wrote."""
+    return f"the records are damaged: {' '.join(str(error).split())} ({type(error).__name__})"
+
+
+def hear(lesson: ArmLesson | ProblemLesson, records: Sequence[Record]) -> None:
+    """Let the rule draw, hear of and learn from the groups of one step."""
+    for number in range(1 + max(record["round"] for record in records)):
+        pose(lesson, [record for record in records if record["round"] == number])
+    kept = [record["abs_advantages"] for record in records if record["kept"]]
+    lesson.feedback(np.array(kept))
+    lesson.learn()
+    if len(lesson.records()) != len(records):
+        raise ValueError(f"{len(records)} groups, not {len(lesson.records())}")
+
+
+def compare_step(
+    lesson: ArmLesson | ProblemLesson, step: int, metrics: Record, records: Sequence[Record]
+) -> None:
+    """Compare what the rule did with the records of a step; raise ValueError if it differs."""
     tolerance = TOLERANCE[records[0]["schema"]]
-    for record, own in pairs:
+    for record, own in zip(records, lesson.records(), strict=True):
         shared = {key: own[key] for key in record if key in own}
         where = f"step {step}, group {record['place']} of arm {record['arm']}"
         refuse(where, difference({key: record[key] for key in shared}, shared, tolerance))
@@ -243,10 +280,15 @@ def difference(
             return name, recorded, replayed
         both = enumerate(zip(recorded, replayed, strict=True))
         pairs = [(f"{name}[{place}]", one, other) for place, (one, other) in both]
-    elif isinstance(recorded, float) or isinstance(replayed, float):
+    elif is_number(recorded) and is_number(replayed) and float in map(type, (recorded, replayed)):
         same = isclose(recorded, replayed, rel_tol=tolerance, abs_tol=tolerance)
         return None if same else (name, recorded, replayed)
     else:
         return None if recorded == replayed else (name, recorded, replayed)
     found = (difference(one, other, tolerance, part.lstrip(".")) for part, one, other in pairs)
     return next((each for each in found if each is not None), None)
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is an int or a float, and no bool."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -11,17 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from edgewise.agents.figures import save_figure
 from edgewise.agents.run_folder import RunFolder
 
 WINDOW = 10  # steps that a curve is averaged over, at the most
 DISTANCE = "distance_from_uniform"
+NEEDED = ("step", "num_tokens", "num_extra_rollouts", "num_extra_tokens", "time/step_seconds")
 TESTED = 0.1  # a rule whose mean distance is below was hardly another than Random
 
 
 def write_report(folder: RunFolder) -> Path:
     """Write report.md and report.png from the files of a run, and return the path of the first."""
-    config = folder.read("config.json")
-    metrics = list(folder.lines("metrics.jsonl"))
+    config = folder.config()
+    metrics = list(folder.lines("metrics.jsonl", NEEDED))
     if metrics:
         draw(metrics, config["arms"], folder.path / "report.png")
     text = "\n".join(
@@ -119,7 +121,7 @@ def draw(metrics: Sequence[Mapping[str, float]], names: Sequence[str], path: Pat
     handles, labels = arms.get_legend_handles_labels()
     if labels:
         figure.legend(handles[::-1], labels[::-1], loc="outside right center", fontsize=8)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def draw_arms(

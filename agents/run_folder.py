@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from edgewise.agents.checkpoint import NEEDED, check, fill, load
 from edgewise.agents.policy import Policy
-from edgewise.files import PARTIAL, flush, read_json, write_atomically
+from edgewise.agents.run_records import counted, missing, readable_records
+from edgewise.files import (
+    PARTIAL,
+    FileError,
+    flush,
+    read_json,
+    read_jsonl,
+    remove,
+    replacing,
+    write_atomically,
+)
+from edgewise.lock import LOCK
 
 LINES = ("groups.jsonl", "metrics.jsonl", "problems.jsonl")
+DAMAGED = ".damaged"  # the end of the name of what was set aside
 
 
 class RunFolder:
@@ -41,25 +54,24 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         """Take an existing folder; `create` makes a new one."""
         self.path = path
+        self.notes: list[str] = []  # what is damaged, path first, of all that was done so far
 
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any]) -> RunFolder:
-        """Make the folder of a new run.
+        """Make the folder of a new run; one that is there must be empty, but for its lock.
 
         Raises:
-            ValueError: If there is one already.
+            ValueError: If there is anything else.
         """
-        if path.exists():
+        if path.exists() and not (path.is_dir() and is_blank(path)):
             raise ValueError(
                 f"`output` must not exist, got {path}; continue it with --resume, or name another"
             )
-        partial = path.with_name(f"{path.name}{PARTIAL}")  # a kill leaves no folder without config
-        shutil.rmtree(partial, ignore_errors=True)
-        (partial / "checkpoints").mkdir(parents=True)
-        cls(partial).write("config.json", config)
-        os.replace(partial, path)
+        (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        folder = cls(path)
+        folder.write("config.json", config)  # without it there is no run: a kill before leaves none
         flush(path.parent)
-        return cls(path)
+        return folder
 
     @classmethod
     def open(cls, path: Path, argument: str = "resume") -> RunFolder:
@@ -70,10 +82,12 @@ class RunFolder:
             argument: What the user calls it.
 
         Raises:
-            ValueError: If it is none.
+            FileError: If it is none.
         """
         if not (path / "config.json").is_file():
-            raise ValueError(f"`{argument}` must be the folder of a run, got {path}")
+            raise FileError(
+                f"{path / 'config.json'}: `{argument}` must be the folder of a run, got no such file"
+            )
         return cls(path)
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
@@ -84,7 +98,7 @@ class RunFolder:
         """Write a file, whole or not at all."""
         write_atomically(self.path / name, text)
 
-    def read(self, name: str) -> Any:
+    def read(self, name: str) -> dict[str, Any] | None:
         """Return the object in a JSON file, None if it is not there.
 
         Raises:
@@ -101,17 +115,30 @@ class RunFolder:
         """
         return read_json(self.path / "config.json")
 
-    def lines(self, name: str) -> Iterator[dict[str, Any]]:
-        """Yield the complete lines of a JSON-lines file."""
+    def lines(self, name: str, needed: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+        """Yield the complete lines of a JSON-lines file, none if it is not there.
+
+        Raises:
+            FileError: If one is damaged or has not all keys of `needed`.
+        """
         path = self.path / name
-        if path.is_file():
-            with path.open(encoding="utf-8") as file:
-                yield from (json.loads(line) for line in file if line.endswith("\n"))
+        if path.exists():
+            yield from read_jsonl(path, needed)
 
     def append(self, name: str, records: list[dict[str, Any]]) -> None:
-        """Add lines to a JSON-lines file."""
-        with (self.path / name).open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(record) + "\n" for record in records)
+        """Add lines to a JSON-lines file.
+
+        Raises:
+            OSError: If it cannot be written, with the path.
+        """
+        path = self.path / name
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(record) + "\n" for record in records)
+        except OSError as error:
+            if error.filename is not None or not error.errno:
+                raise
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
     @contextmanager
     def curves(self, step: int) -> Iterator[SummaryWriter]:
@@ -125,18 +152,48 @@ class RunFolder:
             raise
         writer.close()
 
-    def forget_after(self, step: int) -> None:
-        """Drop the lines of later steps, and one that was cut off in the middle."""
+    def forget_after(self, step: int, sizes: Mapping[str, int] | None = None) -> None:
+        """Drop what is of later steps, and a line that was cut off in the middle.
+
+        What is damaged is set aside, under its name and ".damaged", and named in `notes`, with the
+        steps whose records are missing.
+
+        Args:
+            step: From which the run goes on.
+            sizes: How many records each step has in a file, but for groups that were rejected;
+                one in metrics.jsonl by default.
+        """
+        for later in self.checkpoints():
+            if int(later.name) > step:
+                set_aside(later)
+        sizes = {"metrics.jsonl": 1} if sizes is None else sizes
         for name in LINES:
-            if not (self.path / name).is_file():
-                continue
-            partial = self.path / f"{name}{PARTIAL}"
+            counts, reasons = self.keep_until(name, step)
+            lacking = missing(counts, step, sizes[name]) if name in sizes else ""
+            if not reasons and lacking:
+                reasons = [f"{self.path / name}: must have all steps until {step}"]
+            if reasons:
+                more = f" and {len(reasons) - 1} lines more" if len(reasons) > 1 else ""
+                what = f"; {lacking}" if lacking else ""
+                self.notes.append(f"{reasons[0]}{more}{what}; the run goes on without")
+
+    def keep_until(self, name: str, step: int) -> tuple[Counter[int], list[str]]:
+        """Write a file of lines again until a step; return its records by step, and what is damaged."""
+        path, reasons, counts = self.path / name, list[str](), Counter[int]()
+        if not path.exists():
+            return counts, reasons
+        if path.is_dir():
+            set_aside(path)
+            return counts, [f"{path}: must be a file, got a folder"]
+        with replacing(path) as partial:
             with partial.open("w", encoding="utf-8") as file:
-                for record in self.lines(name):
+                for record in readable_records(path, reasons):
                     if record["step"] <= step:
                         file.write(json.dumps(record) + "\n")
-            flush(partial)
-            os.replace(partial, self.path / name)
+                        counts[record["step"]] += counted(record)
+            if reasons:
+                shutil.copyfile(path, path.with_name(f"{name}{DAMAGED}"))
+        return counts, reasons
 
     def checkpoint(
         self,
@@ -170,8 +227,10 @@ class RunFolder:
                     if (self.path / name).is_file():
                         flush(self.path / name)
                 os.replace(partial, final)
-            except OSError:
+            except OSError as error:
                 shutil.rmtree(partial, ignore_errors=True)  # it may be what fills the disk
+                if error.filename is None and error.errno:
+                    raise OSError(error.errno, error.strerror, str(final)) from error
                 raise
             flush(final.parent)
         for old in self.checkpoints()[:-keep]:
@@ -181,27 +240,88 @@ class RunFolder:
 
     def checkpoints(self) -> list[Path]:
         """Return the folders of complete checkpoints, oldest first."""
-        found = [path for path in (self.path / "checkpoints").iterdir() if path.name.isdigit()]
+        place = self.path / "checkpoints"
+        if not place.exists():
+            return []
+        if not place.is_dir():
+            raise FileError(f"{place}: must be a folder, got a file")
+        found = [path for path in place.iterdir() if path.name.isdecimal()]
         return sorted(found, key=lambda path: int(path.name))
 
+    def newest_intact(self, needed: Collection[str] = NEEDED) -> Path | None:
+        """Return the newest checkpoint that is intact, None of a run that has none yet.
+
+        Those that are damaged are named in `notes`.
+
+        Args:
+            needed: What a checkpoint of version 0.1, which has no manifest, must have.
+
+        Raises:
+            FileError: If all are damaged.
+        """
+        damage: list[str] = []
+        for path in reversed(self.checkpoints()):
+            try:
+                check(path, needed)
+            except FileError as error:
+                damage.append(str(error))
+                continue
+            instead = f"the checkpoint of step {path.name} is used instead"
+            self.notes += [f"{reason}; {instead}" for reason in damage]
+            return path
+        if damage:
+            raise FileError(f"{'; '.join(damage)}; no checkpoint is intact")
+        return None
+
+    def to_continue(self) -> Path | None:
+        """Return the checkpoint from which the run goes on, None if it has done no step.
+
+        Raises:
+            FileError: If all are damaged, or there is none and there are records of steps.
+        """
+        found = self.newest_intact()
+        if found is None and any(True for name in LINES for _ in self.lines(name)):
+            raise FileError(f"{self.path / 'checkpoints'}: must have a checkpoint, got none")
+        return found
+
     def restore(self, policy: Policy) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Load the latest checkpoint into `policy`; return both states, None if there is none."""
-        found = self.checkpoints()
-        if not found:
-            return None
-        policy.restore(found[-1] / "model")
-        algorithm = torch.load(found[-1] / "algorithm.pt", weights_only=True)
-        envs = json.loads((found[-1] / "envs.json").read_text(encoding="utf-8"))
-        return algorithm, envs
+        """Load the newest intact checkpoint into `policy`; return both states, None if there is none.
+
+        Raises:
+            FileError: As `to_continue`, or if it cannot be loaded.
+        """
+        found = self.to_continue()
+        return None if found is None else load(found, policy)
+
+    def lacking(self, last: int) -> str:
+        """Say of which steps until `last` the metrics are missing, path first; "" if of none.
+
+        Raises:
+            FileError: If a line is damaged.
+        """
+        metrics = self.lines("metrics.jsonl", ("step",))
+        lacking = missing(Counter(record["step"] for record in metrics), last, 1)
+        return f"{self.path / 'metrics.jsonl'}: {lacking}" if lacking else ""
+
+    def last_step(self) -> int:
+        """Return the step of the last checkpoint, damaged or not, 0 if there is none."""
+        return max((int(path.name) for path in self.checkpoints()), default=0)
+
+    def tell(self) -> None:
+        """Print the notes, a line each, on standard error."""
+        for note in self.notes:
+            print(f"edgewise: {note}", file=sys.stderr)
+        self.notes.clear()
 
 
-def fill(folder: Path, policy: Policy, algorithm: dict[str, Any], envs: dict[str, Any]) -> None:
-    """Write the files of a checkpoint, and wait until they are on the disk."""
-    folder.mkdir(parents=True)
-    policy.save(folder / "model")
-    content = io.BytesIO()  # so that a full disk is an OSError
-    torch.save(algorithm, content)
-    (folder / "algorithm.pt").write_bytes(content.getvalue())
-    (folder / "envs.json").write_text(json.dumps(envs), encoding="utf-8")
-    for path in (*folder.rglob("*"), folder):
-        flush(path)
+def is_blank(path: Path) -> bool:
+    """Return whether a folder has nothing but a lock and what a kill left of a run not yet begun."""
+    names = {found.name for found in path.iterdir() if not found.name.endswith(PARTIAL)}
+    return names <= {LOCK, "checkpoints"} and not any(path.glob("checkpoints/*"))
+
+
+def set_aside(path: Path) -> None:
+    """Rename what is damaged, in place of what was set aside before."""
+    aside = path.with_name(f"{path.name}{DAMAGED}")
+    remove(aside)
+    os.replace(path, aside)

@@ -16,7 +16,7 @@ from edgewise.agents.policy import Sampling
 from edgewise.agents.pretrain import PretrainConfig
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.fields import build
-from edgewise.files import about, read_json
+from edgewise.files import about, read_json, write_atomically
 from edgewise.registration import check_id
 
 CARD = """# A seedling for {envs}
@@ -98,12 +98,12 @@ def save_seedling(
         deep=plan.num_pass_k,
         table="\n".join(tabulate(config, score(config, policy, plan))),
     )
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    write_atomically(folder / "README.md", card)
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON that people read."""
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
 def tabulate(config: PretrainConfig, scores: Mapping[str, list[LevelScore]]) -> list[str]:

@@ -61,7 +61,7 @@ def load_run(path: Path) -> Run:
         ValueError: If it is none, or has an algorithm that the simulated learner has not.
     """
     folder = RunFolder.open(path)
-    config, after = folder.read("config.json"), folder.read("after.json")
+    config, after = folder.config(), folder.read("after.json")
     algorithm = config["algorithm"].split(":")[0]
     if algorithm not in ADVANTAGES:
         raise ValueError(unknown("algorithm", algorithm, ADVANTAGES))

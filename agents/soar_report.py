@@ -11,11 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from edgewise.agents.diversity import vendi_score
+from edgewise.agents.figures import save_figure
 from edgewise.agents.problem_quality import Quality, quality_of, rates
 from edgewise.agents.run_folder import RunFolder
 from edgewise.wrappers.taught import Pair
 
 Row = Mapping[str, Any]
+NEEDED = ("step", "reward", "best_reward", "accepted_ratio", "time/step_seconds")
 JUDGED = 64  # problems of an outer step
 
 
@@ -25,8 +27,8 @@ def write_report(folder: RunFolder, judge: str | None = None) -> Path:
     Raises:
         ValueError: If there is no such model as `judge`.
     """
-    config, metrics = folder.read("config.json"), list(folder.lines("metrics.jsonl"))
-    written = by_step(folder.lines("problems.jsonl"))
+    config, metrics = folder.config(), list(folder.lines("metrics.jsonl", NEEDED))
+    written = by_step(folder.lines("problems.jsonl", ("step", "question", "answer")))
     given = (config["game"]["env"], judge, config["dtype"], config["device"])
     judged = quality_of(*given) if written else None
     quality = [described(judged, pairs) for pairs in written]
@@ -130,7 +132,7 @@ def draw(metrics: Sequence[Row], quality: Sequence[Row], config: Row, path: Path
                 axis.axvline(metric["step"], color="black", linestyle=":", linewidth=0.8)
     for axis in axes[1]:
         axis.set_xlabel("outer step (dotted: a promotion)")
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def label(axis: Axes, text: str) -> None:

@@ -22,7 +22,7 @@ from edgewise.agents.soar_teacher import PolicyTeacher
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.errors import unknown
 from edgewise.fields import build, convert
-from edgewise.files import about
+from edgewise.files import about, replacing
 from edgewise.frame import Frame
 from edgewise.wrappers.posing import FORMATS
 from edgewise.wrappers.taught import Pair, save_pairs
@@ -163,7 +163,11 @@ class SOARRun:
         else:
             self.teacher.load_state_dict(saved[0]["teacher"])
             self.state.load_state_dict(saved[0]["game"])
-            folder.forget_after(self.state.step)
+            written = self.game.soar.num_datasets * self.game.soar.dataset_size
+            sizes = {"metrics.jsonl": 1, "problems.jsonl": written}
+            folder.forget_after(self.state.step, sizes)
+            if self.state.best:
+                save_pairs(folder.path / "best.jsonl", self.state.best)
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -194,9 +198,11 @@ class SOARRun:
 
     def finish(self) -> None:
         """Write teacher and promoted student, for `hf:PATH`."""
-        self.policy.export(self.folder.path / "teacher")
+        with replacing(self.folder.path / "teacher") as partial:
+            self.policy.export(partial)
         self.student.restore(self.state.champion or self.state.baseline)
-        self.student.policy.export(self.folder.path / "student")
+        with replacing(self.folder.path / "student") as partial:
+            self.student.policy.export(partial)
 
 
 def make_policy(config: SOARRunConfig, game: Game) -> TransformersPolicy:
@@ -276,7 +282,16 @@ def resume(path: Path) -> SOARRun:
         ValueError: If there is none, or its game has other settings now.
     """
     folder = RunFolder.open(path)
-    record = folder.config()
+    return SOARRun(config_of(folder), folder)
+
+
+def config_of(folder: RunFolder) -> SOARRunConfig:
+    """Return the config of the run in `folder`.
+
+    Raises:
+        ValueError: If it is of another kind, or its game has other settings now.
+    """
+    record, path = folder.config(), folder.path
     if "game" not in record:
         raise ValueError(f"`resume` must be the folder of a run of `edgewise soar`, got {path}")
     with about(path / "config.json"):
@@ -289,7 +304,7 @@ def resume(path: Path) -> SOARRun:
             f"`resume` must be of the game as it is now, got {path} with another {changed[0]!r}; "
             "begin a new run"
         )
-    return SOARRun(config, folder)
+    return config
 
 
 def differs(recorded: Any, now: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from edgewise.agents import ranks
 from edgewise.agents.algorithms import ALGORITHMS, Algorithm
 from edgewise.agents.arms import arm_names, arm_sizes
 from edgewise.agents.chat import today
+from edgewise.agents.checkpoint import load
 from edgewise.agents.clean import check_config
 from edgewise.agents.engines import IMPORTANCE_CAP, OWN, with_engine
 from edgewise.agents.evaluation import LevelScore, as_records, evaluate
@@ -32,7 +33,7 @@ from edgewise.agents.run_prompts import check_prompts, limit_of, sampling_of, sc
 from edgewise.agents.train_config import TrainConfig, complete, default_output, from_run
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
-from edgewise.files import about
+from edgewise.files import FileError, about, replacing
 from edgewise.registration import check_id
 from edgewise.wrappers import ProblemRule, Random, Rule, make_rule, vector
 from edgewise.wrappers.catalogue import construct
@@ -65,17 +66,19 @@ class Training:
         self.restore()
 
     def restore(self) -> None:
-        """Continue from the latest checkpoint; without one, save the first."""
-        saved = self.folder.restore(self.policy)
-        ranks.wait()  # until all have read
-        if saved is None:
+        """Continue from the newest intact checkpoint; without one, save the first."""
+        found = ranks.from_first(self.folder.to_continue)
+        if found is None:
             self.save()
             return
-        algorithm, envs = saved
+        algorithm, envs = load(found, self.policy)
+        ranks.wait()  # until all have read
         self.state.load_state_dict(algorithm)
         self.envs.load_state_dict(envs)
         if ranks.rank() == 0:
-            self.folder.forget_after(self.state.step)
+            assert self.config.num_problems is not None
+            sizes = {"metrics.jsonl": 1, "groups.jsonl": self.config.num_problems}
+            self.folder.forget_after(self.state.step, sizes)
 
     def save(self) -> None:
         """Write a checkpoint, on rank 0."""
@@ -131,7 +134,9 @@ class Training:
 
     def failed(self, reason: str) -> str:
         """Say when the run failed, and from where it continues."""
-        kept = self.folder.checkpoints()[-1]
+        kept: object = "not to be found"
+        with suppress(FileError, IndexError):
+            kept = self.folder.checkpoints()[-1]
         return f"after step {self.state.step}: {reason}; the last checkpoint is {kept}"
 
     def groups(self) -> list[dict[str, Any]]:
@@ -184,12 +189,14 @@ class Training:
     def finish(self) -> Path:
         """Write the trained model, with what it was made for, and return its folder."""
         path = self.folder.path / "model"
+        card = {"envs": self.config.env.split(","), "preset": self.members[0].preset_name}
+        content = json.dumps({**made_for(self.config.agent), **card}, indent=2) + "\n"
         with self.policy.gathered():
             if ranks.rank() > 0:
                 return path
-            self.policy.export(path)
-        card = {"envs": self.config.env.split(","), "preset": self.members[0].preset_name}
-        self.folder.write("model/edgewise.json", {**made_for(self.config.agent), **card})
+            with replacing(path) as partial:
+                self.policy.export(partial)
+                (partial / "edgewise.json").write_text(content, encoding="utf-8")
         return path
 
 

@@ -29,10 +29,12 @@ from numpy.typing import NDArray
 
 from edgewise.agents import named, ranks, trl_run, trl_turns
 from edgewise.agents.chat import encode_prompt
+from edgewise.agents.checkpoint import read_tensors
 from edgewise.agents.named import Completion
 from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.trl_turns import TurnEnvironment
 from edgewise.agents.trl_versions import check_version
+from edgewise.manifest import write_manifest
 from edgewise.wrappers.vector import Curriculum
 
 check_version(version("trl"))
@@ -187,14 +189,16 @@ class CurriculumTrainer:
         """Train as TRL does, from a checkpoint with the curriculum as it was there.
 
         Raises:
+            FileError: If all checkpoints are damaged, or the state of the curriculum is.
             ValueError: If a new run is to begin in the folder of another, or the checkpoint has no
                 curriculum.
         """
         trainer: Any = super()
         checkpoint: Any = resume_from_checkpoint or None
         if checkpoint is True:
-            found = self.folder.glob("checkpoint-*")
-            checkpoint = max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
+            run = RunFolder(self.folder)
+            checkpoint = ranks.from_first(lambda: trl_run.newest_intact(run))
+            run.tell()
         if checkpoint is not None:
             self.resume(Path(checkpoint))
         elif ranks.rank() == 0:
@@ -207,10 +211,13 @@ class CurriculumTrainer:
         """Take up the curriculum, and the batch in use if the checkpoint lies within one."""
         self.num_batches = trl_run.load(checkpoint, self.curriculum)
         if ranks.rank() == 0:
-            RunFolder(self.folder).forget_after(self.num_batches)
+            run = RunFolder(self.folder)
+            sizes = {"metrics.jsonl": 1, "groups.jsonl": self.curriculum.lesson.shape[0]}
+            run.forget_after(self.num_batches, sizes)
+            run.tell()
         rest = checkpoint / REST.format(ranks.rank())
-        if rest.is_file():
-            state = torch.load(rest, weights_only=True)
+        if rest.exists():
+            state = read_tensors(rest)
             self._step, self._buffered_inputs = state["step"], state["inputs"]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -226,6 +233,9 @@ class CurriculumTrainer:
             state = {"step": self._step, "inputs": self._buffered_inputs}
             torch.save(state, checkpoint / REST.format(ranks.rank()))
         trainer._save_checkpoint(model, trial)
+        ranks.wait()  # until all have written
+        if ranks.rank() == 0:
+            write_manifest(checkpoint)
 
 
 class CurriculumGRPOTrainer(CurriculumTrainer, GRPOTrainer):  # type: ignore[misc]

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from edgewise.agents.arms import arm_names
 from edgewise.agents.run_folder import RunFolder
-from edgewise.files import flush
+from edgewise.files import FileError, flush, read_json
+from edgewise.manifest import MANIFEST, check_manifest
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rule_record import to_json
@@ -150,17 +151,54 @@ def save(checkpoint: Path, step: int, curriculum: Curriculum) -> None:
         flush(checkpoint.parent / name)
 
 
+def newest_intact(run: RunFolder) -> Path | None:
+    """Return the newest checkpoint of TRL that is intact, None if there is none at all.
+
+    Those that are damaged are named in the notes of `run`. One without a manifest was not written to
+    its end if an older one has a manifest; where none has, version 0.1 wrote them.
+
+    Raises:
+        FileError: If all are damaged.
+    """
+    found = sorted(run.path.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    damage: list[str] = []
+    for place, path in reversed(list(enumerate(found))):
+        try:
+            if any((older / MANIFEST).exists() for older in found[: place + 1]):
+                check_manifest(path)
+        except FileError as error:
+            damage.append(str(error))
+            continue
+        run.notes += [f"{reason}; {path.name} is used instead" for reason in damage]
+        return path
+    if damage:
+        raise FileError(f"{'; '.join(damage)}; no checkpoint is intact")
+    return None
+
+
 def load(checkpoint: Path, curriculum: Curriculum) -> int:
     """Take up the state of the curriculum, and return the number of batches it has learned from.
 
     Raises:
         ValueError: If the checkpoint has none.
     """
-    state = RunFolder(checkpoint).read(STATE)
-    if state is None:
+    if not (checkpoint / STATE).exists():
         raise ValueError(
             f"`resume_from_checkpoint` must be of a run under a curriculum, got {checkpoint}"
         )
-    curriculum.load_state_dict(state["curriculum"])
-    step: int = state["step"]
+    step, state = read_state(checkpoint / STATE)
+    curriculum.load_state_dict(state)
     return step
+
+
+def read_state(path: Path) -> tuple[int, dict[str, Any]]:
+    """Return the number of batches that a curriculum has learned from, and its state.
+
+    Raises:
+        FileError: If the file is damaged.
+    """
+    saved = read_json(path)
+    step, state = saved.get("step"), saved.get("curriculum")
+    if not isinstance(step, int) or not isinstance(state, dict):
+        raise FileError(f"{path}: must have the step and the curriculum, got {sorted(saved)}")
+    return step, state

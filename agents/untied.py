@@ -6,7 +6,6 @@ its own the head gets its weights by name, at the cost of that matrix.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from edgewise.agents.transformers_policy import TransformersPolicy
+from edgewise.files import replacing
 
 FILE = "model.safetensors"
 
@@ -35,10 +35,9 @@ def write_weights(weights: Mapping[str, Tensor], folder: str | Path) -> None:
     Raises:
         OSError: If they cannot be written.
     """
-    partial, final = Path(folder) / f"{FILE}.partial", Path(folder) / FILE
     content = {name: weight.detach().cpu().clone() for name, weight in weights.items()}
     try:
-        save_file(content, partial, metadata={"format": "pt"})
+        with replacing(Path(folder) / FILE) as partial:
+            save_file(content, partial, metadata={"format": "pt"})
     except SafetensorError as error:  # which does not say what the system said
         raise OSError(f"{folder} cannot be written: {error}") from error
-    os.replace(partial, final)

@@ -34,6 +34,7 @@ from edgewise.benchmarks.suites import BASELINE, Size, listed, plan_of, suite_of
 from edgewise.errors import usage
 from edgewise.files import read_json
 from edgewise.interrupts import repeatable
+from edgewise.lock import locked
 
 OF_CELLS = {"env", "curriculum", "seed", "evaluate", "evaluation", "sharding", *NOT_IN_RECIPES}
 FLAGS = {
@@ -112,6 +113,14 @@ def run(arguments: Sequence[str]) -> None:
         compare_soar.run(arguments, console)
         return
     config, train = parse_comparison(arguments)
+    with locked(output_of(config)):
+        compare(config, train, f"edgewise compare {shlex.join(arguments)}", console)
+
+
+def compare(
+    config: SuiteCompareConfig, train: Mapping[str, Any], command: str, console: Console
+) -> None:
+    """Run every cell that is not done, then write and print what was found."""
     with usage():
         suite = suite_of(config.suite)
         tasks = tasks_of(suite, config.tasks)
@@ -134,7 +143,6 @@ def run(arguments: Sequence[str]) -> None:
         Outcome(name, plans[name], Scores(cells, folder / name), ladders[name], folder / name)
         for name, cells in done.items()
     ]
-    command = f"edgewise compare {shlex.join(arguments)}"
     sheets = write_suite_report(
         config.suite, outcomes, curricula, algorithms, suite.hardest, command, folder
     )
@@ -203,8 +211,12 @@ def folder_of(config: SuiteCompareConfig, size: Size) -> Path:
     Raises:
         ValueError: If it has cells of another size.
     """
-    path = config.output or Path("runs") / f"compare-{config.suite}"
-    return folder_of_size(path, {"suite": config.suite, **asdict(size)})
+    return folder_of_size(output_of(config), {"suite": config.suite, **asdict(size)})
+
+
+def output_of(config: SuiteCompareConfig) -> Path:
+    """Return where the runs and the report are."""
+    return config.output or Path("runs") / f"compare-{config.suite}"
 
 
 def run_plans(

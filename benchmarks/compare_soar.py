@@ -22,6 +22,7 @@ from edgewise.benchmarks.soar import Table, TableConfig
 from edgewise.benchmarks.soar_report import LABELS, sheets
 from edgewise.errors import unknown, usage
 from edgewise.interrupts import Stopped, asked, repeatable
+from edgewise.lock import locked
 
 METHODS = ("base", "hard", "base-t", "intrinsic-t", "grounded-t", "pq", "ps")  # of the paper
 REWARDS: tuple[Literal["grounded", "learnability"], ...] = ("grounded", "learnability")
@@ -87,6 +88,12 @@ class SOARCompareConfig:
 def run(arguments: Sequence[str], console: Console) -> None:
     """Play what is missing, measure what is missing, and print the table."""
     config = parse(SOARCompareConfig, "compare", arguments)
+    with locked(config.output):
+        compare(config, f"edgewise compare {shlex.join(arguments)}", console)
+
+
+def compare(config: SOARCompareConfig, command: str, console: Console) -> None:
+    """Play and measure what is missing, and print the table."""
     with usage():
         games = games_of(config)
         for game in games:
@@ -105,7 +112,7 @@ def run(arguments: Sequence[str], console: Console) -> None:
             if asked():
                 raise Stopped
     found = sheets(table.records)
-    write_table(found, f"edgewise compare {shlex.join(arguments)}", folder)
+    write_table(found, command, folder)
     for sheet in found:
         console.print(sheet.table())
     console.print(f"report {folder / 'report.md'}", markup=False, highlight=False)
@@ -149,8 +156,11 @@ def play_game(config: SOARRunConfig) -> str:
     """
     path = config.output
     assert path is not None
-    if not (path / DONE).is_file():
-        game = resume(path) if (path / "config.json").is_file() else begin(config)
+    if (path / DONE).is_file():
+        return path.name
+    with locked(path):
+        game = resume(path) if (path / "config.json").exists() else begin(config)
+        game.folder.tell()
         for _ in game.steps():
             if asked() and game.state.step < game.game.soar.num_steps:
                 raise Stopped

@@ -10,8 +10,6 @@ problem; no pair twice, so that no cache helps.
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ import tyro
 
 import edgewise
 from edgewise.equivalence import compare, equivalent_many, shared_pool
+from edgewise.files import read_jsonl
 
 PAIRS = Path("answer_equivalence") / "labelled_pairs_half.jsonl.gz"
 AGREED = ("agree", "label_right")  # the reviews of pairs whose label is certain
@@ -41,8 +40,7 @@ class EquivalenceCommand:
 
 def labelled_pairs(data: Path) -> list[dict[str, Any]]:
     """Return the pairs whose label is certain."""
-    with gzip.open(data / PAIRS, "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
+    rows = read_jsonl(data / PAIRS, ("review",), growing=False)
     return [row for row in rows if row["review"] in AGREED]
 
 

@@ -10,7 +10,7 @@ runs start from one model, so what it scores before training is measured once an
 from __future__ import annotations
 
 import csv
-import json
+import io
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ from edgewise.agents.evaluation import LevelScore
 from edgewise.agents.report import write_report
 from edgewise.agents.train_config import TrainConfig
 from edgewise.agents.training import begin, resume
+from edgewise.files import read_json, write_atomically
 
 Setting = Mapping[str, Any]
 Record = dict[str, Any]
@@ -67,6 +68,7 @@ def run(config: GainConfig, setting: Setting) -> list[Record]:
     path = config.runs / f"{setting['curriculum'].replace(':', '_')}-s{setting['seed']}"
     if not (path / "after.json").is_file():
         training = resume(path) if path.exists() else begin(train_config(config, setting, path))
+        training.folder.tell()
         shared = config.runs / "before.json"
         if shared.is_file():
             shutil.copy(shared, path)
@@ -79,9 +81,7 @@ def run(config: GainConfig, setting: Setting) -> list[Record]:
                 )
         training.score("after.json", show)
         write_report(training.folder)
-    before, after = (
-        json.loads((path / f"{when}.json").read_text()) for when in ("before", "after")
-    )
+    before, after = (read_json(path / f"{when}.json") for when in ("before", "after"))
     return [
         {
             **setting,
@@ -166,12 +166,13 @@ def main() -> None:
     config = tyro.cli(GainConfig)
     records = [record for setting in settings(config) for record in run(config, setting)]
     config.output.parent.mkdir(parents=True, exist_ok=True)
-    with config.output.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(records[0]))
-        writer.writeheader()
-        writer.writerows(records)
+    content = io.StringIO(newline="")
+    writer = csv.DictWriter(content, list(records[0]))
+    writer.writeheader()
+    writer.writerows(records)
+    write_atomically(config.output, content.getvalue())
     text = "\n".join(table(records))
-    config.output.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+    write_atomically(config.output.with_suffix(".md"), text + "\n")
     print(text)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.envs.reasoning_gym_answers import FAILURES, OURS
+from edgewise.files import write_atomically
 from edgewise.pool import Pool
 
 NUM_PROBLEMS = 30  # of a level
@@ -255,8 +256,8 @@ def main() -> None:
                     "levels": result["levels"],
                 }
                 lines.append(f"{json.dumps(name)}: {json.dumps(known)}")
-            arguments.levels.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-            arguments.page.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+            write_atomically(arguments.levels, "{\n" + ",\n".join(lines) + "\n}\n")
+            write_atomically(arguments.page, head + "\n".join(rows) + "\n")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 import tyro
 
+from edgewise.agents.checkpoint import ALGORITHM, check, read_tensors, restore
 from edgewise.agents.diversity import vendi_bootstrap
 from edgewise.agents.hard_problems import hard_pairs
 from edgewise.agents.problem_quality import quality_of
@@ -35,17 +36,18 @@ from edgewise.agents.soar import seed_of
 from edgewise.agents.soar_check import generated, whole
 from edgewise.agents.soar_evaluate import count_right, phases, train_fresh
 from edgewise.agents.soar_run import (
-    SOARRun,
     SOARRunConfig,
+    config_of,
     game_of,
     hard_file,
     make_policy,
     make_student,
     make_teacher,
-    resume,
 )
 from edgewise.agents.soar_teacher import PolicyTeacher
 from edgewise.benchmarks.soar_report import LABELS, Record, sheets
+from edgewise.files import FileError
+from edgewise.lock import locked
 from edgewise.wrappers.taught import Pair, load_pairs
 
 Prepare = Callable[[], Any]  # returns problems, or None and has set the student's weights
@@ -95,9 +97,9 @@ class Table:
     def __init__(self, config: TableConfig) -> None:
         """Load what all methods share."""
         torch.set_num_threads(config.threads)
-        self.config, first = config, resume(config.runs[0])
-        self.run_config: SOARRunConfig = first.config
-        game = game_of(first.config)
+        self.config = config
+        self.run_config: SOARRunConfig = config_of(RunFolder.open(config.runs[0], "runs"))
+        game = game_of(self.run_config)
         plan = game.fresh
         if config.num_steps is not None:
             plan = replace(plan, num_steps=config.num_steps)
@@ -105,12 +107,13 @@ class Table:
         if config.group_size is not None:
             student = replace(student, group_size=config.group_size)
         self.game = replace(game, fresh=plan, student=student)
-        self.student = make_student(first.config, self.game)
+        self.student = make_student(self.run_config, self.game)
         self.base = self.student.snapshot()
         self.env: Any = gym.make(game.env, preset=game.preset, allow_ood=True).unwrapped
-        self.judge = quality_of(game.env, config.judge, first.config.dtype, first.config.device)
-        self.hard = first.hard
-        path = config.test or hard_file(first.config, game, "test")
+        shared = self.run_config.dtype, self.run_config.device
+        self.judge = quality_of(game.env, config.judge, *shared)
+        self.hard = hard_pairs(hard_file(self.run_config, game), game.question)
+        path = config.test or hard_file(self.run_config, game, "test")
         self.test = hard_pairs(path, game.question)
         self.sizes = {
             "test": hashlib.sha256(path.read_bytes()).hexdigest()[:16],  # wherever it lies
@@ -121,7 +124,8 @@ class Table:
             "test_every": config.test_every,
         }
         self.folder, self.name = RunFolder(config.output.parent), f"{config.output.name}.jsonl"
-        self.records: list[Record] = list(self.folder.lines(self.name))
+        needed = ("method", "run", "teacher", "student", "correct", "num_samples")
+        self.records: list[Record] = list(self.folder.lines(self.name, needed))
         if self.records:  # without a line that was cut off
             whole_lines = "".join(json.dumps(record) + "\n" for record in self.records)
             self.folder.write_text(self.name, whole_lines)
@@ -214,12 +218,12 @@ class Table:
         game = replace(self.game, teacher=replace(self.game.teacher, seed=seed))
         policy = make_policy(self.run_config, game)
         if weights is not None:
-            policy.restore(weights)
+            restore(weights, policy)
         return make_teacher(policy, game)
 
     def trained_teacher(self, path: Path) -> list[Pair]:
         """Return problems of the last teacher of a run."""
-        return self.written(RunFolder.open(path, "runs").checkpoints()[-1] / "model", 0)
+        return self.written(last_checkpoint(path) / "model", 0)
 
     def judged(self, path: Path, quality: str) -> list[Pair]:
         """Return the problems of PQ of which the reference solver or the judge says that."""
@@ -246,12 +250,25 @@ class Table:
 
     def promoted(self, path: Path) -> None:
         """Give the student the weights of PS, or of the base if none was promoted."""
-        run: SOARRun = resume(path)
-        self.student.restore(run.state.champion or run.state.baseline)
+        game = read_tensors(last_checkpoint(path) / ALGORITHM)["game"]
+        self.student.restore(game["champion"] or game["baseline"])
 
     def solver(self, path: Path) -> None:
         """Give the student the weights of the last teacher."""
-        self.student.policy.restore(RunFolder.open(path, "runs").checkpoints()[-1] / "model")
+        restore(last_checkpoint(path) / "model", self.student.policy)
+
+
+def last_checkpoint(path: Path) -> Path:
+    """Return the newest checkpoint of a game.
+
+    Raises:
+        FileError: If there is none, or it is damaged: another one would be of another teacher.
+    """
+    found = RunFolder.open(path, "runs").checkpoints()
+    if not found:
+        raise FileError(f"{path / 'checkpoints'}: must have a checkpoint, got none")
+    check(found[-1])
+    return found[-1]
 
 
 def best_of(path: Path) -> list[Pair]:
@@ -263,6 +280,12 @@ def best_of(path: Path) -> list[Pair]:
 def main() -> None:
     """Measure what is missing, and write the table."""
     config = tyro.cli(TableConfig, prog="python -m edgewise.benchmarks.soar")
+    with locked(config.output, beside=True):
+        fill(config)
+
+
+def fill(config: TableConfig) -> None:
+    """Measure what is missing, and write the table."""
     made = Table(config)
     for record in made.fill():
         right = np.mean(record["correct"]) / record["num_samples"]  # of all tests

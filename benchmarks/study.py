@@ -13,7 +13,6 @@ Cells that are done are not done again; those that were stopped go on.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -25,8 +24,10 @@ import torch
 import tyro
 
 import edgewise
+from edgewise.agents.checkpoint import restore
 from edgewise.agents.env_options import read_options
 from edgewise.agents.evaluation import EvaluationPlan, sample
+from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.train_config import TrainConfig, complete
 from edgewise.agents.training import Training, begin, resume
 from edgewise.benchmarks.cells import in_parallel
@@ -40,7 +41,10 @@ from edgewise.benchmarks.plan import (
 )
 from edgewise.benchmarks.study_report import AT_TOKENS, BEST, LAST, write_study
 from edgewise.fields import build
+from edgewise.files import FileError, read_json, replacing
 from edgewise.interrupts import Stopped, asked
+from edgewise.lock import locked
+from edgewise.manifest import MANIFEST, check_manifest, write_manifest
 
 Counts = dict[str, list[int]]  # right answers to each problem, by level
 Job = tuple[Plan, Cell, Path]  # whose cell, which, and the folder of all
@@ -55,7 +59,7 @@ def choose(plan: Plan, folder: Path) -> dict[str, int]:
     """
     totals = {rule: [0.0] * len(configs) for rule, configs in plan.rules.items()}
     for cell in selection_cells(plan):
-        scores = json.loads((folder / cell.name / LAST).read_text())
+        scores = read_json(folder / cell.name / LAST)
         totals[cell.rule][cell.number] += scores["mean"]
     return {rule: values.index(max(values)) for rule, values in totals.items()}
 
@@ -65,16 +69,25 @@ def run_cell(plan: Plan, cell: Cell, folder: Path) -> str:
 
     Raises:
         Stopped: After a step, if the user asked to stop; the cell goes on from there.
+        FileError: If another process is at it, or its records are damaged, on which its scores rest.
     """
     path = folder / cell.name
     if (path / LAST).is_file():
         return cell.name
-    begun = (path / "config.json").is_file()
-    training = resume(path) if begun else begin(complete(train_config(plan, cell, path)))
+    with locked(path):
+        begun = (path / "config.json").exists()
+        training = resume(path) if begun else begin(complete(train_config(plan, cell, path)))
+        training.folder.tell()
+        fill(plan, cell, training)
+    return cell.name
+
+
+def fill(plan: Plan, cell: Cell, training: Training) -> None:
+    """Train and score one cell from where it is."""
     if cell.phase == "start":
         training.folder.write(LAST, score(plan, training, "test"))
-        return cell.name
-    history = list(training.folder.lines("metrics.jsonl"))
+        return
+    history = whole_history(training)
     used = spent(plan, history)
     if history and cell.phase != "selection":  # it may have stopped before the last step was scored
         examine(plan, training, spent(plan, history[:-1]), used)
@@ -93,16 +106,32 @@ def run_cell(plan: Plan, cell: Cell, folder: Path) -> str:
     if plan.num_looks and cell.phase != "selection":
         training.folder.write(BEST, score_best(plan, training, last))
     training.folder.write(LAST, last)
-    return cell.name
+
+
+def whole_history(training: Training) -> list[dict[str, Any]]:
+    """Return the metrics of all steps of a cell, on which its budget and its scores rest.
+
+    Raises:
+        FileError: If those of a step are missing.
+    """
+    folder = training.folder
+    if lacking := folder.lacking(training.state.step):
+        raise FileError(f"{lacking}; remove {folder.path} to run the cell again")
+    return list(folder.lines("metrics.jsonl"))
 
 
 def score_best(plan: Plan, training: Training, last: dict[str, Any]) -> dict[str, Any]:
     """Return the test scores at the look with the best validation score, whose weights are kept."""
-    looks: list[dict[str, float]] = training.folder.read(CURVE)["looks"]
+    looks = past_looks(training.folder)
+    if not looks:
+        raise FileError(f"{training.folder.path / CURVE}: must have a look, got none")
     best = max(looks, key=lambda past: past["mean"])  # the first of equals
     if best["steps"] == last["steps"]:
         return last
-    training.policy.restore(training.folder.path / WEIGHTS)
+    weights = training.folder.path / WEIGHTS
+    if (weights / MANIFEST).exists():  # version 0.1 wrote none
+        check_manifest(weights)
+    restore(weights, training.policy)
     return {**best, **score(plan, training, "test")}
 
 
@@ -125,14 +154,29 @@ def num_due(plan: Plan, num_rollouts: float) -> int:
 
 def look(plan: Plan, training: Training, used: Mapping[str, float]) -> None:
     """Score a run on validation problems, and keep its weights if it never was better."""
-    curve: list[dict[str, float]] = (training.folder.read(CURVE) or {"looks": []})["looks"]
+    curve = past_looks(training.folder)
     if any(past["steps"] == used["steps"] for past in curve):
         return
     curve = [past for past in curve if past["steps"] < used["steps"]]
     mean = score(plan, training, "validation")["mean"]
     if all(mean > past["mean"] for past in curve):
-        training.policy.save(training.folder.path / WEIGHTS)
+        with replacing(training.folder.path / WEIGHTS) as partial:
+            training.policy.save(partial)
+            write_manifest(partial)
     training.folder.write(CURVE, {"looks": [*curve, {**used, "mean": mean}]})
+
+
+def past_looks(folder: RunFolder) -> list[dict[str, float]]:
+    """Return the validation scores of a run at the looks so far.
+
+    Raises:
+        FileError: If they are damaged.
+    """
+    curve = folder.read(CURVE) or {"looks": []}
+    looks: Any = curve.get("looks")
+    if not isinstance(looks, list):
+        raise FileError(f"{folder.path / CURVE}: must have the looks, got {looks!r:.50}")
+    return looks
 
 
 def train_config(plan: Plan, cell: Cell, path: Path) -> TrainConfig:
@@ -267,6 +311,12 @@ def main() -> None:
     """Select, compare, and measure the transfer between levels."""
     command = tyro.cli(StudyCommand)
     plan = Plan.load(command.plan)
+    with locked(command.output):
+        study(plan, command)
+
+
+def study(plan: Plan, command: StudyCommand) -> None:
+    """Run what is missing of a plan, and write its results."""
     run_all(plan, start_cells(plan) + selection_cells(plan), command)
     chosen = choose(plan, command.output)
     print("chosen", chosen, flush=True)

@@ -10,7 +10,7 @@ Shapes: A models, S seeds of each, N problems of a level.
 from __future__ import annotations
 
 import csv
-import json
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from edgewise.agents.figures import save_figure
 from edgewise.benchmarks.plan import Cell, Plan
+from edgewise.files import read_json, write_atomically
 
 Floats = NDArray[np.float64]
 NUM_RESAMPLES = 2_000
@@ -132,7 +134,7 @@ class Scores:
 
 def read(path: Path) -> dict[str, Any]:
     """Return a score; an empty one where there is none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path) if path.exists() else {}
 
 
 def write_study(
@@ -156,7 +158,7 @@ def write_study(
         ]
     )
     results.parent.mkdir(parents=True, exist_ok=True)
-    results.with_suffix(".md").write_text(text, encoding="utf-8")
+    write_atomically(results.with_suffix(".md"), text)
     write_csv(scores, results.with_suffix(".csv"))
     draw(plan, scores, ood, results.with_suffix(".png"))
     return text
@@ -250,16 +252,17 @@ def write_csv(scores: Scores, path: Path) -> None:
     """Write a row for each cell and level."""
     columns = ("phase", "rule", "number", "agent", "seed", "level", "accuracy", "problems")
     more = ("steps", "rollouts", "tokens")
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*columns, *more])
-        for name, cell in scores.cells.items():
-            found = scores.found[name]
-            for level, counts in found["correct"].items():
-                rate = np.mean(counts) / found["samples"]
-                place = [cell.phase, cell.rule, cell.number, cell.agent, cell.seed, level]
-                used = [found.get(key, 0) for key in more]
-                writer.writerow([*place, f"{rate:.5f}", len(counts), *used])
+    content = io.StringIO(newline="")
+    writer = csv.writer(content)
+    writer.writerow([*columns, *more])
+    for name, cell in scores.cells.items():
+        found = scores.found[name]
+        for level, counts in found["correct"].items():
+            rate = np.mean(counts) / found["samples"]
+            place = [cell.phase, cell.rule, cell.number, cell.agent, cell.seed, level]
+            used = [found.get(key, 0) for key in more]
+            writer.writerow([*place, f"{rate:.5f}", len(counts), *used])
+    write_atomically(path, content.getvalue())
 
 
 def draw(plan: Plan, scores: Scores, ood: Mapping[str, bool], path: Path) -> None:
@@ -279,4 +282,4 @@ def draw(plan: Plan, scores: Scores, ood: Mapping[str, bool], path: Path) -> Non
             yticks=range(len(rules)),
             yticklabels=[rule for rule, _ in reversed(rules)],
         )
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)

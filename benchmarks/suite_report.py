@@ -11,13 +11,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from edgewise.agents.comparison_report import Sheet
+from edgewise.agents.figures import save_figure
 from edgewise.agents.report import probabilities
 from edgewise.agents.run_folder import RunFolder
 from edgewise.benchmarks.plan import Plan
 from edgewise.benchmarks.published import published_effect
 from edgewise.benchmarks.rank_statistics import Scores as Table
 from edgewise.benchmarks.rank_statistics import improvement, interval, iqm
-from edgewise.benchmarks.study import CURVE, num_due
+from edgewise.benchmarks.study import num_due, past_looks
 from edgewise.benchmarks.study_report import BEST, LAST, Scores, write_csv
 from edgewise.benchmarks.suites import BASELINE, rule_name
 
@@ -221,7 +222,7 @@ def draw_curves(outcomes: Sequence[Outcome], path: Path) -> None:
             axes.fill_between(spent, center - spread, center + spread, alpha=0.15)
         axes.set(title=outcome.task, xlabel="completions", ylabel="accuracy, validation")
         axes.legend(fontsize=8)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def curve_points(outcome: Outcome, names: Sequence[str]) -> tuple[list[float], list[Table]]:
@@ -231,7 +232,7 @@ def curve_points(outcome: Outcome, names: Sequence[str]) -> tuple[list[float], l
     """
     plan, found = outcome.plan, defaultdict[int, list[float]](list)
     for name in names:
-        for past in RunFolder(outcome.folder / name).read(CURVE)["looks"]:
+        for past in past_looks(RunFolder(outcome.folder / name)):
             found[num_due(plan, past["rollouts"])].append(past["mean"])
     due = sorted(found)
     return [n * plan.num_rollouts / plan.num_looks for n in due], [np.array(found[n]) for n in due]
@@ -252,7 +253,7 @@ def draw_arms(outcomes: Sequence[Outcome], path: Path) -> None:
         line[0].set_ylabel("probability, easiest arm below", fontsize=8)
         for axes in line[len(outcome.plan.rules) :]:
             axes.set_visible(False)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def mean_shares(outcome: Outcome, rule: str) -> Table:

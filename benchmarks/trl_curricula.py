@@ -30,12 +30,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from edgewise.agents import grpo
+from edgewise.agents.figures import save_figure
 from edgewise.agents.models import load_policy
 from edgewise.agents.policy import Sampling
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.benchmarks.gain import interval
 from edgewise.benchmarks.training import GROUP_SIZE, MAX_TOKENS, NUM_PROBLEMS, make_envs
 from edgewise.benchmarks.trl_curves import SMOOTH, TRAINERS, CurvesConfig, read, tested, write
+from edgewise.files import read_jsonl, write_atomically
 from edgewise.wrappers import make_rule, vector
 
 Record = dict[str, Any]
@@ -117,9 +119,8 @@ def train_trl(
             disable_tqdm=True,
         )
         trainer(envs, policy.model, arguments, processing_class=policy.tokenizer).train()
-        lines = (Path(folder) / "groups.jsonl").read_text(encoding="utf-8").splitlines()
+        records = list(read_jsonl(Path(folder) / "groups.jsonl"))
     policy.model.eval()
-    records = [json.loads(line) for line in lines]
     return [records[i : i + NUM_PROBLEMS] for i in range(0, len(records), NUM_PROBLEMS)]
 
 
@@ -178,7 +179,7 @@ def draw(config: CurriculaConfig, records: Sequence[Record], path: Path) -> None
     for axes in grid[1]:
         axes.set_xlabel("step")
     grid[0][0].legend()
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def curve(axes: Axes, runs: Sequence[Sequence[float]], label: str) -> None:
@@ -204,7 +205,7 @@ def main() -> None:
         write(config.output, records)
     before = tested(config, load_policy("seedling"))
     text = "\n".join(summary(config, before, records))
-    config.output.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+    write_atomically(config.output.with_suffix(".md"), text + "\n")
     draw(config, records, config.output.with_suffix(".png"))
     print(text)
 

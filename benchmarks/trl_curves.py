@@ -27,6 +27,7 @@ from matplotlib.figure import Figure
 
 from edgewise.agents import grpo
 from edgewise.agents.evaluation import EvaluationPlan, as_records, evaluate
+from edgewise.agents.figures import save_figure
 from edgewise.agents.models import load_policy
 from edgewise.agents.policy import Sampling
 from edgewise.agents.transformers_policy import TransformersPolicy
@@ -189,7 +190,7 @@ def draw(config: CurvesConfig, records: Sequence[Record], path: Path) -> None:
     axes.set_xlabel("step")
     axes.set_ylabel(f"reward, mean of {SMOOTH} steps")
     axes.legend()
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def read(path: Path) -> list[Record]:
@@ -225,7 +226,7 @@ def main() -> None:
             write(config.output, records)
     before = tested(config, load_policy("seedling"))
     text = "\n".join(summary(config, before, records))
-    config.output.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+    write_atomically(config.output.with_suffix(".md"), text + "\n")
     draw(config, records, config.output.with_suffix(".png"))
     print(text)
 

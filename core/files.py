@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
-from collections.abc import Iterator
+import shutil
+import zlib
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,13 +22,58 @@ class FileError(UsageError, ValueError):
     """A file or folder that is not what it must be; the message begins with its path, and line."""
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file, whole or not at all; its folder must be there."""
-    partial = path.with_name(f"{path.name}{PARTIAL}")
-    partial.write_text(text, encoding="utf-8")
-    flush(partial)
-    os.replace(partial, path)
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file, whole or not at all; its folder must be there.
+
+    Raises:
+        OSError: If it cannot be written, with the path; what was there before is as it was.
+    """
+    with replacing(path) as partial:
+        partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write a file or a folder at, which then takes the place of `path`.
+
+    It is on the disk itself before it takes that place. If the block raises, it is removed, and what
+    was at `path` is as it was. A folder is replaced in two steps, so that a kill between them leaves
+    none.
+
+    Raises:
+        OSError: If it cannot be written, with the path.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")  # one for each process
+    try:
+        yield partial
+        for part in (*partial.rglob("*"), partial):
+            flush(part)
+        put(partial, path)
+    except BaseException as error:
+        remove(partial)
+        if isinstance(error, OSError) and error.filename in (None, str(partial)) and error.errno:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     flush(path.parent)
+
+
+def put(partial: Path, path: Path) -> None:
+    """Rename `partial` to `path`, in place of what is there."""
+    if not (partial.is_dir() and path.is_dir()):
+        os.replace(partial, path)
+        return
+    before = partial.with_name(f"{path.name}.before.{os.getpid()}{PARTIAL}")
+    os.replace(path, before)
+    os.replace(partial, path)
+    shutil.rmtree(before)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:
@@ -37,6 +85,13 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def said(error: OSError) -> str:
+    """Return what the system said of a file, its path first."""
+    if error.filename is None or error.strerror is None:
+        return " ".join(str(error).split())
+    return f"{error.filename}: {error.strerror}"
 
 
 def read_text(path: Path) -> str:
@@ -66,6 +121,43 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
+def read_jsonl(
+    path: Path, needed: Collection[str] = (), growing: bool = True
+) -> Iterator[dict[str, Any]]:
+    """Yield the objects that `numbered_jsonl` does, without their lines."""
+    return (record for _, record in numbered_jsonl(path, needed, growing))
+
+
+def numbered_jsonl(
+    path: Path, needed: Collection[str] = (), growing: bool = True
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line and object of a file of JSON lines, which may be packed by gzip; blank lines are none.
+
+    Args:
+        path: The file.
+        needed: Keys that every object must have.
+        growing: Whether a last line without an end is one that a kill cut off, which is left out.
+
+    Raises:
+        FileError: If there is no such file, or a line is no such object.
+    """
+    opened = gzip.open if path.suffix == ".gz" else open
+    with readable(path), opened(path, "rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip() or (growing and is_cut_off(line)):
+                continue
+            record = parsed(decoded(line, path, number), path, number)
+            for key in needed:
+                if key not in record:
+                    raise FileError(f"{path}:{number}: must have {key!r}, got {list(record)}")
+            yield number, record
+
+
+def is_cut_off(line: bytes) -> bool:
+    """Return whether a line is the beginning of an object of ours, without an end."""
+    return not line.endswith(b"\n") and line.startswith(b"{") and line.isascii()
+
+
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
     """Make a FileError of what the system says while the block reads `path`."""
@@ -73,6 +165,8 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise FileError(f"{path}: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise FileError(f"{path}: must be a whole gzip file, got {error}") from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from edgewise.env import ReasoningEnv
 from edgewise.equivalence import equivalent_many
 from edgewise.errors import unknown
 from edgewise.fields import build
-from edgewise.files import write_atomically
+from edgewise.files import about, numbered_jsonl, write_atomically
 from edgewise.number import read_exact
 from edgewise.problem_set import ProblemSet
 from edgewise.task import Preset, Turn
@@ -149,14 +149,11 @@ def load_pairs(path: Path) -> list[Pair]:
     """Return the pairs in a file of JSON lines, `save_pairs`'s or any with question and answer.
 
     Raises:
-        ValueError: If a line is none of a pair.
+        FileError: If a line is none of a pair.
     """
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            row = json.loads(line)
+    for number, row in numbered_jsonl(path, ("question", "answer"), growing=False):
+        with about(Path(f"{path}:{number}")):
             given = {name: row[name] for name in Pair.__dataclass_fields__ if name in row}
             found.append(build(Pair, given))
-        except (ValueError, TypeError, KeyError):
-            raise ValueError(f"`path` must hold question and answer, got {path}:{number}") from None
     return found

@@ -26,6 +26,7 @@ from edgewise.agents.folder_kind import SIMULATED, check_kind
 from edgewise.agents.worlds import WORLDS
 from edgewise.errors import usage
 from edgewise.interrupts import repeatable
+from edgewise.lock import locked
 
 WIDTH = 160  # of the tables, where there is no terminal
 LINES = 10  # of progress, where there is no terminal
@@ -73,6 +74,12 @@ class CompareConfig:
 def run(arguments: Sequence[str]) -> None:
     """Run every cell that is not done, then write and print what was found."""
     config = parse(CompareConfig, "compare", arguments)
+    with locked(config.output):
+        fill(config)
+
+
+def fill(config: CompareConfig) -> None:
+    """Run every cell that is not done, then write and print what was found."""
     with usage():
         size = Size(
             num_steps=config.steps,

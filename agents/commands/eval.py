@@ -33,6 +33,7 @@ from edgewise.errors import UsageError, usage
 from edgewise.files import write_atomically
 from edgewise.frame import Render
 from edgewise.interrupts import GOES_ON, Stopped, asked, repeatable
+from edgewise.lock import locked
 from edgewise.registration import check_id
 
 
@@ -148,10 +149,12 @@ def run_session(config: EvalConfig, command: str) -> None:
             device=config.device,
             output=config.output,
         )
-        folder, opened, agent = sessions.prepare(session, console)
-    with repeatable():
-        summary = sessions.carry_out(folder, opened, agent, console)
-        stopped = asked()
+    with locked(session.folder()):
+        with usage():
+            folder, opened, agent = sessions.prepare(session, console)
+        with repeatable():
+            summary = sessions.carry_out(folder, opened, agent, console)
+            stopped = asked()
     for row in summary["means"]:
         console.print(mean_line(row), soft_wrap=True, highlight=False)
     if not summary["complete"] and stopped:

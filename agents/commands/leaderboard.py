@@ -12,6 +12,7 @@ from rich.console import Console
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.suites.leaderboard import markdown, page, read_results, replace_between
 from edgewise.errors import usage
+from edgewise.files import read_text, write_atomically
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,9 @@ def run(arguments: Sequence[str]) -> None:
         results = read_results(config.folder)
         text = markdown(results)
         if config.readme is not None:
-            before = config.readme.read_text(encoding="utf-8")
-            config.readme.write_text(replace_between(before, text), encoding="utf-8")
-    (config.folder / "leaderboard.md").write_text(f"# Leaderboard\n\n{text}", encoding="utf-8")
-    (config.folder / "leaderboard.html").write_text(page(results), encoding="utf-8")
+            write_atomically(config.readme, replace_between(read_text(config.readme), text))
+    write_atomically(config.folder / "leaderboard.md", f"# Leaderboard\n\n{text}")
+    write_atomically(config.folder / "leaderboard.html", page(results))
     console = Console()
     for path in (config.folder / "leaderboard.md", config.folder / "leaderboard.html"):
         console.print(str(path), soft_wrap=True, highlight=False, markup=False)

@@ -16,6 +16,7 @@ from edgewise.agents.commands.gallery import gallery
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.filters import FILTERS
 from edgewise.env import ReasoningEnv
+from edgewise.files import write_atomically
 from edgewise.registration import env_ids
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule
 
@@ -34,7 +35,7 @@ def run(arguments: Sequence[str]) -> None:
     """Print a table, or write the gallery."""
     config = parse(ListConfig, "list", arguments)
     if config.gallery is not None:
-        config.gallery.write_text(gallery(), encoding="utf-8")
+        write_atomically(config.gallery, gallery())
         return
     Console().print(curricula() if config.curricula else environments())
 

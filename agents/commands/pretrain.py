@@ -16,6 +16,8 @@ from edgewise.agents.evaluation import EvaluationPlan
 from edgewise.agents.pretrain import build_policy, pretrain
 from edgewise.agents.seedling import load_recipe, save_seedling
 from edgewise.errors import UsageError, usage
+from edgewise.files import replacing
+from edgewise.lock import locked
 
 LINE_EVERY = 50  # steps
 
@@ -37,9 +39,15 @@ class PretrainCommand:
 def run(arguments: Sequence[str]) -> None:
     """Train, save, and write the model card."""
     command = parse(PretrainCommand, "pretrain", arguments)
-    if command.output.exists():
-        raise UsageError(f"`output` must not exist, got {command.output}; name another")
     torch.set_num_threads(command.threads)
+    with locked(command.output, beside=True):
+        if command.output.exists():
+            raise UsageError(f"`output` must not exist, got {command.output}; name another")
+        make(command)
+
+
+def make(command: PretrainCommand) -> None:
+    """Train, and write the folder of the model, whole or not at all."""
     with usage():
         config = load_recipe(command.recipe)
         policy = build_policy(config)
@@ -56,5 +64,6 @@ def run(arguments: Sequence[str]) -> None:
                 highlight=False,
             )
     words = f"edgewise pretrain --recipe {command.recipe} --output {command.output}"
-    save_seedling(command.output, config, policy, command.evaluation, words)
+    with replacing(command.output) as partial:
+        save_seedling(partial, config, policy, command.evaluation, words)
     console.print(f"model {command.output}", soft_wrap=True, highlight=False)

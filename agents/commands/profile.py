@@ -26,6 +26,7 @@ from edgewise.env import ReasoningEnv
 from edgewise.errors import UsageError, usage
 from edgewise.frame import Render
 from edgewise.interrupts import repeatable
+from edgewise.lock import locked
 from edgewise.registration import check_id
 
 
@@ -82,6 +83,12 @@ def run(arguments: Sequence[str]) -> None:
     """Measure, and say where the borders of the levels are and how to use them."""
     config = with_samples(parse(ProfileConfig, "profile", arguments))
     torch.set_num_threads(config.threads)
+    with locked(config.output, beside=True):
+        measure(config)
+
+
+def measure(config: ProfileConfig) -> None:
+    """Measure what is missing, and say what was found."""
     with usage():
         check_id(config.env)
         options = options_of(config)

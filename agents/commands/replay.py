@@ -33,6 +33,7 @@ def run(arguments: Sequence[str]) -> None:
         check_kind(config.run, "run", TRAIN, TRL)
         folder = RunFolder.open(config.run, "run")
         told = replay(folder)
+    folder.tell()
     rejected = f" ({told.num_rejected:,} of them rejected)" if told.num_rejected else ""
     state = "no checkpoint to compare the state with"
     if told.state_step is not None:

@@ -19,6 +19,7 @@ from edgewise.agents.suites.page import write_page
 from edgewise.agents.suites.paired import compare, markdown
 from edgewise.agents.suites.summary import summarize
 from edgewise.errors import UsageError, usage
+from edgewise.files import read_text, write_atomically
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def run(arguments: Sequence[str]) -> None:
         with usage():
             path = render(config.folders[0])
         if path.suffix == ".md":
-            console.print(path.read_text(encoding="utf-8"), markup=False, highlight=False)
+            console.print(read_text(path), markup=False, highlight=False)
         console.print(f"report {path}", soft_wrap=True, highlight=False, markup=False)
     elif len(config.folders) == 2:
         with usage():
@@ -50,11 +51,11 @@ def run(arguments: Sequence[str]) -> None:
                 check_kind(path, "folders", EVALUATION)
             first, second = map(EvaluationFolder.open, config.folders)
             rows = compare(first, second, config.seed)
-        names = [one.read("config.json")["asked"]["agent"] for one in (first, second)]
+            names = [one.read("config.json")["asked"]["agent"] for one in (first, second)]
         text = markdown(rows, *names)
         console.print(text, markup=False, highlight=False, soft_wrap=True)
         if config.output is not None:
-            config.output.write_text(text, encoding="utf-8")
+            write_atomically(config.output, text)
     else:
         raise UsageError(f"`folders` must be one or two, got {len(config.folders)}")
 
@@ -67,4 +68,10 @@ def render(path: Path) -> Path:
         write_page(folder, summarize(folder))
         return path / "report.html"
     run = RunFolder.open(path, "folders")
-    return write_game_report(run) if kind_of(path) == SOAR else write_report(run)
+    if kind_of(path) == SOAR:
+        return write_game_report(run)
+    report = write_report(run)
+    if lacking := run.lacking(run.last_step()):
+        run.notes.append(f"{lacking}; the report is without")
+    run.tell()
+    return report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -16,9 +17,10 @@ from edgewise.agents.folder_kind import SOAR, check_kind
 from edgewise.agents.soar import Heard
 from edgewise.agents.soar_check import check_game
 from edgewise.agents.soar_report import write_report
-from edgewise.agents.soar_run import SOARRun, SOARRunConfig, begin, resume
+from edgewise.agents.soar_run import SOARRun, SOARRunConfig, begin, default_output, resume
 from edgewise.errors import UsageError, usage
 from edgewise.interrupts import Stopped, asked, stoppable
+from edgewise.lock import locked
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -33,14 +35,18 @@ def run(arguments: Sequence[str]) -> None:
             for row in check_game(config, show("students", 0)):
                 say(console, row.line())
         return
-    with usage():
-        if config.resume is not None:
-            check_kind(config.resume, "resume", SOAR)
-        game = begin(config) if config.resume is None else resume(config.resume)
-    try:
-        work(game, console, config.judge or game.config.judge)
-    except KeyboardInterrupt:
-        raise Stopped(f"stopped; {continued(game)}") from None
+    with ExitStack() as held:
+        with usage():
+            path = config.resume or config.output or default_output(config)
+            if config.resume is not None:
+                check_kind(path, "resume", SOAR)
+            held.enter_context(locked(path))
+            game = begin(replace(config, output=path)) if config.resume is None else resume(path)
+        game.folder.tell()
+        try:
+            work(game, console, config.judge or game.config.judge)
+        except KeyboardInterrupt:
+            raise Stopped(f"stopped; {continued(game)}") from None
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -11,8 +12,9 @@ from rich.console import Console
 from edgewise.agents.commands.recipe import parse_training
 from edgewise.agents.display import Display, score_line, score_table
 from edgewise.agents.folder_kind import TRAIN, check_kind
-from edgewise.agents.ranks import everyones, joined, rank
+from edgewise.agents.ranks import everyones, joined, locked, of_first, rank
 from edgewise.agents.report import write_report
+from edgewise.agents.train_config import default_output
 from edgewise.agents.training import Training, begin, resume
 from edgewise.errors import UsageError, usage
 from edgewise.interrupts import Stopped, asked, stoppable
@@ -23,11 +25,15 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_training("train", arguments)
     if config.resume is not None and len(arguments) > (1 if "=" in arguments[0] else 2):
         raise UsageError("`resume` must be the only flag; a run continues as it was begun")
-    with joined():
+    with joined(), ExitStack() as held:
         with usage():
+            path = of_first(config.resume or config.output or default_output(config))
             if config.resume is not None:
-                check_kind(config.resume, "resume", TRAIN)
-            training = begin(config) if config.resume is None else resume(config.resume)
+                check_kind(path, "resume", TRAIN)
+            held.enter_context(locked(path))
+            begun = replace(config, output=path)
+            training = begin(begun) if config.resume is None else resume(path)
+        training.folder.tell()
         console = Console(quiet=rank() > 0)
         try:
             work(training, console)
@@ -46,7 +52,7 @@ def work(training: Training, console: Console) -> None:
     for note in training.notes:
         say(console, note)
     before = evaluated(training, console, "before")
-    arms = training.folder.read("config.json")["arms"]
+    arms = training.folder.config()["arms"]
     assert config.num_steps is not None
     with (
         Display(console, arms, config.num_steps) as display,

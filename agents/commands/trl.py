@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.trl_recipe import TRLConfig, from_recipe, make_trainer
 from edgewise.errors import usage
 from edgewise.interrupts import Stopped, asked, repeatable
+from edgewise.lock import locked
 from edgewise.registration import require
 
 
@@ -27,19 +30,26 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_run(arguments)
     with usage():
         require("trl")
-        refuse_output(config)
-        trainer = make_trainer(config)
     told = f"continue with: edgewise trl {shlex.join(with_resume(arguments))}"
-    with repeatable(told, quiet=rank() > 0):
-        trainer.add_callback(stop_when_asked())
-        trainer.train(resume_from_checkpoint=config.resume)
-        if trainer.state.global_step < trainer.args.max_steps:
-            raise Stopped
-    trainer.save_model(str(config.output / "model"))
-    if rank() == 0:
-        report = write_report(RunFolder.open(config.output))
-        print(f"model    {config.output / 'model'}\nreport   {report}")
-    trainer.accelerator.end_training()
+    with locked(config.output) if is_first() else nullcontext():
+        with usage():
+            refuse_output(config)
+            trainer = make_trainer(config)
+        with repeatable(told, quiet=rank() > 0):
+            trainer.add_callback(stop_when_asked())
+            trainer.train(resume_from_checkpoint=config.resume)
+            if trainer.state.global_step < trainer.args.max_steps:
+                raise Stopped
+        trainer.save_model(str(config.output / "model"))
+        if rank() == 0:
+            report = write_report(RunFolder.open(config.output))
+            print(f"model    {config.output / 'model'}\nreport   {report}")
+        trainer.accelerator.end_training()
+
+
+def is_first() -> bool:
+    """Return whether this is the first process of those that torchrun or accelerate started, or alone."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def with_resume(arguments: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from edgewise.agents.commands.parse import parse
 from edgewise.agents.models import Precision, load_policy
 from edgewise.agents.untied import write_config, write_weights
 from edgewise.errors import UsageError, usage
+from edgewise.files import replacing
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ def run(arguments: Sequence[str]) -> None:
         raise UsageError(f"`output` must not exist, got {command.output}; name another")
     with usage():
         policy = load_policy(command.agent, command.dtype)
-    write_config(policy, command.output)
-    write_weights(policy.state_dict(), command.output)
+    command.output.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(command.output) as partial:
+        write_config(policy, partial)
+        write_weights(policy.state_dict(), partial)
     print(f"model {command.output}")

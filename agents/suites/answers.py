@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgewise.files import read_json, write_atomically
+from edgewise.files import FileError, read_json, read_jsonl, write_atomically
+from edgewise.lock import LOCK
 
-Key = tuple[str, int, int, int]  # part, level, problem seed, sample
+Key = tuple[str, int, int, int]
+KEY = ("part", "level", "problem_seed", "sample")
 
 
 class EvaluationFolder:
@@ -37,16 +39,20 @@ class EvaluationFolder:
         """
         folder = cls(path)
         if not (path / "config.json").is_file():
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
-                raise ValueError(f"`output` must be new, or of an evaluation, got {path}")
+            if path.exists() and (not path.is_dir() or set(os.listdir(path)) - {LOCK}):
+                raise FileError(
+                    f"{path / 'config.json'}: `output` must be new, or of an evaluation, "
+                    "got no such file"
+                )
             path.mkdir(parents=True, exist_ok=True)
             folder.write("config.json", json.dumps(config, indent=2) + "\n")
             return folder
         before = folder.read("config.json")
-        if "asked" not in before:
+        asked = before.get("asked")
+        if not isinstance(asked, dict):
             raise ValueError(f"`output` must be new, or of an evaluation, got {path}")
         for name, value in json.loads(json.dumps(config["asked"])).items():
-            if before["asked"].get(name) != value:
+            if asked.get(name) != value:
                 raise ValueError(
                     f"`output` must be new, or of an evaluation that asks the same, got {path} with "
                     f"another {name}"
@@ -55,7 +61,7 @@ class EvaluationFolder:
             name: value for name, value in config.get("prices", {}).items() if value is not None
         }
         if told:
-            prices = {**before.get("prices", {}), **told}
+            prices = {**(before.get("prices") or {}), **told}
             folder.write("config.json", json.dumps({**before, "prices": prices}, indent=2) + "\n")
         return folder
 
@@ -78,48 +84,56 @@ class EvaluationFolder:
         """Return the object in a JSON file.
 
         Raises:
-            FileError: If it is none.
+            FileError: If it is not there, or damaged.
         """
         return read_json(self.path / name)
 
-    def lines(self, name: str) -> list[dict[str, Any]]:
-        """Return the complete lines of a JSON-lines file, none if it is not there."""
+    def keep(self, name: str, text: str) -> None:
+        """Write a file unless it has that text already.
+
+        Raises:
+            FileError: If it is a folder.
+        """
         path = self.path / name
-        if not path.is_file():
-            return []
-        with path.open(encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.endswith("\n")]
+        if path.is_dir():
+            raise FileError(f"{path}: must be a file, got a folder")
+        if not path.exists() or path.read_bytes() != text.encode():
+            self.write(name, text)
+
+    def lines(self, name: str, needed: Collection[str] = ()) -> list[dict[str, Any]]:
+        """Return the complete lines of a JSON-lines file, none if it is not there.
+
+        Raises:
+            FileError: If one is damaged or has not all keys of `needed`.
+        """
+        path = self.path / name
+        return list(read_jsonl(path, needed)) if path.exists() else []
 
 
 def is_evaluation(path: Path) -> bool:
     """Return whether a folder is of an evaluation."""
-    if not all((path / name).is_file() for name in ("config.json", "problems.jsonl")):
+    if not (path / "config.json").is_file():
         return False
-    return "asked" in EvaluationFolder(path).read("config.json")
+    return isinstance(EvaluationFolder(path).read("config.json").get("asked"), dict)
 
 
 class AnswerFile:
-    """Where answers are added; one process at a time."""
+    """Where answers are added, by a process that holds the lock of the folder."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, and drop a line that was cut off.
 
         Raises:
-            ValueError: If another process has it open.
+            FileError: If a line is damaged.
         """
+        if path.is_dir():
+            raise FileError(f"{path}: must be a file, got a folder")
+        self.known: set[Key] = set()
+        if path.exists():
+            self.known = {key_of(record) for record in read_jsonl(path, KEY)}
         self.file = path.open("ab+", buffering=0)
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self.file.close()
-            raise ValueError(
-                f"`output` must not be in use by another process, got {path.parent}"
-            ) from error
         self.file.seek(0)
-        whole = self.file.read()
-        self.file.truncate(whole.rfind(b"\n") + 1)
-        records = map(json.loads, whole[: whole.rfind(b"\n") + 1].splitlines())
-        self.known: set[Key] = {key_of(record) for record in records}
+        self.file.truncate(self.file.read().rfind(b"\n") + 1)
 
     def __enter__(self) -> AnswerFile:
         """Return itself."""

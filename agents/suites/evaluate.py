@@ -15,7 +15,6 @@ import edgewise
 from edgewise.agents.suites.agent import Agent, Reply, Request
 from edgewise.agents.suites.answers import AnswerFile, EvaluationFolder
 from edgewise.agents.suites.question import Question
-from edgewise.errors import usage
 from edgewise.interrupts import asked as asked_to_stop
 
 PATIENCE = 10.0  # seconds for an agent to end once the user has asked to stop
@@ -32,17 +31,14 @@ def evaluate(
 
     Raises:
         ConnectionError: If the agent cannot go on; what it answered is kept.
-        UsageError: If another process writes to the folder.
+        FileError: If the answers that are there are damaged.
         ValueError: If the agent answers what it is not asked.
     """
-    if not (folder.path / "problems.jsonl").is_file():
-        lines = [json.dumps(question.record()) + "\n" for question in questions]
-        folder.write("problems.jsonl", "".join(lines))
+    lines = [json.dumps(question.record()) + "\n" for question in questions]
+    folder.keep("problems.jsonl", "".join(lines))
     asked = {(*question.key, n) for question in questions for n in range(question.num_samples)}
     total = len(asked)
-    with usage():
-        file = AnswerFile(folder.path / "answers.jsonl")
-    with file as answers:
+    with AnswerFile(folder.path / "answers.jsonl") as answers:
         progress(len(answers.known), total)
         requests = []
         for question in questions:

@@ -59,12 +59,13 @@ def read_results(folder: Path) -> list[Result]:
 
     Raises:
         ValueError: If there is none.
+        FileError: If one is damaged.
     """
     results = []
     for path in sorted(folder.glob("*/summary.json")):
         config = path.with_name("config.json")
         if config.is_file():
-            results.append(Result(path.parent.name, *map(read_json, (config, path))))
+            results.append(Result(path.parent.name, read_json(config), read_json(path)))
     if not results:
         raise ValueError(f"`folder` must have folders with results, got {folder}")
     return results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -153,8 +153,18 @@ def takes_turns(env: ReasoningEnv, problem: Any) -> bool:
 
 def checksum(questions: Iterable[Question]) -> str:
     """Return a hash of places, contents and prompts: equal sums, equal questions."""
+    return checksum_of_records(question.record() for question in questions)
+
+
+def checksum_of_records(records: Iterable[Mapping[str, Any]]) -> str:
+    """Return the checksum of questions by their records.
+
+    Raises:
+        KeyError, TypeError, ValueError: If one is damaged.
+    """
     digest = hashlib.sha256()
-    for question in questions:
-        content = json.loads(question.name)["key"]
-        digest.update(json.dumps([*question.key, content, question.prompt]).encode())
+    for record in records:
+        content = json.loads(record["name"])["key"]
+        place = [record[name] for name in ("part", "level", "problem_seed")]
+        digest.update(json.dumps([*place, content, record["prompt"]]).encode())
     return digest.hexdigest()[:CHECKSUM_DIGITS]

@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.agents.suites.answers import EvaluationFolder
+from edgewise.agents.suites.answers import KEY, EvaluationFolder
 from edgewise.agents.suites.intervals import Estimate, Stratum, estimate, ladder_of_k, rates_of
+from edgewise.agents.suites.question import checksum_of_records
 from edgewise.agents.suites.suite import described
+from edgewise.files import FileError, read_jsonl
 
 Record = dict[str, Any]
 MILLION = 1_000_000
+ANSWERED = (*KEY, "completion", "correct", "formatted", "ended", "num_tokens", "num_prompt_tokens",
+            "seconds")  # fmt: skip  # keys of an answer
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,17 @@ class Level:
 
 
 def read_levels(folder: EvaluationFolder) -> list[Level]:
-    """Return the levels of an evaluation, in the order in which they were asked."""
+    """Return the levels of an evaluation, in the order in which they were asked.
+
+    Raises:
+        FileError: If a file is damaged, or the problems are not those that were asked.
+    """
     answers: dict[tuple[str, int, int], dict[int, Record]] = defaultdict(dict)
-    for record in folder.lines("answers.jsonl"):
+    for record in folder.lines("answers.jsonl", ANSWERED):
         key = record["part"], record["level"], record["problem_seed"]
         answers[key].setdefault(record["sample"], record)
     asked: dict[tuple[str, int, bool, int], list[int]] = defaultdict(list)
-    for problem in folder.lines("problems.jsonl"):
+    for problem in read_problems(folder):
         place = problem["part"], problem["level"], problem["ood"], problem["num_samples"]
         asked[place].append(problem["problem_seed"])
     levels = []
@@ -76,6 +84,27 @@ def read_levels(folder: EvaluationFolder) -> list[Level]:
         others = [record for row in rows if len(row) < size for record in row.values()]
         levels.append(Level(part, level, ood, len(seeds), size, whole, others))
     return levels
+
+
+def read_problems(folder: EvaluationFolder) -> list[Record]:
+    """Return the problems of an evaluation, checked by the checksum of what was asked.
+
+    Raises:
+        FileError: If they are others, or damaged.
+    """
+    path, config = folder.path / "problems.jsonl", folder.read("config.json")
+    problems = list(read_jsonl(path, (*KEY[:3], "ood", "num_samples", "name", "prompt")))
+    asked = config["asked"].get("checksum")
+    try:
+        found = checksum_of_records(problems)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{path}: must have the names of problems, got {error!r}") from error
+    if found != asked:
+        raise FileError(
+            f"{path}: must have the problems that were asked, got the checksum {found} in place of "
+            f"{asked}"
+        )
+    return problems
 
 
 def scores(levels: Sequence[Level], num_samples: int, by_part: bool = False) -> Record:

@@ -127,6 +127,35 @@ def start(processes, tmp_path):
         command.process.join()
 
 
+WRITES = [r"1+2?1+2=3,\boxed{3}", r"9-4?9-4=5,\boxed{5}", r"2+2+1?2+2=4,4+1=5,\boxed{5}"]
+
+
+@pytest.fixture(scope="session")
+def poser_model(tiny_model, tmp_path_factory):
+    """A model that writes one of three problems, and the hard ones beside it."""
+    import torch
+
+    from edgewise.agents.pretrain import summed_loss
+    from edgewise.agents.transformers_policy import TransformersPolicy
+
+    policy = TransformersPolicy.load(tiny_model)
+    encode = policy.tokenizer.encode
+    start, end = encode("pose:"), [policy.tokenizer.eos_token_id]
+    texts = [encode(text, add_special_tokens=False) for text in WRITES]
+    rows = [([*start, *text, *end], len(start)) for text in texts]
+    optimizer = torch.optim.AdamW(policy.parameters(), lr=5e-3)
+    for _ in range(200):
+        optimizer.zero_grad()
+        summed_loss(policy, rows).div(60).backward()
+        optimizer.step()
+    path = tmp_path_factory.mktemp("models") / "poser"
+    policy.save(path)
+    for name in ("train", "test"):
+        lines = [json.dumps({"question": f"{i}+{i}+1", "answer": 2 * i + 1}) for i in range(3)]
+        (path / f"hard-{name}.jsonl").write_text("\n".join(lines))
+    return path
+
+
 @pytest.fixture(scope="session")
 def model_engine():
     """The class of an engine that is another copy of a model, for whoever has torch."""

@@ -121,6 +121,25 @@ def test_a_run_that_is_interrupted_twice_stops_at_once(start, tiny_model, tmp_pa
     assert training.state.step == checkpoints(path)[-1] >= 1
 
 
+def test_a_run_in_use_is_refused_and_a_killed_one_goes_on(start, tiny_model, tmp_path, capsys):
+    path = tmp_path / "run"
+    flags = f"--agent hf:{tiny_model} --output {path} --preset sec --no-evaluate --num-steps 500"
+    words = f"train {flags} --max-tokens 4 --checkpoint-every 1"
+    process, ready = (begun := start(words)).process, path / "checkpoints" / "1"
+    begun.until(ready.exists)
+    for arguments in (["train", "--resume", str(path)], words.split()):
+        assert main(arguments) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"edgewise: {path} is in use by process {process.pid} on ")
+        assert error.count("\n") == 1
+    process.kill()
+    process.join()
+    training = resume(path)
+    next(training.steps())
+    steps = [record["step"] for record in training.folder.lines("metrics.jsonl")]
+    assert steps == list(range(1, training.state.step + 1))
+
+
 @contextmanager
 def no_files_above(size):
     """Refuse, as a full disk does, to write more than `size` bytes to a file."""

@@ -54,7 +54,7 @@ def test_own_problems_need_no_name_and_other_versions_are_refused(tmp_path):
     with pytest.raises(ValueError, match="must be of this version of Arithmetic-v0"):
         hard_pairs(path, "{compact}")
     path.write_text('{"question": "?"}')
-    with pytest.raises(ValueError, match=r"must hold question and answer, got .*:1"):
+    with pytest.raises(ValueError, match=r"^.*own.jsonl:1: must have 'answer', got"):
         hard_pairs(path, "{compact}")
 
 
@@ -83,7 +83,7 @@ def test_the_command_writes_both_halves(tmp_path, capsys, tiny_model):
             '{"question": "a", "answer": "b", "problem": {"env": "Countdown-v0"}}',
             r"hard.jsonl:1: `overrides` must be in a name",
         ),
-        ('"text"', "`hard` must hold question and answer"),
+        ('"text"', r"hard\.jsonl:1: must be a JSON object, got str"),
     ],
 )
 def test_a_file_without_hard_problems_is_refused(text, message, tmp_path):

@@ -114,7 +114,8 @@ def test_a_profile_is_not_gone_on_with_for_another_agent(tmp_path, capsys):
         assert error.count("\n") == 1 and "with another agent" in error
     (tmp_path / "profile.jsonl").write_text(f"[1, 2]\n{before}")
     assert main([*flags, "64", "--agent", "constant:1"]) == 2
-    assert "which is no profile" in capsys.readouterr().err
+    told = f"{tmp_path / 'profile.jsonl'}:1: must be a JSON object, got list\n"
+    assert capsys.readouterr().err == f"edgewise: {told}"
 
 
 @pytest.mark.parametrize("command", ["profile", "eval"])

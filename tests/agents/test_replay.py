@@ -116,11 +116,19 @@ def find(records, **keys):
         (
             "groups.jsonl",
             lambda told: [g for g in told if (g["step"], g["place"]) != (5, 0)],
-            "^step 5: the records are damaged",
+            "groups.jsonl: step 5: the records are damaged",
         ),
         ("groups.jsonl", lambda told: told[0].pop("round"), None),
-        ("groups.jsonl", lambda told: told[0].pop("rewards"), "^step 1: the records are damaged"),
-        ("groups.jsonl", lambda told: [g for g in told if g["step"] != 2], "^step 2: its groups"),
+        (
+            "groups.jsonl",
+            lambda told: told[0].pop("rewards"),
+            "groups.jsonl: step 1: the records are damaged",
+        ),
+        (
+            "groups.jsonl",
+            lambda told: [g for g in told if g["step"] != 2],
+            "groups.jsonl: the records of step 2 are missing",
+        ),
         ("groups.jsonl", lambda told: told[0].update(schema=9), "`schema` must be 1 or 2, got 9"),
     ],
 )

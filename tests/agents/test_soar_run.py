@@ -11,7 +11,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgewise.agents.pretrain import summed_loss  # noqa: E402
 from edgewise.agents.soar_run import (  # noqa: E402
     SOARRunConfig,
     begin,
@@ -27,35 +26,13 @@ from edgewise.benchmarks.soar_report import LABELS  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 from edgewise.wrappers.taught import Pair  # noqa: E402
 
-WRITES = [r"1+2?1+2=3,\boxed{3}", r"9-4?9-4=5,\boxed{5}", r"2+2+1?2+2=4,4+1=5,\boxed{5}"]
 SIZES = ["--num-steps", "4", "--num-datasets", "2", "--dataset-size", "2", "--num-students", "1",
          "--inner-steps", "1", "--threshold", "-1"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def model(tiny_model, tmp_path_factory):
-    """A model that writes one of three problems, and the hard ones beside it."""
-    policy = TransformersPolicy.load(tiny_model)
-    encode = policy.tokenizer.encode
-    start = encode("pose:")
-    rows = [
-        (
-            [*start, *encode(text, add_special_tokens=False), policy.tokenizer.eos_token_id],
-            len(start),
-        )
-        for text in WRITES
-    ]
-    optimizer = torch.optim.AdamW(policy.parameters(), lr=5e-3)
-    for _ in range(200):
-        optimizer.zero_grad()
-        summed_loss(policy, rows).div(60).backward()
-        optimizer.step()
-    path = tmp_path_factory.mktemp("models") / "poser"
-    policy.save(path)
-    for name in ("train", "test"):
-        lines = [json.dumps({"question": f"{i}+{i}+1", "answer": 2 * i + 1}) for i in range(3)]
-        (path / f"hard-{name}.jsonl").write_text("\n".join(lines))
-    return path
+def model(poser_model):
+    return poser_model
 
 
 def play(model, output, *flags):

@@ -433,12 +433,11 @@ def test_a_folder_of_another_evaluation_is_not_taken_up(serve, ask):
 
 
 def test_a_folder_is_written_by_one_process_at_a_time(serve, ask):
-    from edgewise.agents.suites.answers import AnswerFile
+    from edgewise.lock import locked
 
     server = serve()
     *_, folder = ask(server)
-    with AnswerFile(folder / "answers.jsonl"), pytest.raises(ValueError, match="in use"):
-        AnswerFile(folder / "answers.jsonl")
-    with AnswerFile(folder / "answers.jsonl"):
+    with locked(folder):
         _, said, _ = ask(server, code=2)
-    assert "must not be in use" in said.err and said.err.count("\n") == 1
+    told = f"edgewise: {folder} is in use by process {os.getpid()} on "
+    assert said.err.startswith(told) and said.err.count("\n") == 1

@@ -1,0 +1,61 @@
+"""The sizes and checksums of the files of a folder, by which damage is found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from edgewise.files import FileError, read_json, readable, write_atomically
+
+MANIFEST = "manifest.json"
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the size and the SHA-256 of every file of a folder, below it too, into manifest.json."""
+    files = {
+        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": sha256(path)}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / MANIFEST
+    }
+    write_atomically(folder / MANIFEST, json.dumps({"files": files}, indent=2) + "\n")
+
+
+def check_manifest(folder: Path) -> None:
+    """Check the files of a folder against its manifest.json; other files do not count.
+
+    Raises:
+        FileError: If one is missing or another than it was, or the manifest is damaged.
+    """
+    for path, told in entries(folder):
+        with readable(path):
+            size = path.stat().st_size
+            if not path.is_file():
+                raise FileError(f"{path}: must be a file, got a folder")
+            if size != told["size"]:
+                raise FileError(f"{path}: must have {told['size']} bytes, got {size}")
+            if sha256(path) != told["sha256"]:
+                raise FileError(f"{path}: must be as it was written, got another content")
+
+
+def entries(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the path of each file that a manifest names, with what it tells of it."""
+    path = folder / MANIFEST
+    files = read_json(path).get("files")
+    if not isinstance(files, dict) or not files:
+        raise FileError(f"{path}: must have the files of the folder, got {files!r:.50}")
+    for name, told in files.items():
+        below = PurePosixPath(name)
+        if below.is_absolute() or ".." in below.parts or "\0" in name:
+            raise FileError(f"{path}: must name files of the folder, got {name!r}")
+        if not isinstance(told, dict) or not {"size", "sha256"} <= told.keys():
+            raise FileError(f"{path}: must have size and sha256 of {name!r}, got {told!r:.50}")
+        yield folder / below, told
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
