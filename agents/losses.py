@@ -5,6 +5,7 @@ Shapes: B completions, T tokens of a row, prompt included.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 from typing import Literal
 
@@ -33,6 +34,24 @@ def token_weights(mask: Tensor, mean: LossMean, max_tokens: int) -> Tensor:
     if mean == "sequence":
         return mask / (mask.sum(dim=1, keepdim=True).clamp(min=1) * len(mask))
     return mask / (len(mask) * max_tokens)
+
+
+def of_verified(
+    function: Callable[[Tensor], Tensor], rewards: Tensor, verified: Tensor
+) -> Tensor:
+    """Return `function` of each group of `rewards`, (P, G), as if it had its verified ones alone.
+
+    Args:
+        function: From groups of any size of at least two, (N, M), to advantages, (N, M).
+        rewards: Of each completion.
+        verified: Which completions count, (P, G); the others get 0.0, and so do groups of one.
+    """
+    if verified.all():
+        return function(rewards)
+    advantages = torch.zeros_like(rewards)
+    for group in (verified.sum(dim=1) >= 2).nonzero()[:, 0].tolist():
+        advantages[group, verified[group]] = function(rewards[group, verified[group]][None])[0]
+    return advantages
 
 
 def sequence_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from edgewise.envs.math_presets import make_presets
 from edgewise.equivalence import anticipate, equivalent_many
 from edgewise.errors import unknown
 from edgewise.problem_set import ProblemSet
-from edgewise.task import split_of_key
+from edgewise.task import Verdict, split_of_key
 
 PROSE = re.compile(r"(?:(?<![\\a-zA-Z])[a-zA-Z]{2,20}[^a-zA-Z\\]{1,20}){6}")
 SUBJECTS = (
@@ -68,11 +68,11 @@ class MathDataset(ProblemSet[Problem]):
         """State the question and the answer format."""
         return template.format(problem=problem.text)
 
-    def verify(self, problem: Problem, answer: str) -> bool:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         """Return whether `answer` means the same as the gold answer."""
         return self.verify_many([problem], [answer])[0]
 
-    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
+    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[Verdict]:
         """Return `verify` of each pair, all at once."""
         golds = [problem.answer for problem in problems]
         return equivalent_many(golds, list(map(compared, golds, answers)))
@@ -211,7 +211,7 @@ class AQuA(MathDataset):
         options = [f"{letter}) {text}" for letter, text in row["options"].items()]
         return Problem("\n".join([row["problem"], *options]), row["answer"])
 
-    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
+    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[Verdict]:
         """Return whether each answer is the letter, as in C, (c) or C)."""
         letters = [unwrap(answer[:100]).strip(" ().").upper() for answer in answers]
         return [given == row.answer for given, row in zip(letters, problems, strict=True)]

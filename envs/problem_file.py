@@ -23,7 +23,7 @@ from edgewise.envs.math_presets import make_presets
 from edgewise.equivalence import read_number
 from edgewise.equivalence_value import squeeze
 from edgewise.errors import unknown
-from edgewise.task import Preset, split_of_key
+from edgewise.task import Preset, Verdict, split_of_key
 
 KINDS = ("expression", "number", "text", "choice")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -126,7 +126,7 @@ class ProblemFile(MathDataset):
             return [{"subject": subject} for subject in sorted(found)]
         return super().divisions(kind)
 
-    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
+    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[Verdict]:
         """Return whether each answer is right, as the kind of the answers says."""
         kind = self.columns.kind
         if kind == "expression":
