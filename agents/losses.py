@@ -36,9 +36,7 @@ def token_weights(mask: Tensor, mean: LossMean, max_tokens: int) -> Tensor:
     return mask / (len(mask) * max_tokens)
 
 
-def of_verified(
-    function: Callable[[Tensor], Tensor], rewards: Tensor, verified: Tensor
-) -> Tensor:
+def of_verified(function: Callable[[Tensor], Tensor], rewards: Tensor, verified: Tensor) -> Tensor:
     """Return `function` of each group of `rewards`, (P, G), as if it had its verified ones alone.
 
     Args:

@@ -39,6 +39,7 @@ from edgewise.benchmarks.plan import (
     transfer_cells,
 )
 from edgewise.benchmarks.study_report import AT_TOKENS, BEST, LAST, write_study
+from edgewise.pool import TooManyUnverified
 
 Counts = dict[str, list[int]]  # right answers to each problem, by level
 Job = tuple[Plan, Cell, Path]  # whose cell, which, and the folder of all
@@ -186,6 +187,8 @@ def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
             torch.Generator().manual_seed(1_000 + level.number),
             training.policy.render,
         )
+        if not found["verified"].all():
+            raise TooManyUnverified(f"answers to {level.name} could not be verified; go on later")
         counts[level.name] = found["correct"].sum(axis=1).astype(int).tolist()
     rows = [counts[level.name] for level in scored if not level.ood]
     means = [sum(row) / len(row) / num_samples for row in rows]

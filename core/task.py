@@ -14,7 +14,9 @@ from edgewise.answer import FORMATS
 from edgewise.frame import Frame
 
 Problem = TypeVar("Problem")
-Verdict = bool | None  # right or wrong; None if it could not be verified, never for what was answered
+Verdict = (
+    bool | None
+)  # right or wrong; None if it could not be verified, never for what was answered
 SPLITS = ("train", "validation", "test")
 MAX_DRAWS = 10_000  # of a problem that lies in the split
 PLAIN = Frame()
@@ -164,7 +166,9 @@ class Task(ABC, Generic[Problem]):
         answers = [history[-1] for history in histories]
         correct = self.verify_many(problems, answers)
         shaped = (kind.credit, kind.credit_many) != (Task.credit, Task.credit_many)
-        credit = self.credit_many(problems, answers) if shaped else [float(x is True) for x in correct]
+        credit = (
+            self.credit_many(problems, answers) if shaped else [float(x is True) for x in correct]
+        )
         return [single(*pair) for pair in zip(correct, credit, strict=True)]
 
     def num_rows(self, split: str, **params: Any) -> int | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewise.wrappers.signal import Floats, Groups, Ints
 
-SCHEMA = 3  # of the records; 2 had no "verified", and 1 neither rejected groups nor places and rounds
+SCHEMA = 3  # of the records; 2 had no "verified", 1 no rejected groups, places and rounds
 PARTS = ("rewards", "correct", "abs_advantages", "lengths")
 
 

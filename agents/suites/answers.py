@@ -18,7 +18,8 @@ class EvaluationFolder:
 
     config.json     what was asked, of whom
     problems.jsonl  every problem with its prompt and its name
-    answers.jsonl   every answer with its verdict, in the order in which they came
+    answers.jsonl   every answer with its verdict, in the order in which they came; one that could not
+                    be verified has none, and is there again once it has
     summary.json, summary.md, report.html
 
     It survives a kill at any moment: a line that was cut off is dropped, the others stay.
@@ -115,7 +116,10 @@ class AnswerFile:
         whole = self.file.read()
         self.file.truncate(whole.rfind(b"\n") + 1)
         records = map(json.loads, whole[: whole.rfind(b"\n") + 1].splitlines())
-        self.known: set[Key] = {key_of(record) for record in records}
+        self.known: set[Key] = set()  # answers with a verdict
+        self.unverified: dict[Key, Mapping[str, Any]] = {}  # the others
+        for record in records:
+            self.note(record)
 
     def __enter__(self) -> AnswerFile:
         """Return itself."""
@@ -126,15 +130,23 @@ class AnswerFile:
         self.file.close()
 
     def add(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Add answers; those that are there already are passed over."""
-        lines = []
-        for record in records:
-            if key_of(record) not in self.known:
-                self.known.add(key_of(record))
-                lines.append(json.dumps(record) + "\n")
+        """Add answers; those that are there already, with no less of a verdict, are passed over."""
+        lines = [json.dumps(record) + "\n" for record in records if self.note(record)]
         content = memoryview("".join(lines).encode())
         while content:
             content = content[self.file.write(content) :]
+
+    def note(self, record: Mapping[str, Any]) -> bool:
+        """Remember an answer, and return whether that is new."""
+        key, lost = key_of(record), record["correct"] is None
+        if key in self.known or (lost and key in self.unverified):
+            return False
+        if lost:
+            self.unverified[key] = record
+        else:
+            self.known.add(key)
+            self.unverified.pop(key, None)
+        return True
 
 
 def key_of(record: Mapping[str, Any]) -> Key:

@@ -121,7 +121,11 @@ def find(records, **keys):
         ("groups.jsonl", lambda told: told[0].pop("round"), None),
         ("groups.jsonl", lambda told: told[0].pop("rewards"), "^step 1: the records are damaged"),
         ("groups.jsonl", lambda told: [g for g in told if g["step"] != 2], "^step 2: its groups"),
-        ("groups.jsonl", lambda told: told[0].update(schema=9), "`schema` must be 1 or 2, got 9"),
+        (
+            "groups.jsonl",
+            lambda told: told[0].update(schema=9),
+            "`schema` must be in .1, 3., got 9",
+        ),
     ],
 )
 def test_the_first_difference_is_named(run, tmp_path, name, change, message):
