@@ -50,6 +50,9 @@ def run(kind, text):
     if kind == "hoard":  # and keep what was had
         for _ in range(10_000):
             HOARD.append(bytearray(2**20))
+    if kind == "keep":
+        HOARD.append(bytearray(int(text)))
+        return "kept"
     if kind == "use":
         return str(len(bytearray(int(text))))
     if kind == "half":  # of a reply, whose end is cut off
@@ -169,6 +172,12 @@ with Pool({calls!r}, num_workers=2, seconds=60.0) as pool:
 def test_a_worker_whose_memory_is_full_is_replaced(calls):
     with Pool(calls, num_workers=1, seconds=60.0, memory=2**28) as pool:
         assert pool.map([("hoard", "a"), ("use", str(2**25))]) == [None, str(2**25)]
+
+
+def test_what_other_calls_left_in_the_memory_is_no_fault_of_a_call(calls):
+    jobs = [("keep", str(3 * 2**28)), ("use", str(2**29))]
+    with Pool(calls, num_workers=1, seconds=60.0, memory=2**30) as pool:
+        assert pool.map(jobs) == ["kept", str(2**29)]
 
 
 def test_what_keeps_a_worker_from_starting_is_told(calls):
