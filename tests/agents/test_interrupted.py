@@ -20,26 +20,30 @@ from edgewise.agents.run_folder import RunFolder  # noqa: E402
 from edgewise.agents.train_config import TrainConfig  # noqa: E402
 from edgewise.agents.training import begin  # noqa: E402
 from edgewise.cli import main  # noqa: E402
+from edgewise.frame import Frame  # noqa: E402
 from edgewise.pool import Pool, TooManyUnverified, as_verdict  # noqa: E402
 
-STEPS = 12
+STEPS = 6
 TO_GROUP = (signal.SIGINT, signal.SIGTERM)
 TO_WORKERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 JUDGE = """
 import os, signal, time
 
 def run(flag, problem, answer):
-    time.sleep(0.03)
+    time.sleep(0.1)
     if os.path.exists(flag):  # as a system does that is out of memory
         os.kill(os.getpid(), signal.SIGKILL)
-    return (len(answer) + int(problem)) % 2 == 1
+    return (len(answer) + int(problem)) % 3 > 0
 """
 
 
 class Slow(Task[int]):
-    """Answer with a text that is odd where the number is even; workers judge, slowly."""
+    """Answer with a text whose length suits the number; workers judge, slowly."""
 
-    presets = {"toy": Preset("{}", {1: {"high": 50}, 2: {"high": 500}})}
+    frame = Frame(
+        after=r" \boxed{", opening=r"\boxed{", stop=("}",)
+    )  # most completions have an answer
+    presets = {"toy": Preset("{}", {1: {"high": 50}, 2: {"high": 500}}, frame=frame)}
     pool = None  # what a process opens
     flag = ""  # the path of a file that makes workers die
 
@@ -113,7 +117,7 @@ def slow_env():
 
 
 def options(model, path):
-    size = {"num_steps": STEPS, "num_problems": 4, "group_size": 4, "max_tokens": 4}
+    size = {"num_steps": STEPS, "num_problems": 4, "group_size": 4, "max_tokens": 8}
     flags = {"env": "Slow-v0", "preset": "toy", "evaluate": False, "learning_rate": 1e-3}
     return {"agent": f"hf:{model}", "output": path, **flags, **size, "checkpoint_every": 2}
 
@@ -207,7 +211,7 @@ def test_kills_and_interrupts_during_steps_change_nothing(
     started(processes, judge, tiny_model, whole).join()
     expected = recorded(whole)
     right = sum(sum(group["correct"]) for group in expected[1])
-    assert right > STEPS and all(step["unverified"] == 0 for step in expected[0])
+    assert right > 2 * STEPS and all(step["unverified"] == 0 for step in expected[0])
     rng = random.Random(count)
     wanted = {"kill": count, "group": count, "worker": count}
     number = starts = 0
@@ -237,19 +241,19 @@ def test_a_run_whose_verifier_is_lost_stops_in_one_line_and_goes_on(
     with Pool("slow_judge:run", num_workers=2) as Slow.pool:
         assert main(words(tiny_model, whole)) == 0
         steps = begin(TrainConfig(**options(tiny_model, path))).steps()
-        for _ in range(5):
+        for _ in range(3):
             next(steps)
         flag.touch()
         Slow.pool.close()
         try:
             with Pool("slow_judge:run", num_workers=2) as Slow.pool:
-                reason = r"after step 5: \d+ of 16 answers could not be verified.* is .*/4$"
+                reason = r"after step 3: \d+ of 16 answers could not be verified.* is .*/2$"
                 with pytest.raises(TooManyUnverified, match=reason):
                     list(steps)
                 capsys.readouterr()
                 assert main(words(tiny_model, path)) == 2
                 error = capsys.readouterr().err
-                assert error.count("\n") == 1 and "after step 4: " in error and "/4" in error
+                assert error.count("\n") == 1 and "after step 2: " in error and "/2" in error
         finally:
             flag.unlink()
         with Pool("slow_judge:run", num_workers=2) as Slow.pool:
