@@ -23,13 +23,15 @@ from edgewise.cli import main  # noqa: E402
 from edgewise.frame import Frame  # noqa: E402
 from edgewise.pool import Pool, TooManyUnverified, as_verdict  # noqa: E402
 
-STEPS = 6
+STEPS = 8
 TO_GROUP = (signal.SIGINT, signal.SIGTERM)
 TO_WORKERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 JUDGE = """
 import os, signal, time
 
 def run(flag, problem, answer):
+    with open(flag + ".calls", "a") as file:
+        file.write(f"{os.getpid()}\\n")
     time.sleep(0.1)
     if os.path.exists(flag):  # as a system does that is out of memory
         os.kill(os.getpid(), signal.SIGKILL)
@@ -40,9 +42,7 @@ def run(flag, problem, answer):
 class Slow(Task[int]):
     """Answer with a text whose length suits the number; workers judge, slowly."""
 
-    frame = Frame(
-        after=r" \boxed{", opening=r"\boxed{", stop=("}",)
-    )  # most completions have an answer
+    frame = Frame(after=r" \boxed{", opening=r"\boxed{", stop=("}",))  # half have an answer
     presets = {"toy": Preset("{}", {1: {"high": 50}, 2: {"high": 500}}, frame=frame)}
     pool = None  # what a process opens
     flag = ""  # the path of a file that makes workers die
@@ -91,6 +91,7 @@ def processes():
     """Processes that start with all that a run imports."""
     context = multiprocessing.get_context("forkserver")
     names = ["edgewise.agents.commands.train", "transformers.models.qwen2.modeling_qwen2"]
+    names += ["torch.utils.tensorboard", "matplotlib.backends.backend_agg"]
     context.set_forkserver_preload(names)
     first = context.Process(target=str)  # waits for the imports
     first.start()
@@ -165,37 +166,40 @@ def children(pid):
     return found
 
 
-def at_work(process):
-    """Wait until workers judge for the run; return whether that came before its end."""
+def at_work(process, calls):
+    """Wait until a worker of the run is at a call, and return it; None if the run ends before."""
     while process.is_alive():
-        if children(process.pid):
-            return True
+        begun = calls.read_text().split() if calls.exists() else []
+        if begun and int(begun[-1]) in children(process.pid):
+            return int(begun[-1])
         process.join(0.01)
-    return False
+    return None
 
 
-def strike(process, kind, rng):
-    """Do what `kind` says at a random moment, and return whether the run was hit."""
-    if not at_work(process):
+def strike(process, kind, calls, rng):
+    """Do what `kind` says during calls, at random moments; return how often the run was hit."""
+    hits = 0
+    while (worker := at_work(process, calls)) is not None:
+        process.join(0.2 * rng.random())
+        if kind == "kill":
+            process.kill()
+        elif kind == "group":
+            os.killpg(process.pid, rng.choice(TO_GROUP))
+        else:  # the run goes on, and is hit again
+            hits += killed(worker, rng)
+            process.join(rng.random())
+            continue
+        process.join()
+        return 1
+    return hits
+
+
+def killed(worker, rng):
+    """Send a signal to a worker, and return whether it was there."""
+    try:
+        os.kill(worker, rng.choice(TO_WORKERS))
+    except ProcessLookupError:
         return False
-    process.join(rng.random())
-    if not process.is_alive():
-        return False
-    if kind == "kill":
-        process.kill()
-    elif kind == "group":
-        os.killpg(process.pid, rng.choice(TO_GROUP))
-    else:
-        workers = children(process.pid)
-        if not workers:
-            return False
-        try:
-            os.kill(rng.choice(workers), rng.choice(TO_WORKERS))
-        except ProcessLookupError:
-            return False
-        process.join(0.5)  # the run goes on, and is then stopped
-        os.killpg(process.pid, signal.SIGTERM) if process.is_alive() else None
-    process.join()
     return True
 
 
@@ -215,14 +219,14 @@ def test_kills_and_interrupts_during_steps_change_nothing(
     rng = random.Random(count)
     wanted = {"kill": count, "group": count, "worker": count}
     number = starts = 0
+    calls = Path(f"{judge}.calls")
     while any(wanted.values()):
         path = tmp_path / str(number)
         kinds = [kind for kind in wanted if wanted[kind]]
         while any(wanted.values()) and not finished(path):
             kind = rng.choice([kind for kind in kinds if wanted[kind]] or ["kill"])
             process, starts = started(processes, judge, tiny_model, path), starts + 1
-            if strike(process, kind, rng):
-                wanted[kind] = max(0, wanted[kind] - 1)
+            wanted[kind] = max(0, wanted[kind] - strike(process, kind, calls, rng))
             process.join()
         while not finished(path):
             started(processes, judge, tiny_model, path).join()
