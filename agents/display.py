@@ -112,11 +112,12 @@ def clock(seconds: float) -> str:
 def score_line(score: LevelScore) -> str:
     """Return one level's score in one line."""
     kind = " OOD" if score.ood else ""
+    lost = f"  unverified {score.unverified}" if score.unverified else ""
     return (
         f"{score.env} {score.level}{kind}: pass@1 {score.pass_at_1:.3f} "
         f"[{score.low:.3f}, {score.high:.3f}]  pass@{score.k} {score.pass_at_k:.3f}  "
         f"format {score.format_rate:.3f}  truncated {score.truncated:.3f}  "
-        f"{score.mean_length:.0f} tokens"
+        f"{score.mean_length:.0f} tokens{lost}"
         + (f"  left out, too long: {score.num_too_long}" if score.num_too_long else "")
     )
 

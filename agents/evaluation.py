@@ -20,7 +20,7 @@ from edgewise.frame import Render
 from edgewise.wrappers import vector
 
 BATCH = 512  # completions at a time
-KEYS = ("correct", "formatted", "ended", "length")
+KEYS = ("correct", "verified", "formatted", "ended", "length")
 Z = 1.96  # two-sided 95 % of the normal distribution
 
 
@@ -43,6 +43,7 @@ class LevelScore:
     truncated: float  # completions that reached the token limit
     mean_length: float  # tokens
     num_too_long: int = 0  # problems that are not among these, since the model has no room for them
+    unverified: int = 0  # completions without a verdict, which are left out of pass@1 and pass@k
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def evaluate(
     return scores
 
 
-Samples = dict[str, NDArray[np.float64]]  # "correct", "formatted", "ended", "length": (N, samples)
+Samples = dict[str, NDArray[np.float64]]  # of each of KEYS, (N, samples)
 
 
 def sample(
@@ -151,6 +152,7 @@ def sample(
         completions = rollout.completions
         columns = (
             rollout.correct,
+            rollout.verified,
             rollout.formatted,
             completions.ended.view(-1, num_samples),
             completions.mask.sum(dim=1).view(-1, num_samples),
@@ -164,14 +166,20 @@ def sample(
 def summarize(
     env_id: str, level: int, ood: bool, parts: Sequence[Samples], plan: EvaluationPlan
 ) -> LevelScore:
-    """Return the score of a level; `parts` are samples of the problems for pass@k, and the others."""
+    """Return the score of a level; `parts` are samples of the problems for pass@k, and the others.
+
+    What could not be verified is left out, and so is a problem of which nothing could.
+    """
     first = {
         name: np.concatenate([part[name][:, : plan.num_samples] for part in parts]) for name in KEYS
     }
-    rates = first["correct"].mean(axis=1)  # of each problem
+    counts = first["verified"].sum(axis=1)
+    rates = first["correct"].sum(axis=1)[counts > 0] / counts[counts > 0]  # of each problem
     error = Z * rates.std(ddof=1) / np.sqrt(len(rates)) if len(rates) > 1 else 1.0
-    deep = parts[0]["correct"] if len(parts[0]["correct"]) else first["correct"]
-    k = min(plan.k, deep.shape[1])
+    deep = parts[0] if len(parts[0]["correct"]) else first
+    right, verified = (deep[name].sum(axis=1).astype(int) for name in ("correct", "verified"))
+    k = min(plan.k, deep["correct"].shape[1])
+    solved = [pass_at_k(n, c, min(k, n)) for n, c in zip(verified, right, strict=True) if n]
     return LevelScore(
         env=env_id,
         level=level,
@@ -182,11 +190,12 @@ def summarize(
         low=float(max(0.0, rates.mean() - error)),
         high=float(min(1.0, rates.mean() + error)),
         k=k,
-        pass_at_k=float(np.mean([pass_at_k(row.size, int(row.sum()), k) for row in deep])),
-        num_pass_k=len(deep),
+        pass_at_k=float(np.mean(solved)),
+        num_pass_k=len(solved),
         format_rate=float(first["formatted"].mean()),
         truncated=float(1 - first["ended"].mean()),
         mean_length=float(first["length"].mean()),
+        unverified=int(sum((1 - part["verified"]).sum() for part in parts)),
     )
 
 

@@ -133,4 +133,18 @@ class VCRL(Filter):
         return kept & (torch.tensor(largest) > 0)
 
 
+def kept_by(filter: Filter, rewards: Tensor, correct: Tensor, verified: Tensor) -> Tensor:
+    """Return which groups `filter` keeps by their verified completions alone, (P,).
+
+    Groups with fewer than two of those are not kept. All arguments but the filter are (P, G).
+    """
+    if verified.all():
+        return filter(rewards, correct)
+    kept = torch.zeros(len(rewards), dtype=torch.bool)
+    for group in (verified.sum(dim=1) >= 2).nonzero()[:, 0].tolist():
+        own = slice(group, group + 1), verified[group]
+        kept[group] = filter(rewards[own], correct[own])[0]
+    return kept
+
+
 FILTERS: dict[str, type[Filter]] = {"dapo": DAPO, "bae": Bae, "speed": SPEED, "vcrl": VCRL}

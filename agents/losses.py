@@ -5,6 +5,7 @@ Shapes: B completions, T tokens of a row, prompt included.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 from typing import Literal
 
@@ -41,6 +42,22 @@ def only(values: Tensor, mask: Tensor) -> Tensor:
     A product would make NaN of 0 times infinity, in the values or in their gradient.
     """
     return torch.where(mask > 0, values, values.new_zeros(()))
+
+
+def of_verified(function: Callable[[Tensor], Tensor], rewards: Tensor, verified: Tensor) -> Tensor:
+    """Return `function` of each group of `rewards`, (P, G), as if it had its verified ones alone.
+
+    Args:
+        function: From groups of any size of at least two, (N, M), to advantages, (N, M).
+        rewards: Of each completion.
+        verified: Which completions count, (P, G); the others get 0.0, and so do groups of one.
+    """
+    if verified.all():
+        return function(rewards)
+    advantages = torch.zeros_like(rewards)
+    for group in (verified.sum(dim=1) >= 2).nonzero()[:, 0].tolist():
+        advantages[group, verified[group]] = function(rewards[group, verified[group]][None])[0]
+    return advantages
 
 
 def sequence_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -158,14 +158,14 @@ def train(
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
-        completions = rollout.completions
+        completions = rollout.counted()
         penalty, penalties = penalize(state.reference, completions, config.kl_coef)
-        rewards = token_rewards(rollout.rewards.flatten(), penalty, completions.mask)
+        rewards = token_rewards(rollout.rewards[rollout.verified], penalty, completions.mask)
         estimates = estimate(policy, completions, rewards, config)
 
         # The curriculum hears of the batch before the policy learns from it.
         abs_advantages = sequence_mean(estimates.advantages.abs(), completions.mask)
-        abs_advantages = abs_advantages.cpu().view_as(rollout.rewards)  # (P, G)
+        abs_advantages = rollout.in_groups(abs_advantages.cpu())  # (P, G)
         taught = teach(envs, abs_advantages.numpy().astype("float64"))
 
         # Improve the policy.

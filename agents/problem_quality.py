@@ -68,8 +68,8 @@ def quality_of(
     return lambda pairs: judge(policy, pairs, JUDGE_SAMPLING, Generator(), policy.render)
 
 
-def verdict_of(task: Task[Any], pair: Pair) -> Verdict:
-    """Return what the reference solver of `task` says; never raises."""
+def verdict_of(task: Task[Any], pair: Pair) -> Verdict | None:
+    """Return what the reference solver of `task` says, None if it is lost; never raises."""
     problem = task.parse(pair.question, pair.answer)
     if problem is None:
         return Verdict(False, False, "Ill_Posed")
@@ -78,6 +78,8 @@ def verdict_of(task: Task[Any], pair: Pair) -> Verdict:
     except Unsolvable:
         return Verdict(False, False, "Ill_Posed")
     correct = task.verify(problem, pair.answer)
+    if correct is None:
+        return None
     return Verdict(True, correct, "None" if correct else "Arithmetic")
 
 

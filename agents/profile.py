@@ -24,6 +24,7 @@ from edgewise.files import read_jsonl, write_atomically
 from edgewise.frame import Render
 from edgewise.interrupts import Stopped
 from edgewise.interrupts import asked as asked_to_stop
+from edgewise.pool import TooManyUnverified
 from edgewise.wrappers import vector
 
 WIDTH = 32  # problems answered at once
@@ -107,8 +108,12 @@ def profile(
                 envs = vector.PromptFormat(envs, render=render)
                 options = {"groups": [dict(group) for group in groups]}
                 rollout = collect(envs, policy, sampling, generator, options=options)
-                rates = rollout.correct.double().mean(dim=1).tolist()
-                fresh = [record_of(base, asked, *pair) for pair in zip(groups, rates, strict=True)]
+                verified = rollout.verified.sum(dim=1).tolist()
+                right = rollout.correct.sum(dim=1).tolist()
+                fresh = [
+                    record_of(base, asked, options, rate_of(*counts), plan.num_samples - counts[1])
+                    for options, *counts in zip(groups, right, verified, strict=True)
+                ]
                 file.write("".join(json.dumps(record) + "\n" for record in fresh))
                 file.flush()
                 records += fresh
@@ -157,9 +162,23 @@ def batches_of(base: Any, plan: ProfilePlan) -> Iterator[list[Mapping[str, Any]]
         yield from (options[first : first + WIDTH] for first in range(0, count, WIDTH))
 
 
-def record_of(base: Any, asked: Record, options: Mapping[str, Any], rate: float) -> Record:
+def rate_of(right: int, verified: int) -> float:
+    """Return the share of right completions among those that were verified.
+
+    Raises:
+        TooManyUnverified: If none was.
+    """
+    if not verified:
+        raise TooManyUnverified("no completion of a problem could be verified; go on later")
+    return right / verified
+
+
+def record_of(
+    base: Any, asked: Record, options: Mapping[str, Any], rate: float, unverified: int = 0
+) -> Record:
     """Return what is written of one problem; `question` is the whole prompt."""
     problem, info = base.pose(options)
+    lost = {"unverified": unverified} if unverified else {}  # completions that do not count
     return {
         "problem": json.loads(info["problem"]),
         "question": base.prompt(problem),
@@ -168,6 +187,7 @@ def record_of(base: Any, asked: Record, options: Mapping[str, Any], rate: float)
         **asked,
         "pass_rate": rate,
         "error_rate": 1 - rate,
+        **lost,
     }
 
 
@@ -189,7 +209,8 @@ def resume(
     if len(records) > len(options):
         raise ValueError(f"{refusal} of {len(records)} problems, more than {len(options)}")
     for record, group in zip(records, options, strict=False):
-        expected = record_of(base, asked, group, record.get("pass_rate", 0.0))
+        measured = record.get("pass_rate", 0.0), record.get("unverified", 0)
+        expected = record_of(base, asked, group, *measured)
         for name in {**expected, **record}:
             if record.get(name) != expected.get(name):
                 raise ValueError(f"{refusal} with another {name}")

@@ -50,6 +50,7 @@ from edgewise.agents.losses import (
     LossMean,
     descend,
     of_share,
+    of_verified,
     only,
     penalize,
     sequence_mean,
@@ -155,16 +156,17 @@ def train(
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
-        mask = rollout.completions.mask
-        penalty, penalties = penalize(state.reference, rollout.completions, config.kl_coef)
-        advantages = token_advantages(rollout.rewards, penalty, mask, config)  # (B, T)
+        completions, verified = rollout.counted(), rollout.verified
+        mask = completions.mask
+        penalty, penalties = penalize(state.reference, completions, config.kl_coef)
+        advantages = token_advantages(rollout.rewards, penalty, mask, config, verified)  # (B, T)
 
         # The curriculum hears of the batch before the policy learns from it.
-        abs_advantages = sequence_mean(advantages.abs(), mask).cpu().view_as(rollout.rewards)
+        abs_advantages = rollout.in_groups(sequence_mean(advantages.abs(), mask).cpu())
         taught = teach(envs, abs_advantages.numpy().astype("float64"))
 
         # Improve the policy.
-        updates = improve(policy, rollout.completions, advantages, config, state)
+        updates = improve(policy, completions, advantages, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, abs_advantages
         yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **taught}
@@ -207,7 +209,11 @@ def improve(
 
 
 def token_advantages(
-    rewards: Tensor, penalty: Tensor, mask: Tensor, config: REINFORCEConfig
+    rewards: Tensor,
+    penalty: Tensor,
+    mask: Tensor,
+    config: REINFORCEConfig,
+    verified: Tensor | None = None,
 ) -> Tensor:
     """Return the advantage of each token, (B, T), 0.0 where `mask` is.
 
@@ -216,11 +222,13 @@ def token_advantages(
         penalty: Subtracted at each token, shape (B, T), 0.0 where `mask` is.
         mask: 1.0 on the tokens that count, shape (B, T).
         config: Gives the baseline, and whether advantages are standardized.
+        verified: Which completions count, (P, G); all by default. The B rows are theirs.
     """
-    baseline = torch.zeros(())
-    if config.baseline != "none":
-        baseline = rewards.mean() if config.baseline == "batch" else rewards.mean(1, keepdim=True)
-    above = (rewards - baseline).flatten()[:, None].to(mask.device)  # (B, 1)
+    counted = torch.ones_like(rewards, dtype=torch.bool) if verified is None else verified
+    if config.baseline == "group":
+        rewards = of_verified(lambda own: own - own.mean(1, keepdim=True), rewards, counted)
+    baseline = rewards[counted].mean() if config.baseline == "batch" else torch.zeros(())
+    above = (rewards[counted] - baseline)[:, None].to(mask.device)  # (B, 1)
     later = penalty.flip(1).cumsum(1).flip(1)  # (B, T) from each token on
     advantages = only(above - later, mask)
     return whiten(advantages, mask) if config.standardize_tokens else advantages

@@ -38,7 +38,7 @@ from edgewise.wrappers.rule_record import from_json
 from edgewise.wrappers.vector.problem_curriculum import draw_pool
 
 MAX_BATCH = 10_000_000  # completions of a step
-TOLERANCE = {1: 1e-6, 2: 1e-9}  # by schema: in schema 1, rewards have seven digits
+TOLERANCE = {1: 1e-6, 2: 1e-9, 3: 1e-9}  # by schema: in schema 1, rewards have seven digits
 
 Record = Mapping[str, Any]
 
@@ -239,6 +239,7 @@ def pose(lesson: ArmLesson | ProblemLesson, drawn: Sequence[Record]) -> None:
         for part in PARTS:
             if part != "abs_advantages":
                 getattr(lesson, part)[place, made] = record[part]
+        lesson.verified[place, made] = record.get("verified", True)
         lesson.done[place, made] = True
         lesson.problems[place] = record["problem"]
         if isinstance(lesson, ProblemLesson):

@@ -44,7 +44,7 @@ from torch import Tensor
 
 from edgewise.agents.correction import correct
 from edgewise.agents.hyperparameters import check
-from edgewise.agents.losses import descend, of_share, only, penalize, token_weights
+from edgewise.agents.losses import descend, of_share, of_verified, only, penalize, token_weights
 from edgewise.agents.optimizer import MasterAdamW
 from edgewise.agents.policy import Completions, Policy, Sampling
 from edgewise.agents.ranks import share_weighted, totals
@@ -122,15 +122,16 @@ def train(
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
-        penalty, penalties = penalize(state.reference, rollout.completions, config.kl_coef)
-        paid = penalty.sum(dim=1).cpu().view_as(rollout.rewards)  # by each completion
-        advantages = leave_one_out(rollout.rewards - paid)  # (P, G)
+        completions, verified = rollout.counted(), rollout.verified
+        penalty, penalties = penalize(state.reference, completions, config.kl_coef)
+        paid = rollout.in_groups(penalty.sum(dim=1).cpu())  # by each completion
+        advantages = of_verified(leave_one_out, rollout.rewards - paid, verified)  # (P, G)
 
         # The curriculum hears of the batch before the policy learns from it.
         taught = teach(envs, advantages.abs().numpy().astype("float64"))
 
         # Improve the policy.
-        updates = improve(policy, rollout.completions, advantages.flatten(), config, state)
+        updates = improve(policy, completions, advantages[verified], config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, advantages.abs()
         yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **taught}

@@ -48,7 +48,8 @@ class RunFolder:
     in the batch, the round of draws it comes from, and whether it was kept; and, of each completion,
     by the reward, whether it is correct, |A|, the length in characters and, of kept groups, the
     number of tokens. Groups that were rejected come after the others of their step, with the
-    completions that were made. In schema 1 there were none, and lengths were in tokens.
+    completions that were made. Where some could not be verified, "verified" says which were; before
+    schema 3 all were. In schema 1 no groups were rejected, and lengths were in tokens.
     """
 
     def __init__(self, path: Path) -> None:

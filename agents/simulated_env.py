@@ -154,6 +154,7 @@ class SimulatedVectorEnv(ReasoningVectorEnv):
         self._texts = [
             "" if done else text for text, done in zip(self._texts, self._done, strict=True)
         ]
-        infos = {"correct": correct, "formatted": acting, "answer": answers}
-        infos |= {f"_{key}": acting for key in ("correct", "formatted", "answer")}
+        verified = np.ones_like(acting)
+        infos = {"correct": correct, "verified": verified, "formatted": acting, "answer": answers}
+        infos |= {f"_{key}": acting for key in ("correct", "verified", "formatted", "answer")}
         return tuple(self._texts), rewards, self._done.copy(), np.zeros_like(self._done), infos

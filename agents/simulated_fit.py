@@ -77,7 +77,8 @@ def load_run(path: Path) -> Run:
     name = config["curriculum"] + ("" if test == "none" else f"+{test}")
     if name in FITTED:  # of the others, the arms may be problems of a pool
         for record in folder.lines("groups.jsonl"):
-            counts[record["step"] - 1, record["arm"], sum(record["correct"])] += 1
+            if all(record.get("verified", ())):  # of others, the right ones are not all known
+                counts[record["step"] - 1, record["arm"], sum(record["correct"])] += 1
     return Run(name, config["seed"], size, counts, None if after is None else after["mean"])
 
 

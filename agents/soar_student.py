@@ -29,7 +29,9 @@ from edgewise.agents.rollout import Envs, Rollout, collect
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.answer import extract_answer
 from edgewise.frame import Frame
+from edgewise.pool import TooManyUnverified
 from edgewise.wrappers import vector
+from edgewise.wrappers.signal import Bools
 from edgewise.wrappers.taught import Pair
 
 Phase = tuple[Sequence[Pair], int]  # problems, and steps on them
@@ -135,20 +137,43 @@ class PolicyStudent:
             state.optimizer.release()
 
     def accuracy(self, problems: Sequence[Pair]) -> float:
-        """Return the share of `problems` whose greedy answer is right."""
-        return float(self.answers(problems, 1, 0.0, seed=0).mean())
+        """Return the share of `problems` whose greedy answer is right, of those verified."""
+        right, verified = self.verdicts(problems, 1, 0.0, seed=0)
+        return float(right[verified].mean())
 
     def success(self, problems: Sequence[Pair], num_samples: int, seed: int) -> Floats:
-        """Return the share of sampled answers that are right, of each problem."""
-        rates: Floats = self.answers(problems, num_samples, self.config.temperature, seed).mean(1)
+        """Return the share of sampled answers that are right, of each problem and of those verified.
+
+        It is 0 for a problem without any.
+        """
+        temperature = self.config.temperature
+        right, verified = self.verdicts(problems, num_samples, temperature, seed)
+        rates: Floats = right.sum(axis=1) / verified.sum(axis=1).clip(min=1)
         return rates
 
     def answers(
         self, problems: Sequence[Pair], num_samples: int, temperature: float, seed: int
     ) -> Floats:
-        """Return 1.0 for each right answer, of each problem, shape (problems, num_samples)."""
-        rollouts = self.rollouts(problems, num_samples, temperature, seed)
-        return np.concatenate([rollout.correct.double().numpy() for rollout in rollouts])
+        """Return 1.0 for each right answer, of each problem, shape (problems, num_samples).
+
+        Raises:
+            TooManyUnverified: If one could not be verified, for all are counted.
+        """
+        right, verified = self.verdicts(problems, num_samples, temperature, seed)
+        if not verified.all():
+            raise TooManyUnverified(
+                f"{int((~verified).sum())} of {verified.size} answers could not be verified, and "
+                "all are counted; go on later"
+            )
+        return right
+
+    def verdicts(
+        self, problems: Sequence[Pair], num_samples: int, temperature: float, seed: int
+    ) -> tuple[Floats, Bools]:
+        """Return which answers are right, as 0.0 and 1.0, and which were verified."""
+        rollouts = list(self.rollouts(problems, num_samples, temperature, seed))
+        right = np.concatenate([rollout.correct.double().numpy() for rollout in rollouts])
+        return right, np.concatenate([rollout.verified.numpy() for rollout in rollouts])
 
     def replies(self, problems: Sequence[Pair], num_samples: int, seed: int) -> list[list[str]]:
         """Return what stands in the boxes of sampled answers, "" without one, of each problem."""

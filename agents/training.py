@@ -34,6 +34,7 @@ from edgewise.agents.train_config import TrainConfig, complete, default_output, 
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
 from edgewise.files import FileError, about, replacing
+from edgewise.pool import WorkerError
 from edgewise.registration import check_id
 from edgewise.wrappers import ProblemRule, Random, Rule, make_rule, vector
 from edgewise.wrappers.catalogue import construct
@@ -94,6 +95,7 @@ class Training:
 
         Raises:
             FloatingPointError: If a reward, the loss or its gradient is not finite.
+            WorkerError: If too many answers of a step could not be verified, or no worker can start.
             OSError: If the folder cannot be written.
             MemoryError: If the memory runs out. After each of these the last checkpoint is whole, and
                 the run continues from it.
@@ -122,7 +124,7 @@ class Training:
             except GeneratorExit:  # between two steps; in the middle of one nothing is saved
                 self.save()
                 raise
-            except (FloatingPointError, OSError, MemoryError) as error:
+            except (FloatingPointError, OSError, MemoryError, WorkerError) as error:
                 raise type(error)(self.failed(str(error))) from error
             except RuntimeError as error:
                 if not is_out_of_memory(error):

@@ -5,6 +5,7 @@ it draw places, and fill them when it generates: the rule has then learned from 
 also where batches are accumulated or used several times. Every rank has the whole curriculum: it
 draws the problems of all ranks and poses them, verifies the completions that are its own, and hears
 of those of all ranks, so that the rules are the same everywhere, and groups may be split among ranks.
+Neither TRL nor the rule learns from a group in which a completion could not be verified.
 
 Departures from our own trainers: |A| is TRL's, whose standard deviation has epsilon 1e-4; and the
 states that TRL's checkpoints hold are joined by that of the curriculum. Prompts are encoded as in our
@@ -31,6 +32,7 @@ from edgewise.agents import named, ranks, trl_run, trl_turns
 from edgewise.agents.chat import encode_prompt
 from edgewise.agents.checkpoint import read_tensors
 from edgewise.agents.named import Completion
+from edgewise.agents.rollout import refuse_unverified
 from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.trl_turns import TurnEnvironment
 from edgewise.agents.trl_versions import check_version
@@ -131,9 +133,10 @@ class CurriculumTrainer:
         slots = range(first, first + len(inputs))
         rows = [self.row(slot, prompts[slot], infos["problem"][slot]) for slot in slots]
         answered: dict[str, Any] = trainer._generate_and_score_completions(rows)
-        self.join(self._own)
-        self._own = None
         sampled = answered["completion_mask"] * answered.get("tool_mask", 1)
+        self.join(self._own)
+        self.leave_out(answered, self._own)
+        self._own = None
         tokens = sampled.sum(dim=1).cpu().numpy()
         self.learn(ranks.gather(tokens).reshape(self.curriculum.lesson.shape), infos)
         return answered
@@ -148,9 +151,25 @@ class CurriculumTrainer:
     def join(self, own: slice) -> None:
         """Put what the completions of all ranks earned, of which `own` are here, in the lesson."""
         lesson = self.curriculum.lesson
-        for name in ("rewards", "correct", "lengths", "done"):
+        for name in ("rewards", "correct", "verified", "lengths", "done"):
             everyones = ranks.gather(getattr(lesson, name).reshape(-1)[own])
             setattr(lesson, name, everyones.reshape(lesson.shape))
+
+    def leave_out(self, answered: dict[str, Any], own: slice) -> None:
+        """Let neither TRL nor the rule learn from groups in which some could not be verified.
+
+        Args:
+            answered: What TRL learns from, of this rank.
+            own: This rank's completions among those of all.
+
+        Raises:
+            TooManyUnverified: If more than 1 % of the completions could not be verified.
+        """
+        lesson = self.curriculum.lesson
+        refuse_unverified(int((~lesson.verified).sum()), lesson.verified.size)
+        lost = np.repeat(~lesson.verified.all(axis=1), lesson.shape[1])[own]
+        for name in ("advantages", "completion_mask"):
+            answered[name][torch.as_tensor(lost, device=answered[name].device)] = 0
 
     def learn(self, tokens: NDArray[np.int64], infos: dict[str, Any]) -> None:
         """Tell the rule of the batch, with TRL's |A|, and record it.
@@ -162,11 +181,15 @@ class CurriculumTrainer:
         lesson = self.curriculum.lesson
         told: Any = self._logs["advantages"]  # type: ignore[attr-defined]
         advantages = np.array(told).reshape(lesson.shape)  # of all ranks, in their order
+        verified = lesson.verified.copy()
         earned = {
-            "reward": float(lesson.rewards.mean()),
-            "accuracy": float(lesson.correct.mean()),
+            "reward": float(lesson.rewards[verified].mean()),
+            "accuracy": float(lesson.correct[verified].mean()),
+            "unverified": int((~verified).sum()),
             "level": float(infos["level"].mean()),
         }
+        whole = verified.all(axis=1, keepdims=True)
+        lesson.verified &= whole  # the others' |A| is of a mean that what is unverified is part of
         self.curriculum.feedback(np.abs(advantages))
         self.curriculum.learn()
         self.num_batches += 1

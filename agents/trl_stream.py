@@ -22,6 +22,7 @@ from datasets import IterableDataset
 from edgewise.agents import named
 from edgewise.agents.chat import bare
 from edgewise.agents.named import Completion
+from edgewise.agents.rollout import refuse_unverified
 from edgewise.wrappers.vector import Curriculum
 
 MAX_WAITING = 2  # batches that are drawn and not scored: the one in use, and the next
@@ -106,6 +107,8 @@ class CurriculumStream:
 
         Raises:
             RuntimeError: If the completions are not those of one batch, in its order.
+            TooManyUnverified: If more than 1 % of them could not be verified. TRL takes fewer for
+                completions that earned 0; the rule does not hear of them.
         """
         outcomes = named.score(problem, completions)
         if batch is not None and place is not None:
@@ -118,10 +121,13 @@ class CurriculumStream:
                     f"{sorted(set(batch))}: `shuffle_dataset` must be False, and the size of TRL's "
                     "generation batch and groups that of the curriculum"
                 )
+            lost = sum(not outcome.verified for outcome in outcomes)
+            refuse_unverified(lost, len(outcomes))
             _, drawn = self.waiting.pop(batch[0])
             parts = {
                 "rewards": [outcome.reward for outcome in outcomes],
-                "correct": [outcome.correct for outcome in outcomes],
+                "correct": [outcome.correct is True for outcome in outcomes],
+                "verified": [outcome.verified for outcome in outcomes],
                 "lengths": [len(named.text_of(completion)) for completion in completions],
                 "done": [True] * len(outcomes),
             }

@@ -92,7 +92,7 @@ def speed_lines(data: Path, size: int) -> list[str]:
     verdicts = equivalent_many(golds, answers)
     seconds = time.perf_counter() - start
     return [
-        f"ordinary answers {len(pairs)}, of which {sum(verdicts)} equal, "
+        f"ordinary answers {len(pairs)}, of which {verdicts.count(True)} equal, "
         f"{doubtful} judged by a worker",
         f"speed            {len(pairs) / seconds:,.0f} answers per second of the clock, "
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",

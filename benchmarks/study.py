@@ -45,6 +45,7 @@ from edgewise.files import FileError, read_json, replacing
 from edgewise.interrupts import Stopped, asked
 from edgewise.lock import locked
 from edgewise.manifest import MANIFEST, check_manifest, write_manifest
+from edgewise.pool import TooManyUnverified
 
 Counts = dict[str, list[int]]  # right answers to each problem, by level
 Job = tuple[Plan, Cell, Path]  # whose cell, which, and the folder of all
@@ -238,6 +239,8 @@ def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
             torch.Generator().manual_seed(1_000 + level.number),
             training.policy.render,
         )
+        if not found["verified"].all():
+            raise TooManyUnverified(f"answers to {level.name} could not be verified; go on later")
         counts[level.name] = found["correct"].sum(axis=1).astype(int).tolist()
     rows = [counts[level.name] for level in scored if not level.ood]
     means = [sum(row) / len(row) / num_samples for row in rows]

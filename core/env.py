@@ -18,7 +18,7 @@ from edgewise.frame import Frame
 from edgewise.names import Name, read_name
 from edgewise.problem_set import RowOrder
 from edgewise.registration import Division, division_name, load_task, require
-from edgewise.task import SPLITS, Preset, Task
+from edgewise.task import SPLITS, Preset, Task, Verdict
 from edgewise.text import UnicodeText
 
 OPTIONS = {"level", "params", "problem_seed"}
@@ -36,9 +36,14 @@ class Outcome(NamedTuple):
     observation: str
     reward: float
     done: bool
-    correct: bool
+    correct: Verdict  # None if it could not be verified; the reward is then 0
     formatted: bool
     answer: str | None
+
+    @property
+    def verified(self) -> bool:
+        """Return whether there is a verdict."""
+        return self.correct is not None
 
 
 class ReasoningEnv(gym.Env[str, str]):
@@ -269,7 +274,8 @@ class ReasoningEnv(gym.Env[str, str]):
         )
         outcomes = [Outcome("", neither, True, False, False, None)] * len(actions)
         for i, turn in zip(given, turns, strict=True):
-            reward = formatted + (correct - formatted) * turn.credit if turn.done else 0.0
+            paid = turn.done and turn.correct is not None
+            reward = formatted + (correct - formatted) * turn.credit if paid else 0.0
             outcomes[i] = Outcome(
                 turn.observation, reward, turn.done, turn.correct, True, answers[i]
             )
@@ -304,12 +310,16 @@ class ReasoningEnv(gym.Env[str, str]):
         return self.prompt(self.problem), info
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Score a completion; the episode ends unless the task has more turns."""
+        """Score a completion; the episode ends unless the task has more turns.
+
+        A completion that could not be verified is not "verified" in the info, and not "correct".
+        """
         if self._done:
             raise ResetNeeded("call `reset` before `step`")
         outcome = self.score([self.problem], [self._history], [action])[0]
         self._history, self._done = (*self._history, outcome.answer or ""), outcome.done
-        info = {key: getattr(outcome, key) for key in ("correct", "formatted", "answer")}
+        info = {key: getattr(outcome, key) for key in ("verified", "formatted", "answer")}
+        info["correct"] = outcome.correct is True
         return outcome.observation, outcome.reward, outcome.done, False, info
 
     def render(self) -> str | None:

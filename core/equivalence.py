@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from edgewise.answer import extract_answer
 from edgewise.equivalence_value import compare_values, read, squeeze
-from edgewise.pool import Pool
+from edgewise.pool import LOST, Pool, WorkerError, as_verdict
 from edgewise.registration import require
 
 MAX_LENGTH = 20_000  # of a solution that an answer is in
@@ -37,7 +37,7 @@ FOREIGN = re.compile(r"[\"`@#]")  # to mathematics
 MARKED = re.compile(r"(?<!\\)\$.*(?<!\\)\$|\\boxed", re.DOTALL)  # mathematics within a text
 
 
-def equivalent(gold: str, answer: str) -> bool:
+def equivalent(gold: str, answer: str) -> bool | None:
     r"""Return whether `answer` means the same as `gold`; see `equivalent_many`.
 
     >>> equivalent(r"\frac{1}{2}", " 1/2")
@@ -46,21 +46,21 @@ def equivalent(gold: str, answer: str) -> bool:
     return equivalent_many([gold], [answer])[0]
 
 
-def equivalent_many(golds: Sequence[str], answers: Sequence[str]) -> list[bool]:
+def equivalent_many(golds: Sequence[str], answers: Sequence[str]) -> list[bool | None]:
     """Return whether each answer means the same as its gold answer.
 
     Equal texts and plain numbers are compared here, exactly. What is left goes to Math-Verify, in
     worker processes that are started when first needed: nothing of an answer is evaluated in the
     caller's process. An answer that is no text, or is too long, too deep or too large, or that takes
-    longer than the workers may, is wrong.
+    longer than the workers may, is wrong. None stands for a pair whose workers died of something else.
     """
     verdicts = [compare(*pair) for pair in zip(golds, answers, strict=True)]
     doubtful = [i for i, verdict in enumerate(verdicts) if verdict is None]
     if doubtful:
         judged = shared_pool().map([(golds[i], answers[i]) for i in doubtful])
-        for i, verdict in zip(doubtful, judged, strict=True):
-            verdicts[i] = verdict is True
-    return [verdict is True for verdict in verdicts]
+        for i, result in zip(doubtful, judged, strict=True):
+            verdicts[i] = as_verdict(result)
+    return verdicts
 
 
 def anticipate(gold: str, answer: str) -> None:
@@ -131,6 +131,9 @@ def readable_many(answers: Sequence[str]) -> list[bool]:
     """Return which answers Math-Verify can read as mathematics, so that others can be compared.
 
     Plain numbers and expressions are read here, the others in a worker process.
+
+    Raises:
+        WorkerError: If the workers are killed.
     """
     verdicts: list[bool | None] = [
         True if read_number(squeeze(answer)) is not None or read(answer) is not None else None
@@ -143,6 +146,8 @@ def readable_many(answers: Sequence[str]) -> list[bool]:
     ]
     if doubtful:
         judged = reading_pool().map([(answers[i],) for i in doubtful])
+        if LOST in judged:
+            raise WorkerError("the worker that reads answers was killed, twice at the same one")
         for i, verdict in zip(doubtful, judged, strict=True):
             verdicts[i] = verdict is True
     return [verdict is True for verdict in verdicts]

@@ -15,29 +15,73 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from enum import Enum
 from pkgutil import resolve_name
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 START_SECONDS = 120  # for the imports of a worker
+END_SECONDS = 10  # for a worker to be gone that has closed its line
 MAX_STARTS = 10  # of a worker that ends before it is up
+MAX_TRIES = 2  # of a call whose worker dies
+CRASHES = frozenset(  # signals that a process brings upon itself, by what it does
+    {
+        signal.SIGABRT,
+        signal.SIGALRM,  # of the worker's own timer
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        signal.SIGSEGV,
+        signal.SIGSYS,
+        signal.SIGTRAP,
+        signal.SIGXCPU,
+    }
+)
+OUTSIDE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # ends a worker, and raises nothing in it
 READY = b"ready\n"
 CODE = "import sys; from edgewise.pool import work; work(*sys.argv[1:])"
 
 Job = tuple[str, ...]
 
 
+class Lost(Enum):
+    """What stands in place of the result of a call that was lost, whatever its result is."""
+
+    LOST = "lost"
+
+
+LOST: Final = Lost.LOST
+
+
 class WorkerError(RuntimeError):
-    """A worker process could not be started."""
+    """Worker processes cannot be started, or are lost too often."""
+
+
+class TooManyUnverified(WorkerError):
+    """So many answers could not be verified that a run must not go on."""
+
+
+def as_verdict(result: Any) -> bool | None:
+    """Return whether a result says that an answer is right; None if it was lost.
+
+    >>> as_verdict(True), as_verdict(None), as_verdict(LOST)
+    (True, False, None)
+    """
+    return None if result is LOST else result is True
 
 
 class Pool:
     """Call one function in worker processes, each call within a limit of time and memory.
 
-    A call that exceeds a limit, or whose worker dies, gives None, and the worker is replaced. A call
-    is never begun twice. Results are kept, so that equal calls cost nothing. Any thread may call
-    `map` and `submit`. The workers are fresh interpreters: the caller may be a daemon, a script
-    without a main guard or a notebook. They need a POSIX system.
+    A call that takes too long, or raises, gives None. A call whose worker dies is begun once more, by
+    a new worker. If that dies too, it gives None where both deaths were the call's own doing (a
+    crash, an exit, more memory than the limit), and else `LOST`: a signal from outside, such as that
+    of a system out of memory, says nothing of the call. What is lost is not kept; other results are,
+    so that equal calls cost nothing.
+
+    Any thread may call `map` and `submit`. The workers are fresh interpreters: the caller may be a
+    daemon, a script without a main guard or a notebook. They are in sessions of their own, where
+    Ctrl-C does not reach them, and end when the caller does. They need a POSIX system.
 
     Example:
         >>> with Pool("textwrap:dedent", num_workers=1) as pool:
@@ -91,7 +135,7 @@ class Pool:
         return [process.pid for process in processes if process is not None]
 
     def map(self, jobs: Sequence[Job]) -> list[Any]:
-        """Return the result of each call, in order; None where it exceeded a limit or died.
+        """Return the result of each call, in order; None where it has none, `LOST` where it was lost.
 
         Raises:
             WorkerError: If the workers cannot be started.
@@ -176,7 +220,7 @@ class Pool:
                 future.set_exception(WorkerError(f"{type(error).__name__}: {error}"))
             with self._lock:
                 del self._flight[job]
-                if future.exception() is None:
+                if future.exception() is None and future.result() is not LOST:
                     self._cache[job] = future.result()
                 while len(self._cache) > self.cache_size:
                     del self._cache[next(iter(self._cache))]
@@ -192,8 +236,9 @@ class Worker:
         self.process: subprocess.Popen[bytes] | None = None
 
     def call(self, job: Job) -> Any:
-        """Return the result of a call; None if it was not back in time, or the worker died."""
+        """Return the result of a call; None or `LOST` without one, as `Pool` says."""
         request = json.dumps(job).encode() + b"\n"
+        deaths: list[bool] = []  # of workers at the call, whether of their own doing
         for _ in range(MAX_STARTS):
             if self.process is None or self.process.poll() is not None:
                 self.start()
@@ -203,11 +248,15 @@ class Worker:
                 self.stop()
                 continue
             reply = self.receive()
-            if not reply.endswith(b"\n"):  # it died, perhaps in the middle of its reply, or is late
+            if reply is None:
                 self.stop()
                 return None
-            return json.loads(reply)
-        return None
+            if reply.endswith(b"\n"):
+                return json.loads(reply)
+            deaths.append(is_own_doing(self.bury()))  # perhaps in the middle of its reply
+            if len(deaths) == MAX_TRIES:
+                break
+        return None if deaths and all(deaths) else LOST
 
     def start(self) -> None:
         """Start the process, and wait until it is ready.
@@ -223,9 +272,11 @@ class Worker:
             if ready == READY:
                 self.line.settimeout(self.seconds)
                 return
-            tries, ended = tries + 1, ended + (self.stop() != -signal.SIGKILL)
-            if ready.endswith(b"\n"):
+            if ready is not None and ready.endswith(b"\n"):
+                self.stop()
                 raise WorkerError(json.loads(ready))
+            code = self.stop() if ready is None else self.bury()
+            tries, ended = tries + 1, ended + is_own_doing(code)
         raise WorkerError(f"a worker process ended {tries} times before it was ready")
 
     def launch(self) -> None:
@@ -241,6 +292,7 @@ class Worker:
                     stdin=end.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
+                    start_new_session=True,
                     env={
                         **os.environ,
                         "PYTHONPATH": path,
@@ -253,12 +305,24 @@ class Worker:
             self.line.close()
             raise
 
-    def receive(self) -> bytes:
-        """Return the next line from the process; empty if it comes too late or never."""
+    def receive(self) -> bytes | None:
+        """Return the next line from the process, cut off if it died; None if it is late."""
         try:
             return self.stream.readline()
-        except OSError:  # a timeout among them
+        except TimeoutError:
+            return None
+        except OSError:
             return b""
+
+    def bury(self) -> int | None:
+        """Return how the process ended that has closed its line; None if it goes on without."""
+        assert self.process is not None
+        try:
+            return self.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            self.stop()
 
     def stop(self) -> int | None:
         """End the process, whatever it does, and return how it ended; None if there was none."""
@@ -272,6 +336,15 @@ class Worker:
         return code
 
 
+def is_own_doing(code: int | None) -> bool:
+    """Return whether a process that ended with `code` did so by what it was at.
+
+    >>> is_own_doing(1), is_own_doing(-signal.SIGSEGV), is_own_doing(-signal.SIGKILL)
+    (True, True, False)
+    """
+    return code is None or code >= 0 or -code in CRASHES
+
+
 def work(function: str, seconds: str, memory: str) -> None:
     """Answer the calls that come in at the standard input, a socket, until it is closed."""
     line = socket.socket(fileno=0)
@@ -282,7 +355,8 @@ def work(function: str, seconds: str, memory: str) -> None:
         line.sendall(json.dumps(f"{type(error).__name__}: {error}").encode() + b"\n")
         return
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in (signal.SIGALRM, *OUTSIDE):
+        signal.signal(number, signal.SIG_DFL)
     line.sendall(READY)
     for request in stream:
         signal.setitimer(signal.ITIMER_REAL, float(seconds) + 1)  # should the caller be gone

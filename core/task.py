@@ -15,6 +15,9 @@ from edgewise.frame import Frame
 from edgewise.template import check_template, placeholders_of
 
 Problem = TypeVar("Problem")
+Verdict = (
+    bool | None
+)  # right or wrong; None if it could not be verified, never for what was answered
 SPLITS = ("train", "validation", "test")
 MAX_DRAWS = 10_000  # of a problem that lies in the split
 PLAIN = Frame()
@@ -64,8 +67,8 @@ class Preset:
 class Turn(NamedTuple):
     """What a task says to an answer."""
 
-    correct: bool
-    credit: float  # in [0, 1]
+    correct: Verdict
+    credit: float  # in [0, 1]; nothing is paid without a verdict
     observation: str = ""  # to be answered next
     done: bool = True
 
@@ -92,8 +95,12 @@ class Task(ABC, Generic[Problem]):
         """State `problem`, and how to answer, to a reader who has seen nothing else."""
 
     @abstractmethod
-    def verify(self, problem: Problem, answer: str) -> bool:
-        """Return whether `answer` is right; never raise, whatever the text."""
+    def verify(self, problem: Problem, answer: str) -> Verdict:
+        """Return whether `answer` is right; never raise, whatever the text.
+
+        None is for a verifier that was lost: what asks other processes, as `Pool` does, may return
+        it where they died of something else than the answer. Other tasks never do.
+        """
 
     @abstractmethod
     def solve(self, problem: Problem) -> str:
@@ -103,9 +110,10 @@ class Task(ABC, Generic[Problem]):
             Unsolvable: If there is none, or none was found within the budget.
         """
 
-    def credit(self, problem: Problem, answer: str) -> float:
-        """Score `answer` in [0, 1]: by default 1 if it is right."""
-        return float(self.verify(problem, answer))
+    def credit(self, problem: Problem, answer: str) -> float | None:
+        """Score `answer` in [0, 1]: by default 1 if it is right; None if it cannot be verified."""
+        correct = self.verify(problem, answer)
+        return None if correct is None else float(correct)
 
     def demonstrate(self, problem: Problem) -> str:
         r"""Return a worked trace that ends in ``\boxed{answer}``."""
@@ -146,16 +154,18 @@ class Task(ABC, Generic[Problem]):
 
     def turn(self, problem: Problem, answers: Sequence[str]) -> Turn:
         """Reply to the last of `answers`; by default the first one ends the episode."""
-        return Turn(self.verify(problem, answers[-1]), self.credit(problem, answers[-1]))
+        return single(self.verify(problem, answers[-1]), self.credit(problem, answers[-1]))
 
     def anticipate(self, problem: Problem, answer: str) -> None:
         """Begin to verify what is likely to be the first answer, elsewhere; by default nothing."""
 
-    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
+    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[Verdict]:
         """Return `verify` of each pair."""
         return [self.verify(*pair) for pair in zip(problems, answers, strict=True)]
 
-    def credit_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[float]:
+    def credit_many(
+        self, problems: Sequence[Problem], answers: Sequence[str]
+    ) -> list[float | None]:
         """Return `credit` of each pair."""
         return [self.credit(*pair) for pair in zip(problems, answers, strict=True)]
 
@@ -169,8 +179,10 @@ class Task(ABC, Generic[Problem]):
         answers = [history[-1] for history in histories]
         correct = self.verify_many(problems, answers)
         shaped = (kind.credit, kind.credit_many) != (Task.credit, Task.credit_many)
-        credit = self.credit_many(problems, answers) if shaped else list(map(float, correct))
-        return [Turn(*pair) for pair in zip(correct, credit, strict=True)]
+        credit = (
+            self.credit_many(problems, answers) if shaped else [float(x is True) for x in correct]
+        )
+        return [single(*pair) for pair in zip(correct, credit, strict=True)]
 
     def num_rows(self, split: str, **params: Any) -> int | None:
         """Return how many problems there are; None if they are generated without end."""
@@ -189,6 +201,13 @@ class Task(ABC, Generic[Problem]):
             elif split_of_key(self.draft_key(draft), self.held_out_percent) == split:
                 return self.generate(rng, draft, **params)
         raise RuntimeError(f"none of {MAX_DRAWS} problems of {params} is in {split!r}")
+
+
+def single(correct: Verdict, credit: float | None) -> Turn:
+    """Return the turn of an episode that has no other; without a verdict nothing is credited."""
+    if correct is None or credit is None:
+        return Turn(None, 0.0)
+    return Turn(correct, credit)
 
 
 def split_of_key(key: str, percent: int = 10) -> str:

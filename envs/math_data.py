@@ -33,7 +33,7 @@ from edgewise.errors import unknown
 from edgewise.problem_set import ProblemSet
 from edgewise.registration import DIVISIONS
 from edgewise.rows import Row, convert_rows, read_rows
-from edgewise.task import split_of_key
+from edgewise.task import Verdict, split_of_key
 
 PROSE = re.compile(r"(?:(?<![\\a-zA-Z])[a-zA-Z]{2,20}[^a-zA-Z\\]{1,20}){6}")
 SUBJECTS = (
@@ -72,11 +72,11 @@ class MathDataset(ProblemSet[Problem]):
         """State the question and the answer format."""
         return template.format(problem=problem.text)
 
-    def verify(self, problem: Problem, answer: str) -> bool:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         """Return whether `answer` means the same as the gold answer."""
         return self.verify_many([problem], [answer])[0]
 
-    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
+    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[Verdict]:
         """Return `verify` of each pair, all at once."""
         golds = [problem.answer for problem in problems]
         return equivalent_many(golds, list(map(compared, golds, answers)))
@@ -214,7 +214,7 @@ class AQuA(MathDataset):
         """Write the options below the question."""
         return Problem(write_options(row["problem"], row["options"]), row["answer"])
 
-    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
+    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[Verdict]:
         """Return whether each answer names the right option, see `choices`."""
         return [
             names_option(problem.text, problem.answer, answer)

@@ -26,7 +26,7 @@ from edgewise.equivalence import read_number
 from edgewise.equivalence_value import squeeze
 from edgewise.errors import DataError, unknown
 from edgewise.rows import Located, read_rows
-from edgewise.task import Preset, split_of_key
+from edgewise.task import Preset, Verdict, split_of_key
 
 KINDS = ("expression", "number", "text", "choice")
 COLUMNS = ("question", "answer", "level", "difficulty", "subject", "options")
@@ -144,7 +144,7 @@ class ProblemFile(MathDataset):
             return [{"subject": subject} for subject in sorted(found)]
         return super().divisions(kind)
 
-    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
+    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[Verdict]:
         """Return whether each answer is right, as the kind of the answers says."""
         kind = self.columns.kind
         if kind == "expression":

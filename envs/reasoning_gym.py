@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgewise.envs.reasoning_gym_answers import MAX_LENGTH, plain
-from edgewise.pool import Pool
+from edgewise.pool import LOST, Pool, WorkerError, as_verdict
 from edgewise.registration import require
-from edgewise.task import Preset, Task
+from edgewise.task import Preset, Task, Verdict
 
 TABLE: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("reasoning_gym.json").read_text(encoding="utf-8")
@@ -59,12 +59,15 @@ class ReasoningGym(Task[Problem]):
 
         Raises:
             RuntimeError: If the generator fails too often in a row.
+            WorkerError: If its workers are killed; another problem would not be that of the seed.
         """
         text = json.dumps(config)
         refused = stopped = 0
         while refused < MAX_REFUSED and stopped < MAX_STOPPED:
             index = rng.bit_generator.random_raw() >> 2
             made = shared_pool().map([(self.name, text, str(index))])[0]
+            if made is LOST:
+                raise WorkerError(f"the workers that make problems of {self.name} were killed")
             if made:
                 return Problem(text, index, made[0].strip(), made[1].strip())
             refused, stopped = (refused, stopped + 1) if made is None else (refused + 1, 0)
@@ -77,14 +80,14 @@ class ReasoningGym(Task[Problem]):
         """State the question."""
         return template.format(question=problem.question)
 
-    def verify(self, problem: Problem, answer: str) -> bool:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         """Return whether `answer` is right: plainly the known one, or in the eyes of the scorer."""
         return self.verify_many([problem], [answer])[0]
 
-    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[bool]:
+    def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[Verdict]:
         """Return `verify` of each pair; the scorer of a data set is asked in the workers."""
         given = [text.strip() if is_bounded(text) else "" for text in answers]
-        right = [
+        right: list[Verdict] = [
             plain(text) == plain(problem.answer)
             for problem, text in zip(problems, given, strict=True)
         ]
@@ -96,8 +99,8 @@ class ReasoningGym(Task[Problem]):
             (self.name, problem.config, str(problem.index), given[i])
             for i, problem in zip(asked, posed, strict=True)
         ]
-        for i, verdict in zip(asked, shared_pool().map(jobs), strict=True):
-            right[i] = verdict is True
+        for i, result in zip(asked, shared_pool().map(jobs), strict=True):
+            right[i] = as_verdict(result)
         return right
 
     def solve(self, problem: Problem) -> str:

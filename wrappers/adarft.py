@@ -110,7 +110,7 @@ class AdaRFTProblems(ProblemRule):
 
     def learn(self, rows: Ints, groups: Groups) -> None:
         """Move the target."""
-        success = float(groups.correct.mean())
+        success = float(groups.correct[groups.verified].mean())
         arguments = (self.target_success, self.sensitivity, self.step_size)
         self.now = moved(self.now, success, *arguments)
 

@@ -77,8 +77,8 @@ class GRESO(ProblemRule):
 
     def learn(self, rows: Ints, groups: Groups) -> None:
         """Lengthen or end the streaks, and move e."""
-        equal = ~spread(groups.rewards)
-        kinds = np.where(groups.correct.all(axis=1), EASY, HARD)
+        equal = ~spread(groups.rewards, groups.verified)
+        kinds = np.where((groups.correct | ~groups.verified).all(axis=1), EASY, HARD)
         self.kinds[rows] = kinds
         for row, same in zip(rows.tolist(), equal.tolist(), strict=True):  # a row may occur twice
             self.streaks[row] = self.streaks[row] + 1 if same else 0

@@ -33,7 +33,7 @@ class LastSuccess(ProblemRule):
 
     def learn(self, rows: Ints, groups: Groups) -> None:
         """Remember the success."""
-        self.success[rows] = groups.correct.mean(axis=1)
+        self.success[rows] = groups.mean(groups.correct)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the success of each problem."""

@@ -66,10 +66,12 @@ class MoPPS(ProblemRule):
 
     def learn(self, rows: Ints, groups: Groups) -> None:
         """Count successes and failures."""
-        prior, size = np.array(self.prior), groups.correct.shape[1]
-        for row, right in zip(rows.tolist(), groups.correct.sum(axis=1).tolist(), strict=True):
+        prior = np.array(self.prior)
+        right, size = (groups.correct & groups.verified).sum(axis=1), groups.verified.sum(axis=1)
+        counts = np.stack([right, size - right], axis=1)
+        for row, count in zip(rows.tolist(), counts, strict=True):
             kept = self.discount * self.belief[row] + (1 - self.discount) * prior
-            self.belief[row] = kept + np.array([right, size - right])
+            self.belief[row] = kept + count
 
     def state_dict(self) -> dict[str, Any]:
         """Return the beliefs."""

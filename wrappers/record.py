@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewise.wrappers.signal import Floats, Groups, Ints
 
-SCHEMA = 2  # of the records; 1 had neither rejected groups nor places and rounds
+SCHEMA = 3  # of the records; 2 had no "verified", 1 no rejected groups, places and rounds
 PARTS = ("rewards", "correct", "abs_advantages", "lengths")
 
 
@@ -38,7 +38,10 @@ class Heard:
         return np.stack([kept, np.where(kept, 0, self.rounds), first + self.places], axis=1)
 
     def records(self) -> list[dict[str, Any]]:
-        """Return a record of each group, for JSON, with the completions that were made."""
+        """Return a record of each group, for JSON, with the completions that were made.
+
+        Which were verified is told of groups where some were not.
+        """
         columns = {
             "problem": self.problems.tolist(),
             "arm": self.arms.tolist(),
@@ -48,9 +51,15 @@ class Heard:
             "round": self.rounds.tolist(),
         }
         for part in PARTS:
-            rows = zip(getattr(self.groups, part).tolist(), self.sizes.tolist(), strict=True)
-            columns[part] = [row[:size] for row, size in rows]
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            made = zip(getattr(self.groups, part).tolist(), self.sizes.tolist(), strict=True)
+            columns[part] = [row[:size] for row, size in made]
+        rows = zip(*columns.values(), strict=True)
+        records = [dict(zip(columns, row, strict=True)) for row in rows]
+        verified = zip(self.groups.verified.tolist(), self.sizes.tolist(), strict=True)
+        for record, (told, size) in zip(records, verified, strict=True):
+            if not all(told[:size]):
+                record["verified"] = told[:size]
+        return records
 
 
 def as_current(record: Mapping[str, Any], place: int) -> dict[str, Any]:
@@ -63,8 +72,8 @@ def as_current(record: Mapping[str, Any], place: int) -> dict[str, Any]:
     Raises:
         ValueError: If the schema is not known here.
     """
-    if record.get("schema") not in (1, SCHEMA):
-        raise ValueError(f"`schema` must be 1 or {SCHEMA}, got {record.get('schema')}")
+    if record.get("schema") not in range(1, SCHEMA + 1):
+        raise ValueError(f"`schema` must be in [1, {SCHEMA}], got {record.get('schema')}")
     return {"kept": True, "place": place, "round": 0, **record}
 
 
@@ -72,5 +81,6 @@ def joined(parts: list[Heard]) -> tuple[Ints, dict[str, NDArray[Any]]]:
     """Return the arms of all groups, and the fields of their `Groups` by name."""
     arms = np.concatenate([part.arms for part in parts])
     return arms, {
-        name: np.concatenate([getattr(part.groups, name) for part in parts]) for name in PARTS
+        name: np.concatenate([getattr(part.groups, name) for part in parts])
+        for name in (*PARTS, "verified")
     }

@@ -19,7 +19,7 @@ from edgewise.fields import build
 from edgewise.files import about, numbered_jsonl, write_atomically
 from edgewise.number import read_exact
 from edgewise.problem_set import ProblemSet
-from edgewise.task import Preset, Turn
+from edgewise.task import Preset, Turn, Verdict, single
 from edgewise.vector_env import ReasoningVectorEnv
 
 KINDS = ("number", "expression")
@@ -81,11 +81,11 @@ class Taught(ProblemSet[Pair]):
     def check_template(self, template: str) -> None:
         """Accept all: nothing is formatted."""
 
-    def verify(self, problem: Pair, answer: str) -> bool:
+    def verify(self, problem: Pair, answer: str) -> Verdict:
         """Return whether `answer` means the teacher's."""
         return self.verify_many([problem], [answer])[0]
 
-    def verify_many(self, problems: Sequence[Pair], answers: Sequence[str]) -> list[bool]:
+    def verify_many(self, problems: Sequence[Pair], answers: Sequence[str]) -> list[Verdict]:
         """Return `verify` of each pair, all at once."""
         golds = [problem.answer for problem in problems]
         if self.kind == "expression":
@@ -97,13 +97,14 @@ class Taught(ProblemSet[Pair]):
         answers = [history[-1] for history in histories]
         verdicts = self.verify_many(problems, answers)
         return [
-            Turn(right, 1.0 if right else self.partial * (problem.answer in answer))
+            single(right, 1.0 if right else self.partial * (problem.answer in answer))
             for right, problem, answer in zip(verdicts, problems, answers, strict=True)
         ]
 
-    def credit(self, problem: Pair, answer: str) -> float:
-        """Return 1 for a right answer, else the partial credit."""
-        return self.turn_many([problem], [(answer,)])[0].credit
+    def credit(self, problem: Pair, answer: str) -> float | None:
+        """Return 1 for a right answer, the partial credit for a wrong one, None without a verdict."""
+        [turn] = self.turn_many([problem], [(answer,)])
+        return None if turn.correct is None else turn.credit
 
     def solve(self, problem: Pair) -> str:
         """Return the teacher's answer."""

@@ -73,6 +73,7 @@ def play(env: ReasoningEnv, console: Console) -> tuple[bool, bool]:
         observation, reward, done, _, info = env.step(wrapped)
         if done:
             verdict = "right" if info["correct"] else "wrong"
+            verdict = verdict if info["verified"] else "could not be verified"
             console.print(f"{verdict}, reward {reward:g}")
             return True, bool(info["correct"])
         console.print(observation, markup=False, highlight=False)

@@ -20,7 +20,8 @@ class EvaluationFolder:
 
     config.json     what was asked, of whom
     problems.jsonl  every problem with its prompt and its name
-    answers.jsonl   every answer with its verdict, in the order in which they came
+    answers.jsonl   every answer with its verdict, in the order in which they came; one that could not
+                    be verified has none, and is there again once it has
     summary.json, summary.md, report.html
 
     It survives a kill at any moment: a line that was cut off is dropped, the others stay.
@@ -128,9 +129,10 @@ class AnswerFile:
         """
         if path.is_dir():
             raise FileError(f"{path}: must be a file, got a folder")
-        self.known: set[Key] = set()
-        if path.exists():
-            self.known = {key_of(record) for record in read_jsonl(path, KEY)}
+        self.known: set[Key] = set()  # answers with a verdict
+        self.unverified: dict[Key, Mapping[str, Any]] = {}  # the others
+        for record in read_jsonl(path, (*KEY, "correct")) if path.exists() else ():
+            self.note(record)
         self.file = path.open("ab+", buffering=0)
         self.file.seek(0)
         self.file.truncate(self.file.read().rfind(b"\n") + 1)
@@ -144,15 +146,23 @@ class AnswerFile:
         self.file.close()
 
     def add(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Add answers; those that are there already are passed over."""
-        lines = []
-        for record in records:
-            if key_of(record) not in self.known:
-                self.known.add(key_of(record))
-                lines.append(json.dumps(record) + "\n")
+        """Add answers; those that are there already, with no less of a verdict, are passed over."""
+        lines = [json.dumps(record) + "\n" for record in records if self.note(record)]
         content = memoryview("".join(lines).encode())
         while content:
             content = content[self.file.write(content) :]
+
+    def note(self, record: Mapping[str, Any]) -> bool:
+        """Remember an answer, and return whether that is new."""
+        key, lost = key_of(record), record["correct"] is None
+        if key in self.known or (lost and key in self.unverified):
+            return False
+        if lost:
+            self.unverified[key] = record
+        else:
+            self.known.add(key)
+            self.unverified.pop(key, None)
+        return True
 
 
 def key_of(record: Mapping[str, Any]) -> Key:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import edgewise
+from edgewise.agents.rollout import refuse_unverified
 from edgewise.agents.suites.agent import Agent, Reply, Request
-from edgewise.agents.suites.answers import AnswerFile, EvaluationFolder
+from edgewise.agents.suites.answers import AnswerFile, EvaluationFolder, Key
 from edgewise.agents.suites.question import Question
 from edgewise.interrupts import asked as asked_to_stop
 
@@ -27,11 +28,14 @@ def evaluate(
     agent: Agent,
     progress: Progress = lambda done, total: None,
 ) -> bool:
-    """Ask `agent` what the folder has no answer to; return whether all is answered.
+    """Ask `agent` what the folder has no answer to; return whether all is answered and verified.
+
+    Answers that could not be verified are verified anew first, and not asked again.
 
     Raises:
         ConnectionError: If the agent cannot go on; what it answered is kept.
         FileError: If the answers that are there are damaged.
+        TooManyUnverified: If more than 1 % of all answers could not be verified; they are kept.
         ValueError: If the agent answers what it is not asked.
     """
     lines = [json.dumps(question.record()) + "\n" for question in questions]
@@ -39,11 +43,12 @@ def evaluate(
     asked = {(*question.key, n) for question in questions for n in range(question.num_samples)}
     total = len(asked)
     with AnswerFile(folder.path / "answers.jsonl") as answers:
+        answers.add(judged(kept_replies(questions, answers.unverified)))
         progress(len(answers.known), total)
-        requests = []
+        requests, answered = [], answers.known | answers.unverified.keys()
         for question in questions:
             wanted = range(question.num_samples)
-            samples = tuple(n for n in wanted if (*question.key, n) not in answers.known)
+            samples = tuple(n for n in wanted if (*question.key, n) not in answered)
             if samples:
                 requests.append(Request(question, samples))
         last = inf
@@ -56,12 +61,26 @@ def evaluate(
                             f"{reply.sample} of {reply.question.key}"
                         )
                 answers.add(judged(replies))
+                refuse_unverified(len(answers.unverified), total)
                 progress(len(answers.known), total)
                 if asked_to_stop():
                     last = min(last, time.monotonic() + PATIENCE)
                 if time.monotonic() >= last:
                     break
         return len(answers.known) == total
+
+
+def kept_replies(
+    questions: Sequence[Question], records: Mapping[Key, Mapping[str, Any]]
+) -> list[Reply]:
+    """Return the replies of which `records` were written, to the questions that are asked."""
+    by_key = {question.key: question for question in questions}
+    told = ("ended", "num_tokens", "num_prompt_tokens", "seconds")
+    return [
+        Reply(by_key[key[:-1]], key[-1], record["completion"], *(record[name] for name in told))
+        for key, record in records.items()
+        if key[:-1] in by_key
+    ]
 
 
 def judged(replies: Sequence[Reply]) -> Iterator[dict[str, Any]]:
@@ -79,7 +98,7 @@ def judged(replies: Sequence[Reply]) -> Iterator[dict[str, Any]]:
                 "sample": reply.sample,
                 "completion": reply.text,
                 "answer": outcome.answer,
-                "correct": bool(outcome.correct),
+                "correct": outcome.correct,
                 "formatted": outcome.formatted,
                 "reward": outcome.reward,
                 "ended": reply.ended,

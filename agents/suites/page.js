@@ -1,7 +1,13 @@
 "use strict";
 // Shows problems and answers. Their text is data: it is only ever set as the text of an element.
 const problems = JSON.parse(document.getElementById("data").textContent);
-const VERDICTS = { right: "right", wrong: "wrong answer", none: "no answer found", cut: "cut off" };
+const VERDICTS = {
+  right: "right",
+  wrong: "wrong answer",
+  none: "no answer found",
+  unverified: "not verified",
+  cut: "cut off",
+};
 const field = (name) => document.getElementById(name);
 let current = null;
 
@@ -13,6 +19,7 @@ function element(kind, text, className) {
 }
 
 function verdictOf(answer) {
+  if (answer.correct === null) return "unverified";
   return answer.correct ? "right" : answer.formatted ? "wrong" : "none";
 }
 

@@ -19,7 +19,7 @@ from typing import Any
 from edgewise.agents.suites.answers import EvaluationFolder
 from edgewise.agents.suites.plots import Point, panel
 from edgewise.agents.suites.suite import described
-from edgewise.agents.suites.summary import Record, expense, number, shown
+from edgewise.agents.suites.summary import Record, expense, incomplete, number, shown
 
 MAX_TRANSCRIPTS = 12_000_000  # characters of prompts and completions that a page takes along
 PLACE = re.compile(r"\{\{(\w+)\}\}")
@@ -67,7 +67,8 @@ def transcripts(folder: EvaluationFolder) -> list[Record]:
     answers: dict[Any, dict[int, Record]] = defaultdict(dict)
     for record in folder.lines("answers.jsonl"):
         row = answers[record["part"], record["level"], record["problem_seed"]]
-        row.setdefault(record["sample"], {name: record[name] for name in SHOWN})
+        if row.get(record["sample"], {}).get("correct") is None:
+            row[record["sample"]] = {name: record[name] for name in SHOWN}
     problems = []
     for problem in folder.lines("problems.jsonl"):
         found = answers.get((problem["part"], problem["level"], problem["problem_seed"]))
@@ -115,8 +116,7 @@ def body(summary: Record) -> str:
     """Return the tables and plots."""
     sections = []
     if not summary["complete"]:
-        told = "Not complete: problems without all their answers are left out of the scores."
-        sections.append(f'<section class="warning">{told}</section>')
+        sections.append(f'<section class="warning">{escape(incomplete(summary))}</section>')
     note = (
         "Intervals are 95 %, over problems; pass@k is the unbiased estimate. The mean over all parts "
         "weighs parts equally. ID: levels for training; OOD: levels kept out of it."

@@ -24,7 +24,7 @@ ANSWERED = (*KEY, "completion", "correct", "formatted", "ended", "num_tokens", "
 
 @dataclass(frozen=True)
 class Level:
-    """The answers to the problems of one level: of those N whose samples are all there."""
+    """The answers to the problems of one level: of those N whose samples are all there and verified."""
 
     part: str
     level: int
@@ -38,6 +38,11 @@ class Level:
     def correct(self) -> list[list[bool]]:
         """Whether each answer is right, N rows."""
         return [[record["correct"] for record in row] for row in self.answers]
+
+    @property
+    def unverified(self) -> int:
+        """How many answers could not be verified."""
+        return sum(record["correct"] is None for record in self.others)
 
     def mean(self, field: str) -> float | None:
         """Return the mean of a field over all answers, None where one has none."""
@@ -55,6 +60,7 @@ class Level:
             "num_problems": len(self.answers),
             "num_asked": self.num_asked,
             "num_samples": self.num_samples,
+            "unverified": self.unverified,
             **scores([self], self.num_samples),
             "format_rate": self.mean("formatted"),
             "truncated": None if ended is None else 1 - ended,
@@ -71,8 +77,9 @@ def read_levels(folder: EvaluationFolder) -> list[Level]:
     """
     answers: dict[tuple[str, int, int], dict[int, Record]] = defaultdict(dict)
     for record in folder.lines("answers.jsonl", ANSWERED):
-        key = record["part"], record["level"], record["problem_seed"]
-        answers[key].setdefault(record["sample"], record)
+        row = answers[record["part"], record["level"], record["problem_seed"]]
+        if row.get(record["sample"], {}).get("correct") is None:  # none yet, or none with a verdict
+            row[record["sample"]] = record
     asked: dict[tuple[str, int, bool, int], list[int]] = defaultdict(list)
     for problem in read_problems(folder):
         place = problem["part"], problem["level"], problem["ood"], problem["num_samples"]
@@ -80,8 +87,8 @@ def read_levels(folder: EvaluationFolder) -> list[Level]:
     levels = []
     for (part, level, ood, size), seeds in asked.items():
         rows = [answers[part, level, seed] for seed in seeds]
-        whole = [[row[n] for n in range(size)] for row in rows if len(row) == size]
-        others = [record for row in rows if len(row) < size for record in row.values()]
+        whole = [[row[n] for n in range(size)] for row in rows if is_whole(row, size)]
+        others = [record for row in rows if not is_whole(row, size) for record in row.values()]
         levels.append(Level(part, level, ood, len(seeds), size, whole, others))
     return levels
 
@@ -105,6 +112,11 @@ def read_problems(folder: EvaluationFolder) -> list[Record]:
             f"{asked}"
         )
     return problems
+
+
+def is_whole(row: Mapping[int, Record], size: int) -> bool:
+    """Return whether all of `size` samples are there, with a verdict."""
+    return len(row) == size and all(record["correct"] is not None for record in row.values())
 
 
 def scores(levels: Sequence[Level], num_samples: int, by_part: bool = False) -> Record:
@@ -177,6 +189,7 @@ def summarize(folder: EvaluationFolder) -> Record:
         "agent": config["asked"]["agent"],
         "checksum": config["asked"]["checksum"],
         "complete": all(len(level.answers) == level.num_asked for level in levels),
+        "unverified": sum(level.unverified for level in levels),
         "levels": [level.record() for level in levels],
         "means": means(levels),
         "parts": config["asked"]["parts"],
@@ -192,7 +205,7 @@ def markdown(summary: Record, config: Record) -> str:
     """Return a summary as Markdown."""
     lines = [f"# {summary['agent']} on {summary['suite']}", ""]
     if not summary["complete"]:
-        lines += ["Not complete: problems without all their answers are left out.", ""]
+        lines += [incomplete(summary), ""]
     lines += [f"`{config['command']}`, commit {config['commit']}, version {config['version']}", ""]
     lines += [f"- {described(part)}" for part in summary["parts"]]
     lines += [f"- {part['name']}: not evaluated, {part['reason']}" for part in summary["skipped"]]
@@ -206,6 +219,17 @@ def markdown(summary: Record, config: Record) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def incomplete(summary: Record) -> str:
+    """Say what is left out of the scores of an evaluation that is not complete."""
+    told = "Not complete: problems without all their answers are left out of the scores."
+    if not summary["unverified"]:
+        return told
+    return (
+        f"{told} {summary['unverified']:,} answers could not be verified: the same command verifies "
+        "them again."
+    )
 
 
 def expense(total: Record) -> str:

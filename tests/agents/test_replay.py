@@ -129,7 +129,11 @@ def find(records, **keys):
             lambda told: [g for g in told if g["step"] != 2],
             "groups.jsonl: the records of step 2 are missing",
         ),
-        ("groups.jsonl", lambda told: told[0].update(schema=9), "`schema` must be 1 or 2, got 9"),
+        (
+            "groups.jsonl",
+            lambda told: told[0].update(schema=9),
+            "`schema` must be in .1, 3., got 9",
+        ),
     ],
 )
 def test_the_first_difference_is_named(run, tmp_path, name, change, message):

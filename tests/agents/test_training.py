@@ -63,7 +63,7 @@ def test_a_group_has_a_record(whole):
     groups = lines(whole, "groups.jsonl")
     assert len(groups) == 6 * 4
     first = groups[0]
-    assert first["schema"] == 2 and first["step"] == 1 and first["kept"]
+    assert first["schema"] == 3 and first["step"] == 1 and first["kept"]
     assert [group["place"] for group in groups[:5]] == [0, 1, 2, 3, 0]
     assert json.loads(first["problem"])["level"] == first["arm"] + 1
     assert first["arm_probability"] == pytest.approx(1 / 3)

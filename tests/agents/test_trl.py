@@ -18,6 +18,8 @@ from edgewise.agents.models import load_policy  # noqa: E402
 from edgewise.agents.replay import replay  # noqa: E402
 from edgewise.agents.report import write_report  # noqa: E402
 from edgewise.agents.run_folder import RunFolder  # noqa: E402
+from edgewise.env import ReasoningEnv  # noqa: E402
+from edgewise.pool import TooManyUnverified  # noqa: E402
 from edgewise.wrappers import SEC, E2HGaussian, MoPPS, vector  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TRL and what it imports
@@ -288,3 +290,43 @@ def test_a_prompt_begins_once(kind, tiny_model, tmp_path):
     assert found[0].count(tokenizer.bos_token_id) == 1
     told, _, _ = trainer._tokenize_prompts([[{"role": "user", "content": "1 + 1?"}]])
     assert told == [found[0]]
+
+
+def first_group(lost):
+    """Scores whose first group has one completion without a verdict, or rewards that are equal."""
+    score = ReasoningEnv.score
+
+    def scored(self, problems, histories, actions):
+        found = score(self, problems, histories, actions)
+        if lost:
+            return [found[0]._replace(correct=None, reward=0.0), *found[1:]]
+        return [each._replace(correct=False, reward=0.0) for each in found[:G]] + found[G:]
+
+    return scored
+
+
+def test_a_group_that_is_lost_teaches_neither_trl_nor_the_rule(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgewise.agents.rollout.MAX_UNVERIFIED", 1.0)
+    weights = []
+    for lost in (True, False):
+        folder = tmp_path / str(lost)
+        with monkeypatch.context() as patch:
+            patch.setattr(ReasoningEnv, "score", first_group(lost))
+            trainer = make(f"hf:{tiny_model}", folder, SEC(), max_steps=1, **LAYOUTS["plain"])
+            trainer.train()
+        weights.append([weight.detach().clone() for weight in trainer.model.parameters()])
+        assert replay(RunFolder(folder)).num_steps == 1
+    assert all(map(torch.equal, *weights))
+    [metrics] = RunFolder(tmp_path / "True").lines("metrics.jsonl")
+    assert metrics["unverified"] == 1
+    told = [record.get("verified") for record in recorded(tmp_path / "True")]
+    assert told == [[False] * G] + [None] * (P - 1)
+    heard = [metrics[f"arm/{arm}_count"] for arm in range(3)]
+    assert sum(heard) == P - 1
+
+
+def test_a_batch_of_which_too_much_is_lost_stops_trl(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(ReasoningEnv, "score", first_group(lost=True))
+    trainer = make(f"hf:{tiny_model}", tmp_path, SEC(), max_steps=1, **LAYOUTS["plain"])
+    with pytest.raises(TooManyUnverified, match="1 of 16 answers"):
+        trainer.train()
