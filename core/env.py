@@ -103,7 +103,7 @@ class ReasoningEnv(gym.Env[str, str]):
         }  # fmt: skip
         self.preset_name, self.preset, overrides = self.make_preset(preset, parts, task_options)
         if self.preset.task_options:
-            self.task = task_class(**{**self.preset.task_options, **task_options})
+            self.task = type(self.task)(**{**self.preset.task_options, **task_options})
         self.split, self.render_mode = split, render_mode
         self.identity = {"env": env_id, "overrides": overrides, "split": split}
         self._name = json.dumps(self.identity)[:-1]
