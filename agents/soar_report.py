@@ -28,20 +28,22 @@ def write_report(folder: RunFolder, judge: str | None = None) -> Path:
         ValueError: If there is no such model as `judge`.
     """
     config, metrics = folder.config(), list(folder.lines("metrics.jsonl", NEEDED))
-    written = by_step(folder.lines("problems.jsonl", ("step", "question", "answer")))
+    found = by_step(folder.lines("problems.jsonl", ("step", "question", "answer")))
+    told = [row for row in metrics if row["step"] in found]  # both are recorded
+    written = [found[row["step"]] for row in told]
     given = (config["game"]["env"], judge, config["dtype"], config["device"])
     judged = quality_of(*given) if written else None
     quality = [described(judged, pairs) for pairs in written]
-    if metrics:
-        draw(metrics, quality, config, folder.path / "report.png")
+    if told:
+        draw(told, quality, config, folder.path / "report.png")
     text = "\n".join(
         [
             f"# SOAR, {config['preset']}, reward {config['reward']}, seed {config['seed']}",
             "",
             *played(config, metrics, folder.read("stopped.json")),
             "",
-            *tabulated(metrics, quality, written),
-            "![rewards, promotions and problems](report.png)" if metrics else "No step was done.",
+            *tabulated(told, quality, written),
+            "![rewards, promotions and problems](report.png)" if told else "No step was done.",
             "",
         ]
     )
@@ -49,12 +51,12 @@ def write_report(folder: RunFolder, judge: str | None = None) -> Path:
     return folder.path / "report.md"
 
 
-def by_step(records: Any) -> list[list[Pair]]:
-    """Return the problems of each outer step, in order."""
+def by_step(records: Any) -> dict[int, list[Pair]]:
+    """Return the problems of each outer step, by its number."""
     steps: dict[int, list[Pair]] = {}
     for record in records:
         steps.setdefault(record["step"], []).append(Pair(**record))
-    return [steps[step] for step in sorted(steps)]
+    return steps
 
 
 def described(judged: Quality | None, pairs: Sequence[Pair]) -> dict[str, float]:
