@@ -16,10 +16,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from edgewise.env import ReasoningEnv, pose_named
+from edgewise.env import ReasoningEnv
 from edgewise.fields import build
 from edgewise.files import about, numbered_jsonl, write_atomically
 from edgewise.names import read_name
+from edgewise.posing import pose_named
 from edgewise.wrappers.taught import Pair
 
 Record = Mapping[str, Any]

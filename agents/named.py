@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from edgewise.env import Outcome, pose
+from edgewise.env import Outcome
+from edgewise.posing import pose
 
 Completion = (
     str | Sequence[Mapping[str, str]]

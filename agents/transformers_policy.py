@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import DynamicCache
 
 from edgewise.agents.chat import ChatOptions, encode_further, encode_prompt, render_chat
 from edgewise.agents.fast_decode import FastDecoder
@@ -29,11 +29,10 @@ from edgewise.agents.policy import Completions, Listener, Policy, Sampling, appe
 from edgewise.agents.room import padded, positions, positions_of, unanswered, within
 from edgewise.agents.token_choice import choose, closed, divided, score
 from edgewise.agents.value_head import value_head
-from edgewise.agents.weights import SAFE, refuse_unsafe
+from edgewise.agents.weights import load_pretrained
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on
 ROWS = 64  # that are scored at once
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
 
 
 class TransformersPolicy:
@@ -96,16 +95,7 @@ class TransformersPolicy:
         Raises:
             ValueError: If there is no causal language model, or it is in another format.
         """
-        refuse_unsafe(path)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-            model: Any = AutoModelForCausalLM.from_pretrained(path, **SAFE)
-        except UNREADABLE as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ValueError(
-                f"`model` must be a folder or hub id of a causal language model, "
-                f"got {str(path)!r}: {reason}"
-            ) from error
+        model, tokenizer = load_pretrained(path)
         return cls(model.to(device, dtype), tokenizer)
 
     def save(self, folder: str | Path) -> None:

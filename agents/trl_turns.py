@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.env import Outcome, ReasoningEnv, pose
+from edgewise.env import Outcome, ReasoningEnv
 from edgewise.frame import Frame, Message
+from edgewise.posing import pose
 from edgewise.wrappers.vector import Curriculum
 
 HOW = "\nCall the function `act` for each action."

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
 SAFE: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False}  # of from_pretrained
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
 SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
 CONVERT = (
     "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; "
@@ -29,3 +33,20 @@ def refuse_unsafe(path: str | Path) -> None:
             f"{folder}: weights must be in safetensors, got {found[0]}, which may run code when it is "
             f'loaded; if you trust it, convert it with: python -c "{words}"'
         )
+
+
+def load_pretrained(path: str | Path) -> tuple[Any, Any]:
+    """Return the causal language model of a folder or hub id, and its tokenizer.
+
+    Raises:
+        ValueError: If there is none, or its weights are in another format than safetensors.
+    """
+    refuse_unsafe(path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        return AutoModelForCausalLM.from_pretrained(path, **SAFE), tokenizer
+    except UNREADABLE as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(
+            f"`model` must be a folder or hub id of a causal language model, got {str(path)!r}: {reason}"
+        ) from error

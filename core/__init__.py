@@ -2,9 +2,10 @@
 
 from edgewise import envs, wrappers
 from edgewise.answer import extract_answer
-from edgewise.env import ReasoningEnv, evaluation_set, pose
+from edgewise.env import ReasoningEnv, evaluation_set
 from edgewise.frame import Frame
 from edgewise.mixture import Mixture
+from edgewise.posing import pose
 from edgewise.problem_set import ProblemSet, check_clean
 from edgewise.registration import register, register_division
 from edgewise.task import Preset, Protocol, Task, Turn, Unsolvable

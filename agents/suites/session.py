@@ -201,6 +201,7 @@ def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[
         ValueError: If an option is refused.
         ImportError: If an extra is missing.
     """
+    refuse_untold(session)
     session = on_its_day(session)
     agent = make_agent(session, console)
     opened, skipped = open_parts(session)
@@ -214,6 +215,25 @@ def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[
         )
     folder = EvaluationFolder.begin(session.folder(), config_of(session, opened, skipped))
     return folder, opened, agent
+
+
+def refuse_untold(session: Session) -> None:
+    """Check that nothing is asked of an agent's chats and prompts that it is not told.
+
+    Raises:
+        ValueError: If it is, of an agent that is no model in this process.
+    """
+    for name, default in (
+        ("chat_template_kwargs", "{}"),
+        ("chat_date", None),
+        ("max_prompt_tokens", None),
+    ):
+        given = getattr(session, name)
+        if session.kind not in MODELS and given != default:
+            raise ValueError(
+                f"`{name}` must be left out with the agent {session.kind}, whose prompts are not "
+                f"rendered here, got {given!r}"
+            )
 
 
 def on_its_day(session: Session) -> Session:

@@ -109,6 +109,18 @@ def test_a_model_is_asked_what_it_was_made_for(evaluate, tiny_model):
         (["--suite", "sec", "--temperature", "nan"], "`temperature` must be at least 0, got nan"),
         (["--suite", "sec", "--server.timeout", "inf"], "`timeout` must be positive and finite"),
         (["--suite", "sec", *TURNS], "`env_options` must be left out with a suite"),
+        (
+            ["--suite", "sec", "--chat-date", "2026-01-31"],
+            "`chat_date` must be left out with the agent",
+        ),
+        (
+            ["--suite", "sec", "--max-prompt-tokens", "0"],
+            "`max_prompt_tokens` must be left out with",
+        ),
+        (
+            ["--suite", "sec", "--chat-template-kwargs", '{"thinking": false}'],
+            "`chat_template_kwargs` must be left out with the agent oracle",
+        ),
     ],
 )
 def test_a_mistake_is_told_in_one_line(evaluate, flags, told):
