@@ -75,6 +75,8 @@ def refuse_output(config: TRLConfig) -> None:
     Raises:
         ValueError: If it does not.
     """
+    if config.output.exists() and not config.output.is_dir():
+        raise ValueError(f"`output` must be a folder, got {config.output}")
     if config.resume and not any(config.output.glob("checkpoint-*")):
         raise ValueError(f"`output` must have a checkpoint to resume, got {config.output}")
     if not config.resume and (config.output / "config.json").exists():

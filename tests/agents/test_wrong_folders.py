@@ -38,7 +38,7 @@ def folders(tiny_model, tmp_path_factory):
     (root / "empty").mkdir()
     (root / "other").mkdir()
     (root / "other" / "config.json").write_text('{"name": "else"}')
-    (root / "file").write_text("text")
+    (root / "file").write_text("text\n")
     return root
 
 
@@ -103,7 +103,7 @@ def test_a_folder_of_another_kind_is_told_in_one_line(
     assert main(command.replace("{}", str(path)).split()) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and said.startswith("edgewise: ")
-    assert str(path) in said or "recipe.json" in command
+    assert str(path) in said or "--recipe" in command
     assert before == (sorted(path.rglob("*")) if path.is_dir() else [])
     assert not list(tmp_path.iterdir())
     asks_kind = command.startswith(("train --resume", "soar --resume", "replay", "report"))
