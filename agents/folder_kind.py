@@ -42,8 +42,9 @@ def kind_of(path: Path) -> str | None:
         config: Any = json.loads((path / "config.json").read_bytes())
     except (ValueError, RecursionError):
         return None
-    fields = config if isinstance(config, dict) else {}
-    return next((kind for sign, kind in SIGNS.items() if sign in fields), OTHER)
+    if not isinstance(config, dict):
+        return None
+    return next((kind for sign, kind in SIGNS.items() if sign in config), OTHER)
 
 
 def check_kind(path: Path, argument: str, *wanted: str) -> None:

@@ -36,7 +36,7 @@ def test_random_is_told_the_sizes_of_the_arms():
     rule.start(2)
     assert rule.probabilities().tolist() == [0.25, 0.75]
     given = rule_for(TrainConfig(curriculum="random:sizes=[1,1]", num_steps=3), envs)
-    assert given.sizes == [1, 1]
+    assert given.sizes == (1, 1)
 
 
 def test_arms_without_an_end_are_all_alike(bandit):

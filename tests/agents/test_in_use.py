@@ -43,7 +43,8 @@ def test_a_folder_in_use_is_refused_by_every_command(words, tmp_path, capsys):
     path = tmp_path / "run"
     with locked(path):
         if words[1] == "--resume":
-            (path / "config.json").write_text("{}")
+            sign = "game" if words[0] == "soar" else "arms"
+            (path / "config.json").write_text(f'{{"{sign}": {{}}}}')
         refused(words, path, capsys)
 
 

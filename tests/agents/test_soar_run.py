@@ -230,7 +230,7 @@ def test_the_run_of_another_command_is_refused(tmp_path, capsys):
     for command, other in (("soar", {"arms": []}), ("train", {"game": {}})):
         (tmp_path / "config.json").write_text(json.dumps(other))
         assert main([command, "--resume", str(tmp_path)]) == 2
-        assert f"must be the folder of a run of `edgewise {command}`" in capsys.readouterr().err
+        assert f"`resume` must be of a run of `edgewise {command}`, got" in capsys.readouterr().err
 
 
 def test_students_may_take_more_steps_than_the_game_foresees():
