@@ -64,8 +64,8 @@ TABLE = {
     "replay": [*RECORDS, *STATE[1:]],
     "report": [*RECORDS[:2], "before.json"],
     "soar": ["config.json", "metrics.jsonl", "problems.jsonl", "best.jsonl",
-             "checkpoints/2/algorithm.pt", "checkpoints/2/manifest.json",
-             "checkpoints/2/model/model.safetensors", "checkpoints/2/model/tokenizer.json"],
+             "checkpoints/3/algorithm.pt", "checkpoints/3/manifest.json",
+             "checkpoints/3/model/model.safetensors", "checkpoints/3/model/tokenizer.json"],
     "eval": ["config.json", "problems.jsonl", "answers.jsonl", "summary.json"],
     "report of eval": ["config.json", "problems.jsonl", "answers.jsonl"],
     "compare": ["config.json", "cells.csv"],
@@ -92,7 +92,7 @@ WRITTEN_ANEW = {
     ("resume", "before.json", "deleted"),
     ("resume", "checkpoints/4/manifest.json", "deleted"),  # as in checkpoints of version 0.1
     *(("soar", "best.jsonl", damage) for damage in DAMAGES),
-    ("soar", "checkpoints/2/manifest.json", "deleted"),
+    ("soar", "checkpoints/3/manifest.json", "deleted"),
     *(("eval", "summary.json", damage) for damage in DAMAGES),
     *(("eval", "answers.jsonl", damage) for damage in ("empty", "cut", "deleted")),
     *(("eval", "problems.jsonl", damage) for damage in DAMAGES),
@@ -152,13 +152,13 @@ def make_run(model, path):
 
 
 def make_game(model, path):
-    """Play 2 of 3 outer steps, with a promotion after each."""
-    sizes = {"num_steps": 3, "num_datasets": 2, "dataset_size": 2, "num_students": 1}
+    """Play 3 of 4 outer steps; one student is promoted."""
+    sizes = {"num_steps": 4, "num_datasets": 2, "dataset_size": 2, "num_students": 1}
     game = begin_game(
         SOARRunConfig(agent=f"hf:{model}", output=path, inner_steps=1, threshold=-1.0, **sizes)
     )
     outer = game.steps()
-    next(outer), next(outer)
+    next(outer), next(outer), next(outer)
     outer.close()
 
 
