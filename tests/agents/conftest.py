@@ -55,6 +55,8 @@ IMPORTED = [
     "edgewise.agents.commands.train",
     "edgewise.agents.commands.eval",
     "edgewise.envs.countdown",
+    "matplotlib.backends.backend_agg",
+    "torch.utils.tensorboard",
     "transformers.models.qwen2.modeling_qwen2",
 ]
 

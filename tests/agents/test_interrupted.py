@@ -1,7 +1,6 @@
 """Kills and interrupts during steps whose verifier is slow change nothing, and right stays right."""
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -84,19 +83,6 @@ def in_pool(flag, arguments):
     Slow.flag = flag
     with Pool("slow_judge:run", num_workers=2, cache_size=0) as Slow.pool:
         raise SystemExit(main(arguments))
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """Processes that start with all that a run imports."""
-    context = multiprocessing.get_context("forkserver")
-    names = ["edgewise.agents.commands.train", "transformers.models.qwen2.modeling_qwen2"]
-    names += ["torch.utils.tensorboard", "matplotlib.backends.backend_agg"]
-    context.set_forkserver_preload(names)
-    first = context.Process(target=str)  # waits for the imports
-    first.start()
-    first.join()
-    return context
 
 
 @pytest.fixture(scope="module")
