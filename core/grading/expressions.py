@@ -34,6 +34,10 @@ RANGES = (  # of the values of variables: how large, and of which signs
 )
 
 
+TWO = number(2)
+REAL = frozenset({"absolute", "floor", "ceiling", "max", "min", "gcd", "lcm"})
+
+
 def same_expression(left: Node, right: Node) -> bool:
     """Return whether two expressions have equal values, wherever both are defined.
 

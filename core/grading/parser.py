@@ -137,9 +137,8 @@ class Parser:
             elif self.begins_factor():
                 first = self.next
                 right = self.power()
-                if first.kind == "number" or (
-                    right.op == "number" and first.text != "(" and is_numeric(node)
-                ):
+                both = is_numeric(node), is_numeric(right)
+                if (first.kind == "number" and any(both)) or (all(both) and first.text != "("):
                     raise Unreadable("two numbers side by side")
                 node = Node("product", (node, right))
             else:

@@ -42,6 +42,7 @@ from edgewise.grading.values import (
     Named,
     NumberSet,
     Percentage,
+    Quantity,
     RealSet,
     Relation,
     Tuple,
@@ -135,7 +136,10 @@ def equation(sides: Sequence[Sequence[Token]], signs: Sequence[str], read_side: 
 
 def check_equal(left: Value, right: Value, tokens: Sequence[Token], sign: str) -> None:
     """Raise Unreadable if two sides of a chain are not equal, or the right one is no rounding."""
-    nodes = [plain_node(value) for value in (left, right)]
+    if isinstance(left, Quantity) and isinstance(right, Quantity) and left.unit == right.unit:
+        nodes, tokens = [left.node, right.node], tokens[1:]
+    else:
+        nodes = [plain_node(value) for value in (left, right)]
     if sign == r"\approx" and not same_expression(*nodes):
         text = tokens[0].text if len(tokens) == 1 else ""
         decimals = len(text.partition(".")[2])

@@ -37,7 +37,7 @@ GROUPING = re.compile(r"[^0-9]")
 LETTERS = re.compile(r"[a-zA-Z]+")
 WORD = re.compile(r"[a-zA-Z]+(?:['-][a-zA-Z]+)*")
 COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)", re.DOTALL)
-SIGN = re.compile(r"\*\*|<=|>=|!=|=<|\{:\}|.", re.DOTALL)
+SIGN = re.compile(r"\*\*|<=|>=|!=|=<|\{[-+:]\}|.", re.DOTALL)
 HALF_DAY = re.compile(r"([aApP])(\.?)\s*[mM](?![a-zA-Z])(\.?)")
 SPACE = re.compile(r"(?:\s|\\[,;:> ]|~|\\q?quad(?![a-zA-Z]{2})|\\[hv]space\s*\{[^{}]{0,20}\})+")
 SILENT = re.compile(
@@ -67,7 +67,7 @@ SAME = {
     r"\varnothing": r"\emptyset", r"\textdollar": "$", r"\pounds": "£", r"\euro": "€",
     r"\backslash": r"\setminus", r"\smallsetminus": r"\setminus", r"\prime": "'", r"\imath": "i",
     r"\simeq": r"\approx", r"\slash": "/", r"\varepsilon": r"\epsilon", r"\vartheta": r"\theta",
-    r"\varphi": r"\phi", "**": "^", "<=": r"\le", "=<": r"\le", ">=": r"\ge", "!=": r"\ne", "{:}": ":",
+    r"\varphi": r"\phi", "**": "^", "<=": r"\le", "=<": r"\le", ">=": r"\ge", "!=": r"\ne", "{:}": ":", "{-}": "-", "{+}": "+",
     r"\tg": r"\tan", r"\ctg": r"\cot", r"\arctg": r"\arctan",
 }  # fmt: skip
 OPENING, CLOSING = frozenset({"(", "[", r"\{", r"\langle"}), frozenset({")", "]", r"\}", r"\rangle"})
