@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 FOLDERS := core envs wrappers agents benchmarks
 export OMP_NUM_THREADS ?= 1
+unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test test-all test-oldest test-vllm lint install clean FORCE
+.PHONY: demo test test-all test-processors test-oldest test-vllm lint install clean FORCE
 
 demo: $(VENV)/train
 	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
@@ -19,6 +20,12 @@ test: install lint
 test-all: install lint
 	$(PIP) --editable ".[train,serve,math,scale,trl,dev]" --config-settings editable_mode=strict
 	$(BIN)/python -m pytest --numprocesses 2 -m "slow or not slow"
+	$(MAKE) test-processors
+
+# torch computes in other ways on other processors; what the newest can do is tested by `test`
+test-processors: install
+	ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest --numprocesses 2 tests/agents tests/benchmarks
+	ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest --numprocesses 2 tests/agents tests/benchmarks
 
 test-oldest: $(OLDEST)/done
 	$(OLDEST)/bin/python -m pytest tests/core tests/envs tests/wrappers
@@ -47,7 +54,7 @@ $(VENV)/train: $(VENV)/torch
 # the checkout is linked file by file, so that mypy sees it, and linked anew when files come or go
 $(VENV)/dev: $(VENV)/torch $(VENV)/files
 	rm -rf build
-	$(PIP) --editable ".[train,serve,dev]" --config-settings editable_mode=strict
+	$(PIP) --editable ".[train,serve,math,dev]" --config-settings editable_mode=strict
 	touch $@
 
 $(VENV)/files: FORCE

@@ -208,11 +208,15 @@ def test_gradient_checkpointing_changes_no_gradient(policy):
     torch.testing.assert_close(*found, rtol=0, atol=0)
 
 
-def test_log_probabilities_in_bfloat16_are_near_those_in_float32(policy, tmp_path):
+def test_log_probabilities_in_bfloat16_are_off_by_steps_of_it(policy, tmp_path):
     policy.save(tmp_path)
     rough = TransformersPolicy.load(tmp_path, torch.bfloat16)
     completions = rough.generate(PROMPTS * 16, Sampling(max_tokens=40), seeded())
     assert completions.logprobs.dtype == torch.float32
-    torch.testing.assert_close(rough.logprobs(completions), completions.logprobs, atol=0.2, rtol=0)
-    difference = (policy.logprobs(completions) - completions.logprobs).abs()
-    assert difference.sum() / completions.mask.sum() < 0.02
+    sampled, read = completions.mask.bool(), completions.attention.bool()
+    logits = policy.model(completions.tokens, attention_mask=completions.attention).logits
+    # the distance of two neighbours in bfloat16 where the largest logits are
+    step = torch.finfo(torch.bfloat16).eps * logits.abs().amax(dim=-1)[read].mean()
+    for scored in (rough.logprobs(completions), policy.logprobs(completions)):
+        steps = (scored - completions.logprobs)[sampled].abs() / step
+        assert steps.mean() < 1 and steps.quantile(0.99) < 4
