@@ -190,7 +190,8 @@ class ReasoningEnv(gym.Env[str, str]):
             f'{self._name}, "level": {level}, "params": {extra}, '
             f'"problem_seed": {seed}, "key": "{key}"}}'
         )
-        return problem, {"level": level, "problem_seed": seed, "problem": name}
+        notes = self.task.notes(problem)
+        return problem, {"level": level, "problem_seed": seed, "problem": name, **notes}
 
     def draw(self, level: int, problem_seed: int, params: Mapping[str, Any] = NONE) -> Any:
         """Return the problem of `level`, `problem_seed` and `params`, which go before the level's."""

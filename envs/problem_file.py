@@ -20,9 +20,8 @@ from edgewise.envs.math_data import MathDataset, known_texts, unwrap
 from edgewise.envs.math_files import Problem, data_folder, find_file, matches, normalise, read_lines
 from edgewise.envs.math_hub import HUB, PREFIX, Row, load, load_parquet
 from edgewise.envs.math_presets import make_presets
-from edgewise.equivalence import read_number
-from edgewise.equivalence_value import squeeze
 from edgewise.errors import unknown
+from edgewise.grading import read_number
 from edgewise.task import Preset, split_of_key
 
 KINDS = ("expression", "number", "text", "choice")
@@ -142,6 +141,10 @@ class ProblemFile(MathDataset):
         if self.columns.kind == "expression":
             super().anticipate(problem, answer)
 
+    def notes(self, problem: Problem) -> Mapping[str, str]:
+        """Say so if an expression is compared as a text."""
+        return super().notes(problem) if self.columns.kind == "expression" else {}
+
     def num_answers(self, problem: Problem) -> int | None:
         """Return how many options a choice has."""
         return len(re.findall(r"^[A-Z]\) ", problem.text, re.MULTILINE)) or None
@@ -149,8 +152,8 @@ class ProblemFile(MathDataset):
 
 def same_number(gold: str, answer: str) -> bool:
     """Return whether both are the same number, exactly."""
-    value = read_number(squeeze(gold))
-    return value is not None and read_number(squeeze(answer)) == value
+    value = read_number(gold)
+    return value is not None and read_number(answer) == value
 
 
 def same_text(gold: str, answer: str) -> bool:

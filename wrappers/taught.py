@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.env import ReasoningEnv
-from edgewise.equivalence import equivalent_many
 from edgewise.errors import unknown
 from edgewise.files import write_atomically
+from edgewise.grading import equivalent_many
 from edgewise.number import read_exact
 from edgewise.problem_set import ProblemSet
 from edgewise.task import Preset, Turn

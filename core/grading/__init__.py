@@ -5,7 +5,15 @@ from edgewise.grading.grade import (
     equivalent,
     equivalent_many,
     graded_by,
+    read_number,
     readable_many,
 )
 
-__all__ = ["anticipate", "equivalent", "equivalent_many", "graded_by", "readable_many"]
+__all__ = [
+    "anticipate",
+    "equivalent",
+    "equivalent_many",
+    "graded_by",
+    "read_number",
+    "readable_many",
+]

@@ -30,9 +30,15 @@ class Beyond(ArithmeticError):
 
 
 class Budget:
-    """How large an exact number may become: less in the caller's process than in a worker."""
+    """How many bits an exact number may have: fewer in the caller's process than in a worker."""
 
     bits = 20_000
+    most = 400_000
+
+
+def beyond(bits: int) -> ArithmeticError:
+    """Return what to raise for a number of so many bits: Beyond only if a worker may have it."""
+    return Beyond("too large here") if bits <= Budget.most else Undefined("too large anywhere")
 
 
 lock = threading.RLock()  # the precision of flint is one for all threads
@@ -75,7 +81,7 @@ def evaluate(node: Node, point: Point) -> Value:
 
     Raises:
         Undefined: If it has none.
-        Beyond: If it is too large.
+        Beyond: If it is too large here, and may not be for a worker.
     """
     op, args = node
     if op == "number":
@@ -132,8 +138,9 @@ def fold(values: Sequence[Value], join: Callable[[Value, Value], Value]) -> Valu
 
 def moderate(value: Fraction) -> Fraction:
     """Return a number that is not too large."""
-    if value.numerator.bit_length() + value.denominator.bit_length() > Budget.bits:
-        raise Beyond("too large")
+    bits = value.numerator.bit_length() + value.denominator.bit_length()
+    if bits > Budget.bits:
+        raise beyond(bits)
     return value
 
 
@@ -151,7 +158,7 @@ def divide(top: Value, bottom: Value) -> Value:
 def power(base: Value, exponent: Value) -> Value:
     """Return the power; of a negative number, an odd root is the real one."""
     if not isinstance(exponent, Fraction):
-        if not isinstance(base, Fraction) and base.contains(0) or base == 0:
+        if (not isinstance(base, Fraction) and base.contains(0)) or base == 0:
             raise Undefined("a power of zero")
         return ball(base) ** exponent
     if exponent.denominator == 1:
@@ -177,10 +184,10 @@ def whole_power(base: Value, exponent: int) -> Value:
             raise Undefined("a power of zero")
         size = max(base.numerator.bit_length(), base.denominator.bit_length())
         if size * abs(exponent) > Budget.bits and abs(base) not in (0, 1):
-            raise Beyond("too large")
-        return base if base == 1 else Fraction(base**(exponent if base != -1 else exponent % 2))
+            raise beyond(size * abs(exponent))
+        return base if base == 1 else Fraction(base ** (exponent if base != -1 else exponent % 2))
     if abs(exponent) > Budget.bits:
-        raise Beyond("too large")
+        raise beyond(abs(exponent))
     if exponent < 0 and base.contains(0):
         raise Undefined("a power of zero")
     return base**exponent
@@ -217,11 +224,11 @@ def factorial(value: Value) -> Value:
         if value < 0:
             raise Undefined("the factorial of a negative number")
         if value > MAX_FACTORIAL:
-            raise Beyond("too large")
+            raise Undefined("too large anywhere")
         return moderate(Fraction(math.factorial(int(value))))
     argument = ball(value) + 1
     if not abs(argument) < MAX_FACTORIAL:
-        raise Beyond("too large")
+        raise Undefined("too large anywhere")
     return finite(argument.gamma())
 
 
@@ -231,7 +238,7 @@ def binomial(n: Value, k: Value) -> Value:
         if not 0 <= k <= n:
             raise Undefined("no binomial coefficient")
         if n > MAX_FACTORIAL:
-            raise Beyond("too large")
+            raise Undefined("too large anywhere")
         return moderate(Fraction(math.comb(int(n), int(k))))
     return divide(factorial(n), ball(factorial(k)) * ball(factorial(ball(n) - ball(k))))
 

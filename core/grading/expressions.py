@@ -84,7 +84,9 @@ def is_real(node: Node) -> bool:
     """Return whether an operation is meant for real numbers."""
     if node.op == "call":
         return node.args[0] in REAL or (node.args[0] == "root" and node.args[2] != TWO)
-    return node.op == "power" and node.args[1].op == "number" and node.args[1].args[0].denominator > 2
+    return (
+        node.op == "power" and node.args[1].op == "number" and node.args[1].args[0].denominator > 2
+    )
 
 
 def same_at(left: Node, right: Node, point: Point) -> bool | None:

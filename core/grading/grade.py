@@ -13,7 +13,7 @@ from edgewise.grading.equality import same
 from edgewise.grading.evaluate import Beyond, Undefined
 from edgewise.grading.reader import read, spelling, tokens_of
 from edgewise.grading.text import MAX_TEXT
-from edgewise.grading.values import Words
+from edgewise.grading.values import Expression, Words
 from edgewise.pool import Pool
 from edgewise.registration import require
 
@@ -22,7 +22,7 @@ MAX_PLAIN = 150  # tokens of an answer that is judged here
 PLAIN = re.compile(r"\s*\$?\s*(-?[0-9]{1,30}(?:\.[0-9]{1,30})?)\s*\$?\s*", re.ASCII)
 
 
-def equivalent(gold: str, answer: str) -> bool | None:
+def equivalent(gold: str, answer: str) -> bool:
     r"""Return whether `answer` means the same as `gold`; see `equivalent_many`.
 
     >>> equivalent(r"\frac{1}{2}", " 1/2")
@@ -31,7 +31,7 @@ def equivalent(gold: str, answer: str) -> bool | None:
     return equivalent_many([gold], [answer])[0]
 
 
-def equivalent_many(golds: Sequence[str], answers: Sequence[str]) -> list[bool | None]:
+def equivalent_many(golds: Sequence[str], answers: Sequence[str]) -> list[bool]:
     """Return whether each answer means the same as its gold answer.
 
     Each text is read as one typed value; two are equal within a type, or by a conversion that
@@ -45,7 +45,7 @@ def equivalent_many(golds: Sequence[str], answers: Sequence[str]) -> list[bool |
         judged = shared_pool().map([(golds[i], answers[i]) for i in doubtful])
         for i, verdict in zip(doubtful, judged, strict=True):
             verdicts[i] = verdict is True
-    return verdicts
+    return [verdict is True for verdict in verdicts]
 
 
 def anticipate(gold: str, answer: str) -> None:
@@ -131,3 +131,21 @@ def shared_pool() -> Pool:
 
 
 os.register_at_fork(after_in_child=shared_pool.cache_clear)  # threads do not outlive a fork
+
+
+def read_number(text: str) -> Fraction | None:
+    r"""Return the value of an integer, a decimal or a fraction of integers; None if it is none.
+
+    >>> read_number(r"-\frac{3}{4}"), read_number("1,200"), read_number("2 + 2")
+    (Fraction(-3, 4), Fraction(1200, 1), None)
+    """
+    if not isinstance(text, str) or len(text) > MAX_TEXT:
+        return None
+    try:
+        value = read(text)
+    except Beyond:
+        return None
+    if not isinstance(value, Expression) or value.node.op != "number":
+        return None
+    number: Fraction = value.node.args[0]
+    return number

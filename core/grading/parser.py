@@ -153,7 +153,9 @@ class Parser:
     def whole_number(self) -> Fraction | None:
         """Return the value of the next token if it is a whole number."""
         token = self.next
-        return Fraction(int(token.text)) if token.kind == "number" and token.text.isdigit() else None
+        return (
+            Fraction(int(token.text)) if token.kind == "number" and token.text.isdigit() else None
+        )
 
     def mixed(self, whole: Fraction) -> Node | None:
         r"""Read the fraction of a mixed number, 1\frac{2}{3} or 1 2/3; None if none follows."""

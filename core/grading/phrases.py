@@ -50,8 +50,10 @@ def read_clock(tokens: Sequence[Token]) -> Clock | None:
 
 def read_date(tokens: Sequence[Token]) -> Date | None:
     """Return the day that "June 20", "20 June" or "October 30, 2005" are; None if it is none."""
-    texts = [token.text.lower() for token in tokens if token.text not in (",", "th", "st", "nd", "rd")]
-    if len(texts) < 2 or len(texts) > 3 or not texts[-1].isdigit() and texts[-1] not in MONTHS:
+    texts = [
+        token.text.lower() for token in tokens if token.text not in (",", "th", "st", "nd", "rd")
+    ]
+    if len(texts) < 2 or len(texts) > 3 or (not texts[-1].isdigit() and texts[-1] not in MONTHS):
         return None
     if texts[0] in MONTHS:
         month, day = texts[0], texts[1]
@@ -148,8 +150,11 @@ def begins_unit(tokens: Sequence[Token], i: int) -> bool:
     if token.text == r"\min":
         return i == len(tokens) - 1
     if token.kind == "run":
-        return token.text in UNITS or token.text in COMPOUND_UNITS or is_word(token.text) or (
-            token.text in POWER_WORDS
+        return (
+            token.text in UNITS
+            or token.text in COMPOUND_UNITS
+            or is_word(token.text)
+            or (token.text in POWER_WORDS)
         )
     return (token.kind == "word" and token.text not in ("am", "pm")) or (
         token.text in UNIT_SIGNS and i == len(tokens) - 1
@@ -203,7 +208,9 @@ def known_unit(texts: Sequence[str]) -> Unit | None:
 
 def unit_parts(text: str) -> Unit | None:
     """Return a single unit."""
-    name = UNIT_SIGNS.get(text) or UNITS.get(text) or UNITS.get(text.lower() if len(text) > 1 else "")
+    name = (
+        UNIT_SIGNS.get(text) or UNITS.get(text) or UNITS.get(text.lower() if len(text) > 1 else "")
+    )
     return None if name is None else ((name, 1),)
 
 
@@ -214,7 +221,9 @@ def read_words(tokens: Sequence[Token]) -> Words | None:
         for token in tokens
     ):
         return None
-    if not any(len(token.text) > 1 or token.kind == "word" for token in tokens if token.text.isalpha()):
+    if not any(
+        len(token.text) > 1 or token.kind == "word" for token in tokens if token.text.isalpha()
+    ):
         return None
     words = [token.text.lower() for token in tokens]
     if words[0] in LEADING and len(words) > 1:

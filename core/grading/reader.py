@@ -12,12 +12,12 @@ from functools import lru_cache
 
 from edgewise.grading import matrices, phrases, relations
 from edgewise.grading.evaluate import Undefined
-from edgewise.grading.expressions import is_defined, is_endless, is_real_number
+from edgewise.grading.expressions import is_defined
 from edgewise.grading.parser import parse
-from edgewise.grading.sets import LINE, complement, intersection, piece, point, union
+from edgewise.grading.sets import LINE, complement, intersection, union
 from edgewise.grading.text import MAX_LENGTH, find_answer, normalise
 from edgewise.grading.tokens import CLOSING, OPENING, Token, Unreadable, lex
-from edgewise.grading.tree import Node, quotient
+from edgewise.grading.tree import Node
 from edgewise.grading.values import (
     Collection,
     Expression,
@@ -108,7 +108,7 @@ def statement(tokens: Sequence[Token], level: int) -> Value:
     if len(parts) == 1:
         value = part(parts[0], level)
         return collection([value]) if isinstance(value, PlusMinus) else value
-    if joiner and all(relations.is_inequality(one) for one in parts):
+    if joiner and relations.are_inequalities(parts):
         return relations.joined([part(one, level) for one in parts], joiner)
     return collection([part(one, level) for one in parts])
 
@@ -323,7 +323,7 @@ def strip_comma(tokens: Sequence[Token]) -> Sequence[Token]:
 def unwrapped(tokens: Sequence[Token]) -> Sequence[Token]:
     """Return the tokens without braces around all of them, and a last stop."""
     while True:
-        if len(tokens) > 1 and tokens[-1].text == "." and tokens[-1].kind == "sign":
+        if len(tokens) > 1 and tokens[-1].text == "." != tokens[-2].text:
             tokens = tokens[:-1]
         elif len(tokens) > 2 and tokens[0].text == "{" and closes_at_end(tokens):
             tokens = tokens[1:-1]
@@ -343,7 +343,11 @@ def indexed_top(tokens: Sequence[Token]) -> Iterator[tuple[int, Token]]:
     for i, token in enumerate(tokens):
         change = DEPTH.get(token.text, 0)
         if not change and token.kind == "command" and token.text.endswith("}"):
-            change = {"\\b": 1, "\\e": -1}.get(token.text[:2], 0) if token.text[1:4] in ("beg", "end") else 0
+            change = (
+                {"\\b": 1, "\\e": -1}.get(token.text[:2], 0)
+                if token.text[1:4] in ("beg", "end")
+                else 0
+            )
         depth += change
         if depth < 0:
             raise Unreadable("a bracket is not opened")

@@ -15,11 +15,11 @@ from edgewise.grading.expressions import (
     sign_at,
 )
 from edgewise.grading.parser import parse
-from edgewise.grading.sets import LINE, Pieces, half_line, intersection, piece, point, union
+from edgewise.grading.sets import Pieces, half_line, intersection, piece, point, union
 from edgewise.grading.tokens import Token, Unreadable
 from edgewise.grading.tree import (
-    MINUS_INFINITY,
     INFINITY,
+    MINUS_INFINITY,
     ONE,
     ZERO,
     Node,
@@ -93,7 +93,9 @@ def is_top(tokens: Sequence[Token], place: int) -> bool:
     return depth == 0
 
 
-def membership(sides: Sequence[Sequence[Token]], signs: Sequence[str], read_side: Read, level: int) -> Value:
+def membership(
+    sides: Sequence[Sequence[Token]], signs: Sequence[str], read_side: Read, level: int
+) -> Value:
     """Return the set that a variable is said to be in."""
     name = name_of(sides[0])
     if len(signs) != 1 or name is None:
@@ -108,7 +110,9 @@ def membership(sides: Sequence[Sequence[Token]], signs: Sequence[str], read_side
     return value
 
 
-def equation(sides: Sequence[Sequence[Token]], signs: Sequence[str], read_side: Read, level: int) -> Value:
+def equation(
+    sides: Sequence[Sequence[Token]], signs: Sequence[str], read_side: Read, level: int
+) -> Value:
     """Return what a variable is, an equation, or the value of sides that are all equal."""
     names = [name_of(one) for one in sides]
     parameters = parameters_of(sides[0]) if len(sides) == 2 else None
@@ -159,7 +163,9 @@ def plain_node(value: Value) -> Node:
     raise Unreadable("a chain of what is no number")
 
 
-def function(parameters: tuple[str, ...], tokens: Sequence[Token], read_side: Read, level: int) -> Value:
+def function(
+    parameters: tuple[str, ...], tokens: Sequence[Token], read_side: Read, level: int
+) -> Value:
     """Return the function that f(x) = ... defines."""
     value = read_side(tokens, level + 1)
     if isinstance(value, Expression):
@@ -186,13 +192,17 @@ def parameters_of(tokens: Sequence[Token]) -> tuple[str, ...] | None:
 def name_of(tokens: Sequence[Token]) -> str | None:
     r"""Return what a variable is called: x, a_n, AB, (x,y), \angle ABC, Maximum; None if it is none."""
     texts = [token.text for token in tokens]
-    if not tokens or tokens[0].kind in ("number", "sign") and texts[0] != "(":
+    if not tokens or (tokens[0].kind in ("number", "sign") and texts[0] != "("):
         return None
     if any(token.kind == "sign" and token.text not in NAME_SIGNS for token in tokens):
         return None
     if all(token.kind == "word" or is_word_run(token) for token in tokens):
-        return " ".join(texts).lower() if len(texts) <= 3 and not {"and", "or"} & set(texts) else None
-    if is_constant(tokens) or any(token.kind == "word" and len(token.text) > 1 for token in tokens[:1]):
+        return (
+            " ".join(texts).lower() if len(texts) <= 3 and not {"and", "or"} & set(texts) else None
+        )
+    if is_constant(tokens) or any(
+        token.kind == "word" and len(token.text) > 1 for token in tokens[:1]
+    ):
         return None
     if texts[0] == "(" or ":" in texts:
         separator, inside = (",", tokens[1:-1]) if texts[0] == "(" else (":", tokens)
@@ -220,9 +230,7 @@ def is_constant(tokens: Sequence[Token]) -> bool:
 
 def parted(tokens: Sequence[Token], separator: str) -> list[Sequence[Token]]:
     """Return what is between separators that stand in no brackets."""
-    places = [
-        i for i, token in enumerate(tokens) if token.text == separator and is_top(tokens, i)
-    ]
+    places = [i for i, token in enumerate(tokens) if token.text == separator and is_top(tokens, i)]
     starts, ends = [0, *(i + 1 for i in places)], [*places, len(tokens)]
     return [tokens[start:end] for start, end in zip(starts, ends, strict=True)]
 
@@ -249,9 +257,10 @@ def relation(sign: str, left: Node, right: Node) -> Relation:
     return Relation(sign, gap)
 
 
-def is_inequality(tokens: Sequence[Token]) -> bool:
-    """Return whether a sign of a relation is among the tokens."""
-    return any(token.text in INEQUALITIES | {"="} for token in tokens)
+def are_inequalities(parts: Sequence[Sequence[Token]]) -> bool:
+    """Return whether each part is a relation, and one of them an inequality."""
+    signs = [{token.text for token in part} & (INEQUALITIES | {"="}) for part in parts]
+    return all(signs) and any(found != {"="} for found in signs)
 
 
 def inequality(nodes: list[Node], signs: list[str]) -> Value:
@@ -264,7 +273,9 @@ def inequality(nodes: list[Node], signs: list[str]) -> Value:
     if not all(sign in ("<", r"\le") for sign in signs):
         raise Unreadable("signs in both directions")
     if len(nodes) == 2:
-        found = solved(nodes[0], signs[0], nodes[1]) or solved(nodes[1], FLIPPED[signs[0]], nodes[0])
+        found = solved(nodes[0], signs[0], nodes[1]) or solved(
+            nodes[1], FLIPPED[signs[0]], nodes[0]
+        )
         return found or relation(signs[0], *nodes)
     if len(nodes) == 3 and is_real_number(nodes[0]) and is_real_number(nodes[2]):
         if symbols_of(nodes[1]):
@@ -312,7 +323,9 @@ def between(node: Node, pieces: Pieces) -> RealSet:
     return RealSet(union(*moved), name)
 
 
-def flip(low: Node, high: Node, low_closed: bool, high_closed: bool) -> tuple[Node, Node, bool, bool]:
+def flip(
+    low: Node, high: Node, low_closed: bool, high_closed: bool
+) -> tuple[Node, Node, bool, bool]:
     """Return the ends of a piece with infinity in its one form."""
     ends = [INFINITY if end == negate(MINUS_INFINITY) else end for end in (low, high)]
     return ends[0], ends[1], low_closed, high_closed
@@ -385,7 +398,9 @@ def pieces_of(value: Value) -> Pieces:
         if len(ends) == 2:
             closed = value.brackets[0] == "[", value.brackets[1] == "]"
             found = piece(ends[0], ends[1], *closed)
-            if found and not any(is_endless(end) and shut for end, shut in zip(ends, closed, strict=True)):
+            if found and not any(
+                is_endless(end) and shut for end, shut in zip(ends, closed, strict=True)
+            ):
                 return found
     raise Unreadable("no set of real numbers")
 

@@ -23,7 +23,9 @@ def piece(low: Node, high: Node, low_closed: bool, high_closed: bool) -> Pieces:
     sign = order(low, high)
     if sign > 0 or (sign == 0 and not (low_closed and high_closed)):
         return ()
-    return (Piece(low, high, low_closed and not is_endless(low), high_closed and not is_endless(high)),)
+    return (
+        Piece(low, high, low_closed and not is_endless(low), high_closed and not is_endless(high)),
+    )
 
 
 def point(node: Node) -> Pieces:

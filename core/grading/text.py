@@ -62,7 +62,7 @@ DISPLAY = re.compile(r"\\\\|\\[()\[\]]")
 MONEY = re.compile(r"(-?)\s*\$\s*(?=[0-9.])")
 HTML = re.compile(r"<su([pb])>([^<>]{1,50})</su[pb]>")
 DOUBLED = re.compile(r"\\\\(?=[a-zA-Z]{2})")  # backslashes of a text that was quoted twice
-BOUND = "\x1f"  # between two pieces of mathematics that stand apart
+BOUND = "\x01"  # between two pieces of mathematics that stand apart
 
 
 def find_answer(text: str) -> str:

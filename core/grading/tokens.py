@@ -70,7 +70,13 @@ SAME = {
     r"\varphi": r"\phi", "**": "^", "<=": r"\le", "=<": r"\le", ">=": r"\ge", "!=": r"\ne", "{:}": ":", "{-}": "-", "{+}": "+",
     r"\tg": r"\tan", r"\ctg": r"\cot", r"\arctg": r"\arctan",
 }  # fmt: skip
-OPENING, CLOSING = frozenset({"(", "[", r"\{", r"\langle"}), frozenset({")", "]", r"\}", r"\rangle"})
+OPENING, CLOSING = (
+    frozenset({"(", "[", r"\{", r"\langle"}),
+    frozenset({")", "]", r"\}", r"\rangle"}),
+)
+
+
+BESIDE = frozenset({",", ";", "%", ".", "$"})  # end a piece of mathematics themselves
 
 
 def lex(text: str) -> list[Token]:
@@ -217,13 +223,13 @@ def settle(tokens: list[Token]) -> list[Token]:
     kept = []
     for i, token in enumerate(tokens):
         if token.kind == "bound":
-            around = [other for other in (kept[-1:] + tokens[i + 1 : i + 2])]
-            if len(around) < 2 or any(
-                other.kind in ("word", "bound") or other.text in (",", ";", "%", ".", "$")
-                for other in around
-            ):
+            around = kept[-1:] + tokens[i + 1 : i + 2]
+            if len(around) < 2 or kept[-1].text in ("+", "-", "*", "/", "="):
+                continue
+            if any(token.kind in ("word", "bound") or token.text in BESIDE for token in around):
                 continue
         kept.append(token)
-    while kept and kept[-1].text in (".", ",") and kept[-1].kind == "sign":
+    ends = [token.text for token in kept[-2:]]
+    if ends[-1:] in (["."], [","]) and ends != [".", "."]:
         kept.pop()
     return kept

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from edgewise.grading.tree import Node
 
@@ -183,7 +183,4 @@ class Words:
     text: str
 
 
-Value: TypeAlias = Union[
-    Expression, Percentage, Quantity, Numeral, Clock, Date, Ratio, Approximation, Named, Record,
-    Function, Relation, Chain, Tuple, RealSet, NumberSet, Collection, Matrix, Piecewise, Letter, Words,
-]  # fmt: skip
+Value: TypeAlias = Expression | Percentage | Quantity | Numeral | Clock | Date | Ratio | Approximation | Named | Record | Function | Relation | Chain | Tuple | RealSet | NumberSet | Collection | Matrix | Piecewise | Letter | Words  # fmt: skip

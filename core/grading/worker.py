@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgewise.grading import grade
 from edgewise.grading.evaluate import Beyond, Budget
 
-Budget.bits = 400_000
+Budget.bits = Budget.most
 
 
 def judge(gold: str, answer: str) -> bool:

@@ -6,7 +6,7 @@ import json
 import gymnasium as gym
 import pytest
 
-pytest.importorskip("math_verify")
+pytest.importorskip("flint")
 
 import edgewise
 from edgewise.envs.problem_file import Problem, ProblemFile, read_problems
