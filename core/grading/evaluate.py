@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
@@ -54,7 +54,7 @@ os.register_at_fork(after_in_child=fresh_lock)
 
 
 @contextmanager
-def precision(bits: int) -> Any:
+def precision(bits: int) -> Iterator[None]:
     """Calculate with so many bits, in this thread alone."""
     require("math")
     import flint
@@ -121,8 +121,9 @@ def constant(name: str) -> Value:
     require("math")
     import flint
 
-    values = {"pi": flint.acb.pi, "e": flint.acb(1).exp, "i": lambda: flint.acb(0, 1)}
-    return values[name]()
+    if name == "pi":
+        return flint.acb.pi()
+    return flint.acb(1).exp() if name == "e" else flint.acb(0, 1)
 
 
 def fold(values: Sequence[Value], join: Callable[[Value, Value], Value]) -> Value:

@@ -109,9 +109,9 @@ def is_readable(answer: str) -> bool:
 
 
 def graded_by(gold: str) -> str:
-    """Return how answers are compared with a gold answer: by "value", or by "text" if it has none.
+    r"""Return how answers are compared with a gold answer: by "value", or by "text" if it has none.
 
-    >>> graded_by(r"\\frac{1}{2}"), graded_by("7?8")
+    >>> graded_by(r"\frac{1}{2}"), graded_by("7?8")
     ('value', 'text')
     """
     try:

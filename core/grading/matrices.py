@@ -43,10 +43,10 @@ def combined(op: str, left: Node, right: Node) -> Node:
     kinds = left.op == "matrix", right.op == "matrix"
     if kinds == (False, False):
         return Node(op, (left, right))
-    if op == "sum" and kinds == (True, True) and len(left.args) == len(right.args):
-        if left.args[0] == right.args[0]:
-            pairs = zip(left.args[1:], right.args[1:], strict=True)
-            return Node("matrix", (left.args[0], *(Node("sum", pair) for pair in pairs)))
+    shapes = [(node.args[0], len(node.args)) for node in (left, right)]
+    if op == "sum" and kinds == (True, True) and shapes[0] == shapes[1]:
+        pairs = zip(left.args[1:], right.args[1:], strict=True)
+        return Node("matrix", (left.args[0], *(Node("sum", pair) for pair in pairs)))
     if op == "product" and kinds == (True, True):
         return multiplied(left, right)
     if op == "product" or (op == "quotient" and kinds == (True, False)):

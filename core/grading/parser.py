@@ -5,6 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from edgewise.grading.notation import (
+    ACCENTS,
+    BEGINS,
+    CALLED,
+    CLOSED_BY,
+    CONSTANTS,
+    INVERSE,
+    LETTERS,
+    LISTS,
+    PI,
+    ROUNDED,
+    SERIES,
+    absolute,
+    is_differential,
+    is_numeric,
+)
+from edgewise.grading.stream import END, Stream
 from edgewise.grading.tokens import Token, Unreadable
 from edgewise.grading.tree import (
     INFINITY,
@@ -17,33 +34,8 @@ from edgewise.grading.tree import (
     symbol,
     value_of,
 )
-from edgewise.grading.vocabulary import FUNCTIONS, GREEK, is_word
 
 MAX_DEPTH = 40
-END = Token("end", "")
-LETTERS = frozenset(rf"\{name}" for name in GREEK) | {
-    r"\hbar", r"\ell", r"\angle", r"\triangle", r"\nabla", r"\partial", r"\Re", r"\Im",
-}  # fmt: skip
-CALLED = frozenset(rf"\{name}" for name in FUNCTIONS.values())
-INVERSE = {
-    "sin": "arcsin", "cos": "arccos", "tan": "arctan", "sinh": "arcsinh", "cosh": "arccosh",
-    "tanh": "arctanh",
-}  # fmt: skip
-LISTS = frozenset({"max", "min", "gcd", "lcm"})
-ACCENTS = frozenset({
-    r"\dot", r"\ddot", r"\overline", r"\bar", r"\hat", r"\tilde", r"\overrightarrow", r"\widehat",
-})  # fmt: skip
-ROUNDED = {r"\lfloor": (r"\rfloor", "floor"), r"\lceil": (r"\rceil", "ceiling")}
-SERIES = frozenset({r"\sum", r"\prod"})
-MATRICES = frozenset({"pmatrix", "bmatrix", "matrix", "array", "smallmatrix", "Bmatrix"})
-BEGINS = (
-    LETTERS | CALLED | ACCENTS | ROUNDED.keys() | SERIES
-    | {r"\frac", r"\sqrt", r"\binom", r"\pi", "(", "{", "[", "|"}
-    | {rf"\begin{{{name}}}" for name in MATRICES | {"vmatrix"}}
-)  # fmt: skip
-CLOSED_BY = {"(": ")", "[": "]", "{": "}", r"\{": r"\}"}
-CONSTANTS = {"e": Node("constant", ("e",)), "i": Node("constant", ("i",))}
-PI = Node("constant", ("pi",))
 
 
 def parse(tokens: Sequence[Token]) -> Node:
@@ -59,38 +51,8 @@ def parse(tokens: Sequence[Token]) -> Node:
     return node
 
 
-class Parser:
+class Parser(Stream):
     """The state of a reading from left to right."""
-
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        """Begin before the first token, with letters side by side taken apart."""
-        self.tokens = list[Token]()
-        for token in tokens:
-            if token.kind == "run" and not is_word(token.text):
-                self.tokens.append(Token("letter", token.text[0], token.spaced))
-                self.tokens += [Token("letter", letter) for letter in token.text[1:]]
-            else:
-                self.tokens.append(token)
-        self.tokens.append(END)
-        self.place = self.depth = 0
-        self.in_bars = False
-
-    @property
-    def next(self) -> Token:
-        """Return the next token."""
-        return self.tokens[self.place]
-
-    def accept(self, *texts: str) -> bool:
-        """Go on after the next token if it is one of `texts`."""
-        if self.next.text in texts and self.next is not END:
-            self.place += 1
-            return True
-        return False
-
-    def expect(self, text: str) -> None:
-        """Go on after `text`, which must be next."""
-        if not self.accept(text):
-            raise Unreadable(f"{self.next.text!r} is not {text!r}")
 
     def fraction_of_sums(self) -> Node:
         r"""Read a sum, or two with \over or \choose between them."""
@@ -149,13 +111,6 @@ class Parser:
         if self.accept("-"):
             return negate(self.power())
         return self.power()
-
-    def whole_number(self) -> Fraction | None:
-        """Return the value of the next token if it is a whole number."""
-        token = self.next
-        return (
-            Fraction(int(token.text)) if token.kind == "number" and token.text.isdigit() else None
-        )
 
     def mixed(self, whole: Fraction) -> Node | None:
         r"""Read the fraction of a mixed number, 1\frac{2}{3} or 1 2/3; None if none follows."""
@@ -247,22 +202,6 @@ class Parser:
             return number(int(token.text[0]))
         return self.primary()
 
-    def text_of_argument(self) -> str:
-        """Return an index as it is written, without braces."""
-        if not self.accept("{"):
-            self.place += 1
-            return self.tokens[self.place - 1].text
-        depth, texts = 1, list[str]()
-        while depth:
-            if self.next is END:
-                raise Unreadable("an index is not closed")
-            depth += {"{": 1, "}": -1}.get(self.next.text, 0)
-            texts.append(self.next.text)
-            self.place += 1
-        if len(texts) == 1:
-            raise Unreadable("an empty index")
-        return "".join(texts[:-1])
-
     def group(self, closing: str) -> Node:
         """Read what is in brackets up to `closing`."""
         outer, self.in_bars = self.in_bars, closing == "|"
@@ -325,13 +264,6 @@ class Parser:
         if name in CALLED:
             return self.function(name[1:])
         raise Unreadable(f"{name} is not known")
-
-    def letters_of_argument(self) -> str:
-        """Return what an accent stands over, which must be letters."""
-        text = self.text_of_argument()
-        if any(letter in "0123456789" for letter in text):
-            raise Unreadable("an accent over a number")
-        return text
 
     def fraction(self) -> Node:
         """Read a fraction or a derivative."""
@@ -417,23 +349,3 @@ class Parser:
             raise Unreadable("rows of unequal length")
         node = Node("matrix", (len(rows[0]), *(entry for row in rows for entry in row)))
         return call("determinant", node) if kind == "vmatrix" else node
-
-
-def absolute(node: Node) -> Node:
-    """Return the absolute value of a number, the determinant of a matrix."""
-    return call("determinant" if node.op == "matrix" else "absolute", node)
-
-
-def is_numeric(node: Node) -> bool:
-    """Return whether nothing but numbers occurs, with signs of arithmetic."""
-    if node.op in ("sum", "product", "quotient", "power"):
-        return all(map(is_numeric, node.args))
-    return node.op == "number"
-
-
-def is_differential(tokens: Sequence[Token]) -> bool:
-    """Return whether the tokens of a group are d or ∂ and what it is of: {d x}, {d^2 y}."""
-    texts = [token.text for token in tokens]
-    if texts[:1] != ["{"] or texts[1:2] not in (["d"], [r"\partial"]) or len(texts) < 4:
-        return False
-    return tokens[2].kind in ("letter", "command") or texts[2] == "^"

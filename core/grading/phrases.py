@@ -42,9 +42,9 @@ def read_clock(tokens: Sequence[Token]) -> Clock | None:
     hours, minutes, seconds = [*map(int, texts), 0, 0][:3]
     if hours > 24 or minutes > 59 or seconds > 59 or (half and not 1 <= hours <= 12):
         return None
-    if len(texts) == 2 and not half and texts[0][0] != "0" and texts[1][0] != "0":
-        if math.gcd(hours, minutes) == 1:
-            return None
+    plain = len(texts) == 2 and not half and "0" not in (texts[0][0], texts[1][0])
+    if plain and math.gcd(hours, minutes) == 1:
+        return None
     return Clock(hours, minutes, seconds, half)
 
 
@@ -176,7 +176,7 @@ def read_unit(tokens: Sequence[Token]) -> tuple[Unit, bool] | None:
     words = [text.lower() for text in texts]
     if not 1 <= len(words) <= 4 or set(words) & NO_UNITS:
         return None
-    return ((" ".join(words[:-1] + [words[-1].removesuffix("s")]), 1),), False
+    return ((" ".join([*words[:-1], words[-1].removesuffix("s")]), 1),), False
 
 
 def known_unit(texts: Sequence[str]) -> Unit | None:

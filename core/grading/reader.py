@@ -1,7 +1,7 @@
 r"""Read an answer as one typed value.
 
 The grammar, from the outside in: parts between commas, "and" and "or"; in each, sides between signs of
-relations; in each, sets with ∪, ∩ and \ between them; in each, a value in brackets, or an expression
+relations; in each, sets with \cup, \cap and \setminus between them; in each, a value in brackets, or an expression
 with a unit or a sign of per cent. What is not used up is not read.
 """
 

@@ -14,6 +14,7 @@ from edgewise.grading.expressions import (
     same_expression,
     sign_at,
 )
+from edgewise.grading.names import is_top, name_of, name_symbols, parameters_of
 from edgewise.grading.parser import parse
 from edgewise.grading.sets import Pieces, half_line, intersection, piece, point, union
 from edgewise.grading.tokens import Token, Unreadable
@@ -48,13 +49,11 @@ from edgewise.grading.values import (
     Tuple,
     Value,
 )
-from edgewise.grading.vocabulary import is_word
 
 Read = Callable[[Sequence[Token], int], Value]
 FLIPPED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", r"\ne": r"\ne"}
 INEQUALITIES = frozenset(FLIPPED)
 SIGNS = INEQUALITIES | {"=", r"\approx", r"\in"}
-NAME_SIGNS = frozenset({"(", ")", "_", "{", "}", "'", ",", ":"})
 
 
 def read(tokens: Sequence[Token], side: Read, level: int) -> Value | None:
@@ -80,17 +79,6 @@ def read(tokens: Sequence[Token], side: Read, level: int) -> Value | None:
     if set(signs) <= {"=", r"\approx"}:
         return equation(sides, signs, side, level)
     return inequality([parse(one) for one in sides], signs)
-
-
-def is_top(tokens: Sequence[Token], place: int) -> bool:
-    """Return whether a token stands in no brackets and no index."""
-    depth = 0
-    for token in tokens[:place]:
-        if token.text in ("(", "[", "{", r"\{") or token.text.startswith(r"\begin"):
-            depth += 1
-        elif token.text in (")", "]", "}", r"\}") or token.text.startswith(r"\end"):
-            depth -= 1
-    return depth == 0
 
 
 def membership(
@@ -129,10 +117,9 @@ def equation(
             return relation("=", parse(sides[0]), value.node)
         return Named(names[0], value)
     values = [read_side(one, level + 1) for one in sides]
-    nodes = [value.node if isinstance(value, Expression) else None for value in values]
-    if len(nodes) == 2 and signs == ["="] and nodes[0] is not None and nodes[1] is not None:
-        if symbols_of(nodes[0]) | symbols_of(nodes[1]):
-            return relation("=", nodes[0], nodes[1])
+    nodes = [value.node for value in values if isinstance(value, Expression)]
+    if len(nodes) == len(values) == 2 and signs == ["="] and any(map(symbols_of, nodes)):
+        return relation("=", *nodes)
     for i in range(1, len(values)):
         check_equal(values[i - 1], values[i], sides[i], signs[i - 1])
     return values[0]
@@ -173,82 +160,6 @@ def function(
     return Named("f", value)
 
 
-def parameters_of(tokens: Sequence[Token]) -> tuple[str, ...] | None:
-    """Return the x and y of f(x, y); None if the tokens are no such thing."""
-    kinds = [token.kind for token in tokens]
-    if len(tokens) < 4 or kinds[0] not in ("letter", "command") or tokens[-1].text != ")":
-        return None
-    head = next((i for i, token in enumerate(tokens) if token.text == "("), 0)
-    name, inside = tokens[:head], tokens[head + 1 : -1]
-    if not name or name_of(name) is None or any(t.text != "," for t in inside[1::2]):
-        return None
-    if not all(token.kind == "letter" for token in inside[::2]) or len(inside) % 2 == 0:
-        return None
-    if len(name) > 1 and name[1].text not in ("_", "'"):
-        return None
-    return tuple(token.text for token in inside[::2])
-
-
-def name_of(tokens: Sequence[Token]) -> str | None:
-    r"""Return what a variable is called: x, a_n, AB, (x,y), \angle ABC, Maximum; None if it is none."""
-    texts = [token.text for token in tokens]
-    if not tokens or (tokens[0].kind in ("number", "sign") and texts[0] != "("):
-        return None
-    if any(token.kind == "sign" and token.text not in NAME_SIGNS for token in tokens):
-        return None
-    if all(token.kind == "word" or is_word_run(token) for token in tokens):
-        return (
-            " ".join(texts).lower() if len(texts) <= 3 and not {"and", "or"} & set(texts) else None
-        )
-    if is_constant(tokens) or any(
-        token.kind == "word" and len(token.text) > 1 for token in tokens[:1]
-    ):
-        return None
-    if texts[0] == "(" or ":" in texts:
-        separator, inside = (",", tokens[1:-1]) if texts[0] == "(" else (":", tokens)
-        parts = [name_of(part) for part in parted(inside, separator)]
-        return None if None in parts or len(parts) < 2 else separator.join(map(str, parts))
-    node = named_node(tokens)
-    if node is None or node.op == "symbol":
-        return None if node is None else node.args[0]
-    is_product = texts[0] in (r"\angle", r"\Delta", r"\triangle") or (
-        all(text.isupper() for text in texts)
-        or (len(texts) == 4 and texts[1] == "(" and tokens[2].kind == "letter")
-    )
-    return key(node) if is_product else None
-
-
-def is_word_run(token: Token) -> bool:
-    """Return whether a token is letters that are a word."""
-    return token.kind == "run" and is_word(token.text)
-
-
-def is_constant(tokens: Sequence[Token]) -> bool:
-    """Return whether a token is e or i alone."""
-    return len(tokens) == 1 and tokens[0].text in ("e", "i")
-
-
-def parted(tokens: Sequence[Token], separator: str) -> list[Sequence[Token]]:
-    """Return what is between separators that stand in no brackets."""
-    places = [i for i, token in enumerate(tokens) if token.text == separator and is_top(tokens, i)]
-    starts, ends = [0, *(i + 1 for i in places)], [*places, len(tokens)]
-    return [tokens[start:end] for start, end in zip(starts, ends, strict=True)]
-
-
-def named_node(tokens: Sequence[Token]) -> Node | None:
-    """Return the expression that a name is; None if it is none."""
-    try:
-        return parse(tokens)
-    except ValueError:
-        return None
-
-
-def name_symbols(tokens: Sequence[Token]) -> frozenset[str]:
-    """Return the variables in a name."""
-    node = named_node(tokens)
-    return frozenset() if node is None else symbols_of(node)
-
-
 def relation(sign: str, left: Node, right: Node) -> Relation:
     """Return a relation in variables that does not hold everywhere."""
     gap = difference(left, right)
@@ -277,10 +188,9 @@ def inequality(nodes: list[Node], signs: list[str]) -> Value:
             nodes[1], FLIPPED[signs[0]], nodes[0]
         )
         return found or relation(signs[0], *nodes)
-    if len(nodes) == 3 and is_real_number(nodes[0]) and is_real_number(nodes[2]):
-        if symbols_of(nodes[1]):
-            closed = [sign == r"\le" for sign in signs]
-            return between(nodes[1], piece(nodes[0], nodes[2], *closed))
+    ends = nodes[0], nodes[-1]
+    if len(nodes) == 3 and all(map(is_real_number, ends)) and symbols_of(nodes[1]):
+        return between(nodes[1], piece(*ends, *(sign == r"\le" for sign in signs)))
     if any(not symbols_of(one) and not is_real_number(one) for one in nodes):
         raise Unreadable("not real")
     return Chain(tuple(nodes), tuple(signs))

@@ -9,13 +9,13 @@ MAX_LENGTH = 2_000  # of the answer itself
 
 SYMBOLS = {
     "−": "-", "\u2013": "-", "\u2010": "-", "\u2011": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ",
-    "∙": r"\cdot ", "∗": "*", "÷": r"\div ", "∕": "/", "⁄": "/", "±": r"\pm ", "∓": r"\mp ",
+    "∙": r"\cdot ", "\u2217": "*", "÷": r"\div ", "\u2215": "/", "\u2044": "/", "±": r"\pm ", "∓": r"\mp ",
     "≤": r"\le ", "⩽": r"\le ", "≦": r"\le ", "≥": r"\ge ", "⩾": r"\ge ", "≧": r"\ge ",
-    "≠": r"\ne ", "≈": r"\approx ", "∞": r"\infty ", "∪": r"\cup ", "∩": r"\cap ", "∖": r"\setminus ",
+    "≠": r"\ne ", "≈": r"\approx ", "∞": r"\infty ", "\u222a": r"\cup ", "∩": r"\cap ", "\u2216": r"\setminus ",
     "∈": r"\in ", "∅": r"\emptyset ", "°": r"^\circ ", "√": r"\sqrt ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]",
-    "′": "'", "’": "'", "‘": "'", "″": '"', "“": '"', "”": '"', "∠": r"\angle ", "∀": r"\forall ",
-    "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}",
-    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "∣": "|", "ℓ": r"\ell ",
+    "\u2032": "'", "\u2019": "'", "\u2018": "'", "″": '"', "“": '"', "”": '"', "∠": r"\angle ", "∀": r"\forall ",
+    "\u211d": r"\mathbb{R}", "\u2124": r"\mathbb{Z}", "\u2115": r"\mathbb{N}", "\u211a": r"\mathbb{Q}", "\u2102": r"\mathbb{C}",
+    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "\u2223": "|", "\u2113": r"\ell ",
     "⟨": r"\langle ", "⟩": r"\rangle ", "€": r"\euro ", "£": r"\pounds ", "…": r"\ldots ",
     "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2002": " ", "\u2003": " ", "\u200a": " ", "\u200b": "",
     "\u2061": "", "\u2062": "", "\ufeff": "", "\u3000": " ", "∆": r"\Delta ", "µ": r"\mu ",

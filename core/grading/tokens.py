@@ -220,7 +220,7 @@ def closing(text: str, place: int, end: int) -> int:
 
 def settle(tokens: list[Token]) -> list[Token]:
     """Return the tokens without bounds at the ends and beside a comma or a word, and a last stop."""
-    kept = []
+    kept = list[Token]()
     for i, token in enumerate(tokens):
         if token.kind == "bound":
             around = kept[-1:] + tokens[i + 1 : i + 2]

@@ -136,6 +136,6 @@ def is_word(run: str) -> bool:
     >>> [is_word(run) for run in ("people", "bolts", "abcd", "xyz", "RC", "SRMC")]
     [True, True, False, False, False, False]
     """
-    if run.isupper() or len(run) < 3 or all(a < b for a, b in zip(run, run[1:], strict=False)):
+    if run.isupper() or len(run) < 3 or run == "".join(sorted(set(run))):
         return False
     return bool(VOWELS & set(run.lower())) and len(set(run)) > 1

@@ -48,7 +48,7 @@ for part in {REPEATED}:
 def test_no_code_of_an_answer_runs(tmp_path):
     path = tmp_path / "made"
     texts = [f"__import__('os').system('touch {path}')", f"open('{path}', 'w')", "exit()", "{{7*7}}",
-             "lambda: 7", "[x for x in (7,)]", "np.arcsin(1)", "7 if 1 else 8", "0x7", "7_0", "７"]  # fmt: skip
+             "lambda: 7", "[x for x in (7,)]", "np.arcsin(1)", "7 if 1 else 8", "0x7", "7_0", "\uff17"]  # fmt: skip
     assert [compare("7", text) for text in texts] == [False] * 10 + [True]
     assert not path.exists()
 

@@ -48,7 +48,7 @@ def test_what_has_no_reading(text):
     [("1,234", 1234), ("1 234 567", 1234567), (r"3,\!250", 3250), ("60{,}000", 60000), ("-.5", Fraction(-1, 2)),
      (r"-2\frac14", Fraction(-9, 4)), ("1 3/4", Fraction(7, 4)), ("6¼", Fraction(25, 4)), ("2.5e3", 2500),
      (r"0.1\overline{6}", Fraction(1, 6)), ("0.(3)", Fraction(1, 3)), (r"{507 \over 595}", Fraction(507, 595)),
-     (r"\frac{1}{21,000}", Fraction(1, 21000)), ("−7.", -7), ("１２", 12), ("**73**", 73), (r"\(7\)", 7)],
+     (r"\frac{1}{21,000}", Fraction(1, 21000)), ("−7.", -7), ("\uff11\uff12", 12), ("**73**", 73), (r"\(7\)", 7)],
 )  # fmt: skip
 def test_the_value_of_a_number(text, value):
     assert read_number(text) == value
