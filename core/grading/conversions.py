@@ -161,10 +161,10 @@ def solution_for_equation(gold: Relation, answer: Expression) -> bool:
 def same_pieces(gold: Value, answer: Value) -> bool:
     """Return whether an interval, an inequality or a set are the same real numbers."""
     try:
-        pieces = [RealSet(pieces_of(side)) for side in (gold, answer)]
+        known, given = RealSet(pieces_of(gold)), RealSet(pieces_of(answer))
     except ValueError:
         return False
-    return same(pieces[0], pieces[1])
+    return same(known, given)
 
 
 def column_and_vector(gold: Value, answer: Value) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgewise.grading.expressions import is_defined
 from edgewise.grading.tokens import Unreadable
 from edgewise.grading.tree import ONE, Node, walk
@@ -21,6 +23,14 @@ def evaluate(node: Node) -> Value:
     if not is_defined(value):
         raise Unreadable("not defined")
     return Expression(value)
+
+
+def from_rows(rows: Sequence[Sequence[Value]]) -> Matrix:
+    """Return the matrix of rows of expressions, as [[1, 2], [3, 4]] has them."""
+    nodes = [item.node for row in rows for item in row if isinstance(item, Expression)]
+    if len({len(row) for row in rows}) != 1 or len(nodes) != sum(map(len, rows)):
+        raise Unreadable("no rows of expressions")
+    return Matrix(len(rows[0]), tuple(nodes))
 
 
 def reduce(node: Node) -> Node:

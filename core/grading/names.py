@@ -56,8 +56,9 @@ def name_of(tokens: Sequence[Token]) -> str | None:
         return None
     if texts[0] == "(" or ":" in texts:
         separator, inside = (",", tokens[1:-1]) if texts[0] == "(" else (":", tokens)
-        parts = [name_of(part) for part in parted(inside, separator)]
-        return None if None in parts or len(parts) < 2 else separator.join(map(str, parts))
+        parts = parted(inside, separator)
+        names = [name_of(part) for part in parts] if len(parts) > 1 else [None]
+        return None if None in names else separator.join(map(str, names))
     node = named_node(tokens)
     if node is None or node.op == "symbol":
         return None if node is None else node.args[0]

@@ -213,6 +213,8 @@ class Parser(Stream):
     def primary(self) -> Node:
         """Read a number, a variable, a function or a group."""
         token = self.next
+        if token is END:
+            raise Unreadable("nothing")
         self.place += 1
         if token.kind == "number":
             return number(value_of(token.text))

@@ -70,7 +70,9 @@ def read_date(tokens: Sequence[Token]) -> Date | None:
 
 def read_numeral(tokens: Sequence[Token]) -> Numeral | None:
     r"""Return the digits that 1202_3, (2A)_{16} or "101 base 2" are; None if they are none."""
-    texts = [token.text for token in tokens if token.text not in ("{", "}", "(", ")")]
+    texts = [token.text for token in tokens if token.text not in ("{", "}", "(", ")", "in")]
+    if "_" in texts and "base" in texts:
+        texts.remove("base")
     sign = "-" if texts[:1] == ["-"] else ""
     texts = texts[1:] if sign else texts
     marks = [i for i, text in enumerate(texts) if text in ("_", "base", "BASE")]
@@ -115,12 +117,17 @@ def read_letter(tokens: Sequence[Token]) -> Letter | None:
 
 def split_option(tokens: Sequence[Token]) -> tuple[Letter, Sequence[Token]] | None:
     r"""Return the choice and the text of it that \textbf{(A)}\ 46 has; None if it is none."""
-    if len(tokens) < 4 or [tokens[0].text, tokens[2].text] != ["(", ")"]:
+    if len(tokens) < 3:
         return None
-    letter, after = tokens[1], tokens[3]
+    if tokens[0].text == "(" and tokens[2].text == ")" and len(tokens) > 3:
+        letter, after, rest = tokens[1], tokens[3], tokens[3:]
+    elif tokens[1].text in (")", ".", ":"):
+        letter, after, rest = tokens[0], tokens[2], tokens[2:]
+    else:
+        return None
     if letter.kind not in ("word", "letter") or not "A" <= letter.text <= "Z" or not after.spaced:
         return None
-    return (Letter(letter.text), tokens[3:]) if len(letter.text) == 1 else None
+    return (Letter(letter.text), rest) if len(letter.text) == 1 else None
 
 
 def split_unit(tokens: Sequence[Token]) -> tuple[Sequence[Token], Unit, bool] | None:
@@ -133,11 +140,17 @@ def split_unit(tokens: Sequence[Token]) -> tuple[Sequence[Token], Unit, bool] | 
         return (rest, ((sign, 1),), True) if rest else None
     if tokens[0].text == "-" and len(tokens) > 2 and tokens[1].text in UNIT_SIGNS:
         return [tokens[0], *tokens[2:]], ((UNIT_SIGNS[tokens[1].text], 1),), True
+    if tokens[0].text.upper() in ("USD", "US") and len(tokens) > 1:
+        rest = tokens[2:] if tokens[1].text == "$" else tokens[1:]
+        return (rest, (("$", 1),), True) if rest else None
     start = next((i for i in range(1, len(tokens)) if begins_unit(tokens, i)), None)
     if start is None:
         return None
-    unit = read_unit(tokens[start:])
-    return None if unit is None else (tokens[:start], *unit)
+    unit, before = tokens[start:], tokens[:start]
+    if before[-1].text == "(" and unit[-1].text == ")" and start > 1:
+        before, unit = before[:-1], unit[:-1]
+    found = read_unit(unit) if unit else None
+    return None if found is None else (before, *found)
 
 
 def begins_unit(tokens: Sequence[Token], i: int) -> bool:
@@ -151,7 +164,7 @@ def begins_unit(tokens: Sequence[Token], i: int) -> bool:
         return i == len(tokens) - 1
     if token.kind == "run":
         return (
-            token.text in UNITS
+            unit_parts(token.text) is not None
             or token.text in COMPOUND_UNITS
             or is_word(token.text)
             or (token.text in POWER_WORDS)

@@ -93,6 +93,9 @@ def statement(tokens: Sequence[Token], level: int) -> Value:
     if level > MAX_NESTED or not tokens:
         raise Unreadable("too deep" if tokens else "nothing")
     tokens = unwrapped(tokens)
+    letter = phrases.read_letter(tokens)
+    if letter is not None:
+        return letter
     option = phrases.split_option(tokens)
     if option is not None:
         if any(token.kind == "word" and token.text in ("and", "or", "not") for token in tokens):
@@ -216,6 +219,10 @@ def single(tokens: Sequence[Token], level: int) -> Value:
         value = bracketed(tokens, level)
         if value is not None:
             return value
+    if tokens[0].kind == "letter" and first.isupper() and closes_at_end(tokens[1:]):
+        point_of = bracketed(tokens[1:], level) if tokens[1].text == "(" else None
+        if isinstance(point_of, Tuple):
+            return Named(first, point_of)
     ratio = list(split(tokens, {":"}))
     if len(ratio) > 1:
         return Ratio(tuple(checked(parse(one)) for one in ratio))
@@ -225,6 +232,8 @@ def single(tokens: Sequence[Token], level: int) -> Value:
 def measured(tokens: Sequence[Token]) -> Value:
     """Read an expression with a unit or a sign of per cent, or without."""
     last = tokens[-1]
+    if [token.text for token in tokens[-2:]] == ["per", "cent"] and len(tokens) > 2:
+        return Percentage(checked(parse(tokens[:-2])))
     if len(tokens) > 1 and (last.text == "%" or (last.kind != "sign" and last.text in PERCENT)):
         return Percentage(checked(parse(tokens[:-1])))
     unit = phrases.split_unit(tokens)
@@ -267,6 +276,8 @@ def bracketed(tokens: Sequence[Token], level: int) -> Value | None:
         return braced(inside, level)
     parts = list(split(inside, {","}))
     if len(parts) == 1:
+        parts = list(split(inside, {";"}))
+    if len(parts) == 1:
         if (opening, closing) != ("(", ")"):
             return None
         try:
@@ -277,7 +288,11 @@ def bracketed(tokens: Sequence[Token], level: int) -> Value | None:
         if (opening, closing) != (r"\langle", r"\rangle"):
             raise Unreadable("unlike brackets")
         opening, closing = "(", ")"
-    return Tuple(opening + closing, tuple(part(one, level + 1) for one in parts))
+    items = tuple(part(one, level + 1) for one in parts)
+    rows = [item.items for item in items if isinstance(item, Tuple) and item.brackets == "[]"]
+    if opening + closing == "[]" and len(rows) == len(items):
+        return matrices.from_rows(rows)
+    return Tuple(opening + closing, items)
 
 
 def braced(inside: Sequence[Token], level: int) -> Value:

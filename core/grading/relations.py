@@ -70,8 +70,9 @@ def read(tokens: Sequence[Token], side: Read, level: int) -> Value | None:
     signs = [tokens[i].text for i in places]
     starts, ends = [0, *(i + 1 for i in places)], [*places, len(tokens)]
     sides = [tokens[start:end] for start, end in zip(starts, ends, strict=True)]
-    if signs == [r"\approx"] and not sides[0]:
-        return Approximation(side(sides[1], level + 1))
+    if len(signs) == 1 and not sides[0] and signs[0] in ("=", r"\approx"):
+        value = side(sides[1], level + 1)
+        return value if signs[0] == "=" else Approximation(value)
     if not all(sides):
         raise Unreadable("a relation with nothing on one side")
     if r"\in" in signs:

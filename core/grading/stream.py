@@ -47,6 +47,8 @@ class Stream:
     def text_of_argument(self) -> str:
         """Return an index as it is written, without braces."""
         if not self.accept("{"):
+            if self.next is END:
+                raise Unreadable("an index of nothing")
             self.place += 1
             return self.tokens[self.place - 1].text
         depth, texts = 1, list[str]()

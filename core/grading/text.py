@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from edgewise.grading.prose import conclusion
+
 MAX_TEXT = 20_000  # characters of a solution that an answer is in
 MAX_LENGTH = 2_000  # of the answer itself
 
@@ -55,7 +57,10 @@ BETWEEN_BOXES = re.compile(
     r"(?:[\s$,;]|\\[()\[\],;:! ]|\\q?quad|\\(?:text|mbox|mathrm)\s*\{\s*(?:and|or)?\s*\}|\band\b|\bor\b"
     r"|(?<![a-zA-Z])[a-zA-Z]\s*=)*"
 )
-BOLD = re.compile(r"\*\*(?!\s)((?:(?!\*\*).)+)\*\*", re.DOTALL)
+MARKED = re.compile(  # as a whole: **7**, _7_, `7`, "even"
+    r"(\*{1,3}|_{1,2}|`{1,3})(?!\s)([^*_`]+)\1|(?:\"|''?|``)([^\"'`]+)(?:\"|''?)", re.DOTALL
+)
+TIMES = re.compile(r"(?<=[0-9])\s*[xX]\s*(?=10\s*(?:\^|\*\*))")  # 3.2 x 10^5
 UNIT_MARK = re.compile(r"\\text\s*\{\s*\\\$\s*\}|\\textdollar(?![a-zA-Z])|\\euro(?![a-zA-Z])")
 DOLLAR = re.compile(r"\\[\\$]|\$\$?")
 DISPLAY = re.compile(r"\\\\|\\[()\[\]]")
@@ -66,7 +71,7 @@ BOUND = "\x01"  # between two pieces of mathematics that stand apart
 
 
 def find_answer(text: str) -> str:
-    r"""Return what is in the last ``\boxed{}`` of `text`, all of `text` if there is none.
+    r"""Return what is in the last ``\boxed{}`` of `text`; else what it states, see `conclusion`.
 
     Boxes with nothing but commas, "and" or "or" between them are one list.
 
@@ -76,7 +81,7 @@ def find_answer(text: str) -> str:
     ('2, 3', '7')
     """
     if r"\boxed" not in text and r"\fbox" not in text:
-        return text
+        return conclusion(text)
     opened: list[tuple[int, int]] = []  # where each brace stands, -1 if it is no box's, and ends
     boxes: list[tuple[int, int, int, int]] = []  # in the order of their ends, none around another
     for brace in BRACE.finditer(text):
@@ -113,8 +118,10 @@ def normalise(text: str) -> str:
     if "\\\\" in text and r"\begin" not in text:
         text = DOUBLED.sub(r"\\", text)
     text = text.strip()
-    if "**" in text and (bold := BOLD.fullmatch(text.removesuffix("."))):
-        text = bold[1].strip()
+    if text and text[0] in "*_`\"'" and (marked := MARKED.fullmatch(text.removesuffix("."))):
+        text = (marked[2] or marked[3]).strip()
+    if "10" in text:
+        text = TIMES.sub(r" \\times ", text)
     if "\\(" in text or "\\[" in text or "\\)" in text or "\\]" in text:
         text = DISPLAY.sub(lambda mark: mark[0] if mark[0] == "\\\\" else f" {BOUND} ", text)
     if "$" in text:

@@ -37,28 +37,32 @@ GROUPING = re.compile(r"[^0-9]")
 LETTERS = re.compile(r"[a-zA-Z]+")
 WORD = re.compile(r"[a-zA-Z]+(?:['-][a-zA-Z]+)*")
 COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)", re.DOTALL)
-SIGN = re.compile(r"\*\*|<=|>=|!=|=<|\{[-+:]\}|.", re.DOTALL)
+SIGN = re.compile(r"\*\*|\+/-|<=|>=|!=|=<|\{[-+:]\}|.", re.DOTALL)
 HALF_DAY = re.compile(r"([aApP])(\.?)\s*[mM](?![a-zA-Z])(\.?)")
 SPACE = re.compile(r"(?:\s|\\[,;:> ]|~|\\q?quad(?![a-zA-Z]{2})|\\[hv]space\s*\{[^{}]{0,20}\})+")
 SILENT = re.compile(
-    r"\\!|\\(?:left|right)(?![a-zA-Z])\s*\.?|\\(?:middle|[bB]igg?[lrm]?|displaystyle|textstyle|"
+    r"\\!|\\(?:left|right)(?![a-zA-Z])\s*\.?|\\(?:middle|[bB]igg?[lrm]?|displaystyle|textstyle|large|Large|LARGE|huge|Huge|small|normalsize|tiny|therefore|"
     r"scriptstyle|limits|nolimits|bf|rm|it|sf|tt|strut|mathstrut|normalfont|bfseries|itshape)(?![a-zA-Z])"
-    r"|\\(?:textcolor|color)\s*\{[a-zA-Z0-9!]*\}|\\phantom\s*(?:\{[^{}]*\}|[^{\\])"
+    r"|\\(?:textcolor|color)\s*\{[a-zA-Z0-9!]*\}|\\[vh]?phantom\s*(?:\{[^{}]*\}|[^{\\])"
 )
 ENVIRONMENT = re.compile(r"\s*\{([a-z]+)\*?\}(?:\s*\{[clr|@{} ]*\}(?=.*\\end))?", re.DOTALL)
 CONTENT = re.compile(r"\s*\{")
+ROW_GAP = re.compile(r"\s*\[[0-9.]+\s*(?:pt|em|ex|mm|cm)\]")  # \\[4pt]
+LOGIC = {r"\lor": "or", r"\vee": "or", r"\land": "and", r"\wedge": "and"}
 BLACKBOARD = re.compile(r"\s*(?:\{\s*([A-Z])\s*\}|([A-Z]))")
-WORDY = re.compile(r"[\s.]*[a-zA-Z]{2}[a-zA-Z\s.,'-]*|\s*[aApP]\.\s*[mM]\.?\s*")
+WORDY = re.compile(
+    r"[\s.]*[a-zA-Z]{2}[a-zA-Z\s.,'-]*(?:\^\s*\{?\s*[23]\s*\}?)?|\s*[aApP]\.\s*[mM]\.?\s*"
+)
 TEXT = frozenset({
     r"\text", r"\textbf", r"\textit", r"\textrm", r"\mbox", r"\hbox", r"\textnormal", r"\texttt",
     r"\textsf", r"\emph", r"\textup", r"\textsc",
 })  # fmt: skip
 UPRIGHT = frozenset({r"\mathrm", r"\operatorname", r"\mathsf", r"\mathtt", r"\mathit", r"\mathbf"})
 STYLE = UPRIGHT | {
-    r"\boldsymbol", r"\bm", r"\mathcal", r"\mathnormal", r"\pmb", r"\vec", r"\mathscr", r"\mathop",
+    r"\boldsymbol", r"\bm", r"\underline", r"\ensuremath", r"\mathcal", r"\mathnormal", r"\pmb", r"\vec", r"\mathscr", r"\mathop",
 }  # fmt: skip
 SAME = {
-    r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cfrac": r"\frac", r"\dbinom": r"\binom",
+    r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cfrac": r"\frac", r"\nicefrac": r"\frac", r"\sfrac": r"\frac", r"\cr": r"\\", r"\bigcup": r"\cup", r"+/-": r"\pm", r"\dbinom": r"\binom",
     r"\tbinom": r"\binom", r"\leq": r"\le", r"\leqslant": r"\le", r"\geq": r"\ge", r"\geqslant": r"\ge",
     r"\neq": r"\ne", r"\lt": "<", r"\gt": ">", r"\lvert": "|", r"\rvert": "|", r"\vert": "|",
     r"\lbrace": r"\{", r"\rbrace": r"\}", r"\lparen": "(", r"\rparen": ")", r"\lbrack": "[",
@@ -192,6 +196,11 @@ class Lexer:
                 raise Unreadable(f"{name} of what?")
             self.add("command", f"{name}{{{environment[1]}}}")
             return environment.end()
+        if name in LOGIC:
+            self.add("word", LOGIC[name])
+            return stop
+        if name == r"\\" and (gap := ROW_GAP.match(self.text, stop, end)):
+            stop = gap.end()
         if name == r"\mathbb" and (field := BLACKBOARD.match(self.text, stop, end)):
             self.add("command", rf"\mathbb{{{field[1] or field[2]}}}")
             return field.end()
@@ -229,6 +238,8 @@ def settle(tokens: list[Token]) -> list[Token]:
             if any(token.kind in ("word", "bound") or token.text in BESIDE for token in around):
                 continue
         kept.append(token)
+    if len(kept) > 1 and kept[-1].text == r"\\":
+        kept.pop()
     ends = [token.text for token in kept[-2:]]
     if ends[-1:] in (["."], [","]) and ends != [".", "."]:
         kept.pop()

@@ -84,7 +84,8 @@ FUNCTIONS = {
     for name in ["sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth", "arcsin", "arccos", "arctan", "ln", "log", "exp", "max", "min", "gcd", "lcm", "arg"]
 } | {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "cosec": "csc",
-    "arctg": "arctan", "lg": "lg", "arsinh": "arcsinh", "sgn": "sgn",
+    "arctg": "arctan", "lg": "lg", "arsinh": "arcsinh", "abs": "absolute", "floor": "floor",
+    "ceil": "ceiling", "ceiling": "ceiling",
 }  # fmt: skip
 GREEK = frozenset(
     [
