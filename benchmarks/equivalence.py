@@ -14,6 +14,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -31,7 +32,8 @@ from edgewise.grading.grade import compare, shared_pool
 
 PAIRS = Path("answer_equivalence") / "labelled_pairs_half.jsonl.gz"
 AGREED = ("agree", "label_right")  # the reviews of pairs whose label is certain
-RESPELLED = {r"\frac": r"\dfrac", "(": r"\left( ", ")": r" \right)", "+": " + ", ",": ", "}
+RESPELLED = {r"\frac": r"\dfrac", "(": r"\left( ", ")": r" \right)", "+": " + "}
+COMMA = re.compile(r",(?![0-9]{3}(?![0-9]))")  # that groups no digits
 DATASETS = {
     "MATH-v0": ("train", "test"),
     "MATH500-v0": ("test",),
@@ -131,7 +133,7 @@ def respelled(answer: str) -> str:
     """Return an answer as another hand would write it."""
     for old, new in RESPELLED.items():
         answer = answer.replace(old, new)
-    return answer
+    return COMMA.sub(", ", answer)
 
 
 def speed_lines(data: Path, size: int) -> list[str]:

@@ -4,7 +4,7 @@ r"""Texts that hedge: whether any is right for two gold answers, and what the be
 
 Texts are two to four gold answers, joined by fragments of LaTeX, markup and words, drawn with a seed.
 None may be right for two gold answers of different value; two have the same value if one answers the
-other. Then a search climbs for the one text that is right for most problems of a data set, from its
+other, or if they are one number of two units, which a bare number answers by convention. Then a search climbs for the one text that is right for most problems of a data set, from its
 most frequent gold answer, by insertions, deletions and replacements of gold answers and fragments.
 """
 
@@ -21,10 +21,11 @@ import tyro
 
 from edgewise.benchmarks.equivalence import gold_answers
 from edgewise.grading.evaluate import Beyond, Undefined, ball, evaluate, precision
+from edgewise.grading.expressions import same_expression
 from edgewise.grading.grade import compare
 from edgewise.grading.reader import read
 from edgewise.grading.tree import symbols_of
-from edgewise.grading.values import Collection, Expression, Matrix, Percentage, Quantity, Value
+from edgewise.grading.values import Expression, Percentage, Quantity, Value
 
 DATASETS = ("AMC-v0", "AIME24-v0", "MATH500-v0", "GSM8K-v0", "OlympiadBench-v0")
 FRAGMENTS = (
@@ -62,7 +63,11 @@ class Golds:
     def __init__(self, golds: Sequence[str]) -> None:
         """Read the gold answers."""
         self.golds = list(dict.fromkeys(golds))
-        sized = [(size_of(read_or_none(gold)), gold) for gold in self.golds]
+        values = [(read_or_none(gold), gold) for gold in self.golds]
+        sized = [
+            (size_of(value) if isinstance(value, Expression) else None, gold)
+            for value, gold in values
+        ]
         self.numbers = sorted((size, gold) for size, gold in sized if size is not None)
         self.sizes = [size for size, _ in self.numbers]
         self.others = [gold for size, gold in sized if size is None]
@@ -75,7 +80,7 @@ class Golds:
         size = size_of(value)
         near = list(self.others)
         if size is None:
-            near += [gold for _, gold in self.numbers] if isinstance(value, Collection) else []
+            near += [gold for _, gold in self.numbers]
         else:
             for one in (size, size / 100, size * 100):
                 edge = CLOSE * (1 + abs(one))
@@ -100,13 +105,20 @@ def size_of(value: Value | None) -> float | None:
     """Return the real part of a number as a float; None for another value."""
     if not isinstance(value, (Expression, Percentage, Quantity)) or symbols_of(value.node):
         return None
-    if isinstance(value, Matrix):
-        return None
     try:
         with precision(64):
             return float(ball(evaluate(value.node, {})).real.mid())
     except (Undefined, Beyond, OverflowError):
         return None
+
+
+def are_related(left: str, right: str) -> bool:
+    """Return whether one gold answer answers the other, or they are one number of several units."""
+    if compare(left, right) or compare(right, left):
+        return True
+    values = [read_or_none(text) for text in (left, right)]
+    nodes = [value.node for value in values if isinstance(value, (Quantity, Percentage))]
+    return len(nodes) == 2 and same_expression(*nodes)
 
 
 def joined(golds: Sequence[str], rng: random.Random) -> str:
@@ -127,7 +139,7 @@ def hedge_lines(golds: Sequence[str], texts: int, seed: int) -> list[str]:
         right = known.right(text)
         one += len(right) > 0
         pairs = [(a, b) for i, a in enumerate(right) for b in right[i + 1 :]]
-        differ = [pair for pair in pairs if not compare(*pair) and not compare(*pair[::-1])]
+        differ = [pair for pair in pairs if not are_related(*pair)]
         if differ:
             several.append(f"right for two    {text!r}: {differ[0]}")
     return [
