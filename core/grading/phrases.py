@@ -229,9 +229,14 @@ def unit_parts(text: str) -> Unit | None:
 
 def read_words(tokens: Sequence[Token]) -> Words | None:
     """Return the text that the tokens are, without an article; None if they are more than words."""
-    if len(tokens) > MAX_WORDS or any(
-        token.kind not in TEXTUAL and token.text not in ("(", ")", "-", "'", ".", ",", ":")
-        for token in tokens
+    tokens = [token for token in tokens if token.text not in ("{", "}")]
+    if (
+        not tokens
+        or len(tokens) > MAX_WORDS
+        or any(
+            token.kind not in TEXTUAL and token.text not in ("(", ")", "-", "'", ".", ",", ":")
+            for token in tokens
+        )
     ):
         return None
     if not any(

@@ -240,7 +240,7 @@ def settle(tokens: list[Token]) -> list[Token]:
         kept.append(token)
     if len(kept) > 1 and kept[-1].text == r"\\":
         kept.pop()
-    ends = [token.text for token in kept[-2:]]
-    if ends[-1:] in (["."], [","]) and ends != [".", "."]:
-        kept.pop()
-    return kept
+    stops = 0
+    while len(kept) > stops and kept[-1 - stops].text in (".", ","):
+        stops += 1
+    return kept[: len(kept) - stops] if stops < 3 else kept
