@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+
+def listed(words: str) -> list[str]:
+    """Return the words of a text."""
+    return words.split()
+
+
 UNIT_NAMES = {
     "cm": "centimeter centimeters centimetre centimetres cms", "m": "meter meters metre metres",
     "km": "kilometer kilometers kilometre kilometres kms", "mm": "millimeter millimeters millimetre millimetres",
@@ -52,78 +58,48 @@ MONTHS = {
 NUMBER_WORDS = {
     name: number
     for number, name in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-        ]
+        listed(
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+            "fifteen sixteen"
+        )
     )
 }
 POWER_WORDS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 JOINERS = frozenset({"and", "or"})
 LEADING = frozenset({"only", "a", "an", "the"})  # say nothing
 NO_UNITS = frozenset(
-    ["and", "or", "not", "nor", "but", "xor", "else", "otherwise", "if", "unless", "except", "without", "then", "than", "of", "to", "from", "by", "with", "is", "are", "was", "were", "be", "been", "isnt", "no", "none", "never", "maybe", "perhaps", "possibly", "probably", "likely", "either", "neither", "both", "between", "about", "around", "approximately", "approx", "roughly", "nearly", "almost", "circa", "exactly", "more", "less", "fewer", "greater", "smaller", "larger", "least", "most", "max", "min", "maximum", "minimum", "over", "under", "above", "below", "up", "down", "plus", "minus", "times", "divided", "multiplied", "mod", "modulo", "root", "power", "factorial", "squared", "cubed", "half", "halves", "third", "thirds", "fourth", "fourths", "quarter", "quarters", "fifth", "fifths", "sixth", "sixths", "seventh", "sevenths", "eighth", "eighths", "ninth", "ninths", "tenth", "tenths", "eleventh", "twelfth", "hundredth", "hundredths", "thousandth", "thousandths", "millionth", "millionths", "ten", "tens", "hundred", "hundreds", "thousand", "thousands", "million", "millions", "billion", "billions", "trillion", "trillions", "dozen", "dozens", "score", "k", "double", "triple", "twice", "thrice", "negative", "positive", "wrong", "false", "incorrect", "right", "true", "correct", "impossible", "undefined", "remainder", "base", "point", "each", "per", "another", "other", "second", "what", "which", "where", "when", "while", "because", "so", "thus", "hence"]
+    listed(
+        "and or not nor but xor else otherwise if unless except without then than of to from by "
+        "with is are was were be been isnt no none never maybe perhaps possibly probably likely "
+        "either neither both between about around approximately approx roughly nearly almost "
+        "circa exactly more less fewer greater smaller larger least most max min maximum minimum "
+        "over under above below up down plus minus times divided multiplied mod modulo root power "
+        "factorial squared cubed half halves third thirds fourth fourths quarter quarters fifth "
+        "fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth tenths eleventh "
+        "twelfth hundredth hundredths thousandth thousandths millionth millionths ten tens "
+        "hundred hundreds thousand thousands million millions billion billions trillion trillions "
+        "dozen dozens score k double triple twice thrice negative positive wrong false incorrect "
+        "true correct impossible undefined remainder base point each per another other second "
+        "what which where when while because so thus hence"
+    )
 ) | frozenset(NUMBER_WORDS)  # fmt: skip
 FUNCTIONS = {
     name: name
-    for name in ["sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth", "arcsin", "arccos", "arctan", "ln", "log", "exp", "max", "min", "gcd", "lcm", "arg"]
+    for name in listed(
+        "sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos arctan ln log exp max min gcd "
+        "lcm arg"
+    )
 } | {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "cosec": "csc",
     "arctg": "arctan", "lg": "lg", "arsinh": "arcsinh", "abs": "absolute", "floor": "floor",
     "ceil": "ceiling", "ceiling": "ceiling",
 }  # fmt: skip
 GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "varepsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "vartheta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "varphi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Sigma",
-        "Phi",
-        "Psi",
-        "Omega",
-    ]
+    listed(
+        "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu "
+        "nu xi rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma "
+        "Phi Psi Omega"
+    )
 )
 SPELLED = {"pi": r"\pi", "infty": r"\infty", "infinity": r"\infty", "sqrt": r"\sqrt", "inf": r"\infty"} | {
     name: rf"\{name}" for name in GREEK if len(name) > 2
