@@ -333,6 +333,7 @@ FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "min": lambda *values: extreme(values, False),
     "gcd": whole(math.gcd),
     "lcm": whole(math.lcm),
+    "cis": lambda value: method("exp")(constant("i") * ball(value)),
     "cot": method("cot"),
     "sec": method("sec"),
     "csc": method("csc"),

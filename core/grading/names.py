@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgewise.grading.brackets import split
 from edgewise.grading.parser import parse
 from edgewise.grading.tokens import Token
 from edgewise.grading.tree import Node, key, symbols_of
 from edgewise.grading.vocabulary import is_word
 
 SIGNS = frozenset({"(", ")", "_", "{", "}", "'", ",", ":"})  # that a name may have
-
-
-def is_top(tokens: Sequence[Token], place: int) -> bool:
-    """Return whether a token stands in no brackets and no index."""
-    depth = 0
-    for token in tokens[:place]:
-        if token.text in ("(", "[", "{", r"\{") or token.text.startswith(r"\begin"):
-            depth += 1
-        elif token.text in (")", "]", "}", r"\}") or token.text.startswith(r"\end"):
-            depth -= 1
-    return depth == 0
 
 
 def parameters_of(tokens: Sequence[Token]) -> tuple[str, ...] | None:
@@ -56,7 +46,7 @@ def name_of(tokens: Sequence[Token]) -> str | None:
         return None
     if texts[0] == "(" or ":" in texts:
         separator, inside = (",", tokens[1:-1]) if texts[0] == "(" else (":", tokens)
-        parts = parted(inside, separator)
+        parts = list(split(inside, {separator}))
         names = [name_of(part) for part in parts] if len(parts) > 1 else [None]
         return None if None in names else separator.join(map(str, names))
     node = named_node(tokens)
@@ -77,13 +67,6 @@ def is_word_run(token: Token) -> bool:
 def is_constant(tokens: Sequence[Token]) -> bool:
     """Return whether a token is e or i alone."""
     return len(tokens) == 1 and tokens[0].text in ("e", "i")
-
-
-def parted(tokens: Sequence[Token], separator: str) -> list[Sequence[Token]]:
-    """Return what is between separators that stand in no brackets."""
-    places = [i for i, token in enumerate(tokens) if token.text == separator and is_top(tokens, i)]
-    starts, ends = [0, *(i + 1 for i in places)], [*places, len(tokens)]
-    return [tokens[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
 def named_node(tokens: Sequence[Token]) -> Node | None:

@@ -63,7 +63,7 @@ def concluded(sentence: str, text: str) -> str:
     head = sentence[: copulas[0].start()].strip()
     if re.fullmatch(r"(?:the |our |an? )?(?:\w+ )?(?:solution|answer|result)s?", found, re.I):
         formulas = FORMULA.findall(head)
-        return formulas[0] if len(formulas) == 1 else text
+        return formulas[0] if len(formulas) == 1 else head
     return found
 
 

@@ -7,10 +7,12 @@ with a unit or a sign of per cent. What is not used up is not read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from edgewise.grading import matrices, phrases, relations
+from edgewise.grading.brackets import closes_at_end, indexed_top, split, top
+from edgewise.grading.equality import same
 from edgewise.grading.evaluate import Undefined
 from edgewise.grading.expressions import is_defined
 from edgewise.grading.parser import parse
@@ -307,7 +309,8 @@ def braced(inside: Sequence[Token], level: int) -> Value:
     flat: list[Value] = []
     for value in values:
         flat += value.items if isinstance(value, PlusMinus) else [value]
-    return Collection(tuple(flat))
+    distinct = [one for i, one in enumerate(flat) if not any(same(one, x) for x in flat[:i])]
+    return Collection(tuple(distinct))
 
 
 def piecewise(tokens: Sequence[Token], level: int) -> Value:
@@ -344,52 +347,3 @@ def unwrapped(tokens: Sequence[Token]) -> Sequence[Token]:
             tokens = tokens[1:-1]
         else:
             return tokens
-
-
-DEPTH = {
-    **dict.fromkeys((*OPENING, "{"), 1),
-    **dict.fromkeys((*CLOSING, "}"), -1),
-}
-
-
-def indexed_top(tokens: Sequence[Token]) -> Iterator[tuple[int, Token]]:
-    """Yield the tokens that stand in no brackets, with their places."""
-    depth = 0
-    for i, token in enumerate(tokens):
-        change = DEPTH.get(token.text, 0)
-        if not change and token.kind == "command" and token.text.endswith("}"):
-            change = (
-                {"\\b": 1, "\\e": -1}.get(token.text[:2], 0)
-                if token.text[1:4] in ("beg", "end")
-                else 0
-            )
-        depth += change
-        if depth < 0:
-            raise Unreadable("a bracket is not opened")
-        if depth == 0 and change == 0:
-            yield i, token
-
-
-def top(tokens: Sequence[Token]) -> Iterator[Token]:
-    """Yield the tokens that stand in no brackets."""
-    return (token for _, token in indexed_top(tokens))
-
-
-def split(tokens: Sequence[Token], separators: set[str]) -> Iterator[Sequence[Token]]:
-    """Yield what is between separators that stand in no brackets."""
-    start = 0
-    for i, token in indexed_top(tokens):
-        if token.text in separators:
-            yield tokens[start:i]
-            start = i + 1
-    yield tokens[start:]
-
-
-def closes_at_end(tokens: Sequence[Token]) -> bool:
-    """Return whether the first bracket is closed by the last token."""
-    depth = 0
-    for i, token in enumerate(tokens):
-        depth += DEPTH.get(token.text, 0)
-        if depth == 0:
-            return i == len(tokens) - 1
-    return False

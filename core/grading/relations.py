@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+from edgewise.grading.brackets import indexed_top
 from edgewise.grading.evaluate import evaluate
 from edgewise.grading.expressions import (
     is_endless,
@@ -14,7 +15,7 @@ from edgewise.grading.expressions import (
     same_expression,
     sign_at,
 )
-from edgewise.grading.names import is_top, name_of, name_symbols, parameters_of
+from edgewise.grading.names import name_of, name_symbols, parameters_of
 from edgewise.grading.parser import parse
 from edgewise.grading.sets import Pieces, half_line, intersection, piece, point, union
 from edgewise.grading.tokens import Token, Unreadable
@@ -64,7 +65,7 @@ def read(tokens: Sequence[Token], side: Read, level: int) -> Value | None:
         side: Reads what is between the signs.
         level: How deep it is nested.
     """
-    places = [i for i, token in enumerate(tokens) if token.text in SIGNS and is_top(tokens, i)]
+    places = [i for i, token in indexed_top(tokens) if token.text in SIGNS]
     if not places:
         return None
     signs = [tokens[i].text for i in places]

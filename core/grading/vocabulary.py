@@ -87,7 +87,7 @@ FUNCTIONS = {
     name: name
     for name in listed(
         "sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos arctan ln log exp max min gcd "
-        "lcm arg"
+        "lcm cis"
     )
 } | {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "cosec": "csc",
