@@ -1,4 +1,4 @@
-"""The conversions between types: what of one type may answer a gold answer of another.
+"""Whether two values are equal: within a type, or by one of the conversions between types.
 
 Each is a line of the table in docs/grading.md, with an example and a counter-example.
 """
@@ -10,8 +10,8 @@ from fractions import Fraction
 from typing import Any
 
 from edgewise.grading.equality import (
+    EQUALITIES,
     as_equation,
-    same,
     same_in_any_order,
     same_in_order,
     same_relation,
@@ -47,6 +47,14 @@ from edgewise.grading.vocabulary import LETTER_UNITS
 
 HUNDRED, PI = number(100), Node("constant", ("pi",))
 LEAST_PERCENTAGE = number(2)  # from here on, a bare number that stands for one is per cent
+
+
+def same(gold: Value, answer: Value) -> bool:
+    """Return whether `answer` means what `gold` means."""
+    if type(gold) is not type(answer):
+        return convert(gold, answer)
+    compare = EQUALITIES.get(type(gold))
+    return gold == answer if compare is None else compare(gold, answer, same)
 
 
 def convert(gold: Value, answer: Value) -> bool:
@@ -142,7 +150,7 @@ def function_body(gold: Value, answer: Value) -> bool:
 def as_equations(gold: Value, answer: Value) -> bool:
     """Return whether x = ... and an equation are the same."""
     left, right = as_equation(gold), as_equation(answer)
-    return left is not None and right is not None and same_relation(left, right)
+    return left is not None and right is not None and same_relation(left, right, same)
 
 
 def solution_for_equation(gold: Relation, answer: Expression) -> bool:
@@ -173,24 +181,24 @@ def column_and_vector(gold: Value, answer: Value) -> bool:
     assert isinstance(column, Matrix) and isinstance(vector, Tuple)
     if column.columns != 1 or vector.brackets != "()":
         return False
-    return same_in_order([Expression(node) for node in column.nodes], vector.items)
+    return same_in_order([Expression(node) for node in column.nodes], vector.items, same)
 
 
 def record_for_tuple(gold: Tuple, answer: Record) -> bool:
     """Return whether the named values are those of the tuple, in order."""
-    return gold.brackets == "()" and same_in_order(gold.items, answer.values)
+    return gold.brackets == "()" and same_in_order(gold.items, answer.values, same)
 
 
 def values_of_record(gold: Record, answer: Any) -> bool:
     """Return whether values without names are those of the record, in order."""
     if isinstance(answer, Tuple) and answer.brackets != "()":
         return False
-    return same_in_order(gold.values, answer.items)
+    return same_in_order(gold.values, answer.items, same)
 
 
 def record_for_collection(gold: Collection, answer: Record) -> bool:
     """Return whether the named values are those of the list, in any order."""
-    return same_in_any_order(gold.items, answer.values)
+    return same_in_any_order(gold.items, answer.values, same)
 
 
 RULES: Mapping[tuple[type, type], Callable[[Any, Any], bool]] = {

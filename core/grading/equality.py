@@ -1,4 +1,4 @@
-"""Whether two values are equal: within a type, or by one of the stated conversions."""
+"""Whether two values of one type are equal: an equivalence relation for each type."""
 
 from __future__ import annotations
 
@@ -36,25 +36,13 @@ from edgewise.grading.values import (
     Words,
 )
 
+Same = Callable[[Value, Value], bool]  # whether two values are equal, of any types
+
 INTEGERS = frozenset("klmnt")  # names of any integer, in a family of values
 WORD_LIST = re.compile(r" , (?:and )?| and ")
 
 
-def same(gold: Value, answer: Value) -> bool:
-    """Return whether `answer` means what `gold` means.
-
-    Within a type this is an equivalence relation. Of another type, an answer is right only by one of
-    the conversions that `edgewise.grading.conversions` lists.
-    """
-    if type(gold) is not type(answer):
-        from edgewise.grading.conversions import convert  # it uses `same` for what is inside
-
-        return convert(gold, answer)
-    compare = EQUALITIES.get(type(gold))
-    return gold == answer if compare is None else compare(gold, answer)
-
-
-def same_expressions(gold: Expression, answer: Expression) -> bool:
+def same_expressions(gold: Expression, answer: Expression, same: Same) -> bool:
     """Return whether two expressions are equal, or one family over an integer of another name."""
     names = symbols_of(gold.node), symbols_of(answer.node)
     if names[0] == names[1] or len(names[0]) != 1 or len(names[1]) != 1:
@@ -72,12 +60,12 @@ def is_family(node: Node) -> bool:
     )
 
 
-def same_quantity(gold: Quantity, answer: Quantity) -> bool:
+def same_quantity(gold: Quantity, answer: Quantity, same: Same) -> bool:
     """Return whether two quantities are as many of the same unit."""
     return gold.unit == answer.unit and same_expression(gold.node, answer.node)
 
 
-def same_ratio(gold: Ratio, answer: Ratio) -> bool:
+def same_ratio(gold: Ratio, answer: Ratio, same: Same) -> bool:
     """Return whether two ratios of equally many parts are proportional."""
     if len(gold.nodes) != len(answer.nodes):
         return False
@@ -90,12 +78,12 @@ def same_ratio(gold: Ratio, answer: Ratio) -> bool:
     )
 
 
-def same_named(gold: Named, answer: Named) -> bool:
+def same_named(gold: Named, answer: Named, same: Same) -> bool:
     """Return whether one name has the same value, or both are the same equation."""
     if gold.name == answer.name:
         return same(gold.value, answer.value)
     left, right = as_equation(gold), as_equation(answer)
-    return left is not None and right is not None and same_relation(left, right)
+    return left is not None and right is not None and same_relation(left, right, same)
 
 
 def as_equation(value: Value) -> Relation | None:
@@ -107,7 +95,7 @@ def as_equation(value: Value) -> Relation | None:
     return None
 
 
-def same_record(gold: Record, answer: Record) -> bool:
+def same_record(gold: Record, answer: Record, same: Same) -> bool:
     """Return whether the same names have the same values."""
     others = dict(zip(answer.names, answer.values, strict=True))
     return others.keys() == set(gold.names) and all(
@@ -115,7 +103,7 @@ def same_record(gold: Record, answer: Record) -> bool:
     )
 
 
-def same_function(gold: Function, answer: Function) -> bool:
+def same_function(gold: Function, answer: Function, same: Same) -> bool:
     """Return whether two functions are the same, whatever they and their arguments are called."""
     if len(gold.parameters) != len(answer.parameters):
         return False
@@ -128,7 +116,7 @@ def same_function(gold: Function, answer: Function) -> bool:
     return same_expression(gold.node, substitute(answer.node, renamed))
 
 
-def same_relation(gold: Relation, answer: Relation) -> bool:
+def same_relation(gold: Relation, answer: Relation, same: Same) -> bool:
     """Return whether two equations or inequalities are the same up to a constant factor."""
     if gold.sign != answer.sign or has_infinity(gold.node) or has_infinity(answer.node):
         return False
@@ -137,22 +125,22 @@ def same_relation(gold: Relation, answer: Relation) -> bool:
     return are_proportional(gold.node, answer.node, positive=gold.sign in ("<", r"\le"))
 
 
-def same_chain(gold: Chain, answer: Chain) -> bool:
+def same_chain(gold: Chain, answer: Chain, same: Same) -> bool:
     """Return whether equal expressions stand in the same order."""
     return gold.signs == answer.signs and all(map(same_expression, gold.nodes, answer.nodes))
 
 
-def same_tuple(gold: Tuple, answer: Tuple) -> bool:
+def same_tuple(gold: Tuple, answer: Tuple, same: Same) -> bool:
     """Return whether equal values stand in the same order, in the same brackets."""
-    return gold.brackets == answer.brackets and same_in_order(gold.items, answer.items)
+    return gold.brackets == answer.brackets and same_in_order(gold.items, answer.items, same)
 
 
-def same_in_order(golds: Sequence[Value], answers: Sequence[Value]) -> bool:
+def same_in_order(golds: Sequence[Value], answers: Sequence[Value], same: Same) -> bool:
     """Return whether there are as many values, each equal to its like."""
     return len(golds) == len(answers) and all(map(same, golds, answers))
 
 
-def same_set(gold: RealSet, answer: RealSet) -> bool:
+def same_set(gold: RealSet, answer: RealSet, same: Same) -> bool:
     """Return whether two sets of real numbers are equal, and not of variables of other names."""
     if gold.name and answer.name and gold.name != answer.name:
         return False
@@ -164,12 +152,12 @@ def same_set(gold: RealSet, answer: RealSet) -> bool:
     )
 
 
-def same_collection(gold: Collection, answer: Collection) -> bool:
+def same_collection(gold: Collection, answer: Collection, same: Same) -> bool:
     """Return whether the values are equal one to one, in any order."""
-    return same_in_any_order(gold.items, answer.items)
+    return same_in_any_order(gold.items, answer.items, same)
 
 
-def same_in_any_order(golds: Sequence[Value], answers: Sequence[Value]) -> bool:
+def same_in_any_order(golds: Sequence[Value], answers: Sequence[Value], same: Same) -> bool:
     """Return whether there are as many values, each equal to one of its own."""
     if len(golds) != len(answers):
         return False
@@ -182,7 +170,7 @@ def same_in_any_order(golds: Sequence[Value], answers: Sequence[Value]) -> bool:
     return True
 
 
-def same_matrix(gold: Matrix, answer: Matrix) -> bool:
+def same_matrix(gold: Matrix, answer: Matrix, same: Same) -> bool:
     """Return whether two matrices have one shape and equal entries."""
     return (
         gold.columns == answer.columns
@@ -191,7 +179,7 @@ def same_matrix(gold: Matrix, answer: Matrix) -> bool:
     )
 
 
-def same_cases(gold: Piecewise, answer: Piecewise) -> bool:
+def same_cases(gold: Piecewise, answer: Piecewise, same: Same) -> bool:
     """Return whether equal expressions hold under equal conditions, in any order."""
     left = list(answer.cases)
     for value, condition in gold.cases:
@@ -205,18 +193,18 @@ def same_cases(gold: Piecewise, answer: Piecewise) -> bool:
     return not left
 
 
-def same_words(gold: Words, answer: Words) -> bool:
+def same_words(gold: Words, answer: Words, same: Same) -> bool:
     """Return whether two texts are the same words, or the same names in any order."""
     parts = [sorted(WORD_LIST.split(words.text)) for words in (gold, answer)]
     return parts[0] == parts[1]
 
 
-EQUALITIES: Mapping[type, Callable[[Any, Any], bool]] = {
+EQUALITIES: Mapping[type, Callable[[Any, Any, Same], bool]] = {
     Expression: same_expressions,
-    Percentage: lambda gold, answer: same_expression(gold.node, answer.node),
+    Percentage: lambda gold, answer, same: same_expression(gold.node, answer.node),
     Quantity: same_quantity,
     Ratio: same_ratio,
-    Approximation: lambda gold, answer: same(gold.value, answer.value),
+    Approximation: lambda gold, answer, same: same(gold.value, answer.value),
     Named: same_named,
     Record: same_record,
     Function: same_function,

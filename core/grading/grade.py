@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from edgewise.grading import phrases
-from edgewise.grading.equality import same
+from edgewise.grading.conversions import same
 from edgewise.grading.evaluate import Beyond, Undefined
 from edgewise.grading.reader import read, spelling, tokens_of
 from edgewise.grading.text import MAX_TEXT

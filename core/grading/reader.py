@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from edgewise.grading import matrices, phrases, relations
 from edgewise.grading.brackets import closes_at_end, indexed_top, split, top
-from edgewise.grading.equality import same
+from edgewise.grading.conversions import same
 from edgewise.grading.evaluate import Undefined
 from edgewise.grading.expressions import is_defined
 from edgewise.grading.parser import parse

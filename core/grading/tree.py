@@ -115,7 +115,9 @@ def rebuild(node: Node, change: Callable[[Node], Node]) -> Node:
 
 def key(node: Node) -> str:
     """Return one text for trees that differ in the order of sums and products only."""
+    if node.op == "number":
+        return f"{node.args[0].numerator:x}/{node.args[0].denominator:x}"  # of any size
     parts = [key(arg) if isinstance(arg, Node) else str(arg) for arg in node.args]
     if node.op in ("sum", "product"):
         parts = sorted(parts)
-    return parts[0] if node.op in ("symbol", "number") else f"{node.op}({','.join(parts)})"
+    return parts[0] if node.op == "symbol" else f"{node.op}({','.join(parts)})"
