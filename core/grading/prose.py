@@ -21,6 +21,12 @@ DOUBT = re.compile(
     r"would|should|think|guess|probably|wrong|false|incorrect|instead|except|although|though|however)\b",
     re.IGNORECASE,
 )
+AMOUNT = re.compile(
+    r"\b(?:least|most|more|less|fewer|greater|smaller|larger|than|about|around|approximately|roughly|"
+    r"nearly|almost|between|over|under|above|below|exceeds?|up|anything|everything|any|all|no)\b",
+    re.IGNORECASE,
+)
+BEFORE = re.compile(r"[a-zA-Z\s,']+:?\s*")  # words alone
 AFTER = re.compile(r"(?:\s|[.!*$]|I hope (?:it|this) is correct|<\|.*)*", re.IGNORECASE | re.DOTALL)
 MAX_FORMULAS = 200
 
@@ -30,7 +36,8 @@ def conclusion(text: str) -> str:
 
     That is what follows "answer is", "answer:" up to the end of the sentence, with nothing after it
     but that it may be correct, and not stated differently elsewhere. Without "answer", it is what
-    follows the only "is" of a last sentence that concludes, without a word of doubt: "Thus the sum is 7."
+    follows the only "is" of a last sentence that concludes, without a word of doubt: "Thus the sum is
+    7.", or the only formula, if that ends it: "We find that $x = 7$."
 
     >>> conclusion("Adding gives 8. The final answer is $7$. I hope it is correct.")
     '$7$'
@@ -49,9 +56,14 @@ def conclusion(text: str) -> str:
         return concluded(last, last) if alone and last and not doubt else text
     last = re.sub(r"(?:\s*I hope it is correct\.?|\s*<\|\w+\|>.*)*$", "", text, flags=re.DOTALL)
     sentence = SENTENCE.split(last.strip())[-1]
-    if CONCLUDES.search(sentence) or sentence == last.strip():
-        return concluded(sentence, text)
-    return text
+    if not CONCLUDES.search(sentence) and sentence != last.strip():
+        return text
+    formulas = list(FORMULA.finditer(sentence))
+    if len(formulas) == 1 and AFTER.fullmatch(sentence, formulas[0].end()):
+        before = sentence[: formulas[0].start()]
+        if BEFORE.fullmatch(before) and not COPULA.search(before):
+            return text if DOUBT.search(before) or AMOUNT.search(before) else formulas[0][0]
+    return concluded(sentence, text)
 
 
 def concluded(sentence: str, text: str) -> str:

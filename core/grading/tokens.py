@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from edgewise.grading.text import BOUND
-from edgewise.grading.vocabulary import FUNCTIONS, JOINERS, SPELLED
+from edgewise.grading.vocabulary import FUNCTIONS, GREEK, JOINERS, SPELLED
 
 MAX_TOKENS = 1_000
 MAX_NESTED = 10  # texts within texts
@@ -80,6 +80,8 @@ OPENING, CLOSING = (
 )
 
 
+NAMED = FUNCTIONS.keys() | GREEK | {"pi"}
+JOINED = re.compile(rf"\\({'|'.join(sorted(NAMED, key=len, reverse=True))})[a-zA-Z]{{1,2}}")
 BESIDE = frozenset({",", ";", "%", ".", "$"})  # end a piece of mathematics themselves
 
 
@@ -211,6 +213,10 @@ class Lexer:
             if name in TEXT or WORDY.fullmatch(inside):
                 self.run(content.end(), close, is_text=True, level=level + 1)
                 return close + 1
+        known = JOINED.fullmatch(name) if name[1:] not in NAMED and name not in SAME else None
+        if known is not None:  # a space is missing, as in \arctanx
+            self.add("command", rf"\{known[1]}")
+            return match.start() + 1 + len(known[1])
         if name not in STYLE:
             name = SAME.get(name, name)
             self.add("command" if name[0] == "\\" else "letter" if name == "i" else "sign", name)
