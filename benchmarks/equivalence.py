@@ -33,7 +33,7 @@ from edgewise.grading.grade import compare, shared_pool
 PAIRS = Path("answer_equivalence") / "labelled_pairs_half.jsonl.gz"
 AGREED = ("agree", "label_right")  # the reviews of pairs whose label is certain
 RESPELLED = {r"\frac": r"\dfrac", "(": r"\left( ", ")": r" \right)", "+": " + "}
-COMMA = re.compile(r",(?![0-9]{3}(?![0-9]))")  # that groups no digits
+COMMA = re.compile(r",(?!\}|[0-9]{3}(?![0-9]))")  # that groups no digits
 DATASETS = {
     "MATH-v0": ("train", "test"),
     "MATH500-v0": ("test",),

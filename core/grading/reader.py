@@ -182,10 +182,7 @@ def side(tokens: Sequence[Token], level: int) -> Value:
     if level > MAX_NESTED or not tokens:
         raise Unreadable("too deep" if tokens else "nothing")
     tokens = unwrapped(tokens)
-    operators = [
-        i for i, token in indexed_top(tokens)
-        if token.text in SETS or (token.text == "-" and 0 < i < len(tokens) - 1 and is_set_sign(tokens, i))
-    ]  # fmt: skip
+    operators = [i for i, token in indexed_top(tokens) if joins_sets(tokens, i)]
     if not operators:
         return single(tokens, level)
     pieces = relations.pieces_of(single(tokens[: operators[0]], level))
@@ -193,16 +190,24 @@ def side(tokens: Sequence[Token], level: int) -> Value:
         end = operators[i + 1] if i + 1 < len(operators) else len(tokens)
         right = relations.pieces_of(single(tokens[place + 1 : end], level))
         sign = tokens[place].text
-        if sign == r"\cup":
+        if sign in (r"\cup", "U"):
             pieces = union(pieces, right)
         else:
             pieces = intersection(pieces, right if sign == r"\cap" else complement(right))
     return RealSet(pieces)
 
 
-def is_set_sign(tokens: Sequence[Token], i: int) -> bool:
-    r"""Return whether a minus stands between sets: before \{, and after the end of a set."""
-    return tokens[i + 1].text == r"\{" and tokens[i - 1].text in CLOSING | {r"\mathbb{R}"}
+def joins_sets(tokens: Sequence[Token], i: int) -> bool:
+    r"""Return whether a sign stands between sets: \cup, a minus before \{, a U between brackets."""
+    sign = tokens[i].text
+    if sign in SETS:
+        return True
+    if sign not in ("-", "U") or not 0 < i < len(tokens) - 1:
+        return False
+    before, after = tokens[i - 1].text, tokens[i + 1].text
+    if sign == "U":
+        return before in CLOSING and after in OPENING
+    return after == r"\{" and before in CLOSING | {r"\mathbb{R}"}
 
 
 def single(tokens: Sequence[Token], level: int) -> Value:

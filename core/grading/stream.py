@@ -50,13 +50,13 @@ class Stream:
             if self.next is END:
                 raise Unreadable("an index of nothing")
             self.place += 1
-            return self.tokens[self.place - 1].text
+            return self.tokens[self.place - 1].text.lstrip("\\")
         depth, texts = 1, list[str]()
         while depth:
             if self.next is END:
                 raise Unreadable("an index is not closed")
             depth += {"{": 1, "}": -1}.get(self.next.text, 0)
-            texts.append(self.next.text)
+            texts.append(self.next.text.lstrip("\\"))
             self.place += 1
         if len(texts) == 1:
             raise Unreadable("an empty index")

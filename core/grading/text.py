@@ -3,6 +3,7 @@ r"""Find the answer in a text, and write it in one notation."""
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from edgewise.grading.prose import conclusion
 
@@ -14,7 +15,7 @@ SYMBOLS = {
     "∙": r"\cdot ", "\u2217": "*", "÷": r"\div ", "\u2215": "/", "\u2044": "/", "±": r"\pm ", "∓": r"\mp ",
     "≤": r"\le ", "⩽": r"\le ", "≦": r"\le ", "≥": r"\ge ", "⩾": r"\ge ", "≧": r"\ge ",
     "≠": r"\ne ", "≈": r"\approx ", "∞": r"\infty ", "\u222a": r"\cup ", "∩": r"\cap ", "\u2216": r"\setminus ",
-    "∈": r"\in ", "∅": r"\emptyset ", "°": r"^\circ ", "√": r"\sqrt ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]",
+    "∈": r"\in ", "∅": r"\emptyset ", "°": r"^\circ ", "\u00ba": r"^\circ ", "\u02da": r"^\circ ", "\u2022": r"\cdot ", "\u2060": "", "√": r"\sqrt ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]",
     "\u2032": "'", "\u2019": "'", "\u2018": "'", "″": '"', "“": '"', "”": '"', "∠": r"\angle ", "∀": r"\forall ",
     "\u211d": r"\mathbb{R}", "\u2124": r"\mathbb{Z}", "\u2115": r"\mathbb{N}", "\u211a": r"\mathbb{Q}", "\u2102": r"\mathbb{C}",
     "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "\u2223": "|", "\u2113": r"\ell ",
@@ -46,6 +47,7 @@ TABLE = str.maketrans(
     | {letter: rf"\{name} " for letter, name in GREEK.items()}
     | {sign: rf"\frac{{{top}}}{{{bottom}}}" for sign, (top, bottom) in VULGAR.items()}
 )
+STYLED = re.compile("[\U0001d400-\U0001d7ff]")  # mathematical letters and digits
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣ", "0123456789+-=()nix", strict=True))
 LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₙₖ", "0123456789+-=()nk", strict=True))
 SCRIPTS = (
@@ -110,6 +112,7 @@ def normalise(text: str) -> str:
     'x^{2}\\le \\frac{1}{2}'
     """
     if not text.isascii():
+        text = STYLED.sub(lambda letter: unicodedata.normalize("NFKC", letter[0]), text)
         for pattern, mark, table in SCRIPTS:
             text = pattern.sub(lambda run: f"{mark}{{{run[0].translate(table)}}}", text)  # noqa: B023
         text = text.translate(TABLE)

@@ -24,7 +24,7 @@ class Token(NamedTuple):
     spaced: bool = False  # from the token before it
 
 
-GAP = r"(?:,\\[!,;]|\{,\}|\\,|\\!)\s*"  # between groups of digits, and nowhere else
+GAP = r"(?:,\s*\\[!,;]|\{,\}|\\,|\\!)\s*"  # between groups of digits, and nowhere else
 NUMBER = re.compile(
     rf"(?P<whole>[0-9]{{1,3}}(?:{GAP}[0-9]{{3}})+(?![0-9])|[0-9]{{1,3}}(?:\ [0-9]{{3}})+(?![0-9])"
     r"|(?P<commas>[0-9]{1,3}(?:,[0-9]{3})+(?![0-9]))|[0-9]+)?"
