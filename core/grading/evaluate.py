@@ -17,7 +17,6 @@ Value = Any  # a Fraction, or a complex ball of flint: a midpoint with a radius
 Point = Mapping[str, Fraction | tuple[Fraction, Fraction]]
 
 MAX_FACTORIAL = 10_000
-MAX_ROOT = 1_000
 MAX_ORDER = 6  # of a determinant
 
 

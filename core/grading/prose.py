@@ -21,6 +21,7 @@ DOUBT = re.compile(
     r"would|should|think|guess|probably|wrong|false|incorrect|instead|except|although|though|however)\b",
     re.IGNORECASE,
 )
+MAX_LENGTH = 5_000  # characters at the end of a text that are looked at
 AMOUNT = re.compile(
     r"\b(?:least|most|more|less|fewer|greater|smaller|larger|than|about|around|approximately|roughly|"
     r"nearly|almost|between|over|under|above|below|exceeds?|up|anything|everything|any|all|no)\b",
@@ -28,7 +29,6 @@ AMOUNT = re.compile(
 )
 BEFORE = re.compile(r"[a-zA-Z\s,']+:?\s*")  # words alone
 AFTER = re.compile(r"(?:\s|[.!*$]|I hope (?:it|this) is correct|<\|.*)*", re.IGNORECASE | re.DOTALL)
-MAX_FORMULAS = 200
 
 
 def conclusion(text: str) -> str:
@@ -44,6 +44,7 @@ def conclusion(text: str) -> str:
     >>> conclusion("So the sum is 7."), conclusion("I think 7, but it could also be 8")
     ('7', 'I think 7, but it could also be 8')
     """
+    text = text[-MAX_LENGTH:]
     if not WORDS.search(text):
         return text
     stated = [stated_from(text, match) for match in STATED.finditer(text)]
@@ -54,9 +55,9 @@ def conclusion(text: str) -> str:
         alone = len(same) == 1 and AFTER.fullmatch(text, end)
         doubt = DOUBT.search(sentence_of(text, text.rindex(last) if last else 0))
         return concluded(last, last) if alone and last and not doubt else text
-    last = re.sub(r"(?:\s*I hope it is correct\.?|\s*<\|\w+\|>.*)*$", "", text, flags=re.DOTALL)
-    sentence = SENTENCE.split(last.strip())[-1]
-    if not CONCLUDES.search(sentence) and sentence != last.strip():
+    last = text.partition("<|")[0].strip().removesuffix("I hope it is correct.").rstrip()
+    sentence = SENTENCE.split(last)[-1]
+    if not CONCLUDES.search(sentence) and sentence != last:
         return text
     formulas = list(FORMULA.finditer(sentence))
     if len(formulas) == 1 and AFTER.fullmatch(sentence, formulas[0].end()):

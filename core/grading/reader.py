@@ -45,7 +45,7 @@ FIELDS = frozenset({"R", "Z", "N", "Q", "C"})
 NO_CASE = frozenset({"if", "for", "when", "where", "otherwise", "else"})
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=4_096)
 def read(text: str) -> Value | None:
     r"""Return the one value that an answer is; None if it is none that the grammar knows.
 
@@ -66,7 +66,7 @@ def spelling(text: str) -> list[str]:
     ]
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=4_096)
 def tokens_of(text: str) -> tuple[Token, ...]:
     """Return the tokens of the answer in a text, none if there are too many."""
     try:

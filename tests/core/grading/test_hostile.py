@@ -22,6 +22,7 @@ HUGE = [
 REPEATED = (
     "(,", ",", "1,", "[1,", "(1,)", "^(1", "!)", "! )", "$", " $ ", r"\\$", "12345)", "**1}", ". ",
     r"\boxed{", r"\text{", r"\begin{pmatrix}", r"\left(", "1 000 ", r"\,000", "**", "a_", "x<", r"\pm1", r"\sqrt{",
+    "so the answer is ", "Thus it is ", "$7$ ", "answer ", "I hope it is correct. ", "<|a|>", " and ", "a_{",
 )  # fmt: skip
 
 
