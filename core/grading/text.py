@@ -84,6 +84,7 @@ def find_answer(text: str) -> str:
     """
     if r"\boxed" not in text and r"\fbox" not in text:
         return conclusion(text)
+    text = text.replace(r"\\boxed", r"\boxed")  # quoted twice
     opened: list[tuple[int, int]] = []  # where each brace stands, -1 if it is no box's, and ends
     boxes: list[tuple[int, int, int, int]] = []  # in the order of their ends, none around another
     for brace in BRACE.finditer(text):
