@@ -193,11 +193,15 @@ def values_of_record(gold: Record, answer: Any) -> bool:
     """Return whether values without names are those of the record, in order."""
     if isinstance(answer, Tuple) and answer.brackets != "()":
         return False
+    if isinstance(answer, Collection) and not all(x.startswith(answer.name) for x in gold.names):
+        return False
     return same_in_order(gold.values, answer.items, same)
 
 
 def record_for_collection(gold: Collection, answer: Record) -> bool:
-    """Return whether the named values are those of the list, in any order."""
+    """Return whether the named values are those of the list, in any order: x_1, x_2 if it is of x."""
+    if not all(name.startswith(gold.name) for name in answer.names):
+        return False
     return same_in_any_order(gold.items, answer.values, same)
 
 

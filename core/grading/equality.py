@@ -153,7 +153,9 @@ def same_set(gold: RealSet, answer: RealSet, same: Same) -> bool:
 
 
 def same_collection(gold: Collection, answer: Collection, same: Same) -> bool:
-    """Return whether the values are equal one to one, in any order."""
+    """Return whether the values are equal one to one, in any order, and not of other names."""
+    if gold.name and answer.name and gold.name != answer.name:
+        return False
     return same_in_any_order(gold.items, answer.items, same)
 
 

@@ -206,6 +206,8 @@ def known_unit(texts: Sequence[str]) -> Unit | None:
             power, i = POWER_WORDS[text.lower()], i + 1
             text = texts[i]
         after = list(texts[i + 1 : i + 3])
+        if power > 1 and after[:1] in (["^"], ["squared"], ["cubed"]):
+            return None
         if after[:1] == ["^"] and after[1:] in (["2"], ["3"]):
             power, i = int(after[1]), i + 2
         elif after[:1] in (["squared"], ["cubed"]):

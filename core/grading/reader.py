@@ -146,7 +146,7 @@ def collection(values: Sequence[Value]) -> Value:
         return Collection(tuple(flat))
     bare = [value.value if isinstance(value, Named) else value for value in flat]
     if len(set(names)) == 1 and (len(names) == len(flat) or isinstance(flat[0], Named)):
-        return Collection(tuple(bare))
+        return Collection(tuple(bare), names[0])
     if len(names) == len(flat) == len(set(names)):
         return Record(tuple(names), tuple(bare))
     if len(names) == len(flat):

@@ -152,6 +152,7 @@ class Collection:
     """Values in no order: a list, a set, the values of ±."""
 
     items: tuple[Value, ...]
+    name: str = ""  # of the variable that has these values, if it is named
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ DIFFERENT = [  # in both directions
     ("(1,2)", r"\{1,2\}"), ("1,2", "1.2"), ("C", "D"), ("C", r"\text{not } C"), (r"\infty", "10^{300}"),
     ("y=3", "x=3"), ("x<2", "y<2"), (r"a + 3m", "a + 3"), ("4:30 p.m.", "4:30 a.m."), ("0", r"\varnothing"),
     (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}1&2\end{pmatrix}"), ("-3", "- -3"),
-    (r"\{y | y > 0\}", r"[0, \infty)"), ("x > 1, y > 2", "x > 1"), (r"\max(x^9+6859, 0)", "x^9+6859"),
+    (r"\{y | y > 0\}", r"[0, \infty)"), ("x > 1, y > 2", "x > 1"), ("x=1, x=2", "x=1, w=2"), ("x=1, 2", "w=1, 2"),
+    (r"9\text{ square units}", r"9\text{ square units}^2"), (r"\max(x^9+6859, 0)", "x^9+6859"),
 ]  # fmt: skip
 
 
