@@ -45,6 +45,7 @@ DATASETS = {
     "HARP-v0": ("test",),
 }
 PROCESSES = 2
+SHOWN = 80  # characters of a text
 FEW = 200  # pairs that Math-Verify is timed on
 
 
@@ -84,7 +85,10 @@ def accuracy_lines(data: Path) -> list[str]:
     wrong = [row for row, verdict in zip(rows, found, strict=True) if verdict != row["label"]]
     return [
         *lines,
-        *(f"wrong            {row['id']}: {row['gold']!r}, {row['pred']!r}" for row in wrong),
+        *(
+            f"wrong            {row['id']}: {ascii(row['gold'])[:SHOWN]}, {ascii(row['pred'])[:SHOWN]}"
+            for row in wrong
+        ),
     ]
 
 

@@ -104,7 +104,7 @@ def is_readable(answer: str) -> bool:
     try:
         value = read(answer)
         return value is not None and not isinstance(value, Words) and same(value, value)
-    except (Beyond, Undefined):
+    except (Beyond, Undefined, RecursionError):
         return False
 
 
@@ -119,7 +119,7 @@ def graded_by(gold: str) -> str:
         return "value" if value is not None and same(value, value) else "text"
     except Beyond:
         return "value"  # of a size that a worker calculates
-    except Undefined:
+    except (Undefined, RecursionError):
         return "text"
 
 

@@ -102,7 +102,8 @@ class Parser(Stream):
                 both = is_numeric(node), is_numeric(right)
                 if (first.kind == "number" and any(both)) or (all(both) and first.text != "("):
                     raise Unreadable("two numbers side by side")
-                node = Node("product", (node, right))
+                factors = node.args if node.op == "product" else (node,)
+                node = Node("product", (*factors, right))
             else:
                 return node
 

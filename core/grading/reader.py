@@ -86,7 +86,7 @@ def read_tokens(tokens: Sequence[Token]) -> Value | None:
         return None
     try:
         return statement(tokens, 0)
-    except (ValueError, Undefined):
+    except (ValueError, Undefined, RecursionError):
         return phrases.read_words(tokens)
 
 

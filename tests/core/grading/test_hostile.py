@@ -123,3 +123,5 @@ def test_the_precision_of_the_caller_stays_as_it_is():
 def test_what_is_readable_is_mathematics_and_equal_to_itself():
     texts = ["2", r"\frac{x+1}{2}", "(1, 2)", "x < 3", "red", "", "?!", "(", "1/0", "9^{9^{9}}"]
     assert readable_many(texts) == [True] * 4 + [False] * 6
+    deep = ["x" * 900, "x" + "°" * 900, "1/x" * 300, "x-" * 400 + "x", "x" + "'" * 900, "(x)" * 300]
+    assert all(verdict in (True, False) for verdict in readable_many(deep))
