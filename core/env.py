@@ -230,7 +230,8 @@ class ReasoningEnv(gym.Env[str, str]):
             f'{self._name}, "level": {level}, "params": {extra}, '
             f'"problem_seed": {seed}, "key": "{key}"}}'
         )
-        return problem, {"level": level, "problem_seed": seed, "problem": name}
+        notes = self.task.notes(problem)
+        return problem, {"level": level, "problem_seed": seed, "problem": name, **notes}
 
     def key_of(self, problem: Any) -> str:
         """Return the hash of the content of `problem`, which its name has."""

@@ -140,6 +140,10 @@ class Task(ABC, Generic[Problem]):
         """Return the text that decides the split of every problem made from `draft`."""
         raise NotImplementedError(f"{type(self).__name__} has drafts, but no `draft_key`")
 
+    def notes(self, problem: Problem) -> Mapping[str, str]:
+        """Return what `info` says of `problem` when it is posed, by default nothing."""
+        return {}
+
     def num_answers(self, problem: Problem) -> int | None:
         """Return the size of the answer space, which bounds guessing; None if it is vast."""
         return None

@@ -28,8 +28,8 @@ from edgewise.envs.math_files import (
 )
 from edgewise.envs.math_hub import HUB, SOURCES, Source, rows_of
 from edgewise.envs.math_presets import make_presets
-from edgewise.equivalence import anticipate, equivalent_many
 from edgewise.errors import unknown
+from edgewise.grading import anticipate, equivalent_many, graded_by
 from edgewise.problem_set import ProblemSet
 from edgewise.registration import DIVISIONS
 from edgewise.rows import Row, convert_rows, read_rows
@@ -48,7 +48,8 @@ class MathDataset(ProblemSet[Problem]):
 
     The files are looked for in `data`, by default the folder that EDGEWISE_DATA names, as JSON lines,
     plain or in gzip; with "hub" they are had from there. A training row whose text is that of a test
-    row of any data set there is left out. Answers are compared for mathematical equivalence.
+    row of any data set there is left out. Answers are compared for mathematical equivalence, those
+    without a reading of the gold answer as texts; `info` then has `graded_by`, "text".
     """
 
     data: str | None = None
@@ -84,6 +85,11 @@ class MathDataset(ProblemSet[Problem]):
     def anticipate(self, problem: Problem, answer: str) -> None:
         """Let a worker begin to compare `answer` with the gold answer."""
         anticipate(problem.answer, compared(problem.answer, answer))
+
+    def notes(self, problem: Problem) -> Mapping[str, str]:
+        """Say so if answers are compared with the gold answer as texts."""
+        by = graded_by(problem.answer)
+        return {} if by == "value" else {"graded_by": by}
 
     def solve(self, problem: Problem) -> str:
         """Return the gold answer."""
@@ -222,6 +228,7 @@ class AQuA(MathDataset):
         ]
 
     anticipate = ProblemSet.anticipate  # a letter is compared at once
+    notes = ProblemSet.notes
 
     def num_answers(self, problem: Problem) -> int | None:
         """Return how many options there are."""

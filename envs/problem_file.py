@@ -22,9 +22,8 @@ from edgewise.envs.math_files import Problem, data_folder, find_file, matches, n
 from edgewise.envs.math_hub import HUB, PREFIX, load, load_parquet
 from edgewise.envs.math_presets import make_presets
 from edgewise.envs.problem_rows import Entry, Layout, read_entry
-from edgewise.equivalence import read_number
-from edgewise.equivalence_value import squeeze
 from edgewise.errors import DataError, unknown
+from edgewise.grading import read_number
 from edgewise.rows import Located, read_rows
 from edgewise.task import Preset, Verdict, split_of_key
 
@@ -165,6 +164,10 @@ class ProblemFile(MathDataset):
         if self.columns.kind == "expression":
             super().anticipate(problem, answer)
 
+    def notes(self, problem: Problem) -> Mapping[str, str]:
+        """Say so if an expression is compared as a text."""
+        return super().notes(problem) if self.columns.kind == "expression" else {}
+
     def num_answers(self, problem: Problem) -> int | None:
         """Return how many options a choice has."""
         return len(read_options(problem.text)) or None
@@ -172,8 +175,8 @@ class ProblemFile(MathDataset):
 
 def same_number(gold: str, answer: str) -> bool:
     """Return whether both are the same number, exactly."""
-    value = read_number(squeeze(gold))
-    return value is not None and read_number(squeeze(answer)) == value
+    value = read_number(gold)
+    return value is not None and read_number(answer) == value
 
 
 def same_text(gold: str, answer: str) -> bool:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgewise.answer import extract_answer
-from edgewise.equivalence import readable_many
+from edgewise.grading import readable_many
 from edgewise.number import read_exact
 from edgewise.wrappers.taught import Pair
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.env import ReasoningEnv
-from edgewise.equivalence import equivalent_many
 from edgewise.errors import unknown
 from edgewise.fields import build
 from edgewise.files import about, numbered_jsonl, write_atomically
+from edgewise.grading import equivalent_many
 from edgewise.number import read_exact
 from edgewise.problem_set import ProblemSet
 from edgewise.task import Preset, Turn, Verdict, single

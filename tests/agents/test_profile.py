@@ -65,7 +65,7 @@ def test_a_profile_that_was_stopped_goes_on_as_if_it_had_not_been(policy, tmp_pa
 
 
 def test_the_command_says_how_to_make_levels_of_it(tmp_path, capsys):
-    pytest.importorskip("math_verify")
+    pytest.importorskip("flint")
     path = tmp_path / "profile.jsonl"
     flags = ["--output", str(path), "--plan.num-problems", "16", "--plan.num-samples", "2"]
     assert main(["profile", "--levels", "2", "3", "--num-levels", "2", *flags]) == 0

@@ -54,7 +54,7 @@ def test_a_mistake_is_told_in_one_line(arguments, told, capsys, tmp_path, monkey
 def test_a_file_without_problems_is_told_in_one_line(
     command, text, told, capsys, tmp_path, monkeypatch
 ):
-    pytest.importorskip("math_verify")
+    pytest.importorskip("flint")
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "mine.jsonl"
     path.write_text(text)

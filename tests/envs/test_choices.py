@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-pytest.importorskip("math_verify")
+pytest.importorskip("flint")
 
 from edgewise.envs.choices import MAX_LENGTH, read_letter, read_options
 from edgewise.envs.math_data import AQuA

@@ -24,7 +24,7 @@ import edgewise
 from edgewise.problem_set import ProblemSet
 from edgewise.task import SPLITS, Task, split_of_key
 
-HAS_MATH = find_spec("math_verify") is not None
+HAS_MATH = find_spec("flint") is not None
 SPECS = [
     spec
     for spec in gym.registry.values()

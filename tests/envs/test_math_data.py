@@ -11,14 +11,14 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 
-pytest.importorskip("math_verify")
+pytest.importorskip("flint")
 
 import edgewise
-from edgewise import equivalence
 from edgewise.envs import math_data
 from edgewise.envs.math_data import DATASETS
 from edgewise.envs.math_files import Problem
 from edgewise.envs.problem_file import ProblemFile
+from edgewise.grading import grade
 from edgewise.pool import Pool
 from edgewise.rows import read_rows
 
@@ -67,13 +67,13 @@ def test_what_is_anticipated_is_judged_once(tmp_path, monkeypatch):
     notes = tmp_path / "notes"
     (tmp_path / "noted.py").write_text(NOTE.format(path=str(notes)))
     monkeypatch.syspath_prepend(tmp_path)
-    problem = Problem("?", "x+1")
+    problem = Problem("?", "3^{50000}")  # of a size that is left to a worker
     texts = [
-        r"<think>a</think> <answer>\boxed{1+x}</answer>",
-        "<think>a</think> <answer>x+1</answer>",
+        r"<think>a</think> <answer>\boxed{9^{25000}}</answer>",
+        "<think>a</think> <answer>3^{50000}</answer>",
     ]
     with Pool("noted:run", num_workers=1, seconds=60.0) as pool:
-        monkeypatch.setattr(equivalence, "shared_pool", lambda: pool)
+        monkeypatch.setattr(grade, "shared_pool", lambda: pool)
         env = gym.make("MATH-v0", preset="e2h").unwrapped
         mixed = gym.make("Mixture-v0", envs=["AQuA-v0", "MATH-v0"]).unwrapped
         numbers = ProblemFile(kind="number")
@@ -81,15 +81,15 @@ def test_what_is_anticipated_is_judged_once(tmp_path, monkeypatch):
         assert not gym.make("AQuA-v0").unwrapped.anticipates
         for text in [*texts, "no answer"]:
             env.anticipate(problem, text)
-        mixed.anticipate((1, problem), r"\boxed{x+2-1}")
-        numbers.anticipate(problem, "1+x+0")
+        mixed.anticipate((1, problem), r"\boxed{27^{16667}/3}")
+        numbers.anticipate(problem, "3*3^{49999}")
         for _ in range(12_000):  # two minutes, on a slow machine
             if notes.exists() and notes.read_text().count("\n") == 2:
                 break
             time.sleep(0.01)
         outcomes = env.score([problem] * 2, [()] * 2, texts)
         assert all(outcome.correct for outcome in outcomes)
-    assert notes.read_text().split() == ["1+x", "x+2-1"]
+    assert notes.read_text().split() == ["9^{25000}", "27^{16667}/3"]
 
 
 def test_subjects_are_arms():
@@ -159,19 +159,30 @@ def test_a_missing_file_says_which_and_what_to_do(tmp_path, monkeypatch):
 
 def test_without_the_extra_making_it_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr("edgewise.registration.find_spec", lambda module: None)
-    with pytest.raises(
-        ImportError, match=r"math_verify is needed here: pip install 'edgewise\[math\]'"
-    ):
+    with pytest.raises(ImportError, match=r"flint is needed here: pip install 'edgewise\[math\]'"):
         gym.make("MATH-v0")
 
 
 def test_no_engine_is_imported_in_the_process_that_asks():
     code = (
-        "import sys; from edgewise.equivalence import equivalent; "
+        "import sys; from edgewise.grading import equivalent; "
         "print(equivalent('x+1', '1+x'), {'sympy', 'math_verify'} & sys.modules.keys())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True set()\n"
+
+
+def test_a_gold_answer_without_a_reading_is_named(tmp_path):
+    (tmp_path / "aime24").mkdir()
+    rows = [{"problem": "?", "answer": "7"}, {"problem": "Which?", "answer": "7?8"}]
+    (tmp_path / "aime24" / "aime24.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    env = gym.make("AIME24-v0", data=str(tmp_path))
+    infos = [env.reset(options={"problem_seed": seed})[1] for seed in (0, 1)]
+    assert "graded_by" not in infos[0] and infos[1]["graded_by"] == "text"
+    assert [env.step(rf"\boxed{{{text}}}")[4]["correct"] for text in ["7?8"]] == [True]
+    envs = gym.make_vec("AIME24-v0", num_envs=2, data=str(tmp_path))
+    _, infos = envs.reset(options={"groups": [{"problem_seed": 0}, {"problem_seed": 1}]})
+    assert infos["_graded_by"].tolist() == [False, True] and infos["graded_by"][1] == "text"
 
 
 def test_partitions_say_what_stays_clean_and_an_overlap_raises(tmp_path):

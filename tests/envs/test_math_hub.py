@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("math_verify")
+pytest.importorskip("flint")
 pytest.importorskip("datasets")
 
 from edgewise.envs.math_data import DATASETS

@@ -5,7 +5,7 @@ import json
 import pytest
 
 pytest.importorskip("tyro")
-pytest.importorskip("math_verify")
+pytest.importorskip("flint")
 
 from edgewise.cli import main
 

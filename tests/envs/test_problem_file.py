@@ -7,7 +7,7 @@ import sys
 import gymnasium as gym
 import pytest
 
-pytest.importorskip("math_verify")
+pytest.importorskip("flint")
 
 import edgewise
 from edgewise.envs.problem_file import Problem, ProblemFile, load_problems

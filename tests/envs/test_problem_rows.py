@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-pytest.importorskip("math_verify")
+pytest.importorskip("flint")
 
 from edgewise.envs.choices import read_options
 from edgewise.envs.problem_file import Problem, ProblemFile, load_problems

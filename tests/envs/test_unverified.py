@@ -2,12 +2,11 @@
 
 import pytest
 
-from edgewise import equivalence
 from edgewise.envs import reasoning_gym
 from edgewise.envs.math_data import MATH, Problem
 from edgewise.envs.problem_file import ProblemFile
-from edgewise.equivalence import equivalent, equivalent_many, readable_many
-from edgewise.pool import Pool, WorkerError
+from edgewise.grading import equivalent, equivalent_many, grade
+from edgewise.pool import Pool
 from edgewise.wrappers.taught import Pair, Taught
 
 JUDGE = """
@@ -22,7 +21,11 @@ def run(*texts):
         time.sleep(60)
     return texts[-1].endswith("right")
 """
-ANSWERS = ["f(right", "f(wrong", "f(lost", "f(crash", "f(late"]  # that are not plain to see
+LONG = "x+" * 100  # so that a worker is asked
+RIGHT, WRONG, LOST, CRASH, LATE = (
+    LONG + word for word in ("right", "wrong", "lost", "crash", "late")
+)
+ANSWERS = [RIGHT, WRONG, LOST, CRASH, LATE]
 VERDICTS = [True, False, None, False, False]
 
 
@@ -33,38 +36,31 @@ def judge(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         with Pool("lost_judge:run", num_workers=1, seconds=1.0) as pool:
-            for module, name in (
-                (equivalence, "shared_pool"),
-                (equivalence, "reading_pool"),
-                (reasoning_gym, "shared_pool"),
-            ):
-                patch.setattr(module, name, lambda: pool)
+            for module in (grade, reasoning_gym):
+                patch.setattr(module, "shared_pool", lambda: pool)
             yield pool
 
 
-def test_equivalence(judge):
-    assert equivalent_many(["g(1"] * 5, ANSWERS) == VERDICTS
-    assert equivalent("g(1", "f(lost") is None and equivalent("1", "1") is True
-    assert readable_many(["f(right", "f(wrong", "7"]) == [True, False, True]
-    with pytest.raises(WorkerError, match="was killed"):
-        readable_many(["f(right", "f(lost"])
+def test_grading(judge):
+    assert equivalent_many(["y"] * 5, ANSWERS) == VERDICTS
+    assert equivalent("y", LOST) is None and equivalent("1", "1") is True
 
 
 @pytest.mark.parametrize("kind", [ProblemFile, MATH])
 def test_data_sets_of_mathematics(judge, kind):
-    problem, task = Problem("?", "g(1"), kind()
+    problem, task = Problem("?", "y"), kind()
     assert task.verify_many([problem] * 5, ANSWERS) == VERDICTS
     assert [task.verify(problem, answer) for answer in ANSWERS[1:3]] == VERDICTS[1:3]
 
 
 def test_problems_of_a_teacher(judge):
-    task = Taught(problems=[["?", "g(1"]], kind="expression", partial=0.5)
+    task = Taught(problems=[["?", "y"]], kind="expression", partial=0.5)
     turns = task.turn_many(
-        [Pair("?", "g(1")] * 3, [(answer + "g(1",) for answer in ("a", "b")] + [("f(lost",)]
+        [Pair("?", "y")] * 3, [(answer,) for answer in (WRONG + "y", LATE + "y")] + [(LOST,)]
     )
     assert [(turn.correct, turn.credit) for turn in turns[:2]] == [(False, 0.5)] * 2
     assert (turns[2].correct, turns[2].credit, turns[2].done) == (None, 0.0, True)
-    assert task.credit(Pair("?", "g(1"), "f(lost") is None
+    assert task.credit(Pair("?", "y"), LOST) is None
 
 
 def test_reasoning_gym(judge):

@@ -68,6 +68,6 @@ def test_pairs_are_saved_with_where_they_come_from(tmp_path):
 
 @pytest.mark.parametrize("kind", ["number", "expression"])
 def test_forms_of_the_same_answer_count_as_the_kind_says(kind):
-    pytest.importorskip("math_verify")
+    pytest.importorskip("flint")
     task = Taught(problems=(("?", r"\frac{x}{2}"),), kind=kind)
     assert task.verify(task.rows("train")[0], "x/2") == (kind == "expression")

@@ -1,0 +1,152 @@
+"""Whether an answer is right: here where it is plain, else in a worker process."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
+
+from edgewise.grading import phrases
+from edgewise.grading.conversions import same
+from edgewise.grading.evaluate import Beyond, Undefined
+from edgewise.grading.reader import read, spelling, tokens_of
+from edgewise.grading.text import MAX_TEXT
+from edgewise.grading.values import Expression, Words
+from edgewise.pool import Pool, as_verdict
+from edgewise.registration import require
+
+SECONDS = 10.0  # for one answer, on cores that do other work too
+MAX_PLAIN = 150  # tokens of an answer that is judged here
+PLAIN = re.compile(r"\s*\$?\s*(-?[0-9]{1,30}(?:\.[0-9]{1,30})?)\s*\$?\s*", re.ASCII)
+
+
+def equivalent(gold: str, answer: str) -> bool | None:
+    r"""Return whether `answer` means the same as `gold`; see `equivalent_many`.
+
+    >>> equivalent(r"\frac{1}{2}", " 1/2")
+    True
+    """
+    return equivalent_many([gold], [answer])[0]
+
+
+def equivalent_many(golds: Sequence[str], answers: Sequence[str]) -> list[bool | None]:
+    """Return whether each answer means the same as its gold answer.
+
+    Each text is read as one typed value; two are equal within a type, or by a conversion that
+    docs/grading.md states. What cannot be read is right only if it is the same text. Nothing of an
+    answer is ever evaluated as code. Ordinary answers are judged here; long ones and large numbers go
+    to worker processes, started when first needed, and are wrong beyond their limits of size and time. None
+    stands for a pair whose workers died of something else.
+    """
+    verdicts = [compare(*pair) for pair in zip(golds, answers, strict=True)]
+    doubtful = [i for i, verdict in enumerate(verdicts) if verdict is None]
+    if doubtful:
+        judged = shared_pool().map([(golds[i], answers[i]) for i in doubtful])
+        for i, result in zip(doubtful, judged, strict=True):
+            verdicts[i] = as_verdict(result)
+    return verdicts
+
+
+def anticipate(gold: str, answer: str) -> None:
+    """Let a worker begin with a pair that `equivalent_many` is likely to be asked for next."""
+    if compare(gold, answer) is None:
+        shared_pool().submit([(gold, answer)])
+
+
+def compare(gold: str, answer: str) -> bool | None:
+    """Return whether `answer` is right, None if that is left to a worker."""
+    if not isinstance(answer, str) or len(answer) > MAX_TEXT or not answer.strip():
+        return False
+    plain = PLAIN.fullmatch(gold), PLAIN.fullmatch(answer)
+    if plain[0] is not None and plain[1] is not None:
+        return plain[0][1] == plain[1][1] or Fraction(plain[0][1]) == Fraction(plain[1][1])
+    if max(len(tokens_of(gold)), len(tokens_of(answer))) > MAX_PLAIN:
+        return None
+    try:
+        return judge(gold, answer)
+    except Beyond:
+        return None
+
+
+def judge(gold: str, answer: str) -> bool:
+    """Return whether `answer` means the same as `gold`.
+
+    Raises:
+        Beyond: If a number in them is too large to be calculated here.
+    """
+    if gold.strip() == answer.strip():
+        return True
+    if not tokens_of(gold) or not tokens_of(answer):
+        return False
+    if spelling(gold) == spelling(answer):
+        return True
+    known, given = read(gold), read(answer)
+    if isinstance(known, Words):
+        given = phrases.read_words(tokens_of(answer))
+    if known is None or given is None:
+        return False
+    try:
+        return same(known, given)
+    except Undefined:
+        return False
+
+
+def readable_many(answers: Sequence[str]) -> list[bool]:
+    """Return which answers are mathematics that can be graded: read as a value and equal to itself."""
+    return [is_readable(answer) for answer in answers]
+
+
+def is_readable(answer: str) -> bool:
+    """Return whether an answer has a reading other than as words."""
+    if not isinstance(answer, str) or len(answer) > MAX_TEXT:
+        return False
+    try:
+        value = read(answer)
+        return value is not None and not isinstance(value, Words) and same(value, value)
+    except (Beyond, Undefined, RecursionError):
+        return False
+
+
+def graded_by(gold: str) -> str:
+    r"""Return how answers are compared with a gold answer: by "value", or by "text" if it has none.
+
+    >>> graded_by(r"\frac{1}{2}"), graded_by("7?8")
+    ('value', 'text')
+    """
+    try:
+        value = read(gold)
+        return "value" if value is not None and same(value, value) else "text"
+    except Beyond:
+        return "value"  # of a size that a worker calculates
+    except (Undefined, RecursionError):
+        return "text"
+
+
+@lru_cache(maxsize=1)
+def shared_pool() -> Pool:
+    """Return the pool of this process that judges answers, started on the first call."""
+    require("math")
+    return Pool("edgewise.grading.worker:judge", seconds=SECONDS)
+
+
+os.register_at_fork(after_in_child=shared_pool.cache_clear)  # threads do not outlive a fork
+
+
+def read_number(text: str) -> Fraction | None:
+    r"""Return the value of an integer, a decimal or a fraction of integers; None if it is none.
+
+    >>> read_number(r"-\frac{3}{4}"), read_number("1,200"), read_number("2 + 2")
+    (Fraction(-3, 4), Fraction(1200, 1), None)
+    """
+    if not isinstance(text, str) or len(text) > MAX_TEXT:
+        return None
+    try:
+        value = read(text)
+    except Beyond:
+        return None
+    if not isinstance(value, Expression) or value.node.op != "number":
+        return None
+    number: Fraction = value.node.args[0]
+    return number

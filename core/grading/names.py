@@ -1,0 +1,83 @@
+"""Read what a value is said to be the value of: x, a_n, AB, f(x), (x, y), Maximum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgewise.grading.brackets import split
+from edgewise.grading.parser import parse
+from edgewise.grading.tokens import Token
+from edgewise.grading.tree import Node, key, symbols_of
+from edgewise.grading.vocabulary import is_word
+
+SIGNS = frozenset({"(", ")", "_", "{", "}", "'", ",", ":"})  # that a name may have
+
+
+def parameters_of(tokens: Sequence[Token]) -> tuple[str, ...] | None:
+    """Return the x and y of f(x, y); None if the tokens are no such thing."""
+    kinds = [token.kind for token in tokens]
+    if len(tokens) < 4 or kinds[0] not in ("letter", "command") or tokens[-1].text != ")":
+        return None
+    head = next((i for i, token in enumerate(tokens) if token.text == "("), 0)
+    name, inside = tokens[:head], tokens[head + 1 : -1]
+    if not name or name_of(name) is None or any(t.text != "," for t in inside[1::2]):
+        return None
+    if not all(token.kind == "letter" for token in inside[::2]) or len(inside) % 2 == 0:
+        return None
+    if len(name) > 1 and name[1].text not in ("_", "'"):
+        return None
+    return tuple(token.text for token in inside[::2])
+
+
+def name_of(tokens: Sequence[Token]) -> str | None:
+    r"""Return what a variable is called: x, a_n, AB, (x,y), \angle ABC, Maximum; None if it is none."""
+    texts = [token.text for token in tokens]
+    if not tokens or (tokens[0].kind in ("number", "sign") and texts[0] != "("):
+        return None
+    if any(token.kind == "sign" and token.text not in SIGNS for token in tokens):
+        return None
+    if all(token.kind == "word" or is_word_run(token) for token in tokens):
+        return (
+            " ".join(texts).lower() if len(texts) <= 3 and not {"and", "or"} & set(texts) else None
+        )
+    if is_constant(tokens) or any(
+        token.kind == "word" and len(token.text) > 1 for token in tokens[:1]
+    ):
+        return None
+    if texts[0] == "(" or ":" in texts:
+        separator, inside = (",", tokens[1:-1]) if texts[0] == "(" else (":", tokens)
+        parts = list(split(inside, {separator}))
+        names = [name_of(part) for part in parts] if len(parts) > 1 else [None]
+        return None if None in names else separator.join(map(str, names))
+    node = named_node(tokens)
+    if node is None or node.op == "symbol":
+        return None if node is None else node.args[0]
+    is_product = texts[0] in (r"\angle", r"\Delta", r"\triangle") or (
+        all(text.isupper() for text in texts)
+        or (len(texts) == 4 and texts[1] == "(" and tokens[2].kind == "letter")
+    )
+    return key(node) if is_product else None
+
+
+def is_word_run(token: Token) -> bool:
+    """Return whether a token is letters that are a word."""
+    return token.kind == "run" and is_word(token.text)
+
+
+def is_constant(tokens: Sequence[Token]) -> bool:
+    """Return whether a token is e or i alone."""
+    return len(tokens) == 1 and tokens[0].text in ("e", "i")
+
+
+def named_node(tokens: Sequence[Token]) -> Node | None:
+    """Return the expression that a name is; None if it is none."""
+    try:
+        return parse(tokens)
+    except ValueError:
+        return None
+
+
+def name_symbols(tokens: Sequence[Token]) -> frozenset[str]:
+    """Return the variables in a name."""
+    node = named_node(tokens)
+    return frozenset() if node is None else symbols_of(node)
