@@ -75,7 +75,7 @@ def accuracy_lines(data: Path) -> list[str]:
         ]
         right = sum(verdict == row["label"] for row, verdict in part)
         alone = sum(row["math_verify_0_9"] == row["label"] for row, _ in part)
-        accepted = sum(verdict and not row["label"] for row, verdict in part)
+        accepted = sum(verdict is True and not row["label"] for row, verdict in part)
         lines += [
             f"labelled pairs   {mode}: {right} of {len(part)} right, {right / len(part):.1%}; "
             f"{accepted} wrong ones accepted; Math-Verify {alone}, {alone / len(part):.1%}"

@@ -198,6 +198,7 @@ def test_a_chat_in_the_models_markup_is_that_of_the_frame(policy, after):
 def test_gradient_checkpointing_changes_no_gradient(policy):
     completions, found = many(policy), []
     policy.fast = False  # the fast way is that of another sum
+    policy.model.zero_grad()
     for checkpointed in (False, True):
         policy.gradient_checkpointing = checkpointed
         logprobs, values = policy.logprobs_and_values(completions)

@@ -11,7 +11,7 @@ pytest.importorskip("flint")
 
 import edgewise
 from edgewise.envs.problem_file import Problem, ProblemFile, load_problems
-from edgewise.registration import register_division
+from edgewise.registration import DIVISIONS, register_division
 
 
 @pytest.fixture
@@ -117,9 +117,17 @@ def parity(problem):
     return ["even", "odd"][int(problem.answer) % 2]
 
 
+@pytest.fixture
+def halves():
+    """A division that is registered for one test."""
+    before = dict(DIVISIONS)
+    yield register_division("halves", parity)
+    DIVISIONS.clear()
+    DIVISIONS.update(before)
+
+
 @pytest.mark.parametrize("arms", [parity, "halves"])
-def test_arms_are_the_labels_of_a_function_and_have_names(make, arms):
-    register_division("halves", parity)
+def test_arms_are_the_labels_of_a_function_and_have_names(make, halves, arms):
     env = gym.make("ProblemSet-v0", data=make(rows(100)).data, arms=arms).unwrapped
     assert [arm["params"]["part"] for arm in env.arms] == ["even", "odd"]
     for arm in env.arms:
@@ -128,7 +136,7 @@ def test_arms_are_the_labels_of_a_function_and_have_names(make, arms):
         assert edgewise.pose(info["problem"]).problem == env.problem
 
 
-def test_a_division_that_was_not_registered_is_not_imported(make, tmp_path, monkeypatch):
+def test_a_division_that_was_not_registered_is_not_imported(make, tmp_path, monkeypatch, halves):
     (tmp_path / "stranger.py").write_text("def parity(problem):\n    return 'odd'\n")
     monkeypatch.syspath_prepend(tmp_path)
     data, says = make(rows(100)).data, r"register_division\('stranger:parity', function\) first"
