@@ -5,6 +5,7 @@ OLDEST := .venv-oldest
 VLLM := .venv-vllm
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile  # a file's fixtures are made once
 FOLDERS := core envs wrappers agents benchmarks
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
@@ -15,17 +16,17 @@ demo: $(VENV)/train
 	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
 
 test: install lint
-	$(BIN)/python -m pytest --numprocesses 2
+	$(PYTEST)
 
 test-all: install lint
 	$(PIP) --editable ".[train,serve,math,scale,trl,dev]" --config-settings editable_mode=strict
-	$(BIN)/python -m pytest --numprocesses 2 -m "slow or not slow"
+	$(PYTEST) -m "slow or not slow"
 	$(MAKE) test-processors
 
 # torch computes in other ways on other processors; what the newest can do is tested by `test`
 test-processors: install
-	ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest --numprocesses 2 tests/agents tests/benchmarks
-	ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest --numprocesses 2 tests/agents tests/benchmarks
+	ATEN_CPU_CAPABILITY=default $(PYTEST) tests/agents tests/benchmarks
+	ATEN_CPU_CAPABILITY=avx2 $(PYTEST) tests/agents tests/benchmarks
 
 test-oldest: $(OLDEST)/done
 	$(OLDEST)/bin/python -m pytest tests/core tests/envs tests/wrappers
