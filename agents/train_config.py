@@ -10,13 +10,14 @@ from typing import Any, Literal
 from edgewise.agents.chat import ChatOptions, read_chat_options
 from edgewise.agents.env_options import read_options
 from edgewise.agents.evaluation import EvaluationPlan
-from edgewise.agents.models import Precision, made_for
+from edgewise.agents.models import Precision, made_for, model_path
 from edgewise.agents.policy import LogProbs
 from edgewise.agents.prompt_limit import UNLIMITED
 from edgewise.agents.recipe_file import read_recipe
 from edgewise.fields import build
 from edgewise.files import about
 from edgewise.registration import check_id
+from edgewise.wrappers import make_rule
 
 UNRECORDED: dict[str, Any] = {  # what runs of Edgewise 0.1 did, whose records do not say it
     "max_prompt_tokens": UNLIMITED,
@@ -203,4 +204,6 @@ def from_recipe(path: Path) -> TrainConfig:
     with about(path):
         for env_id in config.env.split(","):
             check_id(env_id)
+        make_rule(config.curriculum, config.num_steps or 1)
+        model_path(config.agent)
     return config

@@ -20,7 +20,7 @@ from edgewise.agents.room import positions_of
 from edgewise.agents.run_folder import RunFolder
 from edgewise.agents.train_config import TrainConfig
 from edgewise.agents.training import base_envs, rule_for
-from edgewise.agents.weights import SAFE, refuse_unsafe
+from edgewise.agents.weights import ATTENTION, SAFE, refuse_kernels, refuse_unsafe
 from edgewise.errors import shown, unknown
 from edgewise.frame import Render
 from edgewise.registration import check_id
@@ -34,7 +34,6 @@ NOT_IN_ARGUMENTS = {  # they run code of others, or send or write something else
     "output_dir",
 }
 MODEL_ARGUMENTS = ("dtype", "torch_dtype", "attn_implementation", "revision", "device_map")
-ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 
 
 @dataclass(frozen=True)
@@ -235,6 +234,7 @@ def make_trainer(config: TRLConfig) -> Any:
     check_device(config.device)
     described, envs = make_envs(config)
     refuse_unsafe(config.model)
+    refuse_kernels(config.model)
     tokenizer = AutoTokenizer.from_pretrained(config.model, trust_remote_code=False)
     chat = read_chat_options(chat_date_of(config), config.chat_template_kwargs)
     render = partial(render_chat, tokenizer, options=chat)

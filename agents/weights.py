@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from edgewise.errors import unknown
 
 SAFE: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False}  # of from_pretrained
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
+ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
 CONVERT = (
     "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; "
@@ -25,7 +28,8 @@ def refuse_unsafe(path: str | Path) -> None:
         ValueError: If it has, with how to convert them.
     """
     folder = Path(path)
-    if not folder.is_dir() or any(folder.glob("*.safetensors")):
+    adapter = folder / "adapter_model.bin"
+    if not folder.is_dir() or (any(folder.glob("*.safetensors")) and not adapter.is_file()):
         return
     if found := sorted(part.name for part in folder.iterdir() if part.suffix in SUFFIXES):
         words = CONVERT.format(old=str(folder), new=f"{folder}-safetensors")
@@ -33,6 +37,19 @@ def refuse_unsafe(path: str | Path) -> None:
             f"{folder}: weights must be in safetensors, got {found[0]}, which may run code when it is "
             f'loaded; if you trust it, convert it with: python -c "{words}"'
         )
+
+
+def refuse_kernels(path: str | Path) -> None:
+    """Check that the config of a model, and of its parts, asks for no kernel that is code on the hub.
+
+    Raises:
+        ValueError: If it does.
+    """
+    config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    for part in (config, *(getattr(config, name) for name in config.sub_configs)):
+        wanted = getattr(part, "_attn_implementation_internal", None) or "eager"
+        if wanted not in ATTENTION:
+            raise ValueError(f"{path}: {unknown('attn_implementation', wanted, ATTENTION)}")
 
 
 def load_pretrained(path: str | Path) -> tuple[Any, Any]:
@@ -43,6 +60,7 @@ def load_pretrained(path: str | Path) -> tuple[Any, Any]:
     """
     refuse_unsafe(path)
     try:
+        refuse_kernels(path)
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
         return AutoModelForCausalLM.from_pretrained(path, **SAFE), tokenizer
     except UNREADABLE as error:

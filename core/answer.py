@@ -16,7 +16,7 @@ BRACE = re.compile(
 BOXES = ("\\boxed", "\\fbox")
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 FORMATS = ("any", "boxed", "answer", "think_answer")
-THOUGHTS = ("open", "closed")
+THOUGHTS = ("open", "closed", "begun")
 
 
 def extract_answer(
@@ -34,7 +34,8 @@ def extract_answer(
             (arXiv 2506.06632): the whole completion is one ``<think>`` and one ``<answer>``,
             neither empty.
         thought: Whether an answer in a thought counts: with "closed", the text up to the last
-            ``</think>`` is not searched, and after a ``<think>`` that is not closed there is none.
+            ``</think>`` is not searched, and after a ``<think>`` that is not closed there is none;
+            "begun" is the same where the prompt has opened a thought, as some chat templates do.
         thinking: Whether the completion begins in a thought that its prompt has opened.
 
     >>> extract_answer(r"\boxed{1}, no: \boxed{\frac{1}{2}}")
@@ -56,9 +57,9 @@ def extract_answer(
         raise ValueError(f"`thought` must be one of {THOUGHTS}, got {thought!r}")
     if form == "think_answer" and not is_think_answer(completion):
         return None
-    if thought == "closed":
+    if thought != "open":
         _, closed, completion = completion.rpartition("</think>")
-        if "<think>" in completion or (thinking and not closed):
+        if "<think>" in completion or ((thinking or thought == "begun") and not closed):
             return None
     start, end = -1, -1
     if form != "boxed":

@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from edgewise.answer import extract_answer
-from edgewise.errors import unknown
+from edgewise.errors import shown, unknown
 from edgewise.frame import Frame
 from edgewise.problem_set import RowOrder
 from edgewise.registration import Division, division_name, load_task, require
@@ -86,10 +86,12 @@ class ReasoningEnv(gym.Env[str, str]):
             preset: The name of a preset of the task; the first by default.
             levels: The levels to draw from; the training levels by default.
             split: "train", "validation" or "test"; no problem is in two.
-            template: Of the prompt; it names fields that the task fills in, such as {target}, and nothing else.
+            template: Of the prompt; it names fields that the task fills in, such as {target}, and
+                nothing else.
             rewards: Of an answer that is correct, of one that is not, and of none.
             answer: The format of answers: "boxed", "answer", "think_answer" or "any".
-            thought: "closed" takes no answer from within a thought; "open" searches all the text.
+            thought: "closed" takes no answer from within a thought, "begun" neither where the model's
+                chat template opens one; "open" searches all the text.
             frame: What `PromptFormat` puts around the prompt, or its fields.
             arms: What a curriculum chooses among: a list of options of `reset`, a division that the
                 task knows, such as "subject", or for a data set a function that returns the label of
@@ -155,7 +157,9 @@ class ReasoningEnv(gym.Env[str, str]):
             return tuple(level for level in self.preset.levels if level not in self.preset.ood)
         if not levels or not set(levels) <= set(self.allowed):
             place = f"{self.preset_name!r} ({self.split})"
-            raise ValueError(f"`levels` must be among {self.allowed} of {place}, got {levels}")
+            raise ValueError(
+                f"`levels` must be among {self.allowed} of {place}, got {shown(levels)}"
+            )
         return tuple(levels)
 
     def make_arms(self, arms: Arms) -> list[dict[str, Any]]:

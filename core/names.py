@@ -3,7 +3,7 @@
 Both are data: they choose among what is registered and declared here, by values of JSON, and nothing
 in them is imported, called or formatted but as declared. What a problem may cost is bounded: numbers
 in `params` by those of the task's own levels, times `GROWTH`, texts and lists by their lengths; of the
-generated tasks none then takes more than some seconds. Not bounded here is what the fields of a task
+generated tasks none then takes more than about ten seconds. Not bounded here is what the fields of a task
 ask for, which its class checks, and the size of a data set that `data` names, a file that is read, or
 a data set of the hub that is downloaded.
 """
@@ -29,6 +29,7 @@ from edgewise.task import SPLITS, Task
 MAX_BYTES = 2**22  # of a name; those of a teacher's problems hold all of them
 MAX_DEPTH = 16
 MAX_TEXT = 200  # characters of an id, a part or a parameter
+MAX_FIELD = 4_096  # of a text in a field of a task, such as a path
 MAX_ARMS = 10_000
 MAX_ITEMS = 1_000  # of a parameter that is a list
 GROWTH = 4  # how far a name may go beyond the levels of a task
@@ -191,6 +192,10 @@ def read_overrides(
                 f"{shown(old)}, which is none of {', '.join(hints)}"
             )
         read[name] = convert(value, hints[name], f"{where}.{name}")
+        if isinstance(value, str) and name not in OVERRIDES and len(value) > MAX_FIELD:
+            raise ValueError(
+                f"`{where}.{name}` must have at most {MAX_FIELD:,} characters, got {len(value):,}"
+            )
     if read.get("frame") is not None:
         read["frame"] = read_frame(read["frame"], f"{where}.frame")
     if isinstance(read.get("arms"), tuple):

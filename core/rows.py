@@ -155,10 +155,10 @@ def table_rows(path: Path, file: TextIO, separator: str) -> Iterator[Located]:
         except StopIteration:
             return
         except csv.Error as error:
-            if names is None:
-                raise DataError(f"{place}: must name the columns, got {error}") from None
-            yield Located(place, None, f"is no row of a table: {error}")
-            continue
+            raise DataError(
+                f'{place}: must be a row of a table, got {error}; quote a cell as "..." and double the '
+                "quotes in it"
+            ) from None  # where the next row begins is not known
         if not cells or cells == [""]:
             continue
         if names is None:

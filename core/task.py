@@ -45,7 +45,7 @@ class Preset:
     ood: tuple[int, ...] = ()  # the levels kept out of training
     rewards: tuple[float, float, float] = (1.0, 0.0, 0.0)  # correct, formatted, neither
     answer: str = "any"  # the format: "boxed", "answer", "think_answer" or "any"
-    thought: str = "open"  # "closed": an answer within a thought is none, see `extract_answer`
+    thought: str = "open"  # "closed", "begun": none within a thought counts, see `extract_answer`
     frame: Frame = PLAIN  # what stands around the prompt when a model is asked
     protocol: Protocol = Protocol()  # of evaluation
     task_options: Mapping[str, Any] = field(default_factory=dict)  # fields of the task

@@ -21,9 +21,9 @@ MARK = re.compile(r"^([A-Z])\) ", re.MULTILINE)  # before an option, below a que
 STYLE = re.compile(
     r"\\(?:text(?:bf|rm|it|sf|tt|up|normal)?|math(?:bf|rm|it|sf|tt|normal)|operatorname|mbox|emph"
     r"|underline|boldsymbol|bm|bf|rm|it|boxed|fbox|displaystyle|left|right)(?![A-Za-z])"
-    r"|\\[()\[\]]|[{}$*_`\"'\u201c\u201d\u2018\u2019\u00ab\u00bb]"
+    r"|\\[()\[\]]|\\(?=[$%])|</?[bi]>|[{}$*_`\"'\u201c\u201d\u2018\u2019\u00ab\u00bb]"
 )
-SPACE = re.compile(r"\\[,;:! ]|~|\s+")
+SPACE = re.compile(r"\\[,;:! ]|(?<!~)~(?!~)|\s+")
 WORDS = r"(?P<words>(?:(?:the|my|correct|right|best|final|answer|option|choice|letter|is)\b:? ?)*)"
 NAMED = re.compile(
     WORDS + r"(?P<open>[(\[]{0,2})(?P<letter>[A-Za-z])(?P<close>[)\]]{0,2})(?P<mark>[.:,]?) ?"

@@ -119,9 +119,11 @@ def load(repo: str, config: str | None, split: str) -> Iterator[Located]:
 
     Raises:
         FileNotFoundError: If there is none, or the hub cannot be reached.
+        DataError: If it cannot be read as a data set.
     """
     require("data")
     from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
 
     place = f"{repo} ({config or 'default'}, {split})"
     try:
@@ -131,6 +133,8 @@ def load(repo: str, config: str | None, split: str) -> Iterator[Located]:
             f"{place} cannot be had from the hub: check the name and the connection, or download it "
             f"and pass the folder or file as `data` ({type(error).__name__}: {error})"
         ) from error
+    except (DatasetsError, ValueError) as error:
+        raise DataError(f"{place}: must be a data set that can be read, got {error}") from error
     yield from (Located(f"{place}, row {i}", row) for i, row in enumerate(found, start=1))
 
 

@@ -245,6 +245,8 @@ def load_problems(task: ProblemFile) -> Loaded:
 
 def summarise(source: str, count: int, left_out: Sequence[LeftOut]) -> str:
     """Return how many rows are left out, and of the first with each of three reasons the place."""
+    if not count:
+        return f"{source}: must have a row, got none"
     places: dict[str, str] = {}
     for place, reason in left_out:
         places.setdefault(reason, place)
@@ -258,6 +260,8 @@ def open_rows(task: ProblemFile) -> tuple[str, Iterable[Located]]:
     repo = task.columns.repo if task.data == HUB else (task.data or "").removeprefix(PREFIX)
     if task.data == HUB and not repo:
         raise ValueError(f"`data` must be a file or 'hub:NAME' with layout {task.layout!r}")
+    if task.data == PREFIX:
+        raise ValueError(f"`data` must name a data set of the hub after {PREFIX!r}, got nothing")
     if task.data is not None and task.data.startswith(HUB) and repo != task.data:
         name, _, config = repo.partition(":")
         return repo, load(name, config or None, "train")

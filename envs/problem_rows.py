@@ -108,8 +108,8 @@ def pick(row: Row, layout: Layout, field: str) -> Any:
 def missing(row: Row, field: str, path: str) -> str:
     """Return the message for a column that is not there, with the one that may be meant."""
     names = [str(name)[:40] for name in row][:20]
-    near = get_close_matches(path, names, n=1)
-    near += [name for name in USUAL.get(field, ()) if name in names]
+    near = [name for name in USUAL.get(field, ()) if name in names]
+    near += get_close_matches(path, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"`{field}_column` must name a column, got {path!r}; the columns are {', '.join(names)}{hint}"
 

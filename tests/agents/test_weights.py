@@ -1,5 +1,6 @@
 """Weights come from safetensors alone, and a model brings no code."""
 
+import json
 import pickle
 import shutil
 
@@ -90,3 +91,16 @@ def test_what_a_model_says_of_itself_is_checked(card, message, tmp_path):
     (tmp_path / "edgewise.json").write_text(card)
     with pytest.raises(ValueError, match=message):
         made_for(f"hf:{tmp_path}")
+
+
+def test_a_model_asks_for_no_kernel_of_the_hub(tmp_path):
+    path = tmp_path / "model"
+    shutil.copytree(SEEDLINGS / "sums", path)
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, "attn_implementation": "evil/kernel"}))
+    with pytest.raises(
+        ValueError, match="`attn_implementation` must be one of .* got 'evil/kernel'"
+    ):
+        TransformersPolicy.load(path)
+    (path / "config.json").write_text(json.dumps({**config, "attn_implementation": "sdpa"}))
+    TransformersPolicy.load(path)

@@ -107,3 +107,10 @@ def test_options_are_read_from_below_the_question():
     assert read_options(QUESTION) == OPTIONS
     assert read_options("Which?\nA) one\nand more\nB) two") == {"A": "one\nand more", "B": "two"}
     assert read_options("Which? A) one") == {}
+
+
+def test_marks_that_are_not_seen_or_strike_out():
+    options = {"A": "$20", "B": "25%"}
+    assert read_letter(r"A) \$20", options) == "A" and read_letter(r"B: 25\%", options) == "B"
+    assert read_letter("<b>A</b>", options) == "A"
+    assert read_letter("~~A~~", options) is None
