@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rich.console import Console, Group
@@ -15,6 +16,13 @@ from edgewise.agents.evaluation import LevelScore
 
 SMOOTHING = 0.9  # of what is shown of the past
 LINE_EVERY = 10  # steps, where there is no terminal
+
+
+def announcer(console: Console) -> Callable[[str], None] | None:
+    """Return what prints a line above a live display; None without a terminal, where there is none."""
+    if not console.is_terminal:
+        return None
+    return partial(console.print, soft_wrap=True, highlight=False, markup=False)
 
 
 class Display:

@@ -68,7 +68,8 @@ def check_device(device: torch.device | str) -> None:
     if found.type == "cuda" and (found.index or 0) >= count:
         devices = ["cpu", *(f"cuda:{index}" for index in range(count))]
         raise ValueError(
-            f"`device` must be one that torch finds here, {' or '.join(devices)}, got {str(device)!r}"
+            f"`device` must be one that torch finds here, {' or '.join(devices)}, got {str(device)!r}; "
+            "give --device cpu"
         )
 
 

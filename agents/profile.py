@@ -20,7 +20,7 @@ from edgewise.agents.chat import ChatOptions
 from edgewise.agents.policy import Sampler, Sampling
 from edgewise.agents.prompt_limit import PromptLimit
 from edgewise.agents.rollout import Envs, collect
-from edgewise.files import read_jsonl, write_atomically
+from edgewise.files import read_jsonl, writable, write_atomically
 from edgewise.frame import Render
 from edgewise.interrupts import Stopped
 from edgewise.interrupts import asked as asked_to_stop
@@ -114,8 +114,9 @@ def profile(
                     record_of(base, asked, options, rate_of(*counts), plan.num_samples - counts[1])
                     for options, *counts in zip(groups, right, verified, strict=True)
                 ]
-                file.write("".join(json.dumps(record) + "\n" for record in fresh))
-                file.flush()
+                with writable(path):
+                    file.write("".join(json.dumps(record) + "\n" for record in fresh))
+                    file.flush()
                 records += fresh
             progress(done, total)
             if asked_to_stop() and done < total:

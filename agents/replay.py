@@ -177,6 +177,8 @@ def recorded_steps(folder: RunFolder) -> Iterator[tuple[int, Record, list[dict[s
             raise FileError(f"{groups}: the records of step {number} are missing")
         try:
             records = [as_current(record, place) for place, record in enumerate(found)]
+        except FileError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
             raise FileError(f"{groups}: step {step}: {damaged(error)}") from error
         if metrics["num_extra_rollouts"] and records[0]["schema"] == 1:
@@ -202,7 +204,8 @@ def refuse_short(folder: RunFolder, num_steps: int, checkpoint: int) -> None:
 
 def damaged(error: Exception) -> str:
     """Say that records cannot be what a run wrote."""
-    return f"the records are damaged: {' '.join(str(error).split())} ({type(error).__name__})"
+    reason = " ".join(str(error).split())
+    return f"the records are damaged: {reason if isinstance(error, ValueError) else repr(error)}"
 
 
 def hear(lesson: ArmLesson | ProblemLesson, records: Sequence[Record]) -> None:

@@ -25,6 +25,7 @@ from edgewise.files import (
     read_jsonl,
     remove,
     replacing,
+    writable,
     write_atomically,
 )
 from edgewise.lock import LOCK
@@ -133,13 +134,8 @@ class RunFolder:
             OSError: If it cannot be written, with the path.
         """
         path = self.path / name
-        try:
-            with path.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(record) + "\n" for record in records)
-        except OSError as error:
-            if error.filename is not None or not error.errno:
-                raise
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        with writable(path), path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(record) + "\n" for record in records)
 
     @contextmanager
     def curves(self, step: int) -> Iterator[SummaryWriter]:

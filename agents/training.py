@@ -31,7 +31,7 @@ from edgewise.agents.run_prompts import check_prompts, limit_of, sampling_of, sc
 from edgewise.agents.train_config import TrainConfig, complete, default_output, from_run
 from edgewise.agents.transformers_policy import TransformersPolicy
 from edgewise.env import ReasoningEnv
-from edgewise.files import FileError, about, replacing
+from edgewise.files import FileError, about, replacing, said
 from edgewise.pool import WorkerError
 from edgewise.registration import check_id
 from edgewise.wrappers import ProblemRule, Random, Rule, make_rule, vector
@@ -123,7 +123,8 @@ class Training:
                 self.save()
                 raise
             except (FloatingPointError, OSError, MemoryError, WorkerError) as error:
-                raise type(error)(self.failed(str(error))) from error
+                reason = said(error) if isinstance(error, OSError) else str(error)
+                raise type(error)(self.failed(reason)) from error
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise

@@ -170,6 +170,21 @@ def readable(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Name `path` in what the system says while the block writes to it.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
 def about(path: Path) -> Iterator[None]:
     """Begin what is refused about the content of `path` with the path.
 

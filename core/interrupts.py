@@ -18,6 +18,7 @@ class Stopped(Exception):
     """A command that stopped as it was asked to; the message says what is kept and how it goes on."""
 
 
+Say = Callable[[str], None]
 never: Callable[[], bool] = bool
 _asked = never  # whether this process was asked to stop
 
@@ -34,7 +35,7 @@ def obey(told: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def stoppable(quiet: bool = False) -> Iterator[None]:
+def stoppable(quiet: bool = False, say: Say | None = None) -> Iterator[None]:
     """Make the first Ctrl-C or SIGTERM a request to stop after the step, the second a stop.
 
     While the block runs, `asked` returns whether there was one. It is acknowledged on the standard
@@ -43,6 +44,7 @@ def stoppable(quiet: bool = False) -> Iterator[None]:
 
     Args:
         quiet: Whether nothing is said, as by all processes but the first.
+        say: Prints a line where a live display would overwrite the standard error.
 
     Raises:
         KeyboardInterrupt: In the block, by the second signal.
@@ -60,7 +62,7 @@ def stoppable(quiet: bool = False) -> Iterator[None]:
 
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    thread = threading.Thread(target=acknowledge, args=[reader, quiet], daemon=True)
+    thread = threading.Thread(target=acknowledge, args=[reader, quiet, say], daemon=True)
     thread.start()
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     handlers = {number: signal.signal(number, hear) for number in SIGNALS}
@@ -77,27 +79,30 @@ def stoppable(quiet: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def repeatable(told: str = GOES_ON, quiet: bool = False) -> Iterator[None]:
+def repeatable(told: str = GOES_ON, quiet: bool = False, say: Say | None = None) -> Iterator[None]:
     """Run a block as `stoppable` does, of a command that takes up what it has done before.
 
     Raises:
         Stopped: If the block was stopped; the message has `told`, and is "" if `quiet`.
     """
     try:
-        with stoppable(quiet):
+        with stoppable(quiet, say):
             yield
     except (Stopped, KeyboardInterrupt):
         raise Stopped("" if quiet else f"stopped; {told}") from None
 
 
-def acknowledge(reader: int, quiet: bool) -> None:
+def acknowledge(reader: int, quiet: bool, say: Say | None) -> None:
     """Say that a signal was heard, the first time that one's number comes out of a pipe."""
     with open(reader, "rb", buffering=0) as numbers:
         while number := numbers.read(1):
             if number[0] in SIGNALS and not quiet:
                 quiet = True
                 with suppress(OSError):  # nobody may be there to read it
-                    os.write(2, TOLD.encode())
+                    if say is None:
+                        os.write(2, TOLD.encode())
+                    else:
+                        say(TOLD.rstrip())
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from edgewise.agents.comparison import (
     split,
 )
 from edgewise.agents.comparison_report import Results, by_world, claims, overall, write_report
+from edgewise.agents.display import announcer
 from edgewise.agents.folder_kind import SIMULATED, check_kind
 from edgewise.agents.worlds import WORLDS
 from edgewise.errors import usage
@@ -100,7 +101,7 @@ def fill(config: CompareConfig) -> None:
     if not console.is_terminal:
         console.width = WIDTH
     cells = cells_of(worlds, curricula, config.seeds)
-    with repeatable():
+    with repeatable(say=announcer(console)):
         show(console, run_cells(config.agent, size, cells, file, config.processes), len(cells))
     results = Results([file.done[cell] for cell in cells])
     report = write_report(config.output, results, record)

@@ -18,7 +18,7 @@ import edgewise
 from edgewise.agents.chat import read_chat_options, today
 from edgewise.agents.clean import check_model
 from edgewise.agents.commands.parse import parse
-from edgewise.agents.display import score_line
+from edgewise.agents.display import announcer, score_line
 from edgewise.agents.env_options import read_options
 from edgewise.agents.evaluation import EvaluationPlan, as_records, evaluate
 from edgewise.agents.models import Precision, load_policy, made_for
@@ -149,10 +149,11 @@ def run_session(config: EvalConfig, command: str) -> None:
             device=config.device,
             output=config.output,
         )
+        refuse_unasked(config.plan)
     with locked(session.folder()):
         with usage():
             folder, opened, agent = sessions.prepare(session, console)
-        with repeatable():
+        with repeatable(say=announcer(console)):
             summary = sessions.carry_out(folder, opened, agent, console)
             stopped = asked()
     for row in summary["means"]:
@@ -163,6 +164,20 @@ def run_session(config: EvalConfig, command: str) -> None:
         console.print("not complete: the same command goes on", soft_wrap=True)
     path = folder.path / "report.html"
     console.print(f"report {path}", soft_wrap=True, highlight=False, markup=False)
+
+
+def refuse_unasked(plan: EvaluationPlan) -> None:
+    """Check that nothing is given of a plan that does not count where every answer is kept.
+
+    Raises:
+        ValueError: If it is.
+    """
+    for name in ("num_samples", "k", "num_pass_k"):
+        if getattr(plan, name) != getattr(EvaluationPlan(), name):
+            raise ValueError(
+                f"`plan.{name}` must be left out where every answer is kept, got {getattr(plan, name)}; "
+                "give --samples"
+            )
 
 
 def own_part(config: EvalConfig) -> Part:

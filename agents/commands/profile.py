@@ -15,6 +15,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.chat import is_dated, read_chat_options, today
 from edgewise.agents.commands.parse import parse
+from edgewise.agents.display import announcer
 from edgewise.agents.hard_problems import failed, write_halves
 from edgewise.agents.models import load_policy, made_for
 from edgewise.agents.policy import Sampler, Sampling
@@ -109,9 +110,9 @@ def measure(config: ProfileConfig) -> None:
         console.print(note, soft_wrap=True, highlight=False, markup=False)
     columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("problems")
+        task = bar.add_task("problems", total=None)
         try:
-            with repeatable():
+            with repeatable(say=announcer(console)):
                 records = profile(
                     policy,
                     config.env,

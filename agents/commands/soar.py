@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.commands.parse import parse
 from edgewise.agents.commands.train import say
-from edgewise.agents.display import clock
+from edgewise.agents.display import announcer, clock
 from edgewise.agents.folder_kind import SOAR, check_kind
 from edgewise.agents.soar import Heard
 from edgewise.agents.soar_check import check_game
@@ -56,7 +57,7 @@ def bar(console: Console) -> Iterator[Callable[[str, int], Heard]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
 
         def add(name: str, begun: int) -> Heard:
-            task = shown.add_task(name, completed=begun)
+            task = shown.add_task(name, completed=begun, total=None)
             return lambda done, total: shown.update(task, completed=done, total=total)
 
         yield add
@@ -72,7 +73,7 @@ def work(game: SOARRun, console: Console, judge: str | None) -> None:
     say(console, f"run folder {path}")
     if game.num_too_long:
         say(console, f"{game.num_too_long} hard problems are left out: too long for the model")
-    with bar(console) as show, stoppable(), ExitStack() as stack:
+    with bar(console) as show, stoppable(say=announcer(console)), ExitStack() as stack:
         outer, inner = show("outer steps", game.state.step), show("students", 0)
         for metrics in stack.enter_context(closing(game.steps(inner))):
             outer(game.state.step, num_steps)
@@ -112,4 +113,4 @@ def line(metrics: Mapping[str, Any], num_steps: int, seconds: float) -> str:
 
 def continued(game: SOARRun) -> str:
     """Say how the run goes on."""
-    return f"continue with: edgewise soar --resume {game.folder.path}"
+    return f"continue with: edgewise soar --resume {quote(str(game.folder.path))}"

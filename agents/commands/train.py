@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
 
 from edgewise.agents.commands.recipe import parse_training
-from edgewise.agents.display import Display, score_line, score_table
+from edgewise.agents.display import Display, announcer, score_line, score_table
 from edgewise.agents.folder_kind import TRAIN, check_kind
 from edgewise.agents.ranks import everyones, joined, locked, of_first, rank
 from edgewise.agents.report import write_report
@@ -57,7 +58,7 @@ def work(training: Training, console: Console) -> None:
     with (
         Display(console, arms, config.num_steps) as display,
         closing(training.steps()) as steps,
-        stoppable(quiet=rank() > 0),
+        stoppable(quiet=rank() > 0, say=announcer(console)),
     ):
         for metrics in steps:
             display.update(metrics)
@@ -91,7 +92,9 @@ def say(console: Console, text: str) -> None:
 def stopped(when: str, training: Training) -> Stopped:
     """Return what ends the command, and on the first rank says how the run goes on."""
     path = training.folder.path
-    return Stopped(f"{when}; continue with: edgewise train --resume {path}" if rank() == 0 else "")
+    return Stopped(
+        f"{when}; continue with: edgewise train --resume {quote(str(path))}" if rank() == 0 else ""
+    )
 
 
 def evaluated(training: Training, console: Console, when: str) -> dict[str, Any] | None:

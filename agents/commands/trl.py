@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from edgewise.agents.commands.parse import parse
 from edgewise.agents.commands.recipe import flag
 from edgewise.agents.ranks import everyones, rank
 from edgewise.agents.report import write_report
-from edgewise.agents.run_folder import RunFolder
+from edgewise.agents.run_folder import LINES, RunFolder
 from edgewise.agents.trl_recipe import TRLConfig, from_recipe, make_trainer
 from edgewise.errors import usage
 from edgewise.interrupts import Stopped, asked, repeatable
@@ -34,6 +35,7 @@ def run(arguments: Sequence[str]) -> None:
     with locked(config.output) if is_first() else nullcontext():
         with usage():
             refuse_output(config)
+            config = begun_again(config)
             trainer = make_trainer(config)
         with repeatable(told, quiet=rank() > 0):
             trainer.add_callback(stop_when_asked())
@@ -70,20 +72,34 @@ def stop_when_asked() -> Any:
 
 
 def refuse_output(config: TRLConfig) -> None:
-    """Check that a run begins in a folder without one, or goes on where there is a checkpoint.
+    """Check that a run begins in a folder without one, or goes on where there is one.
 
     Raises:
         ValueError: If it does not.
     """
     if config.output.exists() and not config.output.is_dir():
         raise ValueError(f"`output` must be a folder, got {config.output}")
-    if config.resume and not any(config.output.glob("checkpoint-*")):
-        raise ValueError(f"`output` must have a checkpoint to resume, got {config.output}")
+    if config.resume and is_first() and not (config.output / "config.json").exists():
+        raise ValueError(f"`output` must have a run to resume, got {config.output}")
     if not config.resume and (config.output / "config.json").exists():
         raise ValueError(
             f"`output` must hold no run, got {config.output}; "
             "continue it with --resume, or name another"
         )
+
+
+def begun_again(config: TRLConfig) -> TRLConfig:
+    """Return a run that begins anew if it is to go on and was stopped before its first checkpoint.
+
+    Its records go, with the first process.
+    """
+    if not config.resume or any(config.output.glob("checkpoint-*")):
+        return config
+    if is_first():
+        for name in ("config.json", *LINES):
+            (config.output / name).unlink(missing_ok=True)
+        print(f"{config.output} has no checkpoint yet: the run begins again")
+    return replace(config, resume=False)
 
 
 def parse_run(arguments: Sequence[str]) -> TRLConfig:

@@ -305,7 +305,7 @@ def carry_out(
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     quiet = isinstance(agent, HumanAgent) or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=quiet) as bar:
-        task = bar.add_task("answers")
+        task = bar.add_task("answers", total=len(questions))
         evaluate(
             folder,
             questions,

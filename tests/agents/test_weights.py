@@ -99,7 +99,7 @@ def test_a_model_asks_for_no_kernel_of_the_hub(tmp_path):
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps({**config, "attn_implementation": "evil/kernel"}))
     with pytest.raises(
-        ValueError, match="`attn_implementation` must be one of .* got 'evil/kernel'"
+        ValueError, match=r"`attn_implementation` must be one of .* got 'evil/kernel'"
     ):
         TransformersPolicy.load(path)
     (path / "config.json").write_text(json.dumps({**config, "attn_implementation": "sdpa"}))
