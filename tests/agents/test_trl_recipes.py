@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -129,11 +130,26 @@ def test_what_does_not_fit_is_told_in_one_line(tiny_model, tmp_path, capsys):
         ),
         (["--arguments", '{"no_such": 1}'], "no_such"),
         (["--curriculum", "sek"], "did you mean 'sec'"),
-        (["--resume"], "`output` must have a checkpoint to resume"),
+        (["--resume"], "`output` must have a run to resume"),
     ):
         assert main([*words, *flags]) == 2
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1
+
+
+def test_a_run_without_a_checkpoint_begins_again(tiny_model, tmp_path, capsys):
+    words = ["trl", *f"--model {tiny_model} --output {tmp_path / 'run'} {SMALL}".split()]
+    assert main(words) == 0
+    whole = (tmp_path / "run" / "model" / "model.safetensors").read_bytes()
+    for checkpoint in (tmp_path / "run").glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    assert main(words) == 2
+    assert "must hold no run" in capsys.readouterr().err
+    assert main([*words, "--resume"]) == 0
+    assert "has no checkpoint yet: the run begins again" in capsys.readouterr().out
+    assert (tmp_path / "run" / "model" / "model.safetensors").read_bytes() == whole
+    metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    assert [step["step"] for step in metrics] == list(range(1, len(metrics) + 1))
 
 
 ACCELERATE = "accelerate.commands.launch --num_processes 2 --num_machines 1 --mixed_precision no"

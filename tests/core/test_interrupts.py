@@ -1,5 +1,6 @@
 """Ctrl-C: acknowledged at once, a request at first, a stop the second time."""
 
+import io
 import os
 import signal
 import subprocess
@@ -35,6 +36,31 @@ def test_nothing_is_said_without_a_request_or_where_another_process_says_it(capf
         press()
         assert asked()
     assert capfd.readouterr().err == ""
+
+
+def test_a_request_is_said_where_a_display_shows_it(capfd):
+    told = []
+    with stoppable(say=told.append):
+        press()
+    assert told == [TOLD.rstrip()] and capfd.readouterr().err == ""
+
+
+def test_a_request_stands_above_a_live_display():
+    rich = pytest.importorskip("rich")
+    from rich.console import Console
+    from rich.live import Live
+
+    from edgewise.agents.display import announcer
+
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=80)
+    assert announcer(Console(file=io.StringIO())) is None
+    with Live("the table", console=console, refresh_per_second=100) as live:
+        with stoppable(say=announcer(console)):
+            press()
+        live.refresh()
+    shown = rich.text.Text.from_ansi(screen.getvalue()).plain
+    assert shown.index(TOLD.rstrip()) < shown.rindex("the table")
 
 
 def test_a_request_holds_in_a_block_within():
