@@ -52,8 +52,8 @@ DOUBTS = """
     または あるいは しかし ない およそ 또는 하지만 아니 대략
 """
 RESHAPING = """
-    mille millions? milliards? cents? fois douzaines? demi tiers quarts? mil millones millón cientos? veces docenas?
-    medios? milhão milhões vezes dúzias? mila milioni volte tausend million(?:en)? milliarden? hundert mal dutzend
+    mille millions? milliards? cents? fois douzaines? demie? tiers quarts? mil millones millón cientos? veces docenas?
+    medi[oa]s? mei[oa] milhão milhões vezes dúzias? mila mezz[oa] milioni volte tausend million(?:en)? milliarden? hundert halb\\w* mal dutzend
     ribu juta kali nghìn triệu lần bin milyon duizend miljoen keer tysi\\w+ razy
     тысяч\\w* миллион\\w* сотен раз ألف آلاف مليون مئة مرات 千 万 亿 百 十 倍 分 成 多 余 半 几 億 割 천 만 억 배 พัน ล้าน เท่า
     हज़ार लाख करोड़ गुना

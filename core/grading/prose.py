@@ -24,7 +24,7 @@ STATED = re.compile(
 )
 CLOSED = re.compile(rf"[.!](?=\s|$)|[{languages.STOPS}]|\n|<\||\*\*(?=[\s.]|$)")
 SENTENCE = re.compile(
-    rf"(?<=[.!?])\s+(?=[^\W\d_a-z])|(?<=[{languages.STOPS}])\s*|\s+(?={languages.OPENING.pattern})|\n+"
+    rf"(?<=[.!?])\s+(?=[^\W\d_a-z])|(?<=[{languages.STOPS}])\s*|(?<!\s)\s+(?={languages.OPENING.pattern})|\n+"
 )
 MAX_LENGTH = 5_000  # characters at the end of a text that are looked at
 COUNTED = re.compile(  # a number or formula and words
@@ -57,7 +57,7 @@ def conclusion(text: str) -> str:
     ):
         return text
     stated = [stated_from(text, match) for match in STATED.finditer(text)]
-    stated = [one for one in stated if not STATED.search(one[0])]
+    stated = [one for one in stated if not introduces(one[0])]
     if stated:
         last, end = stated[-1]
         same = {" ".join(one.strip(" $*.").split()) for one, _ in stated}
@@ -70,18 +70,27 @@ def conclusion(text: str) -> str:
         -1:
     ] not in (".", ""):
         sentence = f"{previous} {sentence}"  # a formula in a line of its own
-    sure = concludes(sentence)
+    sure = concludes(sentence, text)
     return concluded(sentence, text, sure) if sure or sentence == last else text
 
 
-def concludes(sentence: str) -> bool:
-    """Return whether a sentence concludes: by a word, as words before "=", by one value in bold."""
+def introduces(statement: str) -> bool:
+    """Return whether what is stated begins with another statement: "Answer: the answer is 7"."""
+    inner = STATED.search(statement)
+    return inner is not None and VALUE.search(statement, 0, inner.start()) is None
+
+
+def concludes(sentence: str, text: str) -> bool:
+    """Return whether the last sentence of a text says that it concludes.
+
+    It does by a word, as words before "=", or by the one value that is in bold, there or anywhere.
+    """
     if languages.BEGINS.search(sentence) or languages.CONCLUDES.search(sentence):
         return True
-    if DEFINES.match(sentence):
-        return True
     bold = BOLD.findall(sentence)
-    return len(bold) == 1 and VALUE.search(bold[0]) is not None
+    others = {one for one in BOLD.findall(text) if VALUE.fullmatch(one)} - set(bold)
+    one = len(bold) == 1 and VALUE.search(bold[0]) is not None and not others
+    return one or DEFINES.match(sentence) is not None
 
 
 def concluded(sentence: str, text: str, sure: bool) -> str:

@@ -7,7 +7,7 @@ import re
 from edgewise.grading import languages
 from edgewise.grading.languages import COLONS, FOREIGN, LETTERS, MARKS, PERCENTS, STOPS
 from edgewise.grading.phrases import known_unit
-from edgewise.grading.vocabulary import NO_UNITS, listed
+from edgewise.grading.vocabulary import NO_UNITS, NUMBER_WORDS, listed
 
 FORMULA = re.compile(r"\$\$?[^$]+\$\$?|\\\(.*?\\\)|\\\[.*?\\\]", re.DOTALL)
 DOUBT = re.compile(
@@ -23,13 +23,18 @@ AMOUNT = re.compile(
 CONDITION = re.compile(
     r"\b(?:since|because|given|assuming|assume|when|where|whenever|suppose)\b", re.I
 )
-COPULA = re.compile(r"\b(?:is|are|equals)\b\s*:?\s*", re.IGNORECASE)
+COPULA = re.compile(  # of a main clause
+    r"(?<!\bthat )(?<!\bwhich )(?<!\bwho )(?<!\bthere )\b(?:is|are|equals)\b\s*:?\s*", re.IGNORECASE
+)
 LINKS = frozenset(  # of the words that are no units, those that may stand beside a number
     listed("of to from by with is are was were be been exactly so thus hence than what which")
     + listed("where when while")
 )
 COUNTS = re.compile(
     rf"\b(?:{'|'.join(sorted((NO_UNITS - LINKS) - {'and', 'for'}))})\b", re.IGNORECASE
+)
+PARTS = re.compile(  # 7 and a half
+    rf"{'|'.join(NUMBER_WORDS)}|hal(?:f|ves)|quarters?|thirds?|dozens?", re.IGNORECASE
 )
 ENGLISH = re.compile(
     r"\b(?:the|is|are|of|we|so|thus|hence|therefore|has|have|answer)\b", re.IGNORECASE
@@ -56,7 +61,7 @@ SIMPLE = re.compile(
     r"(?:[-0-9.,/\s{}]|\\(?:[dt]?frac|sqrt|pi)(?![a-zA-Z]))+"
 )  # a number in a formula
 MAX_UNIT = 4  # words
-NEAR = 3  # words before a number that could make another of it
+NEAR, SEEN = 3, 60  # words, and characters, beside a number that could make another of it
 
 
 def doubtful(sentence: str) -> bool:
@@ -108,31 +113,44 @@ def value_at(sentence: str, match: re.Match[str]) -> str | None:
     """Return the value at a place, with its unit; None if a word beside it makes another of it."""
     before, after = sentence[: match.start()], sentence[match.end() :]
     english = is_english(sentence)
-    reshapes = COUNTS if english else languages.RESHAPES
-    if any(map(reshapes.fullmatch, WORD.findall(before[-60:])[-NEAR:])):
+    if is_reshaped(before, after, english):
         return None
-    if reshapes.match(after.lstrip()) and not is_unit(after.lstrip()):
-        return None
+    unit = unit_after(after, english)
     if match["number"] is None:
-        inside = match[0].strip("$")
-        found = with_unit(inside, after, english) if SIMPLE.fullmatch(inside) else inside
-        return match[0] if found == inside else found
-    number, chain = match["number"], match["chain"]
-    if (chain and "=" not in chain) or not OPEN.search(before):
-        return None
-    if not english:
-        if AMBIGUOUS.search(number):
-            return None
-        number = DECIMAL.sub(".", number)
-    number = f"{'-' if match['sign'] else ''}{number}"
-    mark = match["before"] or match["after"]
-    if match["before"] and match["after"]:
+        inside, (name, known) = match[0].strip("$"), unit or ("", True)
+        return f"{inside}{name}" if name and (known or SIMPLE.fullmatch(inside)) else match[0]
+    number, mark = number_of(match, english), match["before"] or match["after"]
+    if number is None or not OPEN.search(before) or (match["before"] and match["after"]):
         return None
     if mark in (*PERCENTS, "°"):
         return number + (r"^\circ" if mark == "°" else r"\%")
     if mark:
         return f"{mark} {number}".replace("$", r"\$")
-    return with_unit(number, after, english)
+    return None if unit is None else number + unit[0]
+
+
+def is_reshaped(before: str, after: str, english: bool) -> bool:
+    """Return whether a word beside a value makes another of it: "twice 7", "7 thousand"."""
+    reshapes, parts = (COUNTS, PARTS) if english else (languages.RESHAPES, languages.RESHAPES)
+    beside = reshapes.match(after.lstrip()) and not is_unit(after.lstrip())
+    words = WORD.findall(before[-SEEN:])[-NEAR:], WORD.findall(after[:SEEN])[:NEAR]
+    return (
+        bool(beside)
+        or any(map(reshapes.fullmatch, words[0]))
+        or any(map(parts.fullmatch, words[1]))
+    )
+
+
+def number_of(match: re.Match[str], english: bool) -> str | None:
+    """Return the number or the chain of equalities that was matched, a comma of decimals as a point."""
+    number = match["number"]
+    if match["chain"] and "=" not in match["chain"]:
+        return None
+    if not english:
+        if AMBIGUOUS.search(number):
+            return None
+        number = DECIMAL.sub(".", number)
+    return f"{'-' if match['sign'] else ''}{number}"
 
 
 def is_unit(text: str) -> bool:
@@ -140,30 +158,28 @@ def is_unit(text: str) -> bool:
     return any(names.match(text) for names in languages.UNITS.values())
 
 
-def with_unit(number: str, after: str, english: bool) -> str | None:
-    """Return a number with the unit that follows it, None if what follows makes another number of it.
+def unit_after(after: str, english: bool) -> tuple[str, bool] | None:
+    r"""Return the unit that follows a number, and whether it is known; None if it may be a factor.
 
     A word that is no unit stands for what is counted.
+
+    >>> unit_after(" square feet of it", True), unit_after(" pens", True), unit_after("x", True)
+    ((' \\text{square feet}', True), (' \\text{pens}', False), None)
     """
     rest = after.strip()
     word = WORD.match(rest)
     if word is None:
-        return number
-    if not english:
-        for unit, names in languages.UNITS.items():
-            if names.match(rest):
-                return rf"{number}\%" if unit == "%" else rf"{number} \text{{{unit}}}"
+        return "", True
+    found = next((u for u, names in languages.UNITS.items() if names.match(rest)), None)
+    if found and not english:
+        return (r"\%" if found == "%" else rf" \text{{{found}}}"), True
     if not word[0].isascii():
-        return rf"{number} \text{{counted}}"
-    return with_english_unit(number, after)
-
-
-def with_english_unit(number: str, after: str) -> str | None:
-    """Return a number with the longest unit of some words that follow it, else with the next word."""
-    words = re.split(r"[^a-zA-Z\s]", after.strip())[0].split()
+        return r" \text{counted}", False
+    words = re.split(r"[^a-zA-Z\s]", rest)[0].split()
     for size in range(min(MAX_UNIT, len(words)), 0, -1):
         if known_unit(words[:size]) and not (size == 1 < len(words) and words[0] in ("in", "a")):
-            return rf"{number} \text{{{' '.join(words[:size])}}}"
+            return rf" \text{{{' '.join(words[:size])}}}", True
     if len(words[0]) == 1 or not after[0].isspace():
         return None
-    return number if words[0].lower() in LINKS | {"and", "in"} else rf"{number} \text{{{words[0]}}}"
+    linked = words[0].lower() in LINKS | {"and", "in"}
+    return ("", True) if linked else (rf" \text{{{words[0]}}}", False)
