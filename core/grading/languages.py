@@ -21,6 +21,7 @@ ANSWERS = """
 """
 CONCLUSIONS = """
     therefore thus so hence consequently finally in\\s+conclusion in\\s+total altogether final\\s+answer
+    the\\s+(?:final\\s+)?(?:result|solution|total) le\\s+(?:résultat|total) el\\s+(?:resultado|total) o\\s+(?:resultado|total)
     donc ainsi par\\s+conséquent alors en\\s+conclusion finalement au\\s+total
     por\\s+(?:lo\\s+)?tanto así\\s+que entonces luego en\\s+conclusión finalmente en\\s+total
     portanto logo assim então por\\s+isso em\\s+conclusão no\\s+total

@@ -32,6 +32,7 @@ COUNTED = re.compile(  # a number or formula and words
     re.IGNORECASE,
 )
 DEFINES = re.compile(rf"(?:[a-zA-Z\s,'-]|[{languages.LETTERS}])*=")  # words alone and "="
+REASON = re.compile(r",?\s+(?:because|since)\b", re.IGNORECASE)
 BEFORE = re.compile(r"[a-zA-Z\s,']+:?\s*")  # words alone
 AFTER = re.compile(
     rf"(?:\s|[.!*${languages.STOPS}]|I hope (?:it|this) is correct|<\|.*)*",
@@ -106,6 +107,7 @@ def concluded(sentence: str, text: str, sure: bool) -> str:
             return text if doubtful(before) or AMOUNT.search(before) else formulas[0][0]
     if doubtful(sentence):
         return text
+    sentence = REASON.split(sentence)[0]
     found = after_copula(sentence)
     value = None
     if found is None or COUNTED.match(found) or (found[:1].isalpha() and not is_english(sentence)):

@@ -32,7 +32,7 @@ CONCLUDED = [
     ("2.5", "Donc il reste 2,5 kg."), ("18", "所以她每天赚18美元。"), ("18", "Therefore, she makes $18 every day."),
     ("7", "We add.\nThe total is **7**."), ("12", "We add.\n\nThus we get\n\n$$x = 12$$"), ("7", "Therefore, x = 7."),
     ("143", "Thus, the number of years between 2000 and 3000 that are so is 143."), ("6", "y = 8 - 2 = 6 So, what solves it is $6$."),
-    ("-3", "Therefore, we get -3."), ("70000", "Entonces gana 200,000 - 130,000 = 70,000"),
+    ("-3", "Therefore, we get -3."), ("36", "The answer is 36, because 12 times 3 is 36."), ("36", "We add.\nThe result is 36."), ("70000", "Entonces gana 200,000 - 130,000 = 70,000"),
 ]  # fmt: skip
 NONE = [
     "Therefore at most 36 apples.", "So about 36 apples.", "Donc il y en a environ 36.", "La respuesta no es 36.", "答案不是36。",
