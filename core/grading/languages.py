@@ -90,6 +90,10 @@ OPENING = re.compile(  # in mid-text, where the end of a line was lost
         for word in CONCLUSIONS.split()
     )
 )
+CLAUSES = re.compile(
+    rf"{words(CONCLUSIONS)}(?!\s+(?:far|that|long|many|much|few|on|called)\b)",
+    re.IGNORECASE,
+)
 BEGINS = re.compile(rf"^\W*{words(CONCLUSIONS)}", re.IGNORECASE)
 CONCLUDES = re.compile(words(INSIDE), re.IGNORECASE)
 COPULA = re.compile(rf"{words(COPULAS)}\s*[{COLONS}]?\s*", re.IGNORECASE)

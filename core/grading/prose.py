@@ -24,7 +24,8 @@ STATED = re.compile(
 )
 CLOSED = re.compile(rf"[.!](?=\s|$)|[{languages.STOPS}]|\n|<\||\*\*(?=[\s.]|$)")
 SENTENCE = re.compile(
-    rf"(?<=[.!?])\s+(?=[^\W\d_a-z])|(?<=[{languages.STOPS}])\s*|(?<!\s)\s+(?={languages.OPENING.pattern})|\n+"
+    r"(?:(?<=[.!?])|(?<=[.!?]\$)|(?<=[.!?]\\[)\]]))\s+(?=[^\W\d_a-z])|(?<=\\\])(?=[A-Z][a-z])"
+    rf"|(?<=[{languages.STOPS}])\s*|(?<!\s)\s+(?={languages.OPENING.pattern})|\n+"
 )
 MAX_LENGTH = 5_000  # characters at the end of a text that are looked at
 COUNTED = re.compile(  # a number or formula and words
@@ -32,7 +33,16 @@ COUNTED = re.compile(  # a number or formula and words
     re.IGNORECASE,
 )
 DEFINES = re.compile(rf"(?:[a-zA-Z\s,'-]|[{languages.LETTERS}])*=")  # words alone and "="
-REASON = re.compile(r",?\s+(?:because|since)\b", re.IGNORECASE)
+REASON = re.compile(r",?\s+(?:because|since)\b")
+CLAUSE = re.compile(
+    rf"(?:[,;{languages.MARKS}]\$?|\\\])\s*(?:and )?(?={languages.CLAUSES.pattern})", re.IGNORECASE
+)
+KIND = re.compile(  # that a formula is said to be of
+    r"^(?:(?:equal to|given by|therefore|then|simply|exactly|the|an?|closed|open|half-open|ordered|only|"
+    r"interval|point|set|value|number|pair|triple|vector|matrix|function|polynomial|line|fraction)\s+)+"
+    r"(?=\$[^$]+\$\W*$|\\\(.*\\\)\W*$)",
+    re.IGNORECASE,
+)
 BEFORE = re.compile(r"[a-zA-Z\s,']+:?\s*")  # words alone
 AFTER = re.compile(
     rf"(?:\s|[.!*${languages.STOPS}]|I hope (?:it|this) is correct|<\|.*)*",
@@ -86,7 +96,7 @@ def concludes(sentence: str, text: str) -> bool:
 
     It does by a word, as words before "=", or by the one value that is in bold, there or anywhere.
     """
-    if languages.BEGINS.search(sentence) or languages.CONCLUDES.search(sentence):
+    if any(one.search(sentence) for one in (languages.BEGINS, languages.CONCLUDES, CLAUSE)):
         return True
     bold = BOLD.findall(sentence)
     others = {one for one in BOLD.findall(text) if VALUE.fullmatch(one)} - set(bold)
@@ -107,7 +117,7 @@ def concluded(sentence: str, text: str, sure: bool) -> str:
             return text if doubtful(before) or AMOUNT.search(before) else formulas[0][0]
     if doubtful(sentence):
         return text
-    sentence = REASON.split(sentence)[0]
+    sentence = CLAUSE.split(REASON.split(sentence)[0])[-1]
     found = after_copula(sentence)
     value = None
     if found is None or COUNTED.match(found) or (found[:1].isalpha() and not is_english(sentence)):
@@ -126,7 +136,7 @@ def after_copula(sentence: str) -> str | None:
     if re.fullmatch(r"(?:the |our |an? )?(?:\w+ )?(?:solution|answer|result)s?", found, re.I):
         formulas: list[str] = FORMULA.findall(head)
         return formulas[0] if len(formulas) == 1 else head
-    return found
+    return KIND.sub("", found)
 
 
 def stated_from(text: str, match: re.Match[str]) -> tuple[str, int]:

@@ -32,13 +32,16 @@ CONCLUDED = [
     ("2.5", "Donc il reste 2,5 kg."), ("18", "所以她每天赚18美元。"), ("18", "Therefore, she makes $18 every day."),
     ("7", "We add.\nThe total is **7**."), ("12", "We add.\n\nThus we get\n\n$$x = 12$$"), ("7", "Therefore, x = 7."),
     ("143", "Thus, the number of years between 2000 and 3000 that are so is 143."), ("6", "y = 8 - 2 = 6 So, what solves it is $6$."),
-    ("-3", "Therefore, we get -3."), ("36", "The answer is 36, because 12 times 3 is 36."), ("36", "We add.\nThe result is 36."), ("70000", "Entonces gana 200,000 - 130,000 = 70,000"),
+    ("-3", "Therefore, we get -3."), ("36", "The answer is 36, because 12 times 3 is 36."), ("36", "We add.\nThe result is 36."),
+    ("[0, 1]", "We see it. Therefore, the range is the closed interval $[0, 1].$"), ("1", "We have \\[a = 2,\\]so their mean is $1.$"),
+    ("5", "Thus $a = 4$ and $b = 3$, so $c = 5$."), ("8", "The sum is $6.$  Since they are $2:1,$ we are here. Then so what. Thus $k$ is $8.$"), ("70000", "Entonces gana 200,000 - 130,000 = 70,000"),
 ]  # fmt: skip
 NONE = [
     "Therefore at most 36 apples.", "So about 36 apples.", "Donc il y en a environ 36.", "La respuesta no es 36.", "答案不是36。",
     "So there are 36 more apples.", "So it is twice 36.", "So half of 36.", "So 36 and a half.", "Donc 36 et demi.", "所以有36万。",
     "Donc il y a 36 mille.", "So she has 36 thousand.", "So 36x", "So 36²", "so √36", "Therefore, since 36 is even we stop.",
-    "So she has 36 of 79 pens.", "Total = 12 + 3 = 36", "I counted 36 of them. Then I stopped.", "Step 36", "So it is (36, 1).", "So 36!",
+    "So she has 36 of 79 pens.", "Total = 12 + 3 = 36", "I counted 36 of them. Then I stopped.", "Step 36", "So it is (36, 1).", "So 36!", "So it is a multiple of $36$.",
+    "Thus $a = 36$ and $b = 3$.", "The sum is $36.$  Since they are $2:1,$ the roots differ.", "So it has 36 digits, so we go on.",
 ]  # fmt: skip
 TWO = [
     "The answer is {}. The answer is {}.", "The answer is {}, the answer is {}.", "Answer: {}\nAnswer: {}", "**{}**\n**{}**",
