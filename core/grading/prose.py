@@ -33,7 +33,7 @@ COUNTED = re.compile(  # a number or formula and words
     re.IGNORECASE,
 )
 DEFINES = re.compile(rf"(?:[a-zA-Z\s,'-]|[{languages.LETTERS}])*=")  # words alone and "="
-REASON = re.compile(r",?\s+(?:because|since)\b")
+REASON = re.compile(r",?(?<!\s)\s+(?:because|since)\b")
 CLAUSE = re.compile(
     rf"(?:[,;{languages.MARKS}]\$?|\\\])\s*(?:and )?(?={languages.CLAUSES.pattern})", re.IGNORECASE
 )
