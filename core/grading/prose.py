@@ -64,7 +64,7 @@ def conclusion(text: str) -> str:
     """
     text = text[-MAX_LENGTH:]
     if not any(
-        words.search(text) for words in (WORDS, languages.FOREIGN, languages.BEGINS, STATED)
+        words.search(text) for words in (WORDS, languages.FOREIGN, languages.BEGINS, STATED, CLAUSE)
     ):
         return text
     stated = [stated_from(text, match) for match in STATED.finditer(text)]
