@@ -68,8 +68,8 @@ BOUND = "\x01"  # between two pieces of mathematics that stand apart
 def normalise(text: str) -> str:
     r"""Return `text` in ASCII without what cannot carry meaning, mathematics apart marked.
 
-    >>> normalise("$x² ≤ ½$.")
-    'x^{2}\\le \\frac{1}{2}'
+    >>> normalise("x² ≤ ½")
+    'x^{2} \\le  \\frac{1}{2}'
     """
     if not text.isascii():
         text = STYLED.sub(lambda letter: unicodedata.normalize("NFKC", letter[0]), text)
