@@ -37,7 +37,8 @@ FRAGMENTS = (
     r"\infty ", r"\overline{", r"\boxed{", r"\\", "&", "\n", "\n\n", r"\begin{pmatrix}", r"\end{pmatrix}", r"\left(",
     r"\right)", "x", "x=", "y=", "k", r"\pi", "e", "i", "0", "1", "0(", r"^\circ", r"\text{cm}", " cm", r"\text{not }",
     "#", "'", '"', "**", "`", "@", r"\phantom{", r"\mathrm{", r"\max(", r"\gcd(", r"\lfloor ", r"\rfloor ", r"\log_",
-    r"\sum_{", "<sup>", "{}", "_{}", "^{}", r"\hline ", "½", "±", "√", "²", "answer is ", "So ", r"\stackrel{",
+    r"\sum_{", "<sup>", "{}", "_{}", "^{}", r"\hline ", "½", "±", "√", "²", "answer is ", "So ", r"\stackrel{", "Therefore, she has ", " apples", " ou ", "Donc ", "La réponse est ",
+    "答案是", "所以有", "个", "或", "Ответ: ", "لذلك، ", " هو ", "。", "Total = ", "### Answer\n",
 )  # fmt: skip
 MAX_SHORT = 25  # characters of a gold answer that is joined
 CLOSE = 1e-6

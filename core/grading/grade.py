@@ -19,7 +19,7 @@ from edgewise.registration import require
 
 SECONDS = 10.0  # for one answer, on cores that do other work too
 MAX_PLAIN = 150  # tokens of an answer that is judged here
-PLAIN = re.compile(r"\s*\$?\s*(-?[0-9]{1,30}(?:\.[0-9]{1,30})?)\s*\$?\s*", re.ASCII)
+PLAIN = re.compile(r"\s*+\$?\s*+(-?[0-9]{1,30}(?:\.[0-9]{1,30})?)\s*+\$?\s*+", re.ASCII)
 
 
 def equivalent(gold: str, answer: str) -> bool | None:

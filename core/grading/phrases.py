@@ -94,10 +94,10 @@ def read_numeral(tokens: Sequence[Token]) -> Numeral | None:
 
 
 def read_letter(tokens: Sequence[Token]) -> Letter | None:
-    r"""Return the choice that C, (C), C) or "option C" are, with its text after it or without.
+    r"""Return the choice that C, (C), C) or "option C" are.
 
     >>> from edgewise.grading.tokens import lex
-    >>> [read_letter(lex(text)) for text in ("(C)", r"\textbf{(A)}\ 46", "x")]
+    >>> [read_letter(lex(text)) for text in ("(C)", r"\textbf{(A)}", "x")]
     [Letter(letter='C'), Letter(letter='A'), None]
     """
     texts = [token.text for token in tokens if token.text not in ("{", "}")]

@@ -15,9 +15,10 @@ from edgewise.grading.brackets import closes_at_end, indexed_top, split, top
 from edgewise.grading.conversions import same
 from edgewise.grading.evaluate import Undefined
 from edgewise.grading.expressions import is_defined
+from edgewise.grading.finding import find_answer
 from edgewise.grading.parser import parse
 from edgewise.grading.sets import LINE, complement, intersection, union
-from edgewise.grading.text import MAX_LENGTH, find_answer, normalise
+from edgewise.grading.text import MAX_LENGTH, normalise
 from edgewise.grading.tokens import CLOSING, OPENING, Token, Unreadable, lex
 from edgewise.grading.tree import Node
 from edgewise.grading.values import (

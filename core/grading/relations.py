@@ -124,13 +124,15 @@ def equation(
         return relation("=", *nodes)
     for i in range(1, len(values)):
         check_equal(values[i - 1], values[i], sides[i], signs[i - 1])
-    return values[0]
+    return values[-1] if isinstance(values[-1], Quantity) else values[0]
 
 
 def check_equal(left: Value, right: Value, tokens: Sequence[Token], sign: str) -> None:
     """Raise Unreadable if two sides of a chain are not equal, or the right one is no rounding."""
     if isinstance(left, Quantity) and isinstance(right, Quantity) and left.unit == right.unit:
         nodes, tokens = [left.node, right.node], tokens[1:]
+    elif isinstance(left, Expression) and isinstance(right, Quantity):  # the last has the unit
+        nodes = [left.node, right.node]
     else:
         nodes = [plain_node(value) for value in (left, right)]
     if sign == r"\approx" and not same_expression(*nodes):

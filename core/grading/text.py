@@ -1,11 +1,9 @@
-r"""Find the answer in a text, and write it in one notation."""
+r"""Write an answer in one notation."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-
-from edgewise.grading.prose import conclusion
 
 MAX_TEXT = 20_000  # characters of a solution that an answer is in
 MAX_LENGTH = 2_000  # of the answer itself
@@ -54,11 +52,6 @@ SCRIPTS = (
     (re.compile(f"[{''.join(RAISED)}]+"), "^", str.maketrans(RAISED)),
     (re.compile(f"[{''.join(LOWERED)}]+"), "_", str.maketrans(LOWERED)),
 )
-BRACE = re.compile(r"\\(?:boxed|fbox)\s*\{|\\[{}\\]|[{}]")
-BETWEEN_BOXES = re.compile(
-    r"(?:[\s$,;]|\\[()\[\],;:! ]|\\q?quad|\\(?:text|mbox|mathrm)\s*\{\s*(?:and|or)?\s*\}|\band\b|\bor\b"
-    r"|(?<![a-zA-Z])[a-zA-Z]\s*=)*"
-)
 MARKED = re.compile(  # as a whole: **7**, _7_, `7`, "even"
     r"(\*{1,3}|_{1,2}|`{1,3})(?!\s)([^*_`]+)\1|(?:\"|''?|``)([^\"'`]+)(?:\"|''?)", re.DOTALL
 )
@@ -72,45 +65,11 @@ DOUBLED = re.compile(r"\\\\(?=[a-zA-Z]{2})")  # backslashes of a text that was q
 BOUND = "\x01"  # between two pieces of mathematics that stand apart
 
 
-def find_answer(text: str) -> str:
-    r"""Return what is in the last ``\boxed{}`` of `text`; else what it states, see `conclusion`.
-
-    Boxes with nothing but commas, "and" or "or" between them are one list.
-
-    >>> find_answer(r"so \boxed{7}, no: \boxed{\frac{1}{2}}.")
-    '\\frac{1}{2}'
-    >>> find_answer(r"\boxed{2} \text{ and } \boxed{3}"), find_answer("7")
-    ('2, 3', '7')
-    """
-    if r"\boxed" not in text and r"\fbox" not in text:
-        return conclusion(text)
-    text = text.replace(r"\\boxed", r"\boxed")  # quoted twice
-    opened: list[tuple[int, int]] = []  # where each brace stands, -1 if it is no box's, and ends
-    boxes: list[tuple[int, int, int, int]] = []  # in the order of their ends, none around another
-    for brace in BRACE.finditer(text):
-        if brace[0] in ("\\{", "\\}", "\\\\"):
-            continue
-        if brace[0] != "}":
-            opened.append((brace.start() if brace[0] != "{" else -1, brace.end()))
-        elif opened:
-            start, begin = opened.pop()
-            if start >= 0 and not (boxes and boxes[-1][0] >= begin):
-                boxes.append((start, begin, brace.start(), brace.end()))
-    if not boxes:
-        return text
-    found = [boxes[-1]]
-    for box in reversed(boxes[:-1]):
-        if not BETWEEN_BOXES.fullmatch(text[box[3] : found[0][0]]):
-            break
-        found.insert(0, box)
-    return ", ".join(text[begin:end] for _, begin, end, _ in found)
-
-
 def normalise(text: str) -> str:
     r"""Return `text` in ASCII without what cannot carry meaning, mathematics apart marked.
 
-    >>> normalise("$x² ≤ ½$.")
-    'x^{2}\\le \\frac{1}{2}'
+    >>> normalise("x² ≤ ½")
+    'x^{2} \\le  \\frac{1}{2}'
     """
     if not text.isascii():
         text = STYLED.sub(lambda letter: unicodedata.normalize("NFKC", letter[0]), text)

@@ -7,8 +7,9 @@ import pytest
 pytest.importorskip("flint")
 
 from edgewise.grading import graded_by, read_number
+from edgewise.grading.finding import find_answer
 from edgewise.grading.reader import read, tokens_of
-from edgewise.grading.text import find_answer, normalise
+from edgewise.grading.text import normalise
 
 TYPES = [
     ("7", "Expression"), (r"1\frac{2}{3}", "Expression"), ("3e-5", "Expression"), (r"0.1\overline{6}", "Expression"),
