@@ -29,7 +29,7 @@ class Odd(Task[int]):
 
     presets = {"toy": Preset("{}", {1: {"high": 2}, 2: {"high": 50}})}
     pool: Pool
-    notes: str
+    path: str
 
     def generate(self, rng, *, high):
         return int(rng.integers(high))
@@ -38,7 +38,7 @@ class Odd(Task[int]):
         return template.format(problem)
 
     def call(self, problem, answer):
-        return (self.notes, str(problem), answer)
+        return (self.path, str(problem), answer)
 
     def verify(self, problem, answer):
         return self.verify_many([problem], [answer])[0]
@@ -62,7 +62,7 @@ class Judged:
 
     def __init__(self, task, pool, path):
         self.path = path
-        named = type(task.__name__, (task,), {"pool": pool, "notes": str(path)})
+        named = type(task.__name__, (task,), {"pool": pool, "path": str(path)})
         self.envs = vector.Curriculum(ReasoningVectorEnv(16, group_size=4, task=named), SEC())
         self.envs.reset(seed=0)
 
