@@ -6,7 +6,7 @@ VLLM := .venv-vllm
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile  # a file's fixtures are made once
-FOLDERS := core envs wrappers agents benchmarks
+FOLDERS := core envs wrappers agents benchmarks cli
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
@@ -33,7 +33,7 @@ test-oldest: $(OLDEST)/done
 
 # vLLM on one thread of a CPU; no core is bound, so others may run beside it
 test-vllm: $(VLLM)/done
-	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/test_vllm.py
+	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Measure every data set of Reasoning Gym, and write its table of levels and docs/reasoning-gym.md.
 
-python -m edgewise.benchmarks.reasoning_gym --levels envs/reasoning_gym.json \
+python -m edgewise.benchmarks.reasoning_gym --levels envs/reasoning_gym/levels.json \
         --page docs/reasoning-gym.md
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.envs.reasoning_gym_answers import FAILURES, OURS
+from edgewise.envs.reasoning_gym.answers import FAILURES, OURS
 from edgewise.files import write_atomically
 from edgewise.pool import Pool
 
@@ -109,7 +109,7 @@ def list_levels(name: str) -> list[str]:
 
 def measure(name: str, config: str) -> dict[str, Any]:
     """Return what a level is like: its rate, its failures and what its scorer accepts."""
-    from edgewise.envs.reasoning_gym_worker import dataset, entry, lock
+    from edgewise.envs.reasoning_gym.worker import dataset, entry, lock
 
     lock()
     try:
@@ -145,7 +145,7 @@ def measure(name: str, config: str) -> dict[str, Any]:
 
 def differs(name: str, config: str, made: list[tuple[int, dict[str, Any]]]) -> bool:
     """Return whether problems made anew are others."""
-    from edgewise.envs.reasoning_gym_worker import dataset, draw
+    from edgewise.envs.reasoning_gym.worker import dataset, draw
 
     dataset.cache_clear()
     again = [draw(name, config, index) for index, _ in made[:4][::-1]]
@@ -156,7 +156,7 @@ def flaw(name: str, source: Any, made: list[tuple[int, dict[str, Any]]]) -> str:
     """Return why the scorer of a data set cannot be used; nothing if it can."""
     from reasoning_gym.dataset import ProceduralDataset
 
-    from edgewise.envs.reasoning_gym_worker import is_right
+    from edgewise.envs.reasoning_gym.worker import is_right
 
     if type(source).score_answer is ProceduralDataset.score_answer:
         return "its own scorer is the default"

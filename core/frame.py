@@ -80,3 +80,13 @@ E2H_FRAME = Frame(  # of all tasks of E2H, arXiv 2506.06632, but Blocksworld say
     max_prompt_tokens=1000,
     max_completion_tokens=512,
 )
+SOAR_FRAME = Frame(
+    before=(
+        "A conversation between User and Assistant. The user asks a question, and the Assistant "
+        "solves it. The assistant first shows the complete reasoning process step by step, then "
+        r"provides the final answer in \boxed{}. The assistant must always follow the format: "
+        r"'User: [question] Assistant: [detailed reasoning] The final answer is: \boxed{[answer]}."
+        "\n\nUser: "
+    ),
+    after=" Assistant:",
+)

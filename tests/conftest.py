@@ -1,6 +1,295 @@
-"""What every test process has: one thread for torch, and no progress bars of transformers."""
+"""What every test process has: one thread for torch, and no progress bars of transformers.
+
+And a model small enough to train in a test, a bandit with a table as policy, and real processes.
+"""
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two beside another busy process are far slower
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+
+import json
+import multiprocessing
+import os
+import sys
+from copy import deepcopy
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from edgewise import Preset, ReasoningVectorEnv, Task
+from edgewise.wrappers import SEC, vector
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A folder as `hf:PATH` takes it."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    from edgewise.agents.policies.transformers import TransformersPolicy
+    from edgewise.agents.seedlings.tokenizer import build_tokenizer
+
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer()
+    config = transformers.Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        intermediate_size=64,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        tie_word_embeddings=True,
+    )
+    model = transformers.Qwen2ForCausalLM(config)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    often = tokenizer.convert_tokens_to_ids([r"\boxed{", "}", "1", "<eos>"])
+    for _ in range(20):  # so that some completions have a box, and rewards differ
+        logprobs = model(torch.randint(len(tokenizer), (8, 48))).logits.log_softmax(-1)
+        optimizer.zero_grad()
+        (-logprobs[..., often].mean()).backward()
+        optimizer.step()
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    TransformersPolicy(model, tokenizer).save(path)
+    defaults = {"num_steps": 6, "num_problems": 4, "group_size": 4, "learning_rate": 1e-3}
+    card = {"envs": ["Countdown-v0"], "preset": "seedling", "train": defaults}
+    (path / "edgewise.json").write_text(json.dumps(card))
+    return path
+
+
+IMPORTED = [
+    "edgewise.cli.train",
+    "edgewise.cli.eval",
+    "edgewise.envs.countdown.task",
+    "matplotlib.backends.backend_agg",
+    "torch.utils.tensorboard",
+    "transformers.models.qwen2.modeling_qwen2",
+]
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """Processes that start with all that a run imports."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    first = context.Process(target=str)  # waits for the imports
+    first.start()
+    first.join()
+    return context
+
+
+class Command:
+    """`edgewise` in a process of its own, in the folder `path`; what it says goes to two files."""
+
+    def __init__(self, context, path, words, output=None):
+        self.out, self.err = path / "out.txt", path / "err.txt"
+        arguments = (words.split(), path, output or self.out, self.err)
+        self.process = context.Process(target=run_command, args=arguments)
+        self.process.start()
+
+    def until(self, is_so):
+        """Wait until `is_so`; the command must not end before."""
+        while not is_so():
+            assert self.process.is_alive(), self.err.read_text()
+            self.process.join(0.02)
+
+    def until_said(self, text):
+        """Wait until the standard output has `text`."""
+        self.until(lambda: self.out.exists() and text in self.out.read_text())
+
+    def press(self, number):
+        """Send a signal, and wait until it is acknowledged or the command has ended."""
+        os.kill(self.process.pid, number)
+        while self.process.is_alive() and not self.err.read_text():
+            self.process.join(0.02)
+
+    def end(self):
+        """Wait for the end, and return the exit code and the lines on the standard error."""
+        self.process.join()
+        return self.process.exitcode, self.err.read_text().splitlines()
+
+
+def run_command(words, path, output, errors):
+    """Run the command line with its streams in files."""
+    os.chdir(path)
+    for place, name in ((1, output), (2, errors)):
+        file = name if isinstance(name, int) else os.open(name, os.O_CREAT | os.O_WRONLY)
+        os.dup2(file, place)
+    from edgewise.cli import main
+
+    sys.exit(main(words))
+
+
+@pytest.fixture
+def start(processes, tmp_path):
+    """A function that starts `edgewise` with words, and returns the `Command`."""
+    begun = []
+
+    def begin(words, path=tmp_path, output=None):
+        begun.append(Command(processes, path, words, output))
+        return begun[-1]
+
+    yield begin
+    for command in begun:
+        command.process.kill()
+        command.process.join()
+
+
+WRITES = [r"1+2?1+2=3,\boxed{3}", r"9-4?9-4=5,\boxed{5}", r"2+2+1?2+2=4,4+1=5,\boxed{5}"]
+
+
+@pytest.fixture(scope="session")
+def poser_model(tiny_model, tmp_path_factory):
+    """A model that writes one of three problems, and the hard ones beside it."""
+    import torch
+
+    from edgewise.agents.policies.transformers import TransformersPolicy
+    from edgewise.agents.seedlings.pretrain import summed_loss
+
+    policy = TransformersPolicy.load(tiny_model)
+    encode = policy.tokenizer.encode
+    start, end = encode("pose:"), [policy.tokenizer.eos_token_id]
+    texts = [encode(text, add_special_tokens=False) for text in WRITES]
+    rows = [([*start, *text, *end], len(start)) for text in texts]
+    optimizer = torch.optim.AdamW(policy.parameters(), lr=5e-3)
+    for _ in range(200):
+        optimizer.zero_grad()
+        summed_loss(policy, rows).div(60).backward()
+        optimizer.step()
+    path = tmp_path_factory.mktemp("models") / "poser"
+    policy.save(path)
+    for name in ("train", "test"):
+        lines = [json.dumps({"question": f"{i}+{i}+1", "answer": 2 * i + 1}) for i in range(3)]
+        (path / f"hard-{name}.jsonl").write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture(scope="session")
+def model_engine():
+    """The class of an engine that is another copy of a model, for whoever has torch."""
+    import torch
+
+    from edgewise.agents.policies.base import Completions
+    from edgewise.agents.policies.engine import Turn
+    from edgewise.agents.policies.transformers import TransformersPolicy
+
+    class ModelEngine:
+        def __init__(self, path, keeps_head=False):
+            self.policy, self.keeps_head = TransformersPolicy.load(path), keeps_head
+            self.calls = []
+            if keeps_head:
+                self.policy.fast = False  # which takes the embeddings for a tied head
+                head = self.policy.model.lm_head
+                head.weight = torch.nn.Parameter(head.weight.detach().clone())
+
+        def load(self, weights):
+            self.calls.append("load")
+            heads = ("lm_head.weight",) if self.keeps_head else ()
+            kept = {name: weight for name, weight in weights.items() if name not in heads}
+            found = self.policy.model.load_state_dict(kept, strict=False)
+            assert found.missing_keys == list(heads) and not found.unexpected_keys
+
+        def sample(self, prompts, sampling, seeds, ends):
+            self.calls.append("sample")
+            assert ends == self.policy.ends.tolist()
+            return [self.turn(*row, sampling) for row in zip(prompts, seeds, strict=True)]
+
+        def turn(self, prompt, seed, sampling):
+            tokens, nothing = torch.tensor([prompt]), torch.zeros(1, len(prompt))
+            ended = torch.zeros(1, dtype=torch.bool)
+            start = Completions([""], tokens, nothing.long() + 1, nothing, nothing, ended)
+            generator = torch.Generator().manual_seed(seed)
+            found = self.policy.sample(start, torch.tensor([0]), sampling, generator)
+            rows = (found.tokens, found.logprobs)
+            sampled = [row[0, len(prompt) :].tolist() for row in rows]
+            return Turn(*sampled, bool(found.ended[0]))
+
+        def wake(self):
+            self.calls.append("wake")
+
+        def sleep(self):
+            self.calls.append("sleep")
+
+    return ModelEngine
+
+
+class Echo(Task[int]):
+    """The answer is the number in the prompt, modulo 4."""
+
+    presets = {"toy": Preset("{}", {1: {"high": 2}, 2: {"high": 50}})}
+
+    def generate(self, rng, *, high):
+        return int(rng.integers(high))
+
+    def prompt(self, problem, template):
+        return template.format(problem)
+
+    def verify(self, problem, answer):
+        return answer == str(problem % 4)
+
+    def solve(self, problem):
+        return str(problem % 4)
+
+
+def table_policy():
+    """The class of the policy, for whoever has torch."""
+    import torch
+
+    from edgewise.agents.policies.base import Completions
+
+    class TablePolicy(torch.nn.Module):
+        """A logit for each prompt and answer, a value for each prompt: T = 2, vocabulary 4."""
+
+        def __init__(self):
+            super().__init__()
+            self.logits = torch.nn.Parameter(torch.zeros(50, 4))
+            self.value_head = torch.nn.Embedding.from_pretrained(torch.zeros(50, 1), freeze=False)
+
+        def parameters(self, recurse=True):
+            return [self.logits]
+
+        def frozen(self):
+            return deepcopy(self)
+
+        def generate(self, prompts, sampling, generator):
+            rows = torch.tensor([int(prompt) for prompt in prompts])
+            answers = self.logits[rows].softmax(-1).multinomial(1, generator=generator)
+            tokens = torch.cat([rows[:, None], answers], dim=1)  # the prompt is one token
+            mask = torch.tensor([[0.0, 1.0]]).repeat(len(prompts), 1)
+            ended = torch.ones(len(prompts), dtype=torch.bool)
+            completions = Completions([], tokens, torch.ones_like(tokens), mask, mask, ended)
+            texts = [f"<answer>{answer}</answer>" for answer in answers.flatten().tolist()]
+            logprobs = self.logprobs(completions).detach()
+            return replace(completions, texts=texts, logprobs=logprobs)
+
+        def logprobs(self, completions):
+            rows, answers = completions.tokens.T
+            logprobs = self.logits[rows].log_softmax(-1).gather(1, answers[:, None])
+            return torch.cat([torch.zeros_like(logprobs), logprobs], dim=1)
+
+        def values(self, completions):
+            values = self.value_head(completions.tokens[:, 0])
+            return torch.cat([torch.zeros_like(values), values], dim=1)
+
+        def logprobs_and_values(self, completions):
+            return self.logprobs(completions), self.values(completions)
+
+    return TablePolicy
+
+
+@pytest.fixture(scope="session")
+def bandit():
+    """Environments whose answer is in the prompt, and a policy that must learn it."""
+    pytest.importorskip("torch")
+
+    def make(num_envs=128, group_size=8):
+        """Return environments under SEC, with group_size completions of each problem."""
+        base = ReasoningVectorEnv(num_envs, task=Echo, group_size=group_size)
+        envs = vector.Curriculum(base, SEC())
+        envs.reset(seed=0)
+        envs.lesson.forget()
+        return envs
+
+    return SimpleNamespace(Echo=Echo, TablePolicy=table_policy(), make=make)

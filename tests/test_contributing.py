@@ -19,7 +19,7 @@ def blocks():
 def copy_project(path):
     """Lay the package out as an installation has it, with the tests beside it."""
     shutil.copytree(ROOT / "core", path / "edgewise")
-    for folder in ("envs", "wrappers", "agents", "benchmarks"):
+    for folder in ("envs", "wrappers", "agents", "benchmarks", "cli"):
         shutil.copytree(ROOT / folder, path / "edgewise" / folder)
     shutil.copytree(ROOT / "tests" / "envs", path / "tests" / "envs")
     shutil.copy(ROOT / "pyproject.toml", path)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from edgewise.wrappers.lesson import Gather, Lesson, of_groups, of_posed
-from edgewise.wrappers.problem_rule import ProblemRule
-from edgewise.wrappers.rule_record import as_rule
-from edgewise.wrappers.signal import Floats, Groups, Ints
+from edgewise.wrappers.rules.problem_rule import ProblemRule
+from edgewise.wrappers.rules.rule_record import as_rule
+from edgewise.wrappers.rules.signal import Floats, Groups, Ints
 
 
 class ProblemLesson(Lesson):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.wrappers.signal import Floats, Groups, Ints
+from edgewise.wrappers.rules.signal import Floats, Groups, Ints
 
 SCHEMA = 3  # of the records; 2 had no "verified", 1 no rejected groups, places and rounds
 PARTS = ("rewards", "correct", "abs_advantages", "lengths")

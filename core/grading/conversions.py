@@ -16,12 +16,7 @@ from edgewise.grading.equality import (
     same_in_order,
     same_relation,
 )
-from edgewise.grading.expressions import (
-    is_real_number,
-    order,
-    same_expression,
-    sign_at,
-)
+from edgewise.grading.expressions import is_real_number, order, same_expression, sign_at
 from edgewise.grading.relations import linear_in, pieces_of
 from edgewise.grading.tree import Node, call, number, quotient, substitute, symbol, symbols_of
 from edgewise.grading.values import (

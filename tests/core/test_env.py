@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import edgewise
 from edgewise import Frame, ReasoningEnv
-from edgewise.envs.countdown import Countdown
+from edgewise.envs.countdown.task import Countdown
 
 OVERRIDES = [
     {"rewards": (2.0, 0.5, -1.0)},

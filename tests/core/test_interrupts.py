@@ -50,7 +50,7 @@ def test_a_request_stands_above_a_live_display():
     from rich.console import Console
     from rich.live import Live
 
-    from edgewise.agents.display import announcer
+    from edgewise.agents.training.display import announcer
 
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=80)

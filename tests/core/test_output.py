@@ -36,7 +36,7 @@ def test_streams_that_someone_put_there_stay(monkeypatch):
 def test_a_command_goes_on_to_its_end_and_succeeds(stream, tmp_path):
     code = (
         "import pathlib, sys\n"
-        "from edgewise import cli\n"
+        "from importlib import import_module; cli = import_module('edgewise.cli.main')\n"
         "def run(_):\n"
         f"    for number in range(50_000): print(number, file=sys.{stream})\n"
         "    pathlib.Path('made').write_text('whole')\n"

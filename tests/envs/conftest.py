@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from edgewise.envs.arc1d import ARC1D
+from edgewise.envs.arc1d.task import ARC1D
 
 SIZES = (10, 20, 30, 50)  # one of each level of ARC1D-Dataset-v0
 FAMILIES = ("move", "fill", "hollow", "reverse", "denoise", "copy_in_colours")

@@ -9,7 +9,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
 from edgewise import Frame, ReasoningEnv
-from edgewise.envs.countdown import Countdown, Problem
+from edgewise.envs.countdown.task import Countdown, Problem
 from edgewise.wrappers import SEC, Curriculum, PromptFormat, vector
 
 SEC_PROMPT = (

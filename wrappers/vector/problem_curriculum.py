@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from edgewise.env import ReasoningEnv
 from edgewise.wrappers.lesson import Gather
 from edgewise.wrappers.problem_lesson import ProblemLesson
-from edgewise.wrappers.problem_rule import ProblemRule
-from edgewise.wrappers.rule import Rule
+from edgewise.wrappers.rules.problem_rule import ProblemRule
+from edgewise.wrappers.rules.rule import Rule
 from edgewise.wrappers.vector.curriculum import Curriculum
 from edgewise.wrappers.vector.texts import Actions, Texts, TextWrapper
 

@@ -1,0 +1,174 @@
+"""What the losses of several algorithms have in common.
+
+Shapes: B completions, T tokens of a row, prompt included.
+
+Correct for a sampler whose probabilities are not quite the learner's: another engine, or bf16.
+
+Yao et al. (2025), "Your Efficient RL Framework Secretly Brings You Off-Policy RL Training".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import isfinite
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from edgewise.agents import distributed
+from edgewise.agents.policies.base import Completions, Policy
+
+LossMean = Literal["token", "sequence", "constant"]
+Estimator = Literal["k1", "k2", "k3"]
+
+
+def token_weights(mask: Tensor, mean: LossMean, max_tokens: int) -> Tensor:
+    """Return the weight of each token in a mean, (B, T); a mean is the sum of weights * values.
+
+    Args:
+        mask: 1.0 on the tokens that count, shape (B, T).
+        mean: "token" is over all tokens at once; "sequence" over the tokens of each completion,
+            then over completions; "constant" divides the sum by B `max_tokens`.
+        max_tokens: The longest completion, of one turn.
+    """
+    if mean == "token":
+        return mask / mask.sum()
+    if mean == "sequence":
+        return mask / (mask.sum(dim=1, keepdim=True).clamp(min=1) * len(mask))
+    return mask / (len(mask) * max_tokens)
+
+
+def only(values: Tensor, mask: Tensor) -> Tensor:
+    """Return `values`, (B, T), where `mask` is positive, and 0.0 elsewhere, whatever stands there.
+
+    A product would make NaN of 0 times infinity, in the values or in their gradient.
+    """
+    return torch.where(mask > 0, values, values.new_zeros(()))
+
+
+def of_verified(function: Callable[[Tensor], Tensor], rewards: Tensor, verified: Tensor) -> Tensor:
+    """Return `function` of each group of `rewards`, (P, G), as if it had its verified ones alone.
+
+    Args:
+        function: From groups of any size of at least two, (N, M), to advantages, (N, M).
+        rewards: Of each completion.
+        verified: Which completions count, (P, G); the others get 0.0, and so do groups of one.
+    """
+    if verified.all():
+        return function(rewards)
+    advantages = torch.zeros_like(rewards)
+    for group in (verified.sum(dim=1) >= 2).nonzero()[:, 0].tolist():
+        advantages[group, verified[group]] = function(rewards[group, verified[group]][None])[0]
+    return advantages
+
+
+def sequence_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Average `values`, (B, T), over the tokens of each completion, (B,)."""
+    return only(values, mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+
+
+def whiten(values: Tensor, mask: Tensor) -> Tensor:
+    """Shift and scale `values`, (B, T), to mean 0 and deviation 1 over all tokens; else 0.0.
+
+    The variance is unbiased, and 1e-8 is added to it.
+    """
+    count = mask.sum()
+    centered = only(values - only(values, mask).sum() / count, mask)
+    variance = centered.square().sum() / (count - 1).clamp(min=1)
+    return centered * torch.rsqrt(variance + 1e-8)
+
+
+def kl(logprobs: Tensor, reference: Tensor, estimator: Estimator) -> Tensor:
+    """Estimate KL(policy || reference) from each token that the policy sampled, (B, T), in nats.
+
+    With r = reference / policy: k1 is -log r, unbiased, of either sign; k2 is (log r)^2 / 2; k3 is
+    r - log r - 1, unbiased, never negative. As a term of a loss k1 has no gradient on average, k2
+    has that of the divergence. Schulman (2020), "Approximating KL divergence",
+    http://joschu.net/blog/kl-approx.html.
+    """
+    log_ratio = reference - logprobs
+    if estimator == "k1":
+        return -log_ratio
+    if estimator == "k2":
+        return log_ratio.square() / 2
+    return log_ratio.exp() - log_ratio - 1
+
+
+def penalize(
+    reference: Policy | None, completions: Completions, kl_coef: float
+) -> tuple[Tensor, dict[str, float]]:
+    """Return what the divergence from `reference` costs at each token, (B, T), and its mean.
+
+    It is `kl_coef` times k1, with the log-probabilities at sampling; without a reference, nothing.
+    """
+    if reference is None:
+        return torch.zeros_like(completions.mask), {}
+    with torch.no_grad():
+        fixed = reference.logprobs(completions)
+    divergence = only(kl(completions.logprobs, fixed, "k1"), completions.mask)  # (B, T)
+    mean = divergence.sum() / completions.mask.sum()
+    return kl_coef * divergence, {"kl": mean.item()}
+
+
+def of_share(share: float, whole: Tensor, own: Tensor) -> float:
+    """Return what a `share` among the tokens of this rank, `own`, is among those of all, `whole`.
+
+    Both are weights, positive on tokens that count; the sum over ranks is the share among all.
+    """
+    return share * ((own > 0).sum() / (whole > 0).sum()).item()
+
+
+def descend(loss: Tensor, optimizer: Optimizer, max_grad_norm: float) -> dict[str, float]:
+    """Take one step down `loss`, whose gradient is cut to `max_grad_norm`; return both numbers.
+
+    A loss of no completion has the gradient 0, and the moments of `optimizer` decay. With ranks the
+    loss, and so its gradient, is the sum of theirs.
+
+    Raises:
+        FloatingPointError: If the loss or its gradient is not finite; then nothing has changed.
+    """
+    parameters = [weight for group in optimizer.param_groups for weight in group["params"]]
+    optimizer.zero_grad()
+    if loss.requires_grad:
+        loss.backward()
+    else:
+        for weight in parameters:
+            weight.grad = torch.zeros_like(weight)
+    distributed.add_gradients(parameters)
+    norm = distributed.clip_gradients(parameters, max_grad_norm)
+    metrics = {"loss": distributed.total(loss.item()), "grad_norm": norm}
+    if not all(map(isfinite, metrics.values())):
+        optimizer.zero_grad()
+        raise FloatingPointError(
+            f"`loss` must be finite, got {metrics['loss']} with a gradient of norm {norm}; "
+            "a smaller `learning_rate` may help"
+        )
+    optimizer.step()
+    return metrics
+
+
+@torch.no_grad()
+def correct(
+    policy: Policy, completions: Completions, cap: float | None
+) -> tuple[Completions, Tensor, dict[str, float]]:
+    """Score `completions` anew with the learner, before its first update of the step.
+
+    Returns:
+        The completions with the learner's log-probabilities as the old ones; the weight of each
+        token, (B, T), min(learner / sampler, `cap`); and the ratio's mean and extremes. Without a
+        cap, the completions as they are, weights of 1 and nothing.
+    """
+    if cap is None:
+        return completions, torch.ones_like(completions.mask), {}
+    own = policy.logprobs(completions)
+    ratio = only(own - completions.logprobs, completions.mask).exp()  # 1.0 where the mask is 0
+    counted = ratio[completions.mask > 0]
+    metrics = {
+        "sampling/importance_sampling_ratio/mean": counted.mean().item(),
+        "sampling/importance_sampling_ratio/min": counted.min().item(),
+        "sampling/importance_sampling_ratio/max": counted.max().item(),
+    }
+    return replace(completions, logprobs=own), ratio.clamp(max=cap), metrics

@@ -1,0 +1,318 @@
+"""Collect one batch: P problems, G completions of each.
+
+Let slow verifiers work while the policy still samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from edgewise.agents.algorithms.filters import Filter, kept_by
+from edgewise.agents.policies.base import Completions, Sampler, Sampling, Teller
+from edgewise.pool import TooManyUnverified
+from edgewise.wrappers.lesson import Gather
+from edgewise.wrappers.vector import curriculum_of
+from edgewise.wrappers.vector.prompt_format import opening_of
+
+MAX_UNVERIFIED = 0.01  # of the completions of a batch
+
+Envs = VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What `collect` returns: P groups of G completions, B = P G, of all ranks."""
+
+    completions: Completions  # B
+    infos: dict[str, NDArray[Any]]  # what `reset` told of each problem, P: "problem", "level", ...
+    rewards: Tensor  # (P, G)
+    correct: Tensor  # (P, G)
+    formatted: Tensor  # (P, G) whether an answer was found
+    verified: Tensor  # (P, G) whether there is a verdict; the others are not correct, and earn 0
+    num_extra_rollouts: int  # completions of groups that a filter rejected
+    num_extra_tokens: int = 0  # sampled for those
+
+    def metrics(self) -> dict[str, float]:
+        """Return what every algorithm reports of a batch; fractions are in [0, 1].
+
+        Rewards and accuracy are those of the verified completions.
+        """
+        mask, ended = self.completions.mask, self.completions.ended
+        rewards = self.rewards[self.verified]
+        lowest = self.rewards.masked_fill(~self.verified, torch.inf).amin(dim=1)
+        highest = self.rewards.masked_fill(~self.verified, -torch.inf).amax(dim=1)
+        equal = (highest == lowest)[self.verified.any(dim=1)]
+        return {
+            "reward": rewards.mean().item(),
+            "reward_std": rewards.std().item(),
+            "accuracy": self.correct[self.verified].float().mean().item(),
+            "unverified": int((~self.verified).sum()),
+            "level": float(self.infos["level"].mean()),
+            "format_rate": self.formatted.float().mean().item(),
+            "frac_reward_zero_std": equal.float().mean().item(),
+            "completions/mean_length": mask.sum(dim=1).mean().item(),  # in tokens
+            "completions/clipped_ratio": 1 - ended.float().mean().item(),
+            "num_tokens": mask.sum().item(),
+            "num_extra_rollouts": self.num_extra_rollouts,
+            "num_extra_tokens": self.num_extra_tokens,
+        }
+
+    def counted(self) -> Completions:
+        """Return the completions to learn from, B' <= B: those that were verified."""
+        if self.verified.all():
+            return self.completions
+        return self.completions.select(self.verified.flatten().nonzero()[:, 0])
+
+    def in_groups(self, values: Tensor) -> Tensor:
+        """Return `values` of the counted completions, (B',), in their groups, (P, G), with 0.0."""
+        if self.verified.all():
+            return values.view_as(self.rewards)
+        return torch.zeros_like(self.rewards).masked_scatter(self.verified, values)
+
+
+def collect(
+    envs: Envs,
+    policy: Sampler,
+    sampling: Sampling,
+    generator: Generator,
+    *,
+    filter: Filter | None = None,
+    max_rounds: int = 8,
+    options: dict[str, Any] | None = None,
+) -> Rollout:
+    """Pose problems and answer them; groups that `filter` rejects are drawn and answered again.
+
+    After `max_rounds` what is left is kept. A curriculum, if there is one, chooses in `reset`;
+    `options` of `reset` bypass it. If the curriculum has ranks, `envs` are this rank's; all ranks go
+    on until none has a rejected group, and every one returns the groups of all.
+
+    Raises:
+        ValueError: If `filter` screens as many completions as a group has.
+        FloatingPointError: If a reward or the log-probability of a token is not finite.
+        TooManyUnverified: If more than 1 % of the completions made could not be verified.
+    """
+    base: Any = envs.unwrapped
+    size: int = base.group_size
+    if filter is not None and filter.num_screened >= size:
+        raise ValueError(f"`screen` must be below group_size = {size}, got {filter.num_screened}")
+    batch = Batch(envs, policy, sampling, generator)
+    rows = np.arange(envs.num_envs)  # of the groups still to be answered
+    for turn in range(max_rounds):
+        batch.pose(rows, options if turn == 0 else None)
+        failed = np.zeros(0, np.int64)  # groups that are not worth completing
+        if filter is not None and filter.num_screened and turn < max_rounds - 1:
+            groups, screened = np.unique(rows // size), rows % size < filter.num_screened
+            batch.answer(rows[screened])
+            first = slice(0, filter.num_screened)
+            passed = kept_by(filter, *(earned[:, first] for earned in batch.earned()))
+            failed = groups[~passed.numpy()[groups]]
+            rows = rows[~screened & ~np.isin(rows // size, failed)]
+        if batch.anywhere(rows):
+            batch.answer(rows)
+        if filter is None:
+            break
+        rejected = ~kept_by(filter, *batch.earned()).numpy()
+        rejected[failed] = True
+        rows = np.flatnonzero(np.repeat(rejected, size))
+        if not batch.anywhere(rows):
+            break
+    return batch.rollout()
+
+
+class Batch:
+    """The answers of B environments, as far as there are any, and how many were made in all.
+
+    Completions are those of all ranks, in their order; the rest is this rank's.
+    """
+
+    def __init__(
+        self, envs: Envs, policy: Sampler, sampling: Sampling, generator: Generator
+    ) -> None:
+        """Begin with no answer."""
+        self.envs, self.policy, self.sampling, self.generator = envs, policy, sampling, generator
+        base: Any = envs.unwrapped
+        self.size: int = base.group_size
+        layer = curriculum_of(envs)
+        self.gather: Gather = np.asarray if layer is None else layer.lesson.gather
+        self.first: int = 0 if layer is None else layer.lesson.rank * envs.num_envs  # row of all
+        self.told: dict[str, NDArray[Any]] = {}  # by `reset`
+        self.prompts: tuple[str, ...] = ()
+        self.completions: Completions | None = None
+        self.rewards = np.zeros(envs.num_envs)
+        self.correct, self.formatted = (np.zeros(envs.num_envs, dtype=np.bool_) for _ in range(2))
+        self.verified = np.ones(envs.num_envs, dtype=np.bool_)
+        self.num_rollouts, self.num_tokens = 0, 0.0  # made, also of what was rejected
+        self.num_unverified = 0  # of those
+
+    def anywhere(self, rows: NDArray[Any]) -> bool:
+        """Return whether any rank has rows."""
+        return bool(self.gather(np.array([len(rows)])).any())
+
+    def pose(self, rows: NDArray[Any], options: dict[str, Any] | None) -> None:
+        """Draw new problems for the groups in `rows`, or with `options` for all."""
+        mask = np.zeros(self.envs.num_envs, dtype=np.bool_)
+        mask[rows] = True
+        again = {"reset_mask": mask} if self.completions is not None else options
+        self.prompts, infos = self.envs.reset(options=again)
+        for key in [key for key in infos if not key.startswith("_")]:
+            self.told.setdefault(key, infos[key].copy())[rows] = infos[key][rows]
+
+    def answer(self, rows: NDArray[Any]) -> None:
+        """Complete the prompts of `rows`; the other environments wait."""
+        prompts = self.gather(np.array(self.prompts, dtype=object)[rows]).tolist()
+        own = dict(enumerate(rows.tolist(), self.own(rows).start))
+        with anticipated(self.envs, self.policy, own):
+            fresh = self.policy.generate(prompts, self.sampling, self.generator)
+        fresh, *earned = self.play(fresh, rows)
+        self.rewards[rows], self.correct[rows], self.formatted[rows], self.verified[rows] = earned
+        refuse_nonfinite(self.gather(earned[0]), fresh, self.gather(self.told["problem"][rows]))
+        everyones, count = self.gather(rows + self.first), self.gather(self.told["problem"]).size
+        if len(everyones) == count:
+            self.completions = fresh
+        else:
+            self.completions = (self.completions or blank(count, fresh)).replace(everyones, fresh)
+        self.num_rollouts += len(everyones)
+        self.num_tokens += fresh.mask.sum().item()
+        self.num_unverified += int((~self.gather(self.verified[rows])).sum())
+
+    def own(self, rows: NDArray[Any]) -> slice:
+        """Return which of the completions of all ranks are those of `rows`."""
+        begin = int((self.gather(rows + self.first) < self.first).sum())
+        return slice(begin, begin + len(rows))
+
+    def play(
+        self, completions: Completions, rows: NDArray[Any]
+    ) -> tuple[Completions, NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Step until the environments in `rows` are done; the others wait, or are done already.
+
+        Returns:
+            The completions of all ranks with their last turns, and the rewards, whether they are
+            correct, formatted and verified in all turns, of the rows.
+        """
+        own = self.own(rows)
+        rewards, texts = np.zeros(len(rows)), np.full(len(rows), "", dtype=object)
+        correct, formatted, done = (np.zeros(len(rows), np.bool_) for _ in range(3))
+        verified = np.ones(len(rows), np.bool_)
+        while True:
+            if not done.all():
+                actions = np.full(self.envs.num_envs, None, dtype=object)
+                actions[rows] = completions.texts[own]
+                observations, earned, ended, _, infos = self.envs.step(actions.tolist())
+                texts = np.array(observations, dtype=object)[rows]
+                rewards += earned[rows]
+                correct |= infos["correct"][rows]
+                formatted |= infos["formatted"][rows]
+                verified &= infos["verified"][rows]
+                done = ended[rows]
+            if self.gather(done).all():
+                return completions, rewards * verified, correct & verified, formatted, verified
+            further = self.gather(np.where(done, "", texts)).tolist()
+            completions = self.policy.extend(completions, further, self.sampling, self.generator)
+
+    def earned(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the rewards and whether they are correct and verified, (P, G), of this rank."""
+        rewards = torch.as_tensor(self.rewards, dtype=torch.float32).view(-1, self.size)
+        correct, verified = (
+            torch.as_tensor(array).view(-1, self.size) for array in (self.correct, self.verified)
+        )
+        return rewards, correct, verified
+
+    def rollout(self) -> Rollout:
+        """Return the batch, when every environment has been answered."""
+        assert self.completions is not None
+        refuse_unverified(self.num_unverified, self.num_rollouts)
+        rewards = torch.as_tensor(self.gather(self.rewards), dtype=torch.float32)
+        correct, formatted, verified = (
+            torch.as_tensor(self.gather(array)).view(-1, self.size)
+            for array in (self.correct, self.formatted, self.verified)
+        )
+        return Rollout(
+            completions=self.completions,
+            infos={key: self.gather(values[:: self.size]) for key, values in self.told.items()},
+            rewards=rewards.view(-1, self.size),
+            correct=correct,
+            formatted=formatted,
+            verified=verified,
+            num_extra_rollouts=self.num_rollouts - len(rewards),
+            num_extra_tokens=int(self.num_tokens - self.completions.mask.sum().item()),
+        )
+
+
+def blank(num_rows: int, like: Completions) -> Completions:
+    """Return completions of no token, for `replace` to fill, where those of `like` are."""
+    ids = like.tokens.new_zeros((num_rows, 1))
+    numbers = like.logprobs.new_zeros((num_rows, 1))
+    ended = like.ended.new_zeros(num_rows)
+    return Completions([""] * num_rows, ids, ids, numbers, numbers, ended, like.scale)
+
+
+def refuse_unverified(count: int, total: int) -> None:
+    """Check that few of the `total` answers of a batch, `count`, are without a verdict.
+
+    Raises:
+        TooManyUnverified: If more than 1 % are.
+    """
+    if count > MAX_UNVERIFIED * total:
+        raise TooManyUnverified(
+            f"{count} of {total} answers could not be verified, more than {MAX_UNVERIFIED:.0%}: the "
+            "workers that verify were killed twice; the memory of the machine may be too small"
+        )
+
+
+def refuse_nonfinite(
+    rewards: NDArray[Any], completions: Completions, problems: NDArray[Any]
+) -> None:
+    """Check what B completions of `problems` earned, and that the policy is sound.
+
+    Raises:
+        FloatingPointError: If a reward or the log-probability of a token is not finite.
+    """
+    wrong = np.flatnonzero(~np.isfinite(rewards))
+    if len(wrong):
+        reward, problem = rewards[wrong[0]], problems[wrong[0]]
+        raise FloatingPointError(f"`reward` must be finite, got {reward} for {problem}")
+    if not completions.logprobs.isfinite().all():
+        raise FloatingPointError(
+            "`logprobs` of the sampled tokens must be finite, got others; "
+            "the weights or what they compute are not finite, a smaller `learning_rate` may help"
+        )
+
+
+@contextmanager
+def anticipated(
+    envs: VectorEnv[Any, Any, Any], policy: Sampler, places: Mapping[int, int]
+) -> Iterator[None]:
+    """Tell `envs` of each completion that ends within this context, while others go on.
+
+    Nothing but time depends on it, and nothing happens unless the policy tells and the task makes
+    use of it. Only first turns are told and, of several ranks, what one samples of its own rows.
+
+    Args:
+        envs: A `ReasoningVectorEnv` under any wrappers, with its problems posed.
+        policy: Is asked for one batch within the context.
+        places: The environments of the rows of the batch; those of other ranks are left out.
+    """
+    base: Any = envs.unwrapped
+    if not isinstance(policy, Teller) or not base.env.anticipates:
+        yield
+        return
+
+    def listen(rows: Sequence[int], texts: Sequence[str]) -> None:
+        for row, text in zip(rows, texts, strict=True):
+            if row in places:
+                base.anticipate(places[row], opening_of(envs, places[row]) + text)
+
+    policy.listener = listen
+    try:
+        yield
+    finally:
+        policy.listener = None

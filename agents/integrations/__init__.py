@@ -1,0 +1,1 @@
+"""The curricula under other trainers, and problems as files for them."""

@@ -1,0 +1,152 @@
+"""Write problems as rows that other frameworks train on, with a card that says what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+
+from edgewise.agents.integrations.trl_turns import messages
+from edgewise.env import ReasoningEnv, evaluation_set
+from edgewise.files import replacing, write_atomically
+from edgewise.frame import Frame, Message
+from edgewise.registration import require
+
+FORMATS = (".jsonl", ".parquet")
+
+
+def chat(frame: Frame, prompt: str) -> list[Message]:
+    """Return `prompt` in its frame as messages, also where the frame is not of a chat."""
+    if frame.chat:
+        return messages(frame, prompt)
+    return [{"role": "user", "content": frame.text(prompt)}]
+
+
+def for_trl(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row for TRL's trainers: a prompt, and columns for the reward function.
+
+    TRL continues no message, so where the frame begins the answer, the prompt is a text in ChatML.
+    """
+    frame, prompt = env.frame_of(problem), env.prompt(problem)
+    whole = frame.chat and not frame.after
+    shown = frame.messages(prompt) if whole else frame.text(prompt)
+    return {"prompt": shown, "problem": info["problem"], "level": info["level"]}
+
+
+def for_turns(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row for TRL's `environment_factory`, `TurnEnvironment`: messages, and the name."""
+    shown = messages(env.frame_of(problem), env.prompt(problem))
+    return {"prompt": shown, "problem": info["problem"], "level": info["level"]}
+
+
+def for_verl(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row for verl, whose reward function is given `ground_truth`, the problem's name."""
+    extra = {"split": env.split, "level": info["level"], "index": info["problem_seed"]}
+    return {
+        "data_source": f"edgewise/{env.identity['env']}",
+        "prompt": chat(env.frame_of(problem), env.prompt(problem)),
+        "ability": "reasoning",
+        "reward_model": {"style": "rule", "ground_truth": info["problem"]},
+        "extra_info": extra,
+    }
+
+
+def for_verifiers(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row for verifiers, whose rubric is given `answer`, the problem's name."""
+    return {
+        "prompt": chat(env.frame_of(problem), env.prompt(problem)),
+        "answer": info["problem"],
+        "task": env.identity["env"],
+        "info": json.dumps({"split": env.split, "level": info["level"]}),
+    }
+
+
+LAYOUTS: dict[str, Callable[[ReasoningEnv, Any, Mapping[str, Any]], dict[str, Any]]] = {
+    "trl": for_trl,
+    "trl-turns": for_turns,
+    "verl": for_verl,
+    "verifiers": for_verifiers,
+}
+
+
+def problem_rows(
+    env: gym.Env[str, str], layout: str, size: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return rows of the first `size` different problems of each level, and what they are.
+
+    They are those of `evaluation_set`, in the split of `env`, level after level.
+    """
+    base: ReasoningEnv = env.unwrapped  # type: ignore[assignment]
+    rows: list[dict[str, Any]] = []
+    levels: list[dict[str, Any]] = []
+    for level in base.levels:
+        chosen = evaluation_set(env, level, size)
+        names: list[str] = []
+        for options in chosen:
+            problem, info = base.pose(options)
+            rows.append(LAYOUTS[layout](base, problem, info))
+            names.append(info["problem"])
+        seeds = [options["problem_seed"] for options in chosen]
+        levels.append(
+            {
+                "level": level,
+                "num_problems": len(seeds),
+                "problem_seeds": [seeds[0], seeds[-1]],
+                "first": json.loads(names[0]),
+                "sha256": digest("\n".join(names).encode()),
+            }
+        )
+    return rows, levels
+
+
+def export(env: gym.Env[str, str], layout: str, size: int, path: Path) -> Path:
+    """Write the rows to `path`, and the card beside it, whose path is returned.
+
+    The same arguments give the same bytes, in parquet with the same version of pyarrow.
+
+    Raises:
+        ValueError: If the ending of `path` names no format.
+        ImportError: If the format is parquet and pyarrow is not installed.
+    """
+    if path.suffix not in FORMATS:
+        raise ValueError(f"`output` must end with {' or '.join(FORMATS)}, got {path}")
+    base: ReasoningEnv = env.unwrapped  # type: ignore[assignment]
+    rows, levels = problem_rows(env, layout, size)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".jsonl":
+        write_atomically(path, "".join(f"{json.dumps(row)}\n" for row in rows))
+    else:
+        write_parquet(rows, path)
+    card = {
+        **base.identity,
+        "layout": layout,
+        "columns": list(rows[0]),
+        "num_rows": len(rows),
+        "levels": levels,
+        "rewards": list(base.preset.rewards),
+        "edgewise": version("edgewise"),
+        "sha256": digest(path.read_bytes()),
+    }
+    place = path.with_name(f"{path.name}.card.json")
+    write_atomically(place, json.dumps(card, indent=2) + "\n")
+    return place
+
+
+def write_parquet(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows of the same columns."""
+    require("data")
+    import pyarrow.parquet
+
+    table = pyarrow.Table.from_pylist(list(rows))
+    with replacing(path) as partial:
+        pyarrow.parquet.write_table(table, partial)
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of `content` in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,164 @@
+"""Problems in turns for TRL, as its `environment_factory`: the model acts by calling a function.
+
+    GRPOTrainer(model, trl_turns.reward, args, rows, environment_factory=TurnEnvironment)
+
+where a row has a "prompt" of messages and a "problem", its name, as `edgewise export --layout trl-turns`
+writes them. A group is of one row, so all its members are posed the same problem, and each answers it
+on its own. With a trainer of `edgewise.agents.integrations.trl` there are no rows: the curriculum names the problems.
+
+TRL knows turns only as calls of functions, so the tokenizer needs a chat template that TRL can read
+calls from, such as those of Qwen2.5 and Qwen3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise.env import Outcome, ReasoningEnv
+from edgewise.frame import Frame, Message
+from edgewise.posing import pose
+from edgewise.wrappers.vector import Curriculum
+
+HOW = "\nCall the function `act` for each action."
+OVER = "This is the end."
+ANSWERS = {  # an action, as the answer format of a preset has it
+    "any": r"\boxed{{{}}}",
+    "boxed": r"\boxed{{{}}}",
+    "answer": "<answer>{}</answer>",
+    "think_answer": "<think>...</think> <answer>{}</answer>",
+}
+MAX_POSED = 4096  # problems that are kept for the other members of their groups
+
+posed = lru_cache(MAX_POSED)(pose)
+
+
+class TurnEnvironment:
+    """One member of a group: what TRL resets, and whose `act` the model calls."""
+
+    def __init__(self) -> None:
+        """Begin without a problem."""
+        self._env: ReasoningEnv | None = None
+        self._answers: list[str] = []
+        self._actions: list[str] = []
+        self._outcome: Outcome | None = None
+
+    def reset(self, problem: str, **columns: Any) -> str:
+        """Take up the problem of that name, and return what the prompt does not say.
+
+        Raises:
+            ValueError: If the name is of another version of its environment, or of none.
+        """
+        self._env = posed(problem)
+        self._answers, self._actions, self._outcome = [], [], None
+        return HOW
+
+    def act(self, action: str) -> str:
+        """Take the next action.
+
+        Args:
+            action: One action, in the words of the task.
+
+        Returns:
+            What is so after it.
+        """
+        env = self._env
+        if env is None or is_over(self):
+            return OVER
+        if not isinstance(action, str):  # TRL tells the model
+            raise ValueError(f"`action` must be a text, got {action!r}")
+        text = ANSWERS[env.preset.answer].format(action)
+        self._outcome = env.score([env.problem], [self._answers], [text])[0]
+        self._actions.append(text)
+        self._answers.append(self._outcome.answer or "")
+        return OVER if self._outcome.done else self._outcome.observation
+
+
+def is_over(environment: TurnEnvironment) -> bool:
+    """Return whether no action changes anything any more."""
+    return environment._outcome is not None and environment._outcome.done
+
+
+def actions_of(environment: TurnEnvironment) -> list[str]:
+    """Return the actions so far, as answers in the format of the preset."""
+    return list(environment._actions)
+
+
+def reward(environments: Sequence[TurnEnvironment], **columns: Any) -> list[float]:
+    """Return what each earned; a reward function for TRL.
+
+    One that stopped before the end gave no answer, and earns what that does.
+    """
+    return [earned(environment) for environment in environments]
+
+
+def earned(environment: TurnEnvironment) -> float:
+    """Return what one earned."""
+    env = environment._env
+    if env is None:
+        raise ValueError("`environments` must have been reset")
+    last = environment._outcome
+    if last is None or not last.done:
+        last = env.score([env.problem], [environment._answers], [""])[0]
+    return last.reward
+
+
+def messages(frame: Frame, prompt: str) -> list[Message]:
+    """Return the system message of a chat, if there is one, and the prompt.
+
+    How an answer begins is left out, for it begins with a call.
+    """
+    chat = frame if frame.chat else Frame()
+    return [message for message in chat.messages(prompt) if message["role"] != "assistant"]
+
+
+def answer(curriculum: Curriculum, own: slice, texts: Sequence[str]) -> list[float]:
+    """Answer the problems of `own` in one turn; return what each earned.
+
+    Args:
+        curriculum: Around the environments of all ranks, which remembers.
+        own: This rank's of them.
+        texts: The answer to each.
+
+    Raises:
+        ValueError: If there are more turns.
+    """
+    rewards, ended = step(curriculum, own, texts)
+    if not ended.all():
+        raise ValueError(
+            "`curriculum` must be of problems that are answered in one turn, "
+            "unless there is an `environment_factory`"
+        )
+    return [float(each) for each in rewards]
+
+
+def play(curriculum: Curriculum, own: slice, turns: Sequence[Sequence[str]]) -> list[float]:
+    """Answer the problems of `own` in turns; return what each earned.
+
+    Args:
+        curriculum: Around the environments of all ranks, which remembers.
+        own: This rank's of them.
+        turns: The actions of each; after them come answers that are none, until the end.
+    """
+    earned = np.zeros(len(turns))
+    ended = np.zeros(len(turns), dtype=np.bool_)
+    number = 0
+    while not ended.all():
+        texts = [actions[number] if number < len(actions) else "" for actions in turns]
+        rewards, ended = step(curriculum, own, texts)
+        earned, number = earned + rewards, number + 1
+    return [float(each) for each in earned]
+
+
+def step(
+    curriculum: Curriculum, own: slice, texts: Sequence[str]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Answer for `own` while the others wait; return rewards, and who is done."""
+    actions = np.full(curriculum.num_envs, None, dtype=object)
+    actions[own] = list(texts)
+    _, rewards, ended, _, _ = curriculum.step(actions.tolist())
+    return rewards[own], ended[own]

@@ -1,0 +1,1 @@
+"""Who answers: models, what samples from them, and how they are loaded."""

@@ -1,0 +1,228 @@
+"""A policy whose completions another engine samples, from a copy of the learner's weights.
+
+Shapes: B completions, T tokens of a row, prompt included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+
+from edgewise.agents.policies.base import Completions, Policy, Sampling
+from edgewise.agents.policies.lora import LoRAPolicy
+from edgewise.agents.policies.transformers import TransformersPolicy
+
+NUM_COMPARED = 8  # completions that are scored again after each update
+MAX_GAP = {torch.float32: 1e-3, torch.bfloat16: 5e-2}  # mean over their tokens, in nats
+PROBE = ["1 + 1 ="] * NUM_COMPARED
+PROBE_TOKENS = 16
+PROBE_SCALE = 1.5
+PROBE_TEMPERATURE = 2.0  # at which it shows whether an engine's log-probabilities count it
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What an engine sampled after one prompt."""
+
+    tokens: Sequence[int]  # with the one that ends it, if any
+    logprobs: Sequence[float]  # of these, in nats, at their temperature or all at 1
+    ended: bool  # by itself, within the token limit
+
+
+class Engine(Protocol):
+    """What samples from weights that it is given."""
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Take up weights, by the names of transformers, and forget what others computed.
+
+        There is a head also where the model ties it to its embeddings.
+        """
+
+    def sample(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        ends: Sequence[int],
+    ) -> list[Turn]:
+        """Sample a turn after each prompt, which the seed decides; a token of `ends` ends it."""
+
+    def wake(self) -> None:
+        """Take the memory that sampling needs."""
+
+    def sleep(self) -> None:
+        """Leave the memory to the learner."""
+
+
+class EnginePolicy(TransformersPolicy):
+    """The policy `learner`, but for its completions, which `engine` samples.
+
+    The engine gets the weights before it samples, whenever they have changed since it did, and the
+    first completions from them are scored by the learner too: an engine that keeps old weights, such
+    as a head that was tied to the embeddings, is refused. It is awake while it samples, and asleep
+    while the learner computes.
+
+    Log-probabilities are the engine's where they are of the distribution that is asked for. Where
+    they are not, as from a vLLM server without `--logprobs-mode processed_logprobs` at a temperature
+    other than 1, they are the learner's, so that no importance correction sees a difference.
+    """
+
+    counts_temperature = True  # whether the engine's log-probabilities are those at the temperature
+
+    def __init__(self, learner: TransformersPolicy, engine: Engine) -> None:
+        """Share all of `learner`, and see whether `engine` samples from what it is given.
+
+        Raises:
+            ValueError: If it does not.
+        """
+        self.__dict__.update(learner.__dict__)
+        self.learner, self.engine = learner, engine
+        self.loaded: list[int] = []  # the versions of the weights that the engine has
+        self.probe()
+
+    @torch.no_grad()
+    def probe(self) -> None:
+        """Compare once with embeddings and head enlarged, since an old head may equal the new one.
+
+        It also shows whether the engine's log-probabilities are those at the temperature.
+
+        Raises:
+            ValueError: If the engine does not sample from these.
+        """
+        model = self.model
+        layers = (model.get_input_embeddings(), model.get_output_embeddings())
+        matrices = list({id(layer.weight): layer.weight for layer in layers}.values())
+        kept = [matrix.clone() for matrix in matrices]
+        for matrix in matrices:
+            matrix.mul_(PROBE_SCALE)
+        sampling = Sampling(max_tokens=PROBE_TOKENS, temperature=PROBE_TEMPERATURE)
+        try:
+            self.wake()
+            start = self.start(PROBE, sampling)
+            rows, generator = torch.arange(NUM_COMPARED), torch.Generator().manual_seed(0)
+            found = super().take_turn(start, rows, sampling, generator)
+            self.counts_temperature = self.gap(found) <= self.gap(replace(found, scale=1.0))
+            self.compare(found, sampling)
+        except FloatingPointError as error:
+            raise ValueError(str(error)) from error
+        finally:
+            for matrix, as_it_was in zip(matrices, kept, strict=True):
+                matrix.copy_(as_it_was)
+            self.loaded = []
+
+    def wake(self) -> bool:
+        """Wake the engine up, and return whether it needed weights."""
+        self.engine.wake()
+        versions = [weight._version for weight in self.parameters()]  # counts changes in place
+        if versions == self.loaded:
+            return False
+        learner = self.learner
+        whole = learner.merged() if isinstance(learner, LoRAPolicy) else learner.state_dict()
+        self.engine.load(whole)
+        self.loaded = versions
+        return True
+
+    def take_turn(
+        self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
+    ) -> Completions:
+        """Append a turn to `rows` of `start`, with the weights as they are now.
+
+        Raises:
+            FloatingPointError: If the engine samples from others.
+        """
+        changed = self.wake()
+        found = super().take_turn(start, rows, sampling, generator)
+        if changed and not (self.counts_temperature and sampling.top_p < 1):
+            self.compare(found.select(rows[:NUM_COMPARED]), sampling)
+        if self.engine_scale(sampling) == found.scale:
+            return found
+        with torch.no_grad():
+            return replace(found, logprobs=self.logprobs(found))
+
+    def engine_scale(self, sampling: Sampling) -> float:
+        """Return what the engine has divided the logits by in its log-probabilities."""
+        return replace(sampling, logprobs="sampled").scale if self.counts_temperature else 1.0
+
+    def sample(
+        self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
+    ) -> Completions:
+        """Append a turn to `rows` of `start`; each row of `start` costs one random number."""
+        seeds = torch.randint(2**31, (len(start.texts),), generator=generator)
+        prompts = [
+            tokens[seen.bool()].tolist()
+            for tokens, seen in zip(start.tokens[rows], start.attention[rows], strict=True)
+        ]
+        turns = self.engine.sample(prompts, sampling, seeds[rows].tolist(), self.ends.tolist())
+        shape = (len(start.texts), max(len(turn.tokens) for turn in turns))
+        tokens = torch.full(shape, self.padding)
+        mask, logprobs = torch.zeros(shape), torch.zeros(shape)
+        ended = start.ended.clone()
+        for row, turn in zip(rows.tolist(), turns, strict=True):
+            length = len(turn.tokens)
+            tokens[row, :length] = torch.tensor(turn.tokens)
+            logprobs[row, :length] = torch.tensor(turn.logprobs)
+            mask[row, :length] = 1.0
+            ended[row] = turn.ended
+        device = start.tokens.device
+        appended = (tokens.to(device), mask.to(device), logprobs.to(device))
+        return replace(self.finish(start, *appended), ended=ended)
+
+    @torch.no_grad()
+    def gap(self, completions: Completions) -> float:
+        """Return how far log-probabilities are from the learner's, in nats, on average."""
+        gaps = (self.logprobs(completions) - completions.logprobs).abs()
+        return (gaps.sum() / completions.mask.sum().clamp(min=1)).item()
+
+    def compare(self, completions: Completions, sampling: Sampling) -> None:
+        """Score what the engine sampled.
+
+        Raises:
+            FloatingPointError: If its log-probabilities are not those of the learner.
+        """
+        gap = self.gap(replace(completions, scale=self.engine_scale(sampling)))
+        most = MAX_GAP.get(self.model.dtype, MAX_GAP[torch.bfloat16])
+        if not gap <= most:
+            raise FloatingPointError(
+                f"`engine` must sample from the weights that it was given, got log-probabilities "
+                f"{gap:.3g} nats from the learner's, at most {most:g} is rounding; it may be of "
+                "another model, or keep an old head, as vLLM does where the head is tied to the "
+                "embeddings: start it on a folder of `edgewise untie`"
+            )
+
+    def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities and values, both (B, T), while the engine sleeps."""
+        self.engine.sleep()
+        return self.learner.read(completions, valued)
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """Return those of the learner."""
+        return self.learner.parameters()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return that of the learner."""
+        return self.learner.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up weights that `state_dict` returned."""
+        self.learner.load_state_dict(state)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the learner to `folder`."""
+        self.learner.save(folder)
+
+    def restore(self, folder: str | Path) -> None:
+        """Take up the weights that `save` wrote to `folder`."""
+        self.learner.restore(folder)
+
+    def export(self, folder: str | Path) -> None:
+        """Write the trained model, for `TransformersPolicy.load`."""
+        self.learner.export(folder)
+
+    def frozen(self) -> Policy:
+        """Return the learner as it is now, without an engine."""
+        return self.learner.frozen()

@@ -1,0 +1,110 @@
+"""Decode with the forward pass of `fast_network`, and keys and values in place.
+
+Shapes: B rows, T tokens of a row, V vocabulary; heads are in groups that share keys and values,
+D is the size of a head.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from edgewise.agents.policies.fast_network import Network
+
+
+class FastDecoder:
+    """Decode B rows with the weights that a model has now."""
+
+    def __init__(
+        self, model: Any, dtype: torch.dtype, tokens: Tensor, attention: Tensor, max_tokens: int
+    ) -> None:
+        """Read the prompts; equal ones cost one.
+
+        Args:
+            model: Is of a structure that `fast_network` recognises.
+            dtype: Of the weights, keys and values.
+            tokens: The prompts, padded, shape (B, T).
+            attention: 1 on tokens and 0 on padding, (B, T).
+            max_tokens: How many follow at most.
+        """
+        length = tokens.shape[1]
+        self.network = Network(model, dtype, length + max_tokens)
+        self.capacity, self.length = length + max_tokens, length  # of the caches, and of what is in
+        self.keys: list[Tensor] = []  # of each layer, (B groups, D, capacity)
+        self.values: list[Tensor] = []  # of each layer, (B groups, capacity, D)
+        self.positions = attention.sum(dim=1)  # of the next tokens, (B,)
+        self.padding = torch.zeros(len(tokens), self.network.num_groups, self.capacity)
+        self.padding = self.padding.to(dtype)  # to be added to attention scores
+        self.padding[..., :length].masked_fill_(attention[:, None] == 0, float("-inf"))
+        self.unseen = self.padding  # that of the tokens so far, (B groups, 1, length)
+        self.logits = self.prefill(tokens, attention)  # (B, V)
+
+    def prefill(self, tokens: Tensor, attention: Tensor) -> Tensor:
+        """Fill the caches, and return the logits of what follows, (B, V)."""
+        both = torch.cat([tokens, attention], dim=1)
+        distinct, places = torch.unique(both, dim=0, return_inverse=True)
+        tokens, attention = distinct.chunk(2, dim=1)
+        rows, length = tokens.shape
+        itself = torch.eye(length, dtype=torch.bool)  # so that padding reads something
+        earlier = torch.ones_like(itself).tril()
+        seen = attention[:, None, None].bool() & earlier | itself  # (rows, 1, T, T)
+
+        def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            queries, keys, values = (
+                part.unflatten(0, (rows, length)).transpose(1, 2)
+                for part in (queries, keys, values)
+            )
+            self.keys.append(self.cache(keys.transpose(2, 3)[places].flatten(0, 1), 2))
+            self.values.append(self.cache(values[places].flatten(0, 1), 1))
+            read = scaled_dot_product_attention(
+                queries, keys, values, attn_mask=seen, scale=1.0, enable_gqa=True
+            )
+            return read.transpose(1, 2).flatten(2).flatten(0, 1)
+
+        positions = (attention.cumsum(dim=1) - 1).clamp(min=0)
+        rotations = self.network.rotations[positions.flatten()]
+        hidden = self.network.hidden(tokens.flatten(), rotations, attend)
+        return self.network.logits(hidden.unflatten(0, (rows, length))[:, -1])[places]
+
+    def cache(self, states: Tensor, dim: int) -> Tensor:
+        """Return `states` with room for the further tokens along `dim`."""
+        shape = list(states.shape)
+        shape[dim] = self.capacity
+        room = states.new_empty(shape)
+        room.narrow(dim, 0, self.length).copy_(states)
+        return room
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """Return the logits, (B, V), after one more token of each row, (B, 1)."""
+        self.length += 1
+        self.unseen = self.padding.flatten(0, 1)[:, None, : self.length]
+        rotations = self.network.rotations[self.positions]
+        self.positions = self.positions + 1
+        return self.network.logits(self.network.hidden(tokens[:, 0], rotations, self.attend))
+
+    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Return what the newest tokens read, (B, heads D), and keep their keys and values."""
+        length, size = self.length, queries.shape[2]
+        all_keys, all_values = self.keys[layer], self.values[layer]
+        all_keys.narrow(2, length - 1, 1).copy_(keys.reshape(-1, size, 1))
+        all_values.narrow(1, length - 1, 1).copy_(values.reshape(-1, 1, size))
+        grouped = queries.reshape(len(all_keys), -1, size)
+        scores = torch.baddbmm(self.unseen, grouped, all_keys.narrow(2, 0, length))
+        read = torch.bmm(scores.softmax(dim=-1), all_values.narrow(1, 0, length))
+        return read.view(len(queries), -1)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with `rows` only, indices; cheap if the first are in their place already."""
+        kept, groups = len(rows), self.network.num_groups
+        self.positions, self.padding = self.positions[rows], self.padding[rows]
+        to = (rows != torch.arange(kept)).nonzero()[:, 0]
+        moved = rows[to]
+        for layer, caches in enumerate(zip(self.keys, self.values, strict=True)):
+            keys, values = (cache.unflatten(0, (-1, groups)) for cache in caches)
+            keys[to, ..., : self.length] = keys[moved, ..., : self.length]
+            values[to, :, : self.length] = values[moved, :, : self.length]
+            self.keys[layer] = keys[:kept].flatten(0, 1)
+            self.values[layer] = values[:kept].flatten(0, 1)

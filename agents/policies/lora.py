@@ -1,0 +1,145 @@
+"""A policy of which only low-rank changes of some matrices are trained.
+
+Hu et al. (2021), "LoRA: Low-Rank Adaptation of Large Language Models", arXiv 2106.09685, through
+peft. The defaults are those of E2H (arXiv 2506.06632): rank 32, alpha 64, on queries and values.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from edgewise.agents.policies.base import Completions
+from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.files import write_atomically
+
+FILE = "adapters.safetensors"
+PREFIX = "base_model.model."  # of the names in a model with adapters
+SEED = 0  # of the first factors; the second ones are 0
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """Which matrices get adapters, and of what size."""
+
+    rank: int = 32
+    alpha: float = 64.0  # what the product of the factors is multiplied by, times rank
+    targets: Sequence[str] = ("q_proj", "v_proj")  # the ends of the names of the matrices
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.rank < 1:
+            raise ValueError(f"`lora_rank` must be at least 1, got {self.rank}")
+        if self.alpha <= 0:
+            raise ValueError(f"`lora_alpha` must be positive, got {self.alpha}")
+
+
+class LoRAPolicy(TransformersPolicy):
+    """A `TransformersPolicy` with adapters in float32; the weights below them stay as they are.
+
+    `state_dict`, `save` and `restore` are of the adapters alone; `export` writes the whole model,
+    with the adapters merged into it.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, adapters: Adapters = Adapters()) -> None:
+        """Put `adapters`, which change nothing at first, on `model`.
+
+        Raises:
+            ImportError: If peft is not installed.
+            ValueError: If the model has no such matrices.
+        """
+        peft = import_peft()
+        settings = peft.LoraConfig(
+            r=adapters.rank,
+            lora_alpha=adapters.alpha,
+            target_modules=list(adapters.targets),
+            task_type="CAUSAL_LM",
+        )
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by old names
+            torch.manual_seed(SEED)
+            super().__init__(peft.get_peft_model(model, settings), tokenizer)
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """Return those of the adapters."""
+        return [weight for weight in self.model.parameters() if weight.requires_grad]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the weights of the adapters."""
+        weights = self.model.named_parameters()
+        return {name: weight.detach() for name, weight in weights if weight.requires_grad}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up weights that `state_dict` returned."""
+        for name, weight in self.state_dict().items():
+            weight.copy_(state[name])
+
+    def save(self, folder: str | Path) -> None:
+        """Write the adapters to `folder`, for `restore`."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        content = save({name: weight.contiguous() for name, weight in self.state_dict().items()})
+        write_atomically(Path(folder) / FILE, content)
+
+    def restore(self, folder: str | Path) -> None:
+        """Take up the adapters that `save` wrote to `folder`."""
+        self.load_state_dict(load_file(Path(folder) / FILE))
+
+    def export(self, folder: str | Path) -> None:
+        """Write the model with the adapters merged into it, for `TransformersPolicy.load`."""
+        merged = deepcopy(self.model).merge_and_unload()
+        TransformersPolicy(merged, self.tokenizer).save(folder)
+
+    def merged(self) -> dict[str, Tensor]:
+        """Return the weights of the whole model, by its own names, with the adapters merged in."""
+        weights: dict[str, Tensor] = {}
+        for name, weight in self.model.state_dict().items():
+            owner, below, kind = name.removeprefix(PREFIX).partition(".base_layer.")
+            if below:
+                if kind == "weight":
+                    change = self.model.get_submodule(PREFIX + owner).get_delta_weight("default")
+                    weight = weight + change.detach().to(weight.dtype)
+                weights[f"{owner}.{kind}"] = weight
+            elif ".lora_" not in owner:
+                weights[owner] = weight
+        return weights
+
+    def frozen(self) -> Below:
+        """Return the policy without its adapters, which is what it was at the start."""
+        return Below(self)
+
+
+class Below(LoRAPolicy):
+    """The model below the adapters of `policy`, which it shares."""
+
+    def __init__(self, policy: LoRAPolicy) -> None:
+        """Share all but the adapters."""
+        self.__dict__.update(policy.__dict__)
+
+    def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities and values, both (B, T), without the adapters."""
+        with self.model.disable_adapter():
+            return super().read(completions, valued)
+
+
+def import_peft() -> Any:
+    """Return peft.
+
+    Raises:
+        ImportError: If it is not installed, with how to install it.
+    """
+    try:
+        import peft
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "adapters need the extra `scale`: pip install 'edgewise[scale]'"
+        ) from error
+    return peft

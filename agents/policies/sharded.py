@@ -1,0 +1,116 @@
+"""A policy whose weights, gradients and optimiser are divided among the ranks, by torch's FSDP2."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from transformers import AutoModelForCausalLM
+
+from edgewise.agents import distributed
+from edgewise.agents.policies.base import Completions, Sampling
+from edgewise.agents.policies.sampling import score
+from edgewise.agents.policies.transformers import ROWS, TransformersPolicy
+
+
+class ShardedPolicy(TransformersPolicy):
+    """A `TransformersPolicy` of which every rank holds a part.
+
+    The parts are float32, so they are the masters of what is computed in a lower precision. A layer
+    is whole only while it computes, but for sampling, where the ranks take different numbers of
+    steps: there all layers are whole. In passes that have a gradient all ranks take part at the same
+    time, in equal numbers of passes. Prompts are computed with each of their completions.
+    """
+
+    def __init__(
+        self, model: Any, tokenizer: Any, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        """Divide `model`, on the CPU in float32, among the devices of the ranks.
+
+        Args:
+            model: A causal language model, the same on all ranks.
+            tokenizer: As for `TransformersPolicy`.
+            dtype: Of what is computed.
+            device: Of this rank.
+        """
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        mesh = init_device_mesh(device.type, (distributed.num_ranks(),))
+        lower = None if dtype == torch.float32 else dtype
+        precision = MixedPrecisionPolicy(param_dtype=lower, reduce_dtype=torch.float32)
+        for module in (*model.get_decoder().layers, model):
+            fully_shard(module, mesh=mesh, reshard_after_forward=True, mp_policy=precision)
+        super().__init__(model, tokenizer, fast=False)
+        self.dtype = dtype
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Keep all of the model on every rank, which then compute at their own pace."""
+        parts = [module for module in self.model.modules() if isinstance(module, FSDPModule)]
+        for part in parts:
+            part.set_reshard_after_forward(False, recurse=False)
+            part.unshard()
+        try:
+            yield
+        finally:
+            for part in parts:
+                part.reshard()
+                part.set_reshard_after_forward(True, recurse=False)
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Give rank 0 the weights that `save` writes, in float32; all ranks must enter it."""
+        weights = self.model.named_parameters()
+        self.saved_weights = {name: distributed.whole(weight.detach()) for name, weight in weights}
+        try:
+            yield
+        finally:
+            self.saved_weights = None
+
+    @torch.no_grad()
+    def restore(self, folder: str | Path) -> None:
+        """Take up the weights that `save` wrote to `folder`."""
+        saved = TransformersPolicy.load(folder)
+        for weight, value in zip(self.parameters(), saved.parameters(), strict=True):
+            weight.copy_(distributed.part(value.detach(), weight))
+
+    @torch.no_grad()
+    def frozen(self) -> ShardedPolicy:
+        """Return the policy as it is now, divided likewise."""
+        with torch.random.fork_rng(devices=[]):  # of weights that are written over
+            auto: Any = AutoModelForCausalLM
+            model = auto.from_config(self.model.config, dtype=torch.float32)
+        parts: Iterable[Any] = self.parameters()
+        for weight, value in zip(model.parameters(), parts, strict=True):
+            weight.copy_(value.full_tensor())
+        return ShardedPolicy(model, self.tokenizer, self.dtype, self.ends.device)
+
+    def take_turn(
+        self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
+    ) -> Completions:
+        """Append a turn to `rows` of `start`; every rank returns those of all."""
+        with self.whole():
+            return super().take_turn(start, rows, sampling, generator)
+
+    def split(self, order: Tensor) -> Sequence[Tensor]:
+        """Return the parts of `order` that are computed together, as many as on any other rank."""
+        return order.tensor_split(max(distributed.everyones(ceil(len(order) / ROWS))))
+
+    def read_after(
+        self, first: int, tokens: Tensor, attention: Tensor, valued: bool, scale: float
+    ) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities and values, (B, T - first), from column `first` on."""
+        kept = tokens.shape[1] - first
+        before = tokens[:, :-1], attention[:, :-1]
+        with warnings.catch_warnings():  # nothing is changed in place
+            warnings.filterwarnings("ignore", ".*returned a view tensor", UserWarning)
+            logits, values = self.forward(*before, None, logits_to_keep=kept, valued=valued)
+        return score(logits, tokens[:, first:], scale), values[:, -kept:]

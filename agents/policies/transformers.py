@@ -1,0 +1,393 @@
+"""A policy over any causal language model of the transformers library.
+
+Shapes: B completions, T tokens of a row, prompt included, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Generator, Tensor, nn
+from torch.nn.functional import pad
+from torch.utils.checkpoint import checkpoint
+from transformers import DynamicCache
+
+from edgewise.agents.policies.base import Completions, Listener, Policy, Sampling, append
+from edgewise.agents.policies.chat import ChatOptions, encode_further, encode_prompt, render_chat
+from edgewise.agents.policies.fast_decode import FastDecoder
+from edgewise.agents.policies.fast_network import Network, recognises
+from edgewise.agents.policies.fast_read import read_states
+from edgewise.agents.policies.plain_decode import PlainDecoder
+from edgewise.agents.policies.room import padded, positions, positions_of, unanswered, within
+from edgewise.agents.policies.sampling import Parts, choose, closed, divided, score
+from edgewise.agents.policies.value_head import value_head
+from edgewise.agents.policies.weights import load_pretrained
+
+DENSE = 0.9  # rows that have ended are dropped when fewer go on
+ROWS = 64  # that are scored at once
+
+
+class TransformersPolicy:
+    """Sample and score with a causal language model, in full batches.
+
+    Log-probabilities, those of `generate` and of `logprobs`, are of the logits divided by the
+    `scale` of the completions: by default of the distribution that was sampled, see `Sampling`.
+    """
+
+    gradient_checkpointing = False  # whether a pass is computed again for its gradient, not kept
+    saved_weights: dict[str, Tensor] | None = None  # what `save` writes; None for the model's
+    listener: Listener | None = None  # to be told of rows that have ended while others go on
+    chat = ChatOptions()  # for the template of its chats
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        fast: bool = True,
+        decode_dtype: torch.dtype | None = None,
+    ) -> None:
+        """Take a model and its tokenizer, as their Auto classes load them.
+
+        Args:
+            model: A causal language model; it is put in evaluation mode, without dropout.
+            tokenizer: Pads with its padding token or, if it has none, with that of the end.
+            fast: Whether small models of a known structure, without hooks, take a faster way to the
+                same numbers.
+            decode_dtype: Of the weights that sample, in the faster way; by default the model's. With
+                another one, losses need the importance correction.
+        """
+        self.model = model.eval()
+        self.fast, self.decode_dtype = fast, decode_dtype
+        self.tokenizer = tokenizer
+        ends = model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        known = {end for end in (*ends, tokenizer.eos_token_id) if end is not None}
+        if not known:
+            raise ValueError("`tokenizer` must have an end-of-sequence token, got none")
+        self.positions = positions_of(model.config)  # where prompt and completion must end
+        self.value_head = value_head(model)
+        self.parts = Parts()
+        self.ends = torch.tensor(sorted(known), device=model.device)
+        self.padding: int = tokenizer.pad_token_id
+        if tokenizer.pad_token_id is None:
+            self.padding = min(known)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> TransformersPolicy:
+        """Load a folder or the model of a hub id, with weights of `dtype`, on `device`.
+
+        Weights are in safetensors, and code that comes with a model is not run.
+
+        Raises:
+            ValueError: If there is no causal language model, or it is in another format.
+        """
+        model, tokenizer = load_pretrained(path)
+        return cls(model.to(device, dtype), tokenizer)
+
+    def save(self, folder: str | Path) -> None:
+        """Write model and tokenizer to `folder`, for `load`, without the value head.
+
+        Raises:
+            OSError: If they cannot be written.
+        """
+        try:
+            self.model.save_pretrained(folder, state_dict=self.saved_weights)
+        except SafetensorError as error:  # which does not say what the system said
+            raise OSError(f"{folder} cannot be written: {error}") from error
+        self.tokenizer.save_pretrained(folder)
+
+    def gathered(self) -> AbstractContextManager[None]:
+        """Return a context in which rank 0 may save; all ranks must enter it."""
+        return nullcontext()
+
+    def restore(self, folder: str | Path) -> None:
+        """Take up the weights that `save` wrote to `folder`."""
+        self.load_state_dict(type(self).load(folder).state_dict())
+
+    def export(self, folder: str | Path) -> None:
+        """Write the trained model, for `load`."""
+        self.save(folder)
+
+    def frozen(self) -> Policy:
+        """Return the policy as it is now, however this one is trained."""
+        return deepcopy(self)
+
+    def render(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """Return a chat in the model's own markup; the last message, if its own, is continued."""
+        return render_chat(self.tokenizer, messages, self.chat)
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """Return the parameters to train, without those of the value head."""
+        parameters: Iterable[nn.Parameter] = self.model.parameters()
+        return parameters
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the weights."""
+        weights: dict[str, Any] = self.model.state_dict()
+        return weights
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up weights that `state_dict` returned."""
+        self.model.load_state_dict(state)
+
+    def generate(
+        self, prompts: Sequence[str], sampling: Sampling, generator: Generator
+    ) -> Completions:
+        """Sample one completion of each prompt."""
+        rows = torch.arange(len(prompts))
+        return self.take_turn(self.start(prompts, sampling), rows, sampling, generator)
+
+    def start(self, prompts: Sequence[str], sampling: Sampling) -> Completions:
+        """Return completions of no token yet."""
+        return unanswered(*self.encode(prompts, special=True), sampling.scale)
+
+    def extend(
+        self,
+        completions: Completions,
+        observations: Sequence[str],
+        sampling: Sampling,
+        generator: Generator,
+    ) -> Completions:
+        """Append to each completion its observation and one more turn; "" appends nothing."""
+        tokens, attention = self.encode(observations, special=False)
+        start = append(completions, tokens, attention)
+        rows = [row for row, observation in enumerate(observations) if observation]
+        if not rows:
+            return completions
+        return self.take_turn(start, torch.tensor(rows), sampling, generator)
+
+    def take_turn(
+        self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
+    ) -> Completions:
+        """Append a turn to `rows` of `start`, in parts; every rank returns those of all.
+
+        A row without room for `sampling.max_tokens` gets none.
+        """
+        start, rows = within(start, rows, self.positions, sampling.max_tokens)
+        if not len(rows):
+            return start
+        return self.parts.sample(
+            lambda part: self.sample(start, part, sampling, generator), start, rows, generator
+        )
+
+    def logprobs(self, completions: Completions) -> Tensor:
+        """Return the log-probability of each sampled token, (B, T), with gradient; 0.0 elsewhere."""
+        return self.read(completions, valued=False)[0]
+
+    def values(self, completions: Completions) -> Tensor:
+        """Return the value before each sampled token, (B, T), with gradient; 0.0 elsewhere."""
+        return self.read(completions, valued=True)[1]
+
+    def logprobs_and_values(self, completions: Completions) -> tuple[Tensor, Tensor]:
+        """Return both from one pass."""
+        return self.read(completions, valued=True)
+
+    def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities and values, both (B, T), the latter 0.0 unless `valued`.
+
+        Rows of like length are computed together, and equal prompts once for all of these. With
+        gradient checkpointing only the results are kept, and each part is computed again when its
+        gradient is.
+        """
+        fast = self.fast and not self.gradient_checkpointing
+        if fast and self.model.dtype == torch.float32 and recognises(self.model):
+            return self.fast_read(completions, valued)
+        length = completions.tokens.shape[1]
+        columns = torch.arange(length, device=completions.mask.device)
+        first = int(completions.mask.any(dim=0).int().argmax())
+        ends = (columns * completions.mask).amax(dim=1).long() + 1  # after the last sampled token
+        ends = ends.clamp(min=first + 1)
+        order = ends.argsort()
+        parts: tuple[list[Tensor], list[Tensor]] = ([], [])
+        for rows in self.split(order):
+            end = int(ends[rows].max())
+            tokens, attention = completions.tokens[rows, :end], completions.attention[rows, :end]
+            asked = (first, tokens, attention, valued, completions.scale)
+            found = (
+                checkpoint(self.read_after, *asked, use_reentrant=False, preserve_rng_state=False)
+                if self.gradient_checkpointing
+                else self.read_after(*asked)
+            )
+            for part, numbers in zip(parts, found, strict=True):
+                part.append(pad(numbers, (first, length - end)))
+        back = order.argsort()
+        sampled, nothing = completions.mask > 0, completions.mask.new_zeros(())
+        logprobs, values = (torch.where(sampled, torch.cat(part)[back], nothing) for part in parts)
+        return logprobs, values
+
+    def split(self, order: Tensor) -> Sequence[Tensor]:
+        """Return the parts of `order`, rows by length, that are computed together."""
+        return torch.split(order, ROWS)
+
+    def fast_read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
+        """Return what `read` does, of a model that `recognises` does."""
+        network = Network(self.model, torch.float32, completions.tokens.shape[1])
+        logits, hidden = read_states(network, completions)
+        sampled = completions.mask.bool()
+        found = [score(logits, completions.tokens[sampled], completions.scale)]
+        none = torch.zeros_like(found[0])
+        found.append(self.value_head(hidden * network.gain)[:, 0] if valued else none)
+        logprobs, values = (torch.zeros(sampled.shape).masked_scatter(sampled, x) for x in found)
+        return logprobs, values
+
+    def read_after(
+        self, first: int, tokens: Tensor, attention: Tensor, valued: bool, scale: float
+    ) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities and values, (B, T - first), from column `first` on."""
+        cache = DynamicCache()
+        logits, values = self.prefill(tokens[:, :first], attention[:, :first], cache, valued)
+        logits, values = logits[:, None], values[:, None]  # (B, 1, V) and (B, 1)
+        if tokens.shape[1] > first + 1:
+            further = self.forward(tokens[:, first:-1], attention[:, :-1], cache, valued=valued)
+            logits = torch.cat([logits, further[0]], dim=1)  # (B, T - first, V)
+            values = torch.cat([values, further[1]], dim=1)  # (B, T - first)
+        return score(logits, tokens[:, first:], scale), values
+
+    def encode(self, texts: Sequence[str], special: bool) -> tuple[Tensor, Tensor]:
+        """Return the tokens of `texts`, padded on the left, and their attention; both (B, T).
+
+        With `special` they are prompts, see `encode_prompt`; else they follow other tokens.
+        """
+        encode = encode_prompt if special else encode_further
+        known = {text: encode(self.tokenizer, text) for text in dict.fromkeys(texts)}
+        tokens, attention = padded([known[text] for text in texts], self.padding)
+        return tokens.to(self.model.device), attention.to(self.model.device)
+
+    @torch.no_grad()
+    def sample(
+        self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
+    ) -> Completions:
+        """Append a turn to `rows` of `start`.
+
+        Every token costs one random number for each row, also for those that have ended, so what
+        a row gets does not depend on the others' lengths.
+        """
+        device, count = self.model.device, len(start.texts)
+        tokens = torch.full((count, sampling.max_tokens), self.padding, device=device)
+        logprobs = torch.zeros(tokens.shape, device=device)
+        lengths = torch.zeros(count, dtype=torch.int64)
+        lengths[rows] = sampling.max_tokens
+        live = torch.ones(len(rows), dtype=torch.bool)  # which of `rows` go on
+        ended = start.ended.clone()
+        ended[rows] = False
+        decoder = self.decoder(start.tokens[rows], start.attention[rows], sampling.max_tokens)
+        logits = decoder.logits  # (rows, V)
+        for place in range(sampling.max_tokens):
+            uniform = torch.rand(count, 1, generator=generator, dtype=torch.float64)
+            distribution = logits.float().log_softmax(dim=-1)
+            chosen = choose(distribution, sampling, uniform[rows].to(device))  # (rows, 1)
+            tokens[rows, place] = chosen[:, 0]  # what follows an end is taken out below
+            if start.scale != 1:
+                distribution = divided(distribution, start.scale).log_softmax(dim=-1)
+            logprobs[rows, place] = distribution.gather(1, chosen)[:, 0]
+            stop = (chosen == self.ends).any(dim=1).cpu() & live
+            if sampling.stop:
+                stop |= self.stopped(tokens[rows, : place + 1], sampling.stop) & live
+            if stop.any():
+                over = rows[stop]
+                lengths[over] = place + 1
+                ended[over] = True
+                live &= ~stop
+                if not live.any() or place + 1 == sampling.max_tokens:
+                    break
+                if self.listener is not None:
+                    self.listener(over.tolist(), self.decode(tokens[over, : place + 1]))
+                if live.float().mean() <= DENSE:
+                    kept = closed(live)
+                    decoder.keep(kept.to(device))
+                    rows, chosen, live = rows[kept], chosen[kept.to(device)], live[kept]
+            if place + 1 < sampling.max_tokens:
+                logits = decoder.step(chosen)
+        length = place + 1
+        sampled = (torch.arange(length) < lengths[:, None]).to(device)
+        tokens = tokens[:, :length].masked_fill(~sampled, self.padding)
+        logprobs = logprobs[:, :length].masked_fill(~sampled, 0.0)
+        turn = self.finish(start, tokens, sampled.float(), logprobs)
+        return replace(turn, ended=ended)
+
+    def decoder(
+        self, tokens: Tensor, attention: Tensor, max_tokens: int
+    ) -> FastDecoder | PlainDecoder:
+        """Return what decodes after prompts, (B, T) each, in the fastest way there is."""
+        if self.fast and recognises(self.model):
+            dtype = self.decode_dtype or self.model.dtype
+            return FastDecoder(self.model, dtype, tokens, attention, max_tokens)
+        return PlainDecoder(self, tokens, attention)
+
+    def prefill(
+        self, tokens: Tensor, attention: Tensor, cache: Any, valued: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Fill `cache` with B rows and return their next logits, (B, V), and values, (B,).
+
+        Equal rows cost one.
+        """
+        both = torch.cat([tokens, attention], dim=1)
+        distinct, places = torch.unique(both, dim=0, return_inverse=True)
+        tokens, attention = distinct.chunk(2, dim=1)
+        logits, values = self.forward(tokens, attention, cache, logits_to_keep=1, valued=valued)
+        cache.batch_select_indices(places)
+        return logits[places, 0], values[places, -1]
+
+    def forward(
+        self,
+        tokens: Tensor,
+        attention: Tensor,
+        cache: Any,
+        logits_to_keep: int = 0,
+        valued: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits, (B, T, V), and the values, (B, T), after each of `tokens`.
+
+        Args:
+            tokens: What follows the cache, shape (B, T).
+            attention: 1 on tokens and 0 on padding, those of the cache included; the last columns
+                are those of `tokens`.
+            cache: Is appended to; None if nothing follows.
+            logits_to_keep: How many of the last logits are returned; 0 for all.
+            valued: Whether values are computed; else they are 0.0.
+        """
+        output: Any = self.model(
+            input_ids=tokens,
+            attention_mask=attention,
+            position_ids=positions(attention)[:, -tokens.shape[1] :],
+            past_key_values=cache,
+            use_cache=cache is not None,
+            logits_to_keep=logits_to_keep,
+            output_hidden_states=valued,
+        )
+        if not valued:
+            return output.logits, torch.zeros(tokens.shape, device=tokens.device)
+        return output.logits, self.value_head(output.hidden_states[-1].float())[..., 0]
+
+    def stopped(self, tokens: Tensor, stop: tuple[str, ...]) -> Tensor:
+        """Return which rows have just completed one of `stop`; a token is a character or more."""
+        tails = self.decode(tokens[:, -max(map(len, stop)) :])
+        return torch.tensor([any(end in tail for end in stop) for tail in tails])
+
+    def finish(
+        self, start: Completions, tokens: Tensor, mask: Tensor, logprobs: Tensor
+    ) -> Completions:
+        """Return `start` with a turn, (B, T) each, appended."""
+        texts = [
+            text if row.any() else before
+            for text, row, before in zip(self.decode(tokens), mask, start.texts, strict=True)
+        ]
+        return append(start, tokens, mask.long(), mask, logprobs, texts)
+
+    def decode(self, tokens: Tensor) -> list[str]:
+        """Return the text of each row, without special tokens."""
+        texts: list[str] = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        return texts

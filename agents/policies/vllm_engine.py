@@ -1,0 +1,152 @@
+"""vLLM in this process, beside the learner.
+
+Kwon et al. (2023), "Efficient Memory Management for Large Language Model Serving with
+PagedAttention", arXiv 2309.06180. Tried with vLLM 0.32 on CPUs; what is for GPUs only, which is sleep
+and CUDA graphs, is written after its documentation and has not been run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.engine import Turn
+from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.policies.untied import write_config
+
+ENVIRONMENT = {  # of vLLM, unless it is set already
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine is in this process, and so are weights
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+
+
+@dataclass(frozen=True)
+class VLLMSettings:
+    """What vLLM may take."""
+
+    gpu_memory_utilization: float = 0.3  # of the GPU's memory, while it samples
+    max_length: int | None = None  # of prompt and completion, in tokens; by default the model's
+    eager: bool = False  # without CUDA graphs
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not 0 < self.gpu_memory_utilization <= 1:
+            raise ValueError(
+                f"`gpu_memory_utilization` must be in (0, 1], got {self.gpu_memory_utilization}"
+            )
+        if self.max_length is not None and self.max_length < 2:
+            raise ValueError(f"`max_length` must be at least 2, got {self.max_length}")
+
+
+class VLLMEngine:
+    """An engine that begins with random weights, and has none of its own."""
+
+    def __init__(self, learner: TransformersPolicy, settings: VLLMSettings) -> None:
+        """Start vLLM for a model of the learner's shape, precision and tokenizer.
+
+        On a CPU it has no sleep, and prompts are not cut in pieces, which vLLM does not do there for
+        completions with seeds.
+
+        Raises:
+            ImportError: If vLLM is not installed.
+        """
+        on_cpu = learner.model.device.type == "cpu"
+        self.vllm = import_vllm()
+        with TemporaryDirectory() as folder:
+            write_config(learner, folder)
+            self.llm: Any = self.vllm.LLM(
+                model=folder,
+                load_format="dummy",
+                dtype=str(learner.model.dtype).removeprefix("torch."),
+                generation_config="vllm",  # the settings of `Sampling` and no others
+                logprobs_mode="processed_logprobs",  # at the temperature
+                max_model_len=settings.max_length,
+                gpu_memory_utilization=settings.gpu_memory_utilization,
+                enforce_eager=settings.eager or on_cpu,
+                enable_chunked_prefill=not on_cpu,
+                enable_sleep_mode=not on_cpu,
+                disable_log_stats=True,
+            )
+        self.sleeps, self.awake = not on_cpu, True
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Take up weights in place, and forget the prefixes that others computed."""
+        self.llm.collective_rpc(
+            "reload_weights", kwargs={"weights_iterator": iter(weights.items())}
+        )
+        self.llm.reset_prefix_cache()
+
+    def sample(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        ends: Sequence[int],
+    ) -> list[Turn]:
+        """Sample a turn after each prompt, which the seed decides; a token of `ends` ends it."""
+        settings = [
+            self.vllm.SamplingParams(
+                max_tokens=sampling.max_tokens,
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                seed=seed,
+                logprobs=0,  # of the sampled token alone
+                stop=list(sampling.stop),
+                stop_token_ids=list(ends),
+                detokenize=bool(sampling.stop),
+            )
+            for seed in seeds
+        ]
+        given = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
+        outputs = [
+            answer.outputs[0] for answer in self.llm.generate(given, settings, use_tqdm=False)
+        ]
+        return [
+            Turn(
+                list(output.token_ids),
+                [
+                    place[token].logprob
+                    for place, token in zip(output.logprobs, output.token_ids, strict=True)
+                ],
+                output.finish_reason == "stop",
+            )
+            for output in outputs
+        ]
+
+    def wake(self) -> None:
+        """Take the memory of a GPU again."""
+        if self.sleeps and not self.awake:
+            torch.cuda.empty_cache()  # what the learner no longer needs
+            self.llm.wake_up()
+            self.awake = True
+
+    def sleep(self) -> None:
+        """Leave the memory of a GPU to the learner; the weights wait in that of the CPU."""
+        if self.sleeps and self.awake:
+            self.llm.sleep(level=1)
+            self.awake = False
+
+
+def import_vllm() -> Any:
+    """Return vLLM, set up to run in this process.
+
+    Raises:
+        ImportError: If it is not installed, with how to install it.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        import vllm
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "the engine vllm needs the extra `vllm`: pip install 'edgewise[vllm]'"
+        ) from error
+    return vllm

@@ -1,0 +1,143 @@
+"""A vLLM server that samples, in another process or on another machine.
+
+Its OpenAI-compatible completions take and return token ids. New weights go through a folder that
+learner and server both see. The server must have been started with VLLM_SERVER_DEV_MODE=1, without
+which it takes no weights, and should have `--logprobs-mode processed_logprobs` where the temperature
+is not 1. Tried with vLLM 0.32 on CPUs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from torch import Tensor
+
+from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.engine import Turn
+from edgewise.agents.policies.untied import write_weights
+
+NUM_REQUESTS = 128  # at once
+TIMEOUT = 1_800.0  # seconds, of one request
+MAX_TOLD = 300  # characters of what a server says is wrong
+DEFAULTS = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}  # whatever the model recommends
+
+
+class VLLMServer:
+    """An engine behind `url`; it keeps its memory, so it neither wakes nor sleeps."""
+
+    def __init__(self, url: str, folder: Path, vocabulary: int) -> None:
+        """Ask the server for its model.
+
+        Args:
+            url: Of the server, such as http://127.0.0.1:8000.
+            folder: Where it finds new weights, by the same name.
+            vocabulary: How many tokens there are.
+
+        Raises:
+            ConnectionError: If there is no such server.
+        """
+        self.url, self.folder, self.vocabulary = url.rstrip("/"), folder.resolve(), vocabulary
+        self.folder.mkdir(parents=True, exist_ok=True)
+        models = self.ask("/v1/models")
+        try:
+            self.model = str(models["data"][0]["id"])
+        except (LookupError, TypeError) as error:
+            raise self.refused(f"it names no model: {models}") from error
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Write weights to the folder, have the server read them, and forget its prefixes."""
+        write_weights(weights, self.folder)
+        request = {"method": "reload_weights", "kwargs": {"weights_path": str(self.folder)}}
+        self.ask("/collective_rpc", request)
+        self.ask("/reset_prefix_cache", {})
+
+    def sample(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        ends: Sequence[int],
+    ) -> list[Turn]:
+        """Sample a turn after each prompt, which the seed decides; a token of `ends` ends it.
+
+        Each is a request of its own, since a request has one seed.
+        """
+        requests = [
+            {
+                **DEFAULTS,
+                "model": self.model,
+                "prompt": list(prompt),
+                "max_tokens": sampling.max_tokens,
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+                "seed": seed,
+                "logprobs": 0,  # of the sampled token alone
+                "return_token_ids": True,
+                "stop": list(sampling.stop),
+                "stop_token_ids": list(ends),
+            }
+            for prompt, seed in zip(prompts, seeds, strict=True)
+        ]
+        with ThreadPoolExecutor(min(NUM_REQUESTS, len(requests))) as pool:
+            answers = list(pool.map(lambda request: self.ask("/v1/completions", request), requests))
+        return [self.turn(answer) for answer in answers]
+
+    def turn(self, answer: Any) -> Turn:
+        """Return what the server sampled.
+
+        Raises:
+            ConnectionError: If it is not what was asked for.
+        """
+        try:
+            choice = answer["choices"][0]
+            tokens = [int(token) for token in choice["token_ids"]]
+            logprobs = [float(number) for number in choice["logprobs"]["token_logprobs"]]
+            ended = choice["finish_reason"] == "stop"
+        except (LookupError, TypeError, ValueError) as error:
+            raise self.refused("it gives no token ids with log-probabilities") from error
+        known = all(0 <= token < self.vocabulary for token in tokens)
+        if not tokens or len(tokens) != len(logprobs) or not known:
+            raise self.refused("its tokens are not those of the model")
+        return Turn(tokens, logprobs, ended)
+
+    def ask(self, path: str, content: Mapping[str, Any] | None = None) -> Any:
+        """Return what the server answers, None if that is no JSON; with `content`, by POST.
+
+        Raises:
+            ConnectionError: If it does not answer, or refuses.
+        """
+        body = None if content is None else json.dumps(content).encode()
+        request = Request(self.url + path, body, {"Content-Type": "application/json"})
+        try:
+            with urlopen(request, timeout=TIMEOUT) as response:
+                said = response.read()
+        except HTTPError as error:
+            with error:
+                told = error.read(MAX_TOLD).decode(errors="replace")
+            raise self.refused(f"{path} says {error.code} {told}") from error
+        except (OSError, HTTPException) as error:
+            raise self.refused(f"{path}: {error}") from error
+        try:
+            return json.loads(said)
+        except ValueError:
+            return None
+
+    def refused(self, reason: str) -> ConnectionError:
+        """Say what is wrong with the server."""
+        return ConnectionError(
+            "`engine` must be the URL of a vLLM server, started with VLLM_SERVER_DEV_MODE=1, "
+            f"got {self.url}: {reason}"
+        )
+
+    def wake(self) -> None:
+        """Do nothing: the server has its own memory."""
+
+    def sleep(self) -> None:
+        """Do nothing: the learner has its own memory."""

@@ -1,0 +1,199 @@
+"""Make a seedling: a small Qwen2 model that has read worked solutions of easy problems.
+
+It is trained to continue prompts with the traces of `demonstrate`; prompts carry no loss. Rows of
+a batch are cut into chunks of like length, whose gradients add up to those of the batch.
+
+Shapes: B rows of a batch, T tokens of a row, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.optim import AdamW
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from edgewise.agents.algorithms.optimizer import schedule
+from edgewise.agents.policies.chat import encode_prompt
+from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.seedlings.tokenizer import build_tokenizer
+from edgewise.agents.soar.posing import COMPACT_MARK, COMPACT_PROMPT
+
+NO_LOSS = -100  # the target that cross_entropy leaves out
+Row = tuple[list[int], int]  # tokens, and how many of them are prompt
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where worked solutions come from."""
+
+    env: str = "Countdown-v0"
+    weights: tuple[float, ...] = (0.36, 0.42, 0.212, 0.008)  # shares of levels 1, 2, ...
+    finished: tuple[float, ...] = ()  # chance at each level that a trace goes on after a step
+    finished_from: int = 0  # the cycle from which that holds; before it all traces are whole
+    posed: tuple[float, ...] = ()  # shares of levels whose problems are posed, as a teacher does
+    posed_finished: tuple[float, ...] = ()  # as `finished`, of those; by default the same
+    question: str = ""  # template of a problem that is posed
+
+
+@dataclass(frozen=True)
+class TrainDefaults:
+    """How a seedling is best trained by reinforcement, unless told otherwise."""
+
+    num_steps: int = 100
+    num_problems: int = 32
+    group_size: int = 8
+    learning_rate: float = 2e-4
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Size of a seedling and hyperparameters of its training."""
+
+    sources: tuple[Source, ...] = (Source(),)
+    preset: str = "seedling"  # of all sources
+    hidden_size: int = 160
+    num_layers: int = 4
+    num_heads: int = 5
+    intermediate_size: int = 384  # of the feed-forward layers
+    num_steps: int = 1700
+    further_steps: tuple[int, ...] = ()  # of warm restarts after those
+    batch_size: int = 64
+    chunk_size: int = 32  # rows of like length that are computed at once
+    learning_rate: float = 3e-3  # of AdamW, at its highest
+    further_learning_rate: float | None = None  # of warm restarts; None for the same
+    weight_decay: float = 0.01
+    num_warmup_steps: int = 60  # linear; then half a cosine down to 0
+    max_grad_norm: float = 1.0
+    seed: int = 0  # of weights and problems
+    train: TrainDefaults = TrainDefaults()  # what the model's folder recommends
+
+    @property
+    def total_steps(self) -> int:
+        """Return the steps of all cycles."""
+        return self.num_steps + sum(self.further_steps)
+
+
+def build_policy(config: PretrainConfig) -> TransformersPolicy:
+    """Return an untrained model with one key and value head, and its tokenizer."""
+    tokenizer = build_tokenizer()
+    shape = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=config.hidden_size,
+        num_hidden_layers=config.num_layers,
+        num_attention_heads=config.num_heads,
+        num_key_value_heads=1,
+        intermediate_size=config.intermediate_size,
+        max_position_embeddings=2048,
+        initializer_range=0.05,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        return TransformersPolicy(Qwen2ForCausalLM(shape), tokenizer)
+
+
+def pretrain(config: PretrainConfig, policy: TransformersPolicy) -> Iterator[dict[str, float]]:
+    """Train `policy` in place, yielding the metrics of each step.
+
+    A warm restart (Loshchilov & Hutter, 2017, arXiv 1608.03983) begins with the weights so far, a
+    fresh optimizer, the schedule from its start, and further problems.
+    """
+    done = 0
+    for cycle, num_steps in enumerate((config.num_steps, *config.further_steps)):
+        rows = read(config, policy.tokenizer, cycle)
+        if cycle and config.further_learning_rate is not None:
+            config = replace(config, learning_rate=config.further_learning_rate)
+        for metrics in run_cycle(config, policy, rows, num_steps):
+            done += 1
+            yield {"step": done, **metrics}
+
+
+def run_cycle(
+    config: PretrainConfig, policy: TransformersPolicy, rows: Iterator[Row], num_steps: int
+) -> Iterator[dict[str, float]]:
+    """Train `policy` on `rows` while the learning rate rises and falls once."""
+    parameters = list(policy.parameters())
+    optimizer = AdamW(parameters, lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay)
+    for step in range(num_steps):
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * schedule(step, num_steps, config.num_warmup_steps)
+        batch = sorted((next(rows) for _ in range(config.batch_size)), key=lambda row: len(row[0]))
+        num_targets = sum(len(tokens) - first for tokens, first in batch)
+        optimizer.zero_grad()
+        total = 0.0
+        for start in range(0, config.batch_size, config.chunk_size):
+            loss = summed_loss(policy, batch[start : start + config.chunk_size]) / num_targets
+            loss.backward()
+            total += loss.item()
+        torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
+        optimizer.step()
+        yield {"loss": total, "num_tokens": sum(len(row) for row, _ in batch)}
+
+
+def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row]:
+    """Yield prompts with their worked solutions, from the training split, without end."""
+    envs: list[Any] = [
+        gym.make(source.env, preset=config.preset, allow_ood=True).unwrapped
+        for source in config.sources
+    ]
+    for env, source in zip(envs, config.sources, strict=True):
+        env.task.check_template(source.question)
+    places = [
+        (env, source, level, weight, is_posed)
+        for env, source in zip(envs, config.sources, strict=True)
+        for is_posed, weights in ((False, source.weights), (True, source.posed))
+        for level, weight in enumerate(weights, start=1)
+    ]
+    rng = np.random.default_rng([config.seed, cycle] if cycle else config.seed)
+    bounds = np.cumsum([weight for _, _, _, weight, _ in places])
+    while True:
+        place = int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))
+        env, source, level, _, is_posed = places[place]
+        problem, _ = env.pose(env.choose(rng, {"level": level}))
+        prompt, text = env.preset.frame.text(env.prompt(problem)), env.demonstrate(problem)
+        finished = (source.posed_finished if is_posed else ()) or source.finished
+        stops = finished and cycle >= source.finished_from
+        if stops and rng.random() >= finished[level - 1]:
+            text = unfinished(text)
+        if is_posed:
+            prompt = COMPACT_PROMPT
+            text = f"{env.task.prompt(problem, source.question)}{COMPACT_MARK}{text}"
+        start = encode_prompt(tokenizer, prompt)
+        trace = tokenizer.encode(text, add_special_tokens=False)
+        yield [*start, *trace, tokenizer.eos_token_id], len(start)
+
+
+def unfinished(trace: str) -> str:
+    r"""Return the first step of a trace, its result taken for the answer.
+
+    >>> unfinished(r"12+7=19,19-5=14,\boxed{14}")
+    '12+7=19,\\boxed{19}'
+    """
+    first = trace.partition(",")[0]
+    return rf"{first},\boxed{{{first.rpartition('=')[2]}}}"
+
+
+def summed_loss(policy: TransformersPolicy, rows: Sequence[Row]) -> Tensor:
+    """Return minus the log-probability of all worked solutions together, in nats."""
+    length = max(len(tokens) for tokens, _ in rows)
+    padding = [[policy.padding] * (length - len(tokens)) for tokens, _ in rows]
+    inputs = torch.tensor([[*row[0], *pad] for row, pad in zip(rows, padding, strict=True)])
+    targets = inputs.clone()  # (B, T)
+    for target, (tokens, start) in zip(targets, rows, strict=True):
+        target[:start] = NO_LOSS
+        target[len(tokens) :] = NO_LOSS
+    logits = policy.model(input_ids=inputs, use_cache=False).logits[:, :-1]  # (B, T - 1, V)
+    return cross_entropy(
+        logits.flatten(0, 1), targets[:, 1:].flatten(), ignore_index=NO_LOSS, reduction="sum"
+    )

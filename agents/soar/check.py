@@ -1,0 +1,116 @@
+"""Whether a game of SOAR can be won: what students gain from problems that no teacher wrote.
+
+If problems of some level, with right answers, do not give a reward above tau, no teacher can earn
+one, and the game needs other hard problems or another domain. With the answers of the same problems
+shuffled the reward should be about 0: then it is the answers that teach, not the training itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from operator import eq
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+
+from edgewise.agents.soar.game import Heard, grounded, start
+from edgewise.agents.soar.pairs import Pair, hard_pairs
+from edgewise.agents.soar.presets import Game
+from edgewise.agents.soar.run import SOARRunConfig, game_of, hard_file, make_student
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """What students gained from one kind of problems."""
+
+    name: str
+    rewards: list[list[float | None]]  # of each data set and student
+    threshold: float
+
+    @property
+    def mean(self) -> float:
+        """Return the mean gain."""
+        return float(np.mean([x for row in self.rewards for x in row if x is not None]))
+
+    def line(self) -> str:
+        """Return the row for the terminal."""
+        means = " ".join(
+            f"{np.mean([x for x in row if x is not None]):+.3f}" for row in self.rewards
+        )
+        word = "above" if self.mean > self.threshold else "not above"
+        return f"{self.name:22} reward {self.mean:+.4f}, {word} {self.threshold}  data sets {means}"
+
+
+def check_game(
+    config: SOARRunConfig, heard: Heard = lambda done, total: None
+) -> Iterator[CheckRow]:
+    """Yield a row for each level of the generator, then one for shuffled answers of the best.
+
+    Args:
+        config: What is played.
+        heard: Is told how many students of a row are done, of how many.
+
+    Raises:
+        ValueError: If any part of `config` is refused.
+    """
+    torch.set_num_threads(config.threads)
+    game = game_of(config)
+    hard = hard_pairs(hard_file(config, game), game.question)
+    student = make_student(config, game)
+    env: Any = gym.make(game.env, preset=game.preset, allow_ood=True).unwrapped
+
+    def measure(name: str, pairs: Sequence[Pair]) -> CheckRow:
+        size, soar = game.soar.dataset_size, replace(game.soar, promote=False)
+        datasets = [pairs[k * size : (k + 1) * size] for k in range(soar.num_datasets)]
+        _, metrics = grounded(student, datasets, hard, soar, start(student, soar), heard)
+        return CheckRow(name, metrics["rewards"], soar.threshold)
+
+    drawn = {level: generated(env, game, level, config.seed) for level in env.preset.levels}
+    means = {}
+    for level, pairs in drawn.items():
+        row = measure(f"level {level}", pairs)
+        means[level] = row.mean
+        yield row
+    best = max(means, key=lambda level: means[level])
+    yield measure(f"level {best}, shuffled", shuffled(drawn[best], config.seed))
+
+
+def generated(env: Any, game: Game, level: int, seed: int) -> list[Pair]:
+    """Return g n training problems of one level, with right answers."""
+    rng = np.random.default_rng([seed, level])
+    pairs = []
+    for _ in range(game.soar.num_datasets * game.soar.dataset_size):
+        problem, _ = env.pose(env.choose(rng, {"level": level}))
+        pairs.append(Pair(env.task.prompt(problem, game.question), env.task.solve(problem)))
+    return pairs
+
+
+def whole(env: Any, game: Game, most: int) -> list[Pair]:
+    """Return the training problems of all levels that are no test of generalisation.
+
+    Those of a data set are all of them, those of a generator the first `most` of it, in equal shares.
+    """
+    pairs = []
+    levels = [level for level in env.preset.levels if level not in env.preset.ood]
+    for level in levels:
+        rows = env.task.num_rows("train", **env.preset.levels[level])
+        for seed in range(most // len(levels) if rows is None else rows):
+            problem, _ = env.pose({"level": level, "params": {}, "problem_seed": seed})
+            pairs.append(Pair(env.task.prompt(problem, game.question), env.task.solve(problem)))
+    return pairs
+
+
+def shuffled(pairs: Sequence[Pair], seed: int) -> list[Pair]:
+    """Return the questions with each other's answers, of which as few as can be are right.
+
+    All move by the same number of places, drawn from those that leave the fewest right by chance.
+    """
+    answers = [pair.answer for pair in pairs]
+    turned = [answers[moved:] + answers[:moved] for moved in range(1, len(answers))]
+    still_right = [sum(map(eq, answers, row)) for row in turned]
+    best = np.flatnonzero(np.array(still_right) == min(still_right))
+    chosen = turned[int(np.random.default_rng(seed).choice(best))]
+    return [replace(pair, answer=answer) for pair, answer in zip(pairs, chosen, strict=True)]

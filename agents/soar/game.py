@@ -1,0 +1,395 @@
+r"""SOAR: a teacher writes problems and is paid by what its students learn from them.
+
+Algorithm 1 of arXiv 2601.18778. In each outer step the teacher phi writes g data sets of n problems.
+On each, r students start from the baseline theta and take some steps of RLOO; the reward of data set
+k is the mean over its students j of what they gained on hard problems Q_R that the teacher never sees,
+
+    R_kj = accuracy(theta'_kj, Q_R) - accuracy(theta, Q_R),    R_k = mean_j R_kj.
+
+The teacher takes one step of RLOO with R_k for every problem of data set k, and the median student of
+the best data set becomes the baseline when rewards have been high enough: see `promotion`.
+
+Nothing here knows of models, prompts or files: a teacher and a student are whatever answers to the
+two protocols, such as the policies of `soar_teacher` and `soar_student`, or tables.
+
+Where the paper leaves a choice:
+    - After a promotion it trains "slightly longer (we use +5 steps)", and elsewhere says 10 to 20
+      steps: 5 more after each promotion, up to 20.
+    - Accuracies are of greedy answers, on M problems drawn anew in each outer step, without
+      replacement; the baseline answers the same ones.
+    - PS, the promoted student that is kept, is the one with the best greedy accuracy on all hard
+      training problems, the later one of equal ones.
+    - `reward` "learnability" is Intrinsic-T: r_i = 1 - s_i, or 0 where no answer is right, with s_i
+      the success of the baseline in `num_samples` answers; R_k is the mean over its problems. There
+      are no promotions, since nothing is trained but the teacher.
+    - A student that crashes (memory, numbers that are not finite) is left out of its data set's
+      mean; a data set without any student gets the mean of the others, so no advantage.
+    - A teacher whose attempts run out ends the run, with a message and without an error.
+
+When SOAR makes a trained student the new baseline, and which one: arXiv 2601.18778, Algorithm 1.
+
+After each outer step the moving average of the mean reward is compared with tau. If it is above, the
+student of median reward of the best data set is promoted, and that data set joins D_best.
+
+Where the paper leaves a choice:
+    - Algorithm 1 of its first version says EMA; text, table of hyperparameters and its third version
+      say moving average of the last three, which is what is used.
+    - Until there are as many rewards as the window is long there is no average, so no promotion.
+    - The window is emptied by a promotion: its rewards were measured against the old baseline, and
+      would promote again at once.
+    - Of an even number of students the lower median is promoted; of equal ones the first.
+    - A student that crashed has no reward; a data set without any student is never the best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise.agents.soar.pairs import Pair
+from edgewise.agents.soar.posing import Posed, TooFewProblems
+from edgewise.pool import WorkerError
+
+CRASHES = (ArithmeticError, MemoryError, RuntimeError)  # of a student; a loss that is not finite is
+Weights = Mapping[str, Any]
+Heard = Callable[[int, int], None]  # of how many are done, and of how many
+
+
+class Teacher(Protocol):
+    """Writes problems, and learns from what they earned."""
+
+    def write(self, count: int) -> Posed:
+        """Return `count` problems; TooFewProblems if that takes too many attempts."""
+
+    def learn(self, rewards: Floats) -> dict[str, float]:
+        """Learn from the rewards, (g,), of the g equal parts of what it wrote last."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return tensors, numbers and lists."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+
+
+class Student(Protocol):
+    """Learns from problems, and answers."""
+
+    def snapshot(self) -> Weights:
+        """Return a copy of the weights as they are now, in memory."""
+
+    def restore(self, weights: Weights) -> None:
+        """Take up weights that `snapshot` returned."""
+
+    def train(self, problems: Sequence[Pair], num_steps: int, seed: int) -> None:
+        """Learn from `problems` for some steps."""
+
+    def accuracy(self, problems: Sequence[Pair]) -> float:
+        """Return the share of `problems` whose greedy answer is right."""
+
+    def success(self, problems: Sequence[Pair], num_samples: int, seed: int) -> Floats:
+        """Return the share of sampled answers that are right, of each problem."""
+
+
+@dataclass(frozen=True)
+class SOARConfig:
+    """Sizes of the game; the defaults are the paper's."""
+
+    num_steps: int = 200  # T, outer
+    num_datasets: int = 4  # g
+    dataset_size: int = 64  # n
+    num_students: int = 4  # r, of each data set
+    inner_steps: int = 10
+    more_steps: int = 5  # after each promotion
+    max_inner_steps: int = 20
+    num_hard: int = 64  # M, the size of Q_R
+    threshold: float = 0.01  # tau
+    window: int = 3
+    promote: bool = True
+    reward: Literal["grounded", "learnability"] = "grounded"
+    num_samples: int = 32  # answers to each problem, for learnability
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        least = {name: 1 for name in ("num_steps", "dataset_size", "num_students", "inner_steps")}
+        least |= {"num_datasets": 2, "num_hard": 1, "window": 1, "num_samples": 1, "more_steps": 0}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"`{name}` must be at least {bound}, got {getattr(self, name)}")
+        if self.max_inner_steps < self.inner_steps:
+            raise ValueError(
+                f"`max_inner_steps` must be at least {self.inner_steps}, got {self.max_inner_steps}"
+            )
+        if self.reward not in ("grounded", "learnability"):
+            raise ValueError(f"`reward` must be 'grounded' or 'learnability', got {self.reward!r}")
+
+
+@dataclass
+class State:
+    """All that changes from one outer step to the next, but for the teacher."""
+
+    baseline: Weights  # theta
+    promotions: Promotions
+    step: int = 0  # outer steps done
+    num_promoted: int = 0
+    best: list[Pair] = field(default_factory=list)  # D_best
+    champion: Weights | None = None  # PS
+    champion_accuracy: float = -1.0  # on all hard training problems
+    stopped: str = ""  # why the run ended early
+    written: list[Pair] = field(default_factory=list)  # in the last step, with rewards
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return tensors, numbers and lists."""
+        return {
+            **{name: getattr(self, name) for name in KEPT},
+            "baseline": dict(self.baseline),
+            "champion": None if self.champion is None else dict(self.champion),
+            "window": list(self.promotions.rewards),
+            "best": [asdict(pair) for pair in self.best],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        for name in (*KEPT, "baseline", "champion"):
+            setattr(self, name, state[name])
+        self.promotions.rewards = list(state["window"])
+        self.best = [Pair(**pair) for pair in state["best"]]
+
+
+KEPT = ("step", "num_promoted", "champion_accuracy", "stopped")
+
+
+def start(student: Student, config: SOARConfig) -> State:
+    """Return the state of a run that has done no step, with `student` as the baseline."""
+    return State(student.snapshot(), Promotions(config.threshold, config.window))
+
+
+def play(
+    teacher: Teacher,
+    student: Student,
+    hard: Sequence[Pair],
+    config: SOARConfig,
+    state: State,
+    heard: Heard = lambda done, total: None,
+) -> Iterator[dict[str, Any]]:
+    """Train `teacher`, and promote students, yielding the metrics of each outer step.
+
+    Args:
+        teacher: Never sees any of `hard`.
+        student: Any weights; those of `state.baseline` are taken up.
+        hard: The hard training problems.
+        config: Sizes and seed.
+        state: Is changed by each step; from a checkpoint of it and of `teacher`, taken between two
+            steps, the run goes on as if it had not been stopped.
+        heard: Is told how many students of an outer step are done, of how many.
+    """
+    while state.step < config.num_steps and not state.stopped:
+        try:
+            posed = teacher.write(config.num_datasets * config.dataset_size)
+        except TooFewProblems as error:
+            state.stopped = f"outer step {state.step + 1}: {error}"
+            return
+        datasets = divide(posed.pairs, config, state.step + 1)
+        if config.reward == "learnability":
+            rewards, metrics = learnability(student, datasets, config, state)
+        else:
+            rewards, metrics = grounded(student, datasets, hard, config, state, heard)
+        earned = filled(dataset_rewards(rewards))
+        metrics |= {f"teacher/{name}": value for name, value in teacher.learn(earned).items()}
+        state.written = [
+            replace(pair, reward=float(reward))
+            for dataset, reward in zip(datasets, earned, strict=True)
+            for pair in dataset
+        ]
+        state.step += 1
+        yield {
+            "step": state.step,
+            "reward": float(earned.mean()),
+            "best_reward": float(earned.max()),
+            "reward_std": float(earned.std()),
+            "crashed": int(np.isnan(rewards).sum()),
+            "accepted_ratio": posed.accepted_ratio,
+            "rejected": posed.rejected,
+            "num_promoted": state.num_promoted,
+            "best_size": len(state.best),
+            **metrics,
+        }
+
+
+def divide(pairs: Sequence[Pair], config: SOARConfig, step: int) -> list[list[Pair]]:
+    """Return the g data sets of n problems, in the order they were written."""
+    size = config.dataset_size
+    return [
+        [replace(pair, step=step, dataset=k) for pair in pairs[k * size : (k + 1) * size]]
+        for k in range(config.num_datasets)
+    ]
+
+
+def grounded(
+    student: Student,
+    datasets: Sequence[Sequence[Pair]],
+    hard: Sequence[Pair],
+    config: SOARConfig,
+    state: State,
+    heard: Heard = lambda done, total: None,
+) -> tuple[Floats, dict[str, Any]]:
+    """Train r students on each data set and return their gains, (g, r); promote one if it is time.
+
+    The baseline and the problems depend on the seed and the step alone.
+    """
+    rng = np.random.default_rng([config.seed, state.step])
+    rows = rng.choice(len(hard), size=min(config.num_hard, len(hard)), replace=False).tolist()
+    asked = [hard[row] for row in rows]
+    num_steps = min(
+        config.inner_steps + config.more_steps * state.num_promoted, config.max_inner_steps
+    )
+    student.restore(state.baseline)
+    before = student.accuracy(asked)
+    rewards = np.full((config.num_datasets, config.num_students), np.nan)
+    kept: list[Weights | None] = []  # the students of the best data set so far
+    for k, dataset in enumerate(datasets):
+        seeds = [seed_of(config.seed, state.step, k, j) for j in range(config.num_students)]
+        gains, trained = train_students(student, state.baseline, dataset, asked, num_steps, seeds)
+        heard((k + 1) * len(seeds), config.num_datasets * len(seeds))
+        rewards[k] = np.array(gains) - before
+        means = dataset_rewards(rewards[: k + 1])
+        if not np.isnan(means[k]) and int(np.nanargmax(means)) == k:
+            kept = trained
+    metrics = {
+        "baseline_accuracy": before,
+        "inner_steps": num_steps,
+        "rewards": [[None if np.isnan(x) else float(x) for x in row] for row in rewards],
+        "promoted": 0,
+    }
+    chosen = state.promotions.hear(rewards) if config.promote else None
+    if chosen is not None and (weights := kept[chosen[1]]) is not None:
+        reward = float(dataset_rewards(rewards)[chosen[0]])
+        dataset = [replace(pair, reward=reward) for pair in datasets[chosen[0]]]
+        promote(student, weights, dataset, hard, state)
+        metrics |= {"promoted": 1, "promoted_dataset": chosen[0], "promoted_student": chosen[1]}
+    student.restore(state.baseline)
+    return rewards, metrics
+
+
+def train_students(
+    student: Student,
+    baseline: Weights,
+    dataset: Sequence[Pair],
+    asked: Sequence[Pair],
+    num_steps: int,
+    seeds: Sequence[int],
+) -> tuple[list[float], list[Weights | None]]:
+    """Return the accuracy on `asked` of a student for each seed, and its weights; NaN if it crashed.
+
+    All start from `baseline`, whatever happened to the one before.
+    """
+    accuracies: list[float] = []
+    trained: list[Weights | None] = []
+    weights: Weights | None
+    for seed in seeds:
+        student.restore(baseline)
+        try:
+            student.train(dataset, num_steps, seed)
+            accuracy, weights = student.accuracy(asked), student.snapshot()
+        except WorkerError:  # it is not the student that cannot go on
+            raise
+        except CRASHES:
+            accuracy, weights = np.nan, None
+        accuracies.append(accuracy)
+        trained.append(weights)
+    return accuracies, trained
+
+
+def promote(
+    student: Student, weights: Weights, dataset: Sequence[Pair], hard: Sequence[Pair], state: State
+) -> None:
+    """Make `weights` the baseline, and keep them as PS if they are the best so far."""
+    state.baseline = weights
+    state.best = [*state.best, *dataset]
+    state.num_promoted += 1
+    student.restore(weights)
+    accuracy = student.accuracy(hard)
+    if accuracy >= state.champion_accuracy:
+        state.champion, state.champion_accuracy = weights, accuracy
+
+
+def learnability(
+    student: Student, datasets: Sequence[Sequence[Pair]], config: SOARConfig, state: State
+) -> tuple[Floats, dict[str, Any]]:
+    """Return how learnable each data set is for the baseline, (g, 1)."""
+    student.restore(state.baseline)
+    rewards = []
+    for k, dataset in enumerate(datasets):
+        seed = seed_of(config.seed, state.step, k, 0)
+        success = student.success(dataset, config.num_samples, seed)
+        rewards.append([float(np.where(success > 0, 1 - success, 0.0).mean())])
+    return np.array(rewards), {}
+
+
+def filled(rewards: Floats) -> Floats:
+    """Return rewards, (g,), with the mean of the others where there is none; 0 if there is none."""
+    if np.isnan(rewards).all():
+        return np.zeros(len(rewards))
+    return np.where(np.isnan(rewards), np.nanmean(rewards), rewards)
+
+
+def seed_of(*entropy: int) -> int:
+    """Return a seed of 63 bits for a student; equal entropy gives an equal one."""
+    state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+Floats = NDArray[np.float64]
+
+
+@dataclass
+class Promotions:
+    """The window of rewards, and what it decides."""
+
+    threshold: float = 0.01  # tau
+    window: int = 3  # outer steps
+    rewards: list[float] = field(default_factory=list)  # of the last outer steps
+
+    @property
+    def average(self) -> float | None:
+        """Return the moving average, None until the window is full."""
+        return float(np.mean(self.rewards)) if len(self.rewards) == self.window else None
+
+    def hear(self, rewards: Floats) -> tuple[int, int] | None:
+        """Take the rewards of an outer step, (g, r), NaN where a student crashed.
+
+        Returns:
+            The best data set and its median student, if it is to be promoted.
+        """
+        means = dataset_rewards(rewards)
+        if np.isnan(means).all():
+            return None
+        self.rewards = [*self.rewards, float(np.nanmean(means))][-self.window :]
+        if self.average is None or self.average <= self.threshold:
+            return None
+        self.rewards = []
+        best = int(np.nanargmax(means))
+        return best, median_place(rewards[best].tolist())
+
+
+def dataset_rewards(rewards: Floats) -> Floats:
+    """Return the mean reward of the students of each data set, (g,), NaN where all crashed."""
+    known = ~np.isnan(rewards)
+    counts = known.sum(axis=1)
+    sums = np.where(known, rewards, 0.0).sum(axis=1)
+    means: Floats = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return means
+
+
+def median_place(rewards: Sequence[float]) -> int:
+    """Return which of `rewards` is the lower median, leaving out NaN; the first of equal ones.
+
+    >>> median_place([0.3, 0.1, 0.2, 0.4]), median_place([0.5, float("nan"), 0.7, 0.6])
+    (2, 3)
+    """
+    known = [(reward, place) for place, reward in enumerate(rewards) if not np.isnan(reward)]
+    return sorted(known)[(len(known) - 1) // 2][1]

@@ -1,0 +1,206 @@
+r"""The student of SOAR as a language model: RLOO on a teacher's problems, greedy answers to hard ones.
+
+arXiv 2601.18778. Every student has an optimiser of its own and starts from the weights it is given.
+
+Where the paper leaves a choice:
+    - "Batch 8, group 32" is taken as 8 problems with 32 answers each, 10 steps of 256 completions.
+    - The cosine of its learning rate is over the steps of one training, without warm-up unless asked.
+    - The KL term is in the reward (see `rloo`), to the weights that the student started from.
+    - Problems are drawn without replacement, epoch after epoch, also where hard and written ones are
+      mixed: then every problem is as likely as any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+
+from edgewise.agents.algorithms import rloo
+from edgewise.agents.algorithms.config import check
+from edgewise.agents.algorithms.optimizer import schedule
+from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
+from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.soar.game import Floats
+from edgewise.agents.soar.pairs import Pair
+from edgewise.answer import extract_answer
+from edgewise.frame import Frame
+from edgewise.pool import TooManyUnverified
+from edgewise.wrappers import vector
+from edgewise.wrappers.rules.signal import Bools
+
+Phase = tuple[Sequence[Pair], int]  # problems, and steps on them
+BATCH = 512  # completions at a time, where nothing is learnt
+
+
+@dataclass(frozen=True)
+class Exam:
+    """How a question is put to a student, and how the answer is paid."""
+
+    template: str = "{problem}"
+    frame: Frame = field(default_factory=Frame)
+    kind: str = "number"  # of the answers, see `Taught`
+    rewards: tuple[float, float, float] = (1.0, 0.0, 0.0)  # correct, formatted, neither
+    partial: float = 0.0  # credit for a wrong answer with the right one in its text
+
+    def envs(self, problems: Sequence[Pair], num_problems: int, group_size: int) -> Envs:
+        """Return environments that pose `problems`."""
+        pairs = [[pair.question, pair.answer] for pair in problems]
+        made: Envs = gym.make_vec(
+            "Taught-v0",
+            num_envs=num_problems * group_size,
+            group_size=group_size,
+            problems=pairs,
+            kind=self.kind,
+            partial=self.partial,
+            template=self.template,
+            rewards=self.rewards,
+            frame=self.frame,
+        )
+        return made
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """Hyperparameters of a student; the defaults are the paper's."""
+
+    num_problems: int = 8  # of a batch
+    group_size: int = 32
+    learning_rate: float = 1e-5  # of AdamW, at its highest
+    kl_coef: float = 0.001
+    num_minibatches: int = 1
+    num_warmup_steps: int = 0
+    temperature: float = 1.0
+    max_tokens: int = 1024
+
+    def __post_init__(self) -> None:
+        """Check the numbers that users give."""
+        check(self)
+
+
+class PolicyStudent:
+    """Trains a policy, and asks it."""
+
+    def __init__(self, policy: TransformersPolicy, exam: Exam, config: StudentConfig) -> None:
+        """Take the policy, whose weights are those of whichever student is at work."""
+        self.policy, self.exam, self.config = policy, exam, config
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return a copy of the weights, in the memory of the CPU."""
+        weights = self.policy.state_dict().items()
+        return {name: weight.detach().to("cpu", copy=True) for name, weight in weights}
+
+    def restore(self, weights: Mapping[str, Any]) -> None:
+        """Take up weights that `snapshot` returned."""
+        self.policy.load_state_dict(weights)
+
+    def train(
+        self,
+        problems: Sequence[Pair],
+        num_steps: int,
+        seed: int,
+        told: Callable[[dict[str, float]], None] = lambda metrics: None,
+    ) -> None:
+        """Take so many steps of RLOO on `problems`; `told` is called with the metrics of each."""
+        self.train_in_turn([(problems, num_steps)], seed, told)
+
+    def train_in_turn(
+        self, phases: Sequence[Phase], seed: int, told: Callable[[dict[str, float]], None]
+    ) -> None:
+        """Train on the problems of each phase for its steps, with one optimiser and schedule."""
+        config, total = self.config, sum(num_steps for _, num_steps in phases)
+        hyperparameters = rloo.RLOOConfig(
+            num_steps=total,
+            learning_rate=config.learning_rate,
+            kl_coef=config.kl_coef,
+            num_minibatches=config.num_minibatches,
+            sampling=self.sampling(config.temperature),
+            seed=seed,
+        )
+        state = rloo.start(self.policy, hyperparameters)
+        try:
+            for problems, num_steps in phases:
+                envs = self.framed(problems, config.num_problems, config.group_size)
+                envs.reset(seed=seed)
+                steps = rloo.train(envs, self.policy, hyperparameters, state)
+                for _ in range(num_steps):
+                    share = schedule(state.step, total, config.num_warmup_steps)
+                    for group in state.optimizer.param_groups:
+                        group["lr"] = config.learning_rate * share
+                    told(next(steps))
+        finally:
+            state.optimizer.release()
+
+    def accuracy(self, problems: Sequence[Pair]) -> float:
+        """Return the share of `problems` whose greedy answer is right, of those verified."""
+        right, verified = self.verdicts(problems, 1, 0.0, seed=0)
+        return float(right[verified].mean())
+
+    def success(self, problems: Sequence[Pair], num_samples: int, seed: int) -> Floats:
+        """Return the share of sampled answers that are right, of each problem and of those verified.
+
+        It is 0 for a problem without any.
+        """
+        temperature = self.config.temperature
+        right, verified = self.verdicts(problems, num_samples, temperature, seed)
+        rates: Floats = right.sum(axis=1) / verified.sum(axis=1).clip(min=1)
+        return rates
+
+    def answers(
+        self, problems: Sequence[Pair], num_samples: int, temperature: float, seed: int
+    ) -> Floats:
+        """Return 1.0 for each right answer, of each problem, shape (problems, num_samples).
+
+        Raises:
+            TooManyUnverified: If one could not be verified, for all are counted.
+        """
+        right, verified = self.verdicts(problems, num_samples, temperature, seed)
+        if not verified.all():
+            raise TooManyUnverified(
+                f"{int((~verified).sum())} of {verified.size} answers could not be verified, and "
+                "all are counted; go on later"
+            )
+        return right
+
+    def verdicts(
+        self, problems: Sequence[Pair], num_samples: int, temperature: float, seed: int
+    ) -> tuple[Floats, Bools]:
+        """Return which answers are right, as 0.0 and 1.0, and which were verified."""
+        rollouts = list(self.rollouts(problems, num_samples, temperature, seed))
+        right = np.concatenate([rollout.correct.double().numpy() for rollout in rollouts])
+        return right, np.concatenate([rollout.verified.numpy() for rollout in rollouts])
+
+    def replies(self, problems: Sequence[Pair], num_samples: int, seed: int) -> list[list[str]]:
+        """Return what stands in the boxes of sampled answers, "" without one, of each problem."""
+        rollouts = self.rollouts(problems, num_samples, self.config.temperature, seed)
+        texts = [text for rollout in rollouts for text in rollout.completions.texts]
+        found = [extract_answer(text, "boxed") or "" for text in texts]
+        return [found[row : row + num_samples] for row in range(0, len(found), num_samples)]
+
+    def rollouts(
+        self, problems: Sequence[Pair], num_samples: int, temperature: float, seed: int
+    ) -> Iterator[Rollout]:
+        """Yield answers to all problems in turn, those of some at once."""
+        generator = torch.Generator().manual_seed(seed)
+        width = max(1, BATCH // num_samples)
+        for first in range(0, len(problems), width):
+            part = problems[first : first + width]
+            envs = self.framed(part, len(part), num_samples)
+            groups = [{"level": 1, "problem_seed": row} for row in range(len(part))]
+            yield collect(
+                envs, self.policy, self.sampling(temperature), generator, options={"groups": groups}
+            )
+
+    def framed(self, problems: Sequence[Pair], num_problems: int, group_size: int) -> Envs:
+        """Return environments of `problems`, framed for the model."""
+        envs = self.exam.envs(problems, num_problems, group_size)
+        return vector.PromptFormat(envs, render=self.policy.render)
+
+    def sampling(self, temperature: float) -> Sampling:
+        """Return how answers are drawn."""
+        return Sampling(self.config.max_tokens, temperature, stop=self.exam.frame.stop)

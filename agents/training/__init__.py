@@ -1,0 +1,1 @@
+"""Runs: their config, folder, evaluation and report."""

@@ -1,0 +1,138 @@
+"""A checkpoint: a folder with all that the next step depends on, and a manifest to find damage by.
+
+model/        as the policy saves it
+algorithm.pt  the `state_dict` of the algorithm: tensors, numbers and lists
+envs.json     the `state_dict` of the environments: numbers and lists
+manifest.json size and SHA-256 of each file; version 0.1 wrote none
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from collections.abc import Collection
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from edgewise.agents.policies.base import Policy
+from edgewise.agents.policies.sampling import is_out_of_memory
+from edgewise.files import FileError, flush, read_json, readable
+from edgewise.manifest import MANIFEST, check_manifest, write_manifest
+
+ALGORITHM, ENVS = NEEDED = ("algorithm.pt", "envs.json")
+UNLOADABLE = (
+    UnpicklingError, RuntimeError, ValueError, KeyError, TypeError, IndexError, AttributeError,
+    EOFError, ArithmeticError,
+)  # fmt: skip  # what torch.load raises of damaged content
+
+
+def fill(folder: Path, policy: Policy, algorithm: dict[str, Any], envs: dict[str, Any]) -> None:
+    """Write the files of a checkpoint, the manifest last, and wait until they are on the disk."""
+    folder.mkdir(parents=True)
+    policy.save(folder / "model")
+    content = io.BytesIO()  # so that a full disk is an OSError
+    torch.save(algorithm, content)
+    (folder / ALGORITHM).write_bytes(content.getvalue())
+    (folder / ENVS).write_text(json.dumps(envs), encoding="utf-8")
+    write_manifest(folder)
+    for path in (*folder.rglob("*"), folder):
+        flush(path)
+
+
+def check(folder: Path, needed: Collection[str] = NEEDED) -> None:
+    """Check a checkpoint by its manifest; one of version 0.1, by what its files are.
+
+    Args:
+        folder: The checkpoint.
+        needed: Files that one without a manifest must have.
+
+    Raises:
+        FileError: If it is damaged.
+    """
+    if (folder / MANIFEST).exists():
+        check_manifest(folder)
+        return
+    for name in needed:
+        if not (folder / name).is_file():
+            raise FileError(f"{folder / name}: must be a file of the checkpoint, got none")
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".json":
+            read_json(path)
+        elif path.suffix == ".safetensors":
+            check_weights(path)
+        elif path.suffix == ".pt":
+            check_archive(path)
+
+
+def check_weights(path: Path) -> None:
+    """Raise FileError if a file of safetensors is not as long as its head says."""
+    try:
+        with readable(path), safe_open(path, "pt"):
+            pass
+    except SafetensorError as error:
+        raise FileError(f"{path}: must be a whole file of safetensors, got {error}") from error
+
+
+def check_archive(path: Path) -> None:
+    """Raise FileError if a file of `torch.save` is not whole, by the checksums of the archive."""
+    try:
+        with readable(path), ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (BadZipFile, NotImplementedError) as error:
+        raise FileError(f"{path}: must be a file of torch.save, got {error}") from error
+    if damaged is not None:
+        raise FileError(f"{path}: must be as it was written, got another content of {damaged}")
+
+
+def load(folder: Path, policy: Policy) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Load a checkpoint into `policy`; return the states of algorithm and environments.
+
+    Raises:
+        FileError: If a file cannot be loaded.
+    """
+    restore(folder / "model", policy)
+    return read_tensors(folder / ALGORITHM), read_json(folder / ENVS)
+
+
+def restore(folder: Path, policy: Policy) -> None:
+    """Take up the weights in a folder.
+
+    Raises:
+        FileError: If they cannot be loaded, or are of another model.
+    """
+    try:
+        with readable(folder):
+            policy.restore(folder)
+    except (ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, FileError) or is_out_of_memory(error):
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise FileError(f"{folder}: must have the weights of the model, got: {reason}") from error
+
+
+def read_tensors(path: Path) -> dict[str, Any]:
+    """Return what `torch.save` wrote to a file: tensors, numbers, texts and lists, no other objects.
+
+    Raises:
+        FileError: If it is anything else.
+    """
+    try:
+        with readable(path), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about what is then refused
+            found: Any = torch.load(path, weights_only=True)
+    except FileError:
+        raise
+    except UNLOADABLE as error:
+        if is_out_of_memory(error):
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise FileError(f"{path}: must be a file of torch.save, got: {reason}") from error
+    if not isinstance(found, dict):
+        raise FileError(f"{path}: must hold states by name, got {type(found).__name__}")
+    return found

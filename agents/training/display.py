@@ -1,0 +1,151 @@
+"""What the command line shows of a run: a live table in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from edgewise.agents.training.evaluation import LevelScore
+
+SMOOTHING = 0.9  # of what is shown of the past
+LINE_EVERY = 10  # steps, where there is no terminal
+
+
+def announcer(console: Console) -> Callable[[str], None] | None:
+    """Return what prints a line above a live display; None without a terminal, where there is none."""
+    if not console.is_terminal:
+        return None
+    return partial(console.print, soft_wrap=True, highlight=False, markup=False)
+
+
+class Display:
+    """Show the metrics of each step, smoothed, with one row for each arm."""
+
+    def __init__(self, console: Console, arms: Sequence[str], num_steps: int) -> None:
+        """Show `num_steps` steps of training on `arms`, by name."""
+        self.console = console
+        self.names = arms
+        self.num_steps = num_steps
+        self.smooth: dict[str, float] = {}
+        self.live = Live(console=console, transient=False, refresh_per_second=4)
+
+    def __enter__(self) -> Display:
+        """Begin to show, if this is a terminal."""
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the last table on the screen."""
+        self.live.stop()
+
+    def update(self, metrics: Mapping[str, float]) -> None:
+        """Show one more step."""
+        for name, value in metrics.items():
+            before = self.smooth.get(name, value)
+            self.smooth[name] = SMOOTHING * before + (1 - SMOOTHING) * value
+        step = int(metrics["step"])
+        if self.console.is_terminal:
+            self.live.update(Group(self.progress(step), self.table(metrics)))
+        elif step % LINE_EVERY == 0 or step in (1, self.num_steps):
+            self.console.print(self.line(step), soft_wrap=True, highlight=False)
+
+    def seconds_left(self, step: int) -> float:
+        """Return the time that the remaining steps will take."""
+        return (self.num_steps - step) * self.smooth["time/step_seconds"]
+
+    def progress(self, step: int) -> Table:
+        """Return the bar, with what is true of the whole batch."""
+        grid = Table.grid(padding=(0, 2))
+        grid.add_row(
+            f"step {step}/{self.num_steps}",
+            ProgressBar(self.num_steps, step, width=30),
+            f"{clock(self.seconds_left(step))} left",
+            f"reward {self.smooth['reward']:.3f}",
+            f"effective prompts {1 - self.smooth['frac_reward_zero_std']:.2f}",
+            f"{self.smooth['time/tokens_per_second']:,.0f} tokens/s",
+        )
+        return grid
+
+    def table(self, metrics: Mapping[str, float]) -> Table:
+        """Return a row for each arm: its probability now, its smoothed reward and accuracy."""
+        table = Table("arm", "probability", "", "problems", "reward", "accuracy", "effective")
+        for arm, name in enumerate(self.names):
+            probability = metrics.get(f"arm/{arm}_probability", 0.0)
+            shown = [
+                self.smooth.get(f"arm/{arm}_{column}")
+                for column in ("reward", "accuracy", "effective_prompt_ratio")
+            ]
+            table.add_row(
+                name,
+                f"{probability:.3f}",
+                Text("█" * round(20 * probability), style="cyan"),
+                str(int(metrics.get(f"arm/{arm}_count", 0))),
+                *("" if value is None else f"{value:.3f}" for value in shown),
+            )
+        return table
+
+    def line(self, step: int) -> str:
+        """Return the same in one line, for logs."""
+        probabilities = [
+            self.smooth.get(f"arm/{arm}_probability") for arm in range(len(self.names))
+        ]
+        accuracies = [self.smooth.get(f"arm/{arm}_accuracy") for arm in range(len(self.names))]
+        return (
+            f"step {step}/{self.num_steps}  reward {self.smooth['reward']:.3f}"
+            f"  accuracy {row(accuracies)}  probability {row(probabilities)}"
+            f"  effective {1 - self.smooth['frac_reward_zero_std']:.2f}"
+            f"  {self.smooth['time/tokens_per_second']:,.0f} tokens/s"
+            f"  {clock(self.seconds_left(step))} left"
+        )
+
+
+def row(values: Sequence[float | None]) -> str:
+    """Return the values to two decimals, a dash for one that is not known yet."""
+    return "/".join("-" if value is None else f"{value:.2f}" for value in values)
+
+
+def clock(seconds: float) -> str:
+    """Return minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def score_line(score: LevelScore) -> str:
+    """Return one level's score in one line."""
+    kind = " OOD" if score.ood else ""
+    lost = f"  unverified {score.unverified}" if score.unverified else ""
+    return (
+        f"{score.env} {score.level}{kind}: pass@1 {score.pass_at_1:.3f} "
+        f"[{score.low:.3f}, {score.high:.3f}]  pass@{score.k} {score.pass_at_k:.3f}  "
+        f"format {score.format_rate:.3f}  truncated {score.truncated:.3f}  "
+        f"{score.mean_length:.0f} tokens{lost}"
+        + (f"  left out, too long: {score.num_too_long}" if score.num_too_long else "")
+    )
+
+
+def score_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+    """Return the scores of each level before and after training, and the gain."""
+    k = f"pass@{before['levels'][0]['k']}"
+    table = Table("test problems", "pass@1 before", "after", "gain", f"{k} before", "after")
+    for one, two in zip(before["levels"], after["levels"], strict=True):
+        table.add_row(
+            f"{one['env']} {one['level']}{' OOD' if one['ood'] else ''}",
+            *compared(one["pass_at_1"], two["pass_at_1"]),
+            *compared(one["pass_at_k"], two["pass_at_k"])[:2],
+        )
+    for name, label in (("mean", "mean, training"), ("mean_ood", "mean, OOD")):
+        if before[name] is not None:
+            table.add_row(label, *compared(before[name], after[name]), "", "")
+    return table
+
+
+def compared(before: float, after: float) -> tuple[str, str, str]:
+    """Return two fractions and their difference."""
+    return f"{before:.3f}", f"{after:.3f}", f"{after - before:+.3f}"

@@ -1,0 +1,297 @@
+"""Recompute what the curriculum of a run did from the records of its groups, and compare.
+
+The rule is made anew from the config of the run and draws from the seed of the run; it hears of the
+groups as they were recorded, also of those that a filter rejected. Compared are, of each group, the
+arm or the problem drawn and the probability of the arm; of each step, the metrics of the curriculum,
+among them the probability and the value of each arm; and the state of rule, signal and draws in the
+checkpoint, if its step is among the records.
+
+Rules over arms need the records alone. Rules over problems draw from a pool, which the environment
+makes again, so it must be the one of the run, with the same data files. Records of schema 1 do not
+tell of rejected groups: where there were any, the run is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import isclose
+from typing import Any
+
+import numpy as np
+from gymnasium.error import ResetNeeded
+
+from edgewise.agents.training.checkpoint import ENVS
+from edgewise.agents.training.config import UNRECORDED, TrainConfig, from_record
+from edgewise.agents.training.run import base_envs
+from edgewise.agents.training.run_folder import STATE, RunFolder, read_state
+from edgewise.agents.training.run_records import listed
+from edgewise.fields import build
+from edgewise.files import FileError, about, read_json
+from edgewise.wrappers.lesson import ArmLesson
+from edgewise.wrappers.problem_lesson import ProblemLesson
+from edgewise.wrappers.record import PARTS, as_current
+from edgewise.wrappers.rules.problem_rule import ProblemRule
+from edgewise.wrappers.rules.rule_record import from_json
+from edgewise.wrappers.vector.problem_curriculum import draw_pool
+
+MAX_BATCH = 10_000_000  # completions of a step
+TOLERANCE = {1: 1e-6, 2: 1e-9, 3: 1e-9}  # by schema: in schema 1, rewards have seven digits
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The problems that a rule chose from."""
+
+    names: Sequence[str]
+    difficulties: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a config must say of a run, beside its rule."""
+
+    arms: Sequence[str]  # their names
+    seed: int
+    num_problems: int
+    group_size: int
+    pool: Pool | None = None  # of a run through TRL
+
+    def __post_init__(self) -> None:
+        """Check the size of a batch."""
+        for name in ("num_problems", "group_size"):
+            if not 1 <= getattr(self, name) <= MAX_BATCH:
+                raise ValueError(
+                    f"`{name}` must be in [1, {MAX_BATCH:,}], got {getattr(self, name)}"
+                )
+        if self.num_problems * self.group_size > MAX_BATCH:
+            raise ValueError(f"`num_problems` x `group_size` must be at most {MAX_BATCH:,}")
+        if self.seed < 0:
+            raise ValueError(f"`seed` must be at least 0, got {self.seed}")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How much of a run was recomputed, and agreed."""
+
+    num_steps: int
+    num_groups: int
+    num_rejected: int  # of the groups
+    state_step: int | None  # of the checkpoint that agreed, if there was one to compare
+
+
+def replay(folder: RunFolder) -> Replay:
+    """Recompute the run in `folder`.
+
+    Raises:
+        FileError: If records are damaged or missing, until the step of the checkpoint at least, or no
+            step was done.
+        ValueError: If it does not agree, with the first step and arm that differ; or if its records
+            are not enough.
+    """
+    config = folder.config()
+    with about(folder.path / "config.json"):
+        lesson = make_lesson(config)
+    lesson.seed(config["seed"])
+    lesson.draw(np.ones(lesson.shape[0], dtype=np.bool_))  # when the environments were seeded
+    lesson.forget()
+    checkpoint, saved = last_state(folder)
+    num_steps = num_groups = num_rejected = 0
+    agreed = compare_state(lesson, 0, saved) if checkpoint == 0 else None
+    for step, metrics, records in recorded_steps(folder):
+        try:
+            hear(lesson, records)
+        except (KeyError, IndexError, TypeError, ValueError, ResetNeeded) as error:
+            path = folder.path / "groups.jsonl"
+            raise FileError(f"{path}: step {step}: {damaged(error)}") from error
+        compare_step(lesson, step, metrics, records)
+        num_steps, num_groups = num_steps + 1, num_groups + len(records)
+        num_rejected += sum(not record["kept"] for record in records)
+        if step == checkpoint:
+            agreed = compare_state(lesson, step, saved)
+    refuse_short(folder, num_steps, checkpoint or 0)
+    return Replay(num_steps, num_groups, num_rejected, agreed)
+
+
+def make_lesson(config: Record) -> ArmLesson | ProblemLesson:
+    """Return the lesson of a run, with a rule that has heard of nothing.
+
+    Raises:
+        ValueError: If the config is of a version that recorded less, or says something else.
+    """
+    refuse_lacking(config, {"rule", "arms", "seed", "num_problems", "group_size"})
+    kept = {name: config[name] for name in Recorded.__dataclass_fields__ if name in config}
+    recorded, rule = build(Recorded, kept), from_json(config["rule"])
+    shape = (recorded.num_problems, recorded.group_size)
+    if not isinstance(rule, ProblemRule):
+        return ArmLesson(rule, len(recorded.arms), shape)
+    if recorded.pool is not None:
+        return ProblemLesson(rule, (recorded.pool.names, recorded.pool.difficulties), shape)
+    refuse_lacking(config, set(TrainConfig.__dataclass_fields__) - UNRECORDED.keys())
+    envs: Any = base_envs(from_record(config)).unwrapped
+    _, names, difficulties = draw_pool(envs.env, config["pool_size"], 0)
+    return ProblemLesson(rule, (names, difficulties), shape)
+
+
+def refuse_lacking(config: Record, needed: set[str]) -> None:
+    """Raise ValueError if `config` has not all that is needed."""
+    if lacking := needed - config.keys():
+        raise ValueError(f"config.json must have {sorted(lacking)}, which this run does not record")
+
+
+def last_state(folder: RunFolder) -> tuple[int | None, Record]:
+    """Return the step of the last checkpoint, None if there is none, and the curriculum's state."""
+    through_trl = [read_state(path) for path in folder.path.glob(f"*/{STATE}")]
+    if through_trl:
+        step, last = max(through_trl, key=lambda saved: saved[0])
+        return step, without_env(last)
+    found = folder.newest_intact(needed=(ENVS,))
+    return (None, {}) if found is None else (int(found.name), without_env(read_json(found / ENVS)))
+
+
+def without_env(state: Record) -> Record:
+    """Return the state of a curriculum without that of the environments below it."""
+    return {name: value for name, value in state.items() if name != "env"}
+
+
+def recorded_steps(folder: RunFolder) -> Iterator[tuple[int, Record, list[dict[str, Any]]]]:
+    """Yield each step that was completed, its metrics and the records of its groups.
+
+    Raises:
+        FileError: If the records of a step are missing.
+    """
+    groups, needed = folder.path / "groups.jsonl", ("step", "num_extra_rollouts")
+    by_step = groupby(folder.lines(groups.name, ("step",)), key=lambda record: record["step"])
+    for number, metrics in enumerate(folder.lines("metrics.jsonl", needed), start=1):
+        if metrics["step"] != number:
+            raise FileError(
+                f"{folder.path / 'metrics.jsonl'}: must have the steps in order from 1, got step "
+                f"{metrics['step']} where the record of step {number} is missing"
+            )
+        step, found = next(by_step, (None, iter(())))
+        if step != number:
+            raise FileError(f"{groups}: the records of step {number} are missing")
+        try:
+            records = [as_current(record, place) for place, record in enumerate(found)]
+        except FileError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileError(f"{groups}: step {step}: {damaged(error)}") from error
+        if metrics["num_extra_rollouts"] and records[0]["schema"] == 1:
+            raise ValueError(
+                f"step {step}: groups were rejected, of which schema 1 does not tell; "
+                "what they taught the rule is not known"
+            )
+        yield metrics["step"], metrics, records
+
+
+def refuse_short(folder: RunFolder, num_steps: int, checkpoint: int) -> None:
+    """Raise FileError if there are records of fewer steps than a checkpoint has, or of none."""
+    path = folder.path / "metrics.jsonl"
+    if num_steps < checkpoint:
+        lacking = listed(list(range(num_steps + 1, checkpoint + 1)))
+        raise FileError(
+            f"{path}: the records of {lacking} are missing, which the checkpoint of step "
+            f"{checkpoint} has"
+        )
+    if num_steps == 0:
+        raise FileError(f"{path}: must have a step to replay, got none")
+
+
+def damaged(error: Exception) -> str:
+    """Say that records cannot be what a run wrote."""
+    reason = " ".join(str(error).split())
+    return f"the records are damaged: {reason if isinstance(error, ValueError) else repr(error)}"
+
+
+def hear(lesson: ArmLesson | ProblemLesson, records: Sequence[Record]) -> None:
+    """Let the rule draw, hear of and learn from the groups of one step."""
+    for number in range(1 + max(record["round"] for record in records)):
+        pose(lesson, [record for record in records if record["round"] == number])
+    kept = [record["abs_advantages"] for record in records if record["kept"]]
+    lesson.feedback(np.array(kept))
+    lesson.learn()
+    if len(lesson.records()) != len(records):
+        raise ValueError(f"{len(records)} groups, not {len(lesson.records())}")
+
+
+def compare_step(
+    lesson: ArmLesson | ProblemLesson, step: int, metrics: Record, records: Sequence[Record]
+) -> None:
+    """Compare what the rule did with the records of a step; raise ValueError if it differs."""
+    tolerance = TOLERANCE[records[0]["schema"]]
+    for record, own in zip(records, lesson.records(), strict=True):
+        shared = {key: own[key] for key in record if key in own}
+        where = f"step {step}, group {record['place']} of arm {record['arm']}"
+        refuse(where, difference({key: record[key] for key in shared}, shared, tolerance))
+    told = {name: metrics[name] for name in lesson.metrics if name in metrics}
+    again = {name: lesson.metrics[name] for name in told}
+    refuse(f"step {step}", difference(told, again, tolerance))
+
+
+def pose(lesson: ArmLesson | ProblemLesson, drawn: Sequence[Record]) -> None:
+    """Let the rule draw as often as it did in one round, and fill in what the groups earned."""
+    places = [record["place"] for record in drawn]
+    lesson.draw(np.isin(np.arange(lesson.shape[0]), places))
+    for place, record in zip(places, drawn, strict=True):
+        made = slice(0, len(record["rewards"]))
+        for part in PARTS:
+            if part != "abs_advantages":
+                getattr(lesson, part)[place, made] = record[part]
+        lesson.verified[place, made] = record.get("verified", True)
+        lesson.done[place, made] = True
+        lesson.problems[place] = record["problem"]
+        if isinstance(lesson, ProblemLesson):
+            lesson.problems[place] = lesson.rule.names[lesson.arms[place]]
+
+
+def compare_state(lesson: ArmLesson | ProblemLesson, step: int, saved: Record) -> int:
+    """Return `step` if the lesson is in the state `saved`, else raise ValueError."""
+    now = lesson.state_dict()
+    own = {part: now[part] for part in saved if part in now}  # of signals, early runs saved none
+    refuse(f"checkpoint of step {step}", difference(saved, own, TOLERANCE[1]))
+    return step
+
+
+def refuse(where: str, found: tuple[str, Any, Any] | None) -> None:
+    """Raise ValueError if something was found to differ."""
+    if found is not None:
+        name, recorded, replayed = found
+        raise ValueError(f"{where}: `{name}` is {recorded} in the run and {replayed} in the replay")
+
+
+def difference(
+    recorded: Any, replayed: Any, tolerance: float, name: str = ""
+) -> tuple[str, Any, Any] | None:
+    """Return the name of the first number or text that differs, with both; None if none does.
+
+    Args:
+        recorded: What JSON holds.
+        replayed: The same, or tuples in place of lists.
+        tolerance: How far floats may be apart, absolutely or in proportion.
+        name: Of both.
+    """
+    if isinstance(recorded, Mapping) and isinstance(replayed, Mapping):
+        if recorded.keys() != replayed.keys():
+            return name, sorted(recorded), sorted(replayed)
+        pairs = [(f"{name}.{key}", recorded[key], replayed[key]) for key in recorded]
+    elif isinstance(recorded, list) and isinstance(replayed, (list, tuple)):
+        if len(recorded) != len(replayed):
+            return name, recorded, replayed
+        both = enumerate(zip(recorded, replayed, strict=True))
+        pairs = [(f"{name}[{place}]", one, other) for place, (one, other) in both]
+    elif is_number(recorded) and is_number(replayed) and float in map(type, (recorded, replayed)):
+        same = isclose(recorded, replayed, rel_tol=tolerance, abs_tol=tolerance)
+        return None if same else (name, recorded, replayed)
+    else:
+        return None if recorded == replayed else (name, recorded, replayed)
+    found = (difference(one, other, tolerance, part.lstrip(".")) for part, one, other in pairs)
+    return next((each for each in found if each is not None), None)
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is an int or a float, and no bool."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,187 @@
+"""The report of a run: scores before and after, and the curves of training, as report.md and .png.
+
+What the arms of training environments are called, and how many problems they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from edgewise.agents.algorithms.rollout import Envs
+from edgewise.agents.training.figures import save_figure
+from edgewise.agents.training.run_folder import RunFolder
+
+WINDOW = 10  # steps that a curve is averaged over, at the most
+DISTANCE = "distance_from_uniform"
+NEEDED = ("step", "num_tokens", "num_extra_rollouts", "num_extra_tokens", "time/step_seconds")
+TESTED = 0.1  # a rule whose mean distance is below was hardly another than Random
+
+
+def write_report(folder: RunFolder) -> Path:
+    """Write report.md and report.png from the files of a run, and return the path of the first."""
+    config = folder.config()
+    metrics = list(folder.lines("metrics.jsonl", NEEDED))
+    if metrics:
+        draw(metrics, config["arms"], folder.path / "report.png")
+    text = "\n".join(
+        [
+            f"# {config['env']}, {config['curriculum']}, {config['algorithm']}, seed {config['seed']}",
+            "",
+            *described(config, metrics),
+            "",
+            *scored(folder.read("before.json"), folder.read("after.json")),
+            "![training curves](report.png)" if metrics else "No step was done.",
+            "",
+        ]
+    )
+    folder.write_text("report.md", text)
+    return folder.path / "report.md"
+
+
+def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]]) -> list[str]:
+    """Return what was run: model, size, budget, time."""
+    rollouts = sum(
+        config["num_problems"] * config["group_size"] + m["num_extra_rollouts"] for m in metrics
+    )
+    tokens = sum(m["num_tokens"] + m["num_extra_tokens"] for m in metrics)
+    seconds = sum(m["time/step_seconds"] for m in metrics)
+    lines = [
+        f"- model {config['agent']}, preset {config['preset']}, learning rate {config['learning_rate']:g}",
+        f"- {len(metrics)} of {config['num_steps']} steps of {config['num_problems']} problems, "
+        f"{config['group_size']} completions each",
+        f"- {rollouts:,.0f} completions, {tokens:,.0f} tokens in {seconds:,.0f} s of training",
+    ]
+    distances = [m[DISTANCE] for m in metrics if DISTANCE in m]  # none of rules over problems
+    if distances:
+        mean = float(np.mean(distances))
+        near = f"; within {TESTED} of Random, so no other rule was tested" if mean < TESTED else ""
+        lines.append(
+            f"- arm probabilities were {mean:.3f} from uniform in total variation, on average over "
+            f"steps{near}"
+        )
+    return lines
+
+
+def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:
+    """Return the table of scores, as far as they are known."""
+    if before is None or after is None:
+        return ["Not evaluated both before and after.", ""]
+    one = before["levels"][0]
+    lines = [
+        f"pass@1 is the mean over {one['num_problems']} test problems of {one['num_samples']} "
+        f"samples each, with a 95 % interval over problems; pass@{one['k']} is over the first "
+        f"{one['num_pass_k']} problems.",
+        "",
+        f"| level | pass@1 before | after | gain | pass@{one['k']} before | after | format | truncated |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for old, new in zip(before["levels"], after["levels"], strict=True):
+        lines.append(
+            f"| {old['env']} {old['level']}{' (OOD)' if old['ood'] else ''} | {interval(old)} | {interval(new)} "
+            f"| {new['pass_at_1'] - old['pass_at_1']:+.3f} | {old['pass_at_k']:.3f} "
+            f"| {new['pass_at_k']:.3f} | {new['format_rate']:.3f} | {new['truncated']:.3f} |"
+        )
+    gain = after["mean"] - before["mean"]
+    lines.append(
+        f"| mean of training levels | {before['mean']:.3f} | {after['mean']:.3f} | {gain:+.3f} | | | | |"
+    )
+    return [*lines, ""]
+
+
+def interval(score: Mapping[str, Any]) -> str:
+    """Return pass@1 and its interval."""
+    return f"{score['pass_at_1']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
+
+
+def probabilities(metrics: Mapping[str, float]) -> NDArray[np.float64]:
+    """Return the probability of each arm at one step, (K,)."""
+    found: list[float] = []
+    while f"arm/{len(found)}_probability" in metrics:
+        found.append(metrics[f"arm/{len(found)}_probability"])
+    return np.array(found)
+
+
+def draw(metrics: Sequence[Mapping[str, float]], names: Sequence[str], path: Path) -> None:
+    """Draw what was earned, what was posed, and how far that was from uniform."""
+    figure = Figure(figsize=(12, 10), layout="constrained")
+    reward, effective, accuracy, arms, level, distance = figure.subplots(3, 2).flat
+    curve(reward, metrics, "reward", "mean reward")
+    for name, label in (("", "in reward"), ("_correct", "in being right")):
+        title = "groups whose completions differ"
+        curve(effective, metrics, f"effective_prompt_ratio{name}", title, label=label, top=1.0)
+    if effective.get_lines():
+        effective.legend(fontsize=8)
+    draw_arms(accuracy, arms, metrics, names)
+    curve(level, metrics, "level", "mean level of the problems trained on", bottom=1.0)
+    curve(distance, metrics, DISTANCE, "total variation of the arms from uniform", top=1.0)
+    distance.axhline(TESTED, color="gray", linestyle=":")
+    handles, labels = arms.get_legend_handles_labels()
+    if labels:
+        figure.legend(handles[::-1], labels[::-1], loc="outside right center", fontsize=8)
+    save_figure(figure, path)
+
+
+def draw_arms(
+    accuracy: Axes, arms: Axes, metrics: Sequence[Mapping[str, float]], names: Sequence[str]
+) -> None:
+    """Draw the accuracy of each arm, and the probabilities of all as areas that add up to 1."""
+    shares = np.array([probabilities(m) for m in metrics])  # (steps, K)
+    names = names[: shares.shape[1]]  # none without a curriculum
+    if names:
+        steps = [m["step"] for m in metrics]
+        arms.stackplot(steps, shares.T, labels=names, alpha=0.8)
+        arms.set_xlim(steps[0], max(steps[-1], steps[0] + 1))
+    for arm in range(len(names)):
+        curve(accuracy, metrics, f"arm/{arm}_accuracy", "accuracy of each arm", top=1.0)
+    arms.set(title="arm probabilities", xlabel="step", ylim=(0, 1))
+
+
+def curve(
+    axes: Axes,
+    metrics: Sequence[Mapping[str, float]],
+    name: str,
+    title: str,
+    label: str | None = None,
+    bottom: float = 0.0,
+    top: float | None = None,
+) -> None:
+    """Draw one metric against the step, as a mean over a window of the steps that have it."""
+    points = np.array([(m["step"], m[name]) for m in metrics if name in m]).reshape(-1, 2)
+    width = min(WINDOW, 1 + len(points) // 4)
+    if len(points):
+        kernel = np.ones(width) / width
+        smooth = np.convolve(points[:, 1], kernel, mode="valid")
+        axes.plot(points[width - 1 :, 0], smooth, label=label)
+        axes.set_ylim(bottom, top)
+    axes.set(title=title, xlabel="step")
+
+
+def arm_names(env_ids: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what each arm is called: "level 2", or "Zebra-v0 level 2" among several tasks."""
+    names = []
+    for arm in arms:
+        place = f"{env_ids[arm['env']]} " if "env" in arm else ""
+        rest = {key: value for key, value in arm.items() if key != "env"}
+        names.append(place + " ".join(f"{key} {value}" for key, value in rest.items()))
+    return names
+
+
+def arm_sizes(envs: Envs) -> list[int] | None:
+    """Return the number of problems of each arm, (K,); None if an arm has no end."""
+    base: Any = envs.unwrapped
+    sizes: list[int] = []
+    for arm in base.arms:
+        member = base.env.members[arm.get("env", 0)]
+        params = {**member.preset.levels[arm["level"]], **arm.get("params", {})}
+        size = member.task.num_rows(member.split, **params)
+        if size is None:
+            return None
+        sizes.append(size)
+    return sizes

@@ -1,0 +1,338 @@
+"""A run on disk: config, metrics, group records, checkpoints; it survives a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from edgewise.agents.policies.base import Policy
+from edgewise.agents.training.checkpoint import NEEDED, check, fill, load
+from edgewise.agents.training.run_records import counted, missing, readable_records
+from edgewise.files import (
+    PARTIAL,
+    FileError,
+    flush,
+    read_json,
+    read_jsonl,
+    remove,
+    replacing,
+    writable,
+    write_atomically,
+)
+from edgewise.lock import LOCK
+
+LINES = ("groups.jsonl", "metrics.jsonl", "problems.jsonl")
+DAMAGED = ".damaged"  # the end of the name of what was set aside
+STATE = "curriculum.json"
+
+
+class RunFolder:
+    """The files of one run.
+
+    config.json          what the run was started with
+    metrics.jsonl        one line a step
+    groups.jsonl         one line for each group that the curriculum heard of in a step, by "schema"
+    problems.jsonl       one line for each problem that a teacher wrote in a step
+    tensorboard/         the metrics again
+    checkpoints/<step>/  model, optimiser, generators, curriculum and environment; the last few
+    before.json, after.json, report.md, report.png, model/
+
+    A group is told by its problem, its arm and that arm's probability when it was drawn; by its place
+    in the batch, the round of draws it comes from, and whether it was kept; and, of each completion,
+    by the reward, whether it is correct, |A|, the length in characters and, of kept groups, the
+    number of tokens. Groups that were rejected come after the others of their step, with the
+    completions that were made. Where some could not be verified, "verified" says which were; before
+    schema 3 all were. In schema 1 no groups were rejected, and lengths were in tokens.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take an existing folder; `create` makes a new one."""
+        self.path = path
+        self.notes: list[str] = []  # what is damaged, path first, of all that was done so far
+
+    @classmethod
+    def create(cls, path: Path, config: Mapping[str, Any]) -> RunFolder:
+        """Make the folder of a new run; one that is there must be empty, but for its lock.
+
+        Raises:
+            ValueError: If there is anything else.
+        """
+        if path.exists() and not (path.is_dir() and is_blank(path)):
+            raise ValueError(
+                f"`output` must not exist, got {path}; continue it with --resume, or name another"
+            )
+        (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        folder = cls(path)
+        folder.write("config.json", config)  # without it there is no run: a kill before leaves none
+        flush(path.parent)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path, argument: str = "resume") -> RunFolder:
+        """Take up the folder of a run that has begun.
+
+        Args:
+            path: The folder.
+            argument: What the user calls it.
+
+        Raises:
+            FileError: If it is none.
+        """
+        if not (path / "config.json").is_file():
+            raise FileError(
+                f"{path / 'config.json'}: `{argument}` must be the folder of a run, got no such file"
+            )
+        return cls(path)
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file, whole or not at all."""
+        self.write_text(name, json.dumps(content, indent=2) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a file, whole or not at all."""
+        write_atomically(self.path / name, text)
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return the object in a JSON file, None if it is not there.
+
+        Raises:
+            FileError: If it is damaged.
+        """
+        path = self.path / name
+        return read_json(path) if path.exists() else None
+
+    def config(self) -> dict[str, Any]:
+        """Return what the run was started with.
+
+        Raises:
+            FileError: If it is damaged or gone.
+        """
+        return read_json(self.path / "config.json")
+
+    def lines(self, name: str, needed: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+        """Yield the complete lines of a JSON-lines file, none if it is not there.
+
+        Raises:
+            FileError: If one is damaged or has not all keys of `needed`.
+        """
+        path = self.path / name
+        if path.exists():
+            yield from read_jsonl(path, needed)
+
+    def append(self, name: str, records: list[dict[str, Any]]) -> None:
+        """Add lines to a JSON-lines file.
+
+        Raises:
+            OSError: If it cannot be written, with the path.
+        """
+        path = self.path / name
+        with writable(path), path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(record) + "\n" for record in records)
+
+    @contextmanager
+    def curves(self, step: int) -> Iterator[SummaryWriter]:
+        """Open the curves of TensorBoard, to go on after `step`."""
+        writer = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
+        try:
+            yield writer
+        except BaseException:
+            with suppress(OSError):  # a disk that is full is told already
+                writer.close()
+            raise
+        writer.close()
+
+    def forget_after(self, step: int, sizes: Mapping[str, int] | None = None) -> None:
+        """Drop what is of later steps, and a line that was cut off in the middle.
+
+        What is damaged is set aside, under its name and ".damaged", and named in `notes`, with the
+        steps whose records are missing.
+
+        Args:
+            step: From which the run goes on.
+            sizes: How many records each step has in a file, but for groups that were rejected;
+                one in metrics.jsonl by default.
+        """
+        for later in self.checkpoints():
+            if int(later.name) > step:
+                set_aside(later)
+        sizes = {"metrics.jsonl": 1} if sizes is None else sizes
+        for name in LINES:
+            counts, reasons = self.keep_until(name, step)
+            lacking = missing(counts, step, sizes[name]) if name in sizes else ""
+            if not reasons and lacking:
+                reasons = [f"{self.path / name}: must have all steps until {step}"]
+            if reasons:
+                more = f" and {len(reasons) - 1} lines more" if len(reasons) > 1 else ""
+                what = f"; {lacking}" if lacking else ""
+                self.notes.append(f"{reasons[0]}{more}{what}; the run goes on without")
+
+    def keep_until(self, name: str, step: int) -> tuple[Counter[int], list[str]]:
+        """Write a file of lines again until a step; return its records by step, and what is damaged."""
+        path, reasons, counts = self.path / name, list[str](), Counter[int]()
+        if not path.exists():
+            return counts, reasons
+        if path.is_dir():
+            set_aside(path)
+            return counts, [f"{path}: must be a file, got a folder"]
+        with replacing(path) as partial:
+            with partial.open("w", encoding="utf-8") as file:
+                for record in readable_records(path, reasons):
+                    if record["step"] <= step:
+                        file.write(json.dumps(record) + "\n")
+                        counts[record["step"]] += counted(record)
+            if reasons:
+                shutil.copyfile(path, path.with_name(f"{name}{DAMAGED}"))
+        return counts, reasons
+
+    def checkpoint(
+        self,
+        policy: Policy,
+        algorithm: dict[str, Any],
+        envs: dict[str, Any],
+        keep: int = 1,
+    ) -> None:
+        """Save all that the next step depends on, whole or not at all, unless it is saved.
+
+        What is there is on the disk itself, with the lines of all steps until now, before any older
+        checkpoint goes.
+
+        Args:
+            policy: Saves its own weights.
+            algorithm: The `state_dict` of the algorithm: tensors, numbers and lists.
+            envs: The `state_dict` of the environments: numbers and lists.
+            keep: How many of the last checkpoints stay.
+
+        Raises:
+            OSError: If it cannot be written; the checkpoints before are as they were.
+        """
+        final = self.path / "checkpoints" / str(algorithm["step"])
+        for left in final.parent.glob(f"*{PARTIAL}"):
+            shutil.rmtree(left)
+        if not final.exists():
+            partial = final.with_name(f"{final.name}{PARTIAL}")
+            try:
+                fill(partial, policy, algorithm, envs)
+                for name in LINES:
+                    if (self.path / name).is_file():
+                        flush(self.path / name)
+                os.replace(partial, final)
+            except OSError as error:
+                shutil.rmtree(partial, ignore_errors=True)  # it may be what fills the disk
+                if error.filename is None and error.errno:
+                    raise OSError(error.errno, error.strerror, str(final)) from error
+                raise
+            flush(final.parent)
+        for old in self.checkpoints()[:-keep]:
+            dropped = old.with_name(f"{old.name}{PARTIAL}")
+            os.replace(old, dropped)
+            shutil.rmtree(dropped)
+
+    def checkpoints(self) -> list[Path]:
+        """Return the folders of complete checkpoints, oldest first."""
+        place = self.path / "checkpoints"
+        if not place.exists():
+            return []
+        if not place.is_dir():
+            raise FileError(f"{place}: must be a folder, got a file")
+        found = [path for path in place.iterdir() if path.name.isdecimal()]
+        return sorted(found, key=lambda path: int(path.name))
+
+    def newest_intact(self, needed: Collection[str] = NEEDED) -> Path | None:
+        """Return the newest checkpoint that is intact, None of a run that has none yet.
+
+        Those that are damaged are named in `notes`.
+
+        Args:
+            needed: What a checkpoint of version 0.1, which has no manifest, must have.
+
+        Raises:
+            FileError: If all are damaged.
+        """
+        damage: list[str] = []
+        for path in reversed(self.checkpoints()):
+            try:
+                check(path, needed)
+            except FileError as error:
+                damage.append(str(error))
+                continue
+            instead = f"the checkpoint of step {path.name} is used instead"
+            self.notes += [f"{reason}; {instead}" for reason in damage]
+            return path
+        if damage:
+            raise FileError(f"{'; '.join(damage)}; no checkpoint is intact")
+        return None
+
+    def to_continue(self) -> Path | None:
+        """Return the checkpoint from which the run goes on, None if it has done no step.
+
+        Raises:
+            FileError: If all are damaged, or there is none and there are records of steps.
+        """
+        found = self.newest_intact()
+        if found is None and any(True for name in LINES for _ in self.lines(name)):
+            raise FileError(f"{self.path / 'checkpoints'}: must have a checkpoint, got none")
+        return found
+
+    def restore(self, policy: Policy) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Load the newest intact checkpoint into `policy`; return both states, None if there is none.
+
+        Raises:
+            FileError: As `to_continue`, or if it cannot be loaded.
+        """
+        found = self.to_continue()
+        return None if found is None else load(found, policy)
+
+    def lacking(self, last: int) -> str:
+        """Say of which steps until `last` the metrics are missing, path first; "" if of none.
+
+        Raises:
+            FileError: If a line is damaged.
+        """
+        metrics = self.lines("metrics.jsonl", ("step",))
+        lacking = missing(Counter(record["step"] for record in metrics), last, 1)
+        return f"{self.path / 'metrics.jsonl'}: {lacking}" if lacking else ""
+
+    def last_step(self) -> int:
+        """Return the step of the last checkpoint, damaged or not, 0 if there is none."""
+        return max((int(path.name) for path in self.checkpoints()), default=0)
+
+    def tell(self) -> None:
+        """Print the notes, a line each, on standard error."""
+        for note in self.notes:
+            print(f"edgewise: {note}", file=sys.stderr)
+        self.notes.clear()
+
+
+def is_blank(path: Path) -> bool:
+    """Return whether a folder has nothing but a lock and what a kill left of a run not yet begun."""
+    names = {found.name for found in path.iterdir() if not found.name.endswith(PARTIAL)}
+    return names <= {LOCK, "checkpoints"} and not any(path.glob("checkpoints/*"))
+
+
+def set_aside(path: Path) -> None:
+    """Rename what is damaged, in place of what was set aside before."""
+    aside = path.with_name(f"{path.name}{DAMAGED}")
+    remove(aside)
+    os.replace(path, aside)
+
+
+def read_state(path: Path) -> tuple[int, dict[str, Any]]:
+    """Return the number of batches that a curriculum has learned from, and its state.
+
+    Raises:
+        FileError: If the file is damaged.
+    """
+    saved = read_json(path)
+    step, state = saved.get("step"), saved.get("curriculum")
+    if not isinstance(step, int) or not isinstance(state, dict):
+        raise FileError(f"{path}: must have the step and the curriculum, got {sorted(saved)}")
+    return step, state

@@ -1,0 +1,194 @@
+"""Who answers: what an agent of an evaluation is, and those that need no model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import takewhile
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from edgewise.agents.policies.base import Sampling
+from edgewise.benchmarks.evaluation.question import Question
+from edgewise.benchmarks.evaluation.scripted import completion
+from edgewise.benchmarks.simulation.env import RIGHT
+from edgewise.benchmarks.simulation.learner import SimulatedLearner
+from edgewise.benchmarks.simulation.worlds import WORLDS
+from edgewise.errors import unknown
+from edgewise.interrupts import asked
+
+MAX_TEXT = 1_000_000  # characters of a completion that are kept
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is still wanted of a question."""
+
+    question: Question
+    samples: tuple[int, ...]  # which of its answers, from 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer to a question."""
+
+    question: Question
+    sample: int
+    text: str  # all that is scored, with the frame's opening if the agent was made to begin with it
+    ended: bool = True  # by itself, within the token limit
+    num_tokens: float | None = None  # None where nobody counts; a share where several are counted
+    num_prompt_tokens: float | None = None
+    seconds: float = 0.0  # a share, where several are answered at once
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """Whatever answers questions.
+
+    It answers in any order, as many at once as it likes; what it yields is kept at once, and never
+    asked again. It may stop early, or raise ConnectionError: the evaluation then goes on later. Once
+    `edgewise.interrupts.asked` is true it yields what is under way, and ends within ten seconds.
+    """
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
+        """Yield a reply for each sample of each request."""
+
+
+Script = Callable[[Question, int], str]  # from a question and the number of the sample to the text
+
+
+class ScriptAgent:
+    """An agent that answers by a function, one sample after the other."""
+
+    def __init__(self, script: Script) -> None:
+        """Answer with `script(question, sample)`."""
+        self.script = script
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
+        """Yield the replies to each request; what the function returns must be a str."""
+        for request in takewhile(lambda _: not asked(), requests):
+            replies = []
+            for sample in request.samples:
+                start = time.perf_counter()
+                text = self.script(request.question, sample)
+                if not isinstance(text, str):
+                    raise TypeError(f"`agent` must answer with a str, got {type(text).__name__}")
+                seconds = time.perf_counter() - start
+                replies.append(Reply(request.question, sample, text[:MAX_TEXT], seconds=seconds))
+            yield replies
+
+
+class HumanAgent:
+    """Asks in the terminal; the end of input ends the evaluation, which goes on another time."""
+
+    def __init__(self, console: Console) -> None:
+        """Show the questions on `console`."""
+        self.console = console
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
+        """Show each prompt, and take a line as its answer, with or without the answer's format."""
+        rest = takewhile(lambda _: not asked(), requests)
+        for number, request in enumerate(rest, start=1):
+            question = request.question
+            place = f"{number}/{len(requests)}, {question.part}, level {question.level}"
+            for sample in request.samples:
+                self.console.print(f"\n[bold]{place}[/bold]")
+                self.console.print(question.prompt, markup=False, highlight=False)
+                start = time.perf_counter()
+                try:
+                    text = input("> ").strip()
+                except EOFError:
+                    return
+                if "\\boxed{" not in text and "<answer>" not in text:
+                    text = completion(question.env, text, "")
+                yield [Reply(question, sample, text, seconds=time.perf_counter() - start)]
+
+
+def oracle(question: Question, sample: int) -> str:
+    """Give the answer of the task's solver."""
+    return completion(question.env, question.env.task.solve(question.problem), "")
+
+
+def constant(text: str) -> Script:
+    """Return a script that always gives the answer `text`."""
+    return lambda question, sample: completion(question.env, text, "")
+
+
+def guess(seed: int) -> Script:
+    """Return a script that gives the right answer of another problem of the same level.
+
+    Where there are few answers, as for the letters of a choice, that is chance.
+    """
+
+    def script(question: Question, sample: int) -> str:
+        env, rng = question.env, np.random.default_rng(entropy(seed, question, sample))
+        size = env.task.num_rows(env.split, **env.preset.levels[question.level])
+        if size == 1:
+            return ""
+        limit = size or 2**31
+        other = (question.problem_seed + 1 + int(rng.random() * (limit - 1))) % limit
+        return completion(env, env.task.solve(env.draw(question.level, other)), "")
+
+    return script
+
+
+def simulated(world: str, seed: int) -> Script:
+    """Return a script that is right as often as a learner of `world` at its start.
+
+    Raises:
+        ValueError: If there is no such world.
+    """
+    if world not in WORLDS:
+        raise ValueError(unknown("world", world, WORLDS))
+    learners: dict[int, SimulatedLearner] = {}  # by the count of levels
+
+    def script(question: Question, sample: int) -> str:
+        levels = list(question.env.preset.levels)
+        size = max(2, len(levels))
+        if size not in learners:
+            learners[size] = SimulatedLearner(WORLDS[world](size, 0))
+        generator = torch.Generator().manual_seed(entropy(seed, question, sample)[0])
+        place = f"{levels.index(question.level) + 1} {question.problem_seed}"
+        outcome = learners[size].generate([place], Sampling(), generator)
+        return oracle(question, sample) if outcome.texts[0] == RIGHT else ""
+
+    return script
+
+
+def entropy(seed: int, question: Question, sample: int) -> list[int]:
+    """Return numbers that are always the same for the same seed, question and sample."""
+    text = json.dumps([seed, *question.key, sample])
+    digest = hashlib.sha256(text.encode()).digest()
+    return [int.from_bytes(digest[start : start + 4], "big") for start in (0, 4, 8, 12)]
+
+
+def own_agent(name: str) -> Agent:
+    """Return what "module:object" names: an `Agent`, a class of one, or a function, a `Script`.
+
+    The module may be in the working folder.
+
+    Raises:
+        ValueError: If there is no such object, or it is none of these.
+    """
+    module, _, attribute = name.partition(":")
+    if str(Path.cwd()) not in sys.path:  # where a command that is installed does not look
+        sys.path.append(str(Path.cwd()))
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"`agent` must be module:object, got {name!r}: {error}") from error
+    made = found() if isinstance(found, type) else found
+    if isinstance(made, Agent):
+        return made
+    if callable(made):
+        return ScriptAgent(made)
+    raise ValueError(f"`agent` must have a method `answer`, or be a function, got {made!r}")

@@ -1,0 +1,130 @@
+"""Ask an agent what is still open, judge each answer, and keep it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import edgewise
+from edgewise.agents.algorithms.rollout import refuse_unverified
+from edgewise.benchmarks.evaluation.agent import Agent, Reply, Request
+from edgewise.benchmarks.evaluation.answers import AnswerFile, EvaluationFolder, Key
+from edgewise.benchmarks.evaluation.question import Question
+from edgewise.interrupts import asked as asked_to_stop
+
+PATIENCE = 10.0  # seconds for an agent to end once the user has asked to stop
+Progress = Callable[[int, int], None]  # of the answers that are known, and of all
+
+
+def evaluate(
+    folder: EvaluationFolder,
+    questions: Sequence[Question],
+    agent: Agent,
+    progress: Progress = lambda done, total: None,
+) -> bool:
+    """Ask `agent` what the folder has no answer to; return whether all is answered and verified.
+
+    Answers that could not be verified are verified anew first, and not asked again.
+
+    Raises:
+        ConnectionError: If the agent cannot go on; what it answered is kept.
+        FileError: If the answers that are there are damaged.
+        TooManyUnverified: If more than 1 % of all answers could not be verified; they are kept.
+        ValueError: If the agent answers what it is not asked.
+    """
+    lines = [json.dumps(question.record()) + "\n" for question in questions]
+    folder.keep("problems.jsonl", "".join(lines))
+    asked = {(*question.key, n) for question in questions for n in range(question.num_samples)}
+    total = len(asked)
+    with AnswerFile(folder.path / "answers.jsonl") as answers:
+        answers.add(judged(kept_replies(questions, answers.unverified)))
+        progress(len(answers.known), total)
+        requests, answered = [], answers.known | answers.unverified.keys()
+        for question in questions:
+            wanted = range(question.num_samples)
+            samples = tuple(n for n in wanted if (*question.key, n) not in answered)
+            if samples:
+                requests.append(Request(question, samples))
+        last = inf
+        if requests:
+            for replies in agent.answer(requests):
+                for reply in replies:
+                    if (*reply.question.key, reply.sample) not in asked:
+                        raise ValueError(
+                            "`agent` must answer what it is asked, got sample "
+                            f"{reply.sample} of {reply.question.key}"
+                        )
+                answers.add(judged(replies))
+                refuse_unverified(len(answers.unverified), total)
+                progress(len(answers.known), total)
+                if asked_to_stop():
+                    last = min(last, time.monotonic() + PATIENCE)
+                if time.monotonic() >= last:
+                    break
+        return len(answers.known) == total
+
+
+def kept_replies(
+    questions: Sequence[Question], records: Mapping[Key, Mapping[str, Any]]
+) -> list[Reply]:
+    """Return the replies of which `records` were written, to the questions that are asked."""
+    by_key = {question.key: question for question in questions}
+    told = ("ended", "num_tokens", "num_prompt_tokens", "seconds")
+    return [
+        Reply(by_key[key[:-1]], key[-1], record["completion"], *(record[name] for name in told))
+        for key, record in records.items()
+        if key[:-1] in by_key
+    ]
+
+
+def judged(replies: Sequence[Reply]) -> Iterator[dict[str, Any]]:
+    """Yield each reply with its verdict, for a file."""
+    for _, group in groupby(replies, key=lambda reply: reply.question.part):
+        rows = list(group)
+        env = rows[0].question.env
+        problems = [reply.question.problem for reply in rows]
+        outcomes = env.score(problems, [()] * len(rows), [reply.text for reply in rows])
+        for reply, outcome in zip(rows, outcomes, strict=True):
+            yield {
+                "part": reply.question.part,
+                "level": reply.question.level,
+                "problem_seed": reply.question.problem_seed,
+                "sample": reply.sample,
+                "completion": reply.text,
+                "answer": outcome.answer,
+                "correct": outcome.correct,
+                "formatted": outcome.formatted,
+                "reward": outcome.reward,
+                "ended": reply.ended,
+                "num_tokens": reply.num_tokens,
+                "num_prompt_tokens": reply.num_prompt_tokens,
+                "seconds": round(reply.seconds, 6),
+            }
+
+
+def provenance(command: str) -> dict[str, Any]:
+    """Return the command, the version, and the commit if this is a checkout of one."""
+    commit = commit_of(Path(__file__).resolve())
+    return {"command": command, "version": edgewise.__version__, "commit": commit}
+
+
+def commit_of(path: Path) -> str | None:
+    """Return the commit of the checkout that has the file `path`, None if none tracks it."""
+    git = ["git", "-C", str(path.parent)]
+    describe = ["describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
+    try:
+        found = subprocess.run(
+            [*git, "ls-files", "--error-unmatch", path.name], capture_output=True
+        )
+        if found.returncode != 0:
+            return None
+        told = subprocess.run([*git, *describe], capture_output=True, text=True)
+    except OSError:
+        return None
+    return told.stdout.strip() or None

@@ -1,0 +1,195 @@
+"""Two evaluations of the same problems: is one agent better, problem by problem?
+
+A problem is the unit: its difference is that of the mean successes over its completions. The interval is
+a bootstrap that draws problems, with all their completions, within each level; the p-value is of a
+permutation test that flips the signs of the differences, exact but for the draws if the two agents are
+alike and were asked equally often; with other numbers of samples it is so for many problems alone.
+Neither is corrected for the number of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.benchmarks.evaluation.answers import EvaluationFolder
+from edgewise.benchmarks.evaluation.intervals import Floats, Stratum
+from edgewise.benchmarks.evaluation.summary import Level, read_levels
+from edgewise.names import read_name
+
+NUM_DRAWS = 10_000
+TIE = 1e-9  # of two statistics that rounding alone tells apart
+Key = tuple[str, int, int]  # part, level, problem seed
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What the second agent scores beyond the first, in pass@1."""
+
+    part: str
+    levels: str
+    num_problems: int
+    first: float
+    second: float
+    value: float
+    low: float
+    high: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The success of both agents on the problems of one level, (N,) each."""
+
+    part: str
+    level: int
+    ood: bool
+    first: Floats
+    second: Floats
+
+
+def compare(
+    first: EvaluationFolder, second: EvaluationFolder, seed: int = 0, num_draws: int = NUM_DRAWS
+) -> list[Difference]:
+    """Return the differences of every level, every part and all parts, training and OOD apart.
+
+    Args:
+        first: An evaluation.
+        second: Another, of which some problems are the same.
+        seed: Of the draws.
+        num_draws: Of the bootstrap, and of the permutation test.
+
+    Raises:
+        ValueError: If no problem is the same.
+    """
+    levels = paired(first, second)
+    rng = np.random.default_rng(seed)
+    rows = [
+        difference(rng, [one], f"{one.level} {kind(one.ood)}", num_draws, one.part)
+        for one in levels
+    ]
+    for ood in (False, True):
+        chosen = [one for one in levels if one.ood == ood]
+        parts = list(dict.fromkeys(one.part for one in chosen))
+        for part in parts:
+            of_part = [one for one in chosen if one.part == part]
+            rows.append(difference(rng, of_part, kind(ood), num_draws, part))
+        if len(parts) > 1:
+            rows.append(difference(rng, chosen, kind(ood), num_draws, "all parts"))
+    return rows
+
+
+def kind(ood: bool) -> str:
+    """Return how levels are called."""
+    return "OOD" if ood else "ID"
+
+
+def paired(first: EvaluationFolder, second: EvaluationFolder) -> list[Pairs]:
+    """Return both agents' success on the problems that both have answered in full, by level."""
+    found = [successes(folder, read_levels(folder)) for folder in (first, second)]
+    pairs = []
+    for level in read_levels(first):
+        keys = [key for key in found[0] if key[:2] == (level.part, level.level)]
+        shared = [key for key in keys if key in found[1] and found[0][key][0] == found[1][key][0]]
+        if shared:
+            one, two = (np.array([one[key][1] for key in shared]) for one in found)
+            pairs.append(Pairs(level.part, level.level, level.ood, one, two))
+    if not pairs:
+        raise ValueError(
+            f"`folders` must be of evaluations that share problems, got {first.path} and "
+            f"{second.path}, which share none that both have answered"
+        )
+    return pairs
+
+
+def successes(
+    folder: EvaluationFolder, levels: Sequence[Level]
+) -> Mapping[Key, tuple[tuple[str, str], float]]:
+    """Return the content of each problem that is answered in full, and its mean success."""
+    contents = {
+        (row["part"], row["level"], row["problem_seed"]): (
+            read_name(row["name"]).key,
+            row["prompt"],
+        )
+        for row in folder.lines("problems.jsonl")
+    }
+    found = {}
+    for level in levels:
+        for answers in level.answers:
+            key = level.part, level.level, answers[0]["problem_seed"]
+            found[key] = contents[key], float(np.mean([one["correct"] for one in answers]))
+    return found
+
+
+def difference(
+    rng: np.random.Generator, levels: Sequence[Pairs], name: str, num_draws: int, part: str
+) -> Difference:
+    """Return the difference over some levels: all problems of a part, or all parts alike."""
+    sizes = {one.part: 0 for one in levels}
+    for one in levels:
+        sizes[one.part] += len(one.first)
+    weights = [len(one.first) / sizes[one.part] / len(sizes) for one in levels]
+    strata = [
+        Stratum(one.second - one.first, weight) for one, weight in zip(levels, weights, strict=True)
+    ]
+    low, high = np.quantile(resampled(rng, strata, num_draws), [0.025, 0.975])
+    scored = [
+        float(sum(w * values.mean() for w, values in zip(weights, side, strict=True)))
+        for side in ([one.first for one in levels], [one.second for one in levels])
+    ]
+    return Difference(
+        part=part,
+        levels=name,
+        num_problems=sum(sizes.values()),
+        first=scored[0],
+        second=scored[1],
+        value=total(strata),
+        low=float(low),
+        high=float(high),
+        p_value=permuted(rng, strata, num_draws),
+    )
+
+
+def total(strata: Sequence[Stratum]) -> float:
+    """Return the weighted sum of the means."""
+    return float(sum(stratum.weight * stratum.rates.mean() for stratum in strata))
+
+
+def resampled(rng: np.random.Generator, strata: Sequence[Stratum], num_draws: int) -> Floats:
+    """Return that sum for problems that are drawn anew within each stratum, (num_draws,)."""
+    sums = np.zeros(num_draws)
+    for stratum in strata:
+        size = len(stratum.rates)
+        drawn = stratum.rates[rng.integers(size, size=(num_draws, size))]
+        sums += stratum.weight * drawn.mean(axis=1)
+    return sums
+
+
+def permuted(rng: np.random.Generator, strata: Sequence[Stratum], num_draws: int) -> float:
+    """Return how often flipped signs give a sum as large, the sum as it is counted among them."""
+    sums = np.zeros(num_draws)
+    for stratum in strata:
+        size = len(stratum.rates)
+        signs = rng.integers(2, size=(num_draws, size), dtype=np.int8) * 2.0 - 1
+        sums += stratum.weight * (signs @ stratum.rates) / size
+    as_large = np.abs(sums) >= abs(total(strata)) - TIE
+    return float((1 + as_large.sum()) / (1 + num_draws))
+
+
+def markdown(rows: Sequence[Difference], first: str, second: str) -> str:
+    """Return the differences as a table."""
+    head = ["part", "level", "problems", first, second, "difference [95 %]", "p"]
+    lines = [head, ["---"] * len(head)]
+    for row in rows:
+        change = f"{row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+        scored = (f"{row.first:.3f}", f"{row.second:.3f}")
+        p_value = f"{row.p_value:.4f}"
+        lines.append([row.part, row.levels, str(row.num_problems), *scored, change, p_value])
+    table = ["| " + " | ".join(cells) + " |" for cells in lines]
+    note = (
+        "pass@1, paired by problem: bootstrap over problems within levels, and a permutation test of "
+        f"{NUM_DRAWS:,} draws each; p is not corrected for the number of rows."
+    )
+    return "\n".join([*table, "", note, ""])

@@ -1,0 +1,370 @@
+"""A model behind a server that speaks OpenAI's protocol: chat or plain completions.
+
+The answer of a server is data, like all that a model writes: bounded in time and size, and checked.
+Stop strings of a frame are not sent, since a server cuts them off; the text is cut after them here.
+
+How a server is asked.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, replace
+from math import inf, isfinite
+from typing import Any, Literal
+
+import httpx
+import numpy as np
+
+from edgewise.benchmarks.evaluation.agent import MAX_TEXT, Reply, Request, entropy
+from edgewise.benchmarks.evaluation.question import Question
+from edgewise.benchmarks.evaluation.server_client import MAX_RETRY_AFTER, Client, Transient
+from edgewise.interrupts import asked
+
+MAX_DELAY = 60.0  # seconds, of the back-off
+MAX_COUNT = 2**40  # tokens of a request that a server may count
+PATIENCE = 10.0  # seconds for what is under way, once the user has asked to stop
+POLL = 0.1  # seconds between two looks at whether the user has
+SUFFIXES = ("-", "@", ":")  # what may follow the name of a model in an answer: a date, a revision
+
+
+class ServerAgent:
+    """Asks a server, many requests at once."""
+
+    def __init__(
+        self,
+        name: str,
+        config: ServerConfig,
+        key: str | None,
+        seed: int,
+        told: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Prepare; nothing is asked yet.
+
+        Args:
+            name: URL#MODEL, such as http://127.0.0.1:8000/v1#qwen.
+            config: How it is asked.
+            key: Is sent to the server, if it is not None.
+            seed: Of the sampled tokens, for servers that take one.
+            told: Hears of requests that are made again.
+
+        Raises:
+            ValueError: If the name has no URL or no model, or the key cannot be sent.
+        """
+        url, _, self.model = name.partition("#")
+        if not is_url(url) or not self.model:
+            raise ValueError(f"`agent` must be openai:URL#MODEL, got {'openai:' + name!r}")
+        if httpx.URL(url).userinfo:
+            raise ValueError(
+                "`agent` must be openai:URL#MODEL without a user or password; what the server asks "
+                "for is the value of the variable that key_variable names"
+            )
+        key = (key or "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError(
+                "`key_variable` must name a variable that has printable ASCII characters alone, "
+                f"got {config.key_variable}"
+            )
+        self.config, self.seed, self.told = config, seed, told
+        path = "chat/completions" if config.api == "chat" else "completions"
+        self.url = f"{url.rstrip('/')}/{path}"
+        self.client = Client(self.url, key, config.timeout, config.concurrency)
+        self.stopping, self.lock = threading.Event(), threading.Lock()
+        self.slots = threading.Semaphore(config.concurrency)
+        # when the next request may begin by either limit, by the monotonic clock
+        self.next_start, self.tokens_paid = 0.0, 0.0
+        self.rng = np.random.default_rng(seed)  # of the back-off alone
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
+        """Yield the replies to one request after the other, as they come in.
+
+        When the user asks to stop, no more is asked, and what is under way has `PATIENCE` seconds.
+
+        Raises:
+            ConnectionError: If one fails for good; what was already asked is yielded before.
+        """
+        waiting = deque(part for request in requests for part in self.divided(request))
+        pending: dict[Future[list[Reply]], Request] = {}
+        failure: BaseException | None = None
+        last = inf
+        with self.client:
+            try:
+                while (waiting or pending) and time.monotonic() < last:
+                    while waiting and len(pending) < 2 * self.config.concurrency:
+                        request = waiting.popleft()
+                        pending[self.begin(request)] = request
+                    for future in wait(pending, POLL, return_when=FIRST_COMPLETED).done:
+                        request, error = pending.pop(future), future.exception()
+                        if error is not None:
+                            failure = failure or error
+                            self.stopping.set()
+                            continue
+                        replies = future.result()
+                        yield replies
+                        if len(replies) < len(request.samples):
+                            rest = request.samples[len(replies) :]
+                            waiting.appendleft(replace(request, samples=rest))
+                    if asked() and last == inf:
+                        last = time.monotonic() + PATIENCE
+                        self.stopping.set()
+                    if self.stopping.is_set():
+                        waiting.clear()
+            finally:
+                self.stopping.set()
+        if failure is not None and last == inf:
+            raise failure
+
+    def divided(self, request: Request) -> Iterator[Request]:
+        """Yield a request in parts of as many samples as one may ask for.
+
+        That is one at temperature 0, where vLLM refuses more.
+        """
+        size = self.config.samples_per_request or len(request.samples)
+        if request.question.sampling.temperature == 0:
+            size = 1
+        for first in range(0, len(request.samples), size):
+            yield replace(request, samples=request.samples[first : first + size])
+
+    def begin(self, request: Request) -> Future[list[Reply]]:
+        """Ask in a thread of its own, for which the end of the program does not wait."""
+        future: Future[list[Reply]] = Future()
+
+        def work() -> None:
+            with self.slots:
+                try:
+                    future.set_result(self.ask(request))
+                except BaseException as error:
+                    future.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        return future
+
+    def ask(self, request: Request) -> list[Reply]:
+        """Return the replies to one request: at least one, and perhaps not all.
+
+        Raises:
+            ConnectionError: If the server refuses, or all attempts have failed.
+        """
+        content = self.content(request)
+        for attempt in range(self.config.max_retries + 1):
+            start = self.pace()
+            if self.stopping.is_set():
+                break
+            try:
+                answer = self.client.post(content)
+                self.pay(start, answer, request)
+                return self.read(answer, request, time.monotonic() - start)
+            except Transient as error:
+                reason = str(error)
+                if attempt < self.config.max_retries and not self.stopping.is_set():
+                    self.back_off(attempt, error)
+        else:
+            raise ConnectionError(
+                f"{self.url} failed {self.config.max_retries + 1} times, lastly: {reason}; what was "
+                "answered is kept, and the same command goes on"
+            )
+        raise ConnectionError(f"{self.url}: stopped because another request failed")
+
+    def content(self, request: Request) -> dict[str, Any]:
+        """Return what is sent."""
+        question, sampling = request.question, request.question.sampling
+        asked: dict[str, Any] = {
+            "model": self.model,
+            "n": len(request.samples),
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            self.config.token_limit: sampling.max_tokens,
+            "seed": entropy(self.seed, question, request.samples[0])[0] // 2,
+        }
+        frame = question.frame
+        if self.config.api == "completions":
+            return {**asked, "prompt": frame.text(question.prompt)}
+        system = frame.before if frame.chat else ""
+        messages = [{"role": "system", "content": system}] if system else []
+        return {**asked, "messages": [*messages, {"role": "user", "content": question.prompt}]}
+
+    def pace(self) -> float:
+        """Wait until another request may begin, or none any more; return the time."""
+        limit = self.config.requests_per_minute
+        while True:
+            with self.lock:
+                now = time.monotonic()
+                delay = max(self.next_start, self.tokens_paid) - now
+                if delay <= 0 or self.stopping.is_set():
+                    self.next_start = now + (0.0 if limit is None else 60 / limit)
+                    return now
+            self.stopping.wait(min(delay, MAX_DELAY))
+
+    def pay(self, start: float, answer: Any, request: Request) -> None:
+        """Hold back the requests to come for the tokens of one that began at `start`.
+
+        They are the server's count, and where it has none, the most that was asked for.
+        """
+        limit = self.config.tokens_per_minute
+        if limit is None:
+            return
+        usage = usage_of(answer, len(request.samples)) if isinstance(answer, dict) else None
+        prompt, said = (share(usage, name, 1) for name in ("prompt_tokens", "completion_tokens"))
+        if said is None:
+            said = len(request.samples) * request.question.sampling.max_tokens
+        share_of_limit = min(60 * ((prompt or 0) + said) / limit, MAX_RETRY_AFTER)
+        with self.lock:
+            self.tokens_paid = max(self.tokens_paid, start) + share_of_limit
+
+    def back_off(self, attempt: int, error: Transient) -> None:
+        """Wait before a request is made again: as the server says, or twice as long each time."""
+        delay = error.retry_after
+        if not delay:  # "at once" is no help either
+            with self.lock:
+                part = (1 + self.rng.random()) / 2
+            delay = part * min(MAX_DELAY, self.config.first_delay * 2.0 ** min(attempt, 60))
+        self.told(f"again in {delay:.1f} s: {error}")
+        self.stopping.wait(delay)
+
+    def read(self, answer: Any, request: Request, seconds: float) -> list[Reply]:
+        """Return the replies that are in an answer, no more than were asked for.
+
+        Raises:
+            Transient: If it is none.
+            ConnectionError: If another model has answered.
+        """
+        choices = answer.get("choices") if isinstance(answer, dict) else None
+        found = [self.text(choice) for choice in choices] if isinstance(choices, list) else []
+        taken = [choice for choice in found if choice is not None][: len(request.samples)]
+        if not taken or None in found:
+            raise Transient("the answer has no completion")
+        self.check_model(answer.get("model"))
+        usage = usage_of(answer, len(taken))
+        counted: list[Any] = [
+            share(usage, name, len(taken)) for name in ("completion_tokens", "prompt_tokens")
+        ]
+        counted.append(seconds / len(taken))
+        question = request.question
+        opening = question.frame.opening if self.config.api == "completions" else ""
+        replies = []
+        for sample, (text, ended) in zip(request.samples, taken, strict=False):
+            kept = cut(opening + text, question)
+            ended = ended or kept.endswith(question.sampling.stop)  # and runs on, which is cut off
+            replies.append(Reply(question, sample, kept, ended, *counted))
+        return replies
+
+    def text(self, choice: Any) -> tuple[str, bool] | None:
+        """Return the text of a choice, and whether it ended by itself; None if it is no choice."""
+        if not isinstance(choice, dict):
+            return None
+        if self.config.api == "chat":
+            message = choice.get("message")
+            text = message.get("content", "") if isinstance(message, dict) else None
+            text = "" if text is None and isinstance(message, dict) else text  # only reasoning
+        else:
+            text = choice.get("text")
+        if not isinstance(text, str):
+            return None
+        return self.client.secret.remove(text[:MAX_TEXT]), choice.get("finish_reason") != "length"
+
+    def check_model(self, name: object) -> None:
+        """Raise ConnectionError if another model has answered than the one that was asked for."""
+        wanted = self.config.served_model or self.model
+        if not isinstance(name, str) or name == wanted:
+            return
+        if not name.startswith(tuple(wanted + suffix for suffix in SUFFIXES)):
+            raise ConnectionError(
+                f"{self.url} must answer with the model {wanted!r}, got {self.client.plain(name)!r}; if that "
+                "is the same one, pass its name as served_model"
+            )
+
+
+def is_url(text: str) -> bool:
+    """Return whether `text` is the address of a server.
+
+    >>> is_url("http://127.0.0.1:8000/v1"), is_url("http://localhost:x"), is_url("http://")
+    (True, False, False)
+    """
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in ("http", "https") and bool(url.host)
+
+
+def cut(text: str, question: Question) -> str:
+    """Return `text` up to the first stop string of the question's frame, which it keeps."""
+    ends = [text.find(stop) + len(stop) for stop in question.sampling.stop if stop in text]
+    return text[: min(ends)] if ends else text
+
+
+def usage_of(answer: Mapping[str, Any], count: int) -> object:
+    """Return what a server counts of an answer of `count` choices, if it is true of all of them.
+
+    llama.cpp's server counts the tokens of the first choice alone, as its timings show.
+    """
+    usage, timings = answer.get("usage"), answer.get("timings")
+    if count == 1 or not isinstance(usage, dict) or not isinstance(timings, dict):
+        return usage
+    first = usage.get("completion_tokens") == timings.get("predicted_n")
+    return {**usage, "completion_tokens": None} if first else usage
+
+
+def share(usage: object, name: str, count: int) -> float | None:
+    """Return the share of one of `count` answers in the tokens that a server counts, if it does."""
+    total = usage.get(name) if isinstance(usage, dict) else None
+    return total / count if isinstance(total, int) and 0 <= total <= MAX_COUNT else None
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """How a server of `openai:URL#MODEL` is asked."""
+
+    api: Literal["chat", "completions"] = "chat"
+    """chat sends the task's text as a message of the user; completions the whole text of the preset's
+    frame, for base models."""
+    concurrency: int = 8
+    """Requests at once."""
+    samples_per_request: int | None = None
+    """Answers that a request asks for; by default all of a problem. 1 for servers without n."""
+    timeout: float = 600.0
+    """Seconds that a request may take."""
+    max_retries: int = 8
+    """How often a request is made again, with exponential back-off or as the server says."""
+    first_delay: float = 1.0
+    """Seconds before it is made again for the first time."""
+    requests_per_minute: float | None = None
+    """Requests begun in a minute, at most."""
+    tokens_per_minute: float | None = None
+    """Tokens of prompts and answers in a minute, at most, as the server counts them: a request that is
+    answered books its share of the limit from when it began, and the next begins when all that is booked
+    is over. Requests under way are not held back; see docs/evaluation.md."""
+    key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that has the key, if the server needs one; never the key itself."""
+    served_model: str | None = None
+    """What the server calls the model in its answers, if not as it is asked for."""
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """Which field limits the length of an answer."""
+    prompt_price: float | None = None
+    """Price of a million tokens of prompts."""
+    completion_price: float | None = None
+    """Price of a million tokens of answers."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers, and that no key is given in place of a variable's name."""
+        if not self.key_variable.isidentifier():
+            raise ValueError(
+                "`key_variable` must be the name of an environment variable, got something else; if "
+                "that is the key, set OPENAI_API_KEY to it"
+            )
+        for name in ("concurrency", "samples_per_request"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {value}")
+        for name in ("timeout", "first_delay", "requests_per_minute", "tokens_per_minute"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and isfinite(value)):
+                raise ValueError(f"`{name}` must be positive and finite, got {value}")
+        for name in ("max_retries", "prompt_price", "completion_price"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise ValueError(f"`{name}` must be at least 0, got {value}")

@@ -1,0 +1,316 @@
+"""An evaluation from its options to its files: what is asked, who answers, where it is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from edgewise.agents.policies.base import Sampler
+from edgewise.agents.policies.chat import read_chat_options, today
+from edgewise.agents.policies.load import Precision, load_policy, made_for, with_engine
+from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.training.clean import check_model
+from edgewise.agents.training.run_prompts import limit_for
+from edgewise.benchmarks.evaluation.agent import (
+    Agent,
+    HumanAgent,
+    ScriptAgent,
+    constant,
+    guess,
+    oracle,
+    own_agent,
+    simulated,
+)
+from edgewise.benchmarks.evaluation.answers import EvaluationFolder
+from edgewise.benchmarks.evaluation.evaluate import evaluate, provenance
+from edgewise.benchmarks.evaluation.page import write_page
+from edgewise.benchmarks.evaluation.policy_agent import PolicyAgent
+from edgewise.benchmarks.evaluation.question import NotAtHand, Opened, checksum, open_part
+from edgewise.benchmarks.evaluation.secret import Secret
+from edgewise.benchmarks.evaluation.server_agent import ServerConfig
+from edgewise.benchmarks.evaluation.suite import Part, described
+from edgewise.benchmarks.evaluation.summary import Record, summarize
+from edgewise.errors import unknown
+from edgewise.registration import require
+
+MODELS = ("seedling", "hf", "vllm")
+CHOICES = (
+    "oracle", "constant", "constant:TEXT", "random", "simulated", "simulated:WORLD", "human",
+    "seedling", "seedling:NAME", "hf:PATH", "vllm:PATH", "openai:URL#MODEL", "MODULE:OBJECT",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything that an evaluation is asked for."""
+
+    suite: str
+    parts: Sequence[Part]
+    agent: str
+    command: str  # that asks for it, for the record
+    preset: str | None = None  # in place of the parts' own
+    levels: Sequence[int] | None = None
+    data: str | None = None
+    split: str = "test"
+    num_problems: int = 200
+    num_samples: int | None = None  # these three by default as the parts say
+    temperature: float | None = None
+    max_tokens: int | None = None
+    max_prompt_tokens: int | None = None  # the frames' own by default, 0 for any length
+    chat_template_kwargs: str = "{}"
+    chat_date: str | None = None
+    seed: int = 0
+    server: ServerConfig = field(default_factory=ServerConfig)
+    dtype: Precision = "float32"
+    device: str = "cpu"
+    output: Path | None = None
+
+    @property
+    def kind(self) -> str:
+        """What kind of agent it is."""
+        return self.agent.partition(":")[0]
+
+    def adapted(self, part: Part) -> Part:
+        """Return a part as this evaluation asks it."""
+        protocol = part.protocol
+        samples = 1 if self.kind == "human" else protocol.num_samples
+        protocol = replace(protocol, num_samples=self.num_samples or samples)
+        if self.temperature is not None:
+            protocol = replace(protocol, temperature=self.temperature)
+        options = dict(part.options)
+        if self.data is not None and gym.spec(part.env).kwargs.get("requires") == "math":
+            options["data"] = self.data
+        preset, reason = self.preset or part.preset, ""
+        if self.preset is None and self.kind in MODELS:
+            card = made_for(self.model)
+            if part.env in card["envs"]:
+                preset = card["preset"]
+            elif card["envs"]:
+                reason = (
+                    f"{self.agent} was made for {', '.join(card['envs'])}; --preset {part.preset} "
+                    "asks it all the same"
+                )
+        return replace(part, protocol=protocol, options=options, preset=preset, reason=reason)
+
+    @property
+    def model(self) -> str:
+        """Name the model as `load_policy` takes it."""
+        return f"hf:{self.agent.partition(':')[2]}" if self.kind == "vllm" else self.agent
+
+    def folder(self) -> Path:
+        """Return where the files are, by default a name in runs/ that says what is asked."""
+        if self.output is not None:
+            return self.output
+        name = "".join(c if c.isalnum() or c in "-." else "-" for c in self.agent)
+        return Path("runs") / f"eval-{self.suite}-{name}"
+
+
+def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
+    """Return the parts whose problems are at hand, and the others with the reason.
+
+    Raises:
+        ValueError: If none is at hand, or an option is refused.
+    """
+    opened, skipped = [], []
+    for part in map(session.adapted, session.parts):
+        asked = (session.num_problems, session.max_tokens, session.split, session.levels)
+        try:
+            one = open_part(part, *asked)
+        except (NotAtHand, ImportError, FileNotFoundError) as error:
+            skipped.append({"name": part.name, "reason": str(error)})
+            continue
+        if session.kind in MODELS:
+            check_model(session.model, part.env, split=session.split, **part.options)
+        opened.append(one)
+    if not opened:
+        reasons = "; ".join(part["reason"] for part in skipped)
+        raise ValueError(f"`suite` must have a part that can be evaluated, got {reasons}")
+    return opened, skipped
+
+
+def make_agent(session: Session, console: Console) -> Agent:
+    """Return the agent that answers.
+
+    Raises:
+        ValueError: If there is no such agent.
+        ImportError: If it needs an extra that is not installed.
+    """
+    kind, rest, seed = session.kind, session.agent.partition(":")[2], session.seed
+    if session.agent == "oracle":
+        return ScriptAgent(oracle)
+    if kind == "constant":
+        return ScriptAgent(constant(rest or "0"))
+    if session.agent == "random":
+        return ScriptAgent(guess(seed))
+    if kind == "simulated":
+        return ScriptAgent(simulated(rest or "independent", seed))
+    if session.agent == "human":
+        return HumanAgent(console)
+    if kind == "openai":
+        require("serve")
+        from edgewise.benchmarks.evaluation.server_agent import ServerAgent
+
+        told = partial(console.print, markup=False)
+        return ServerAgent(rest, session.server, key_of(session), seed, told)
+    if kind in MODELS:
+        chat = read_chat_options(session.chat_date, session.chat_template_kwargs)
+        policy = load_policy(session.model, session.dtype, session.device, chat)
+        sampler = with_engine(policy, "vllm") if kind == "vllm" else policy
+        return PolicyAgent(sampler, policy.render, seed)
+    if rest:
+        return own_agent(session.agent)
+    raise ValueError(unknown("agent", session.agent, CHOICES))
+
+
+def key_of(session: Session) -> str | None:
+    """Return the key of the server, None without one.
+
+    Raises:
+        ValueError: If it stands in the command, which is kept with the answers, or a variable is
+            named that is not there, as if the key itself was given in place of one.
+    """
+    name = session.server.key_variable
+    key = os.environ.get(name)
+    if key is None and name != ServerConfig.key_variable:
+        raise ValueError(
+            "`key_variable` must be the name of an environment variable that is set, got another; if "
+            f"that is the key, set {ServerConfig.key_variable} to it"
+        )
+    if key is not None and Secret(key.strip()).remove(session.command) != session.command:
+        raise ValueError(
+            f"`agent` and all other flags must be without the key, which is in {name} and is told to "
+            "the server alone; flags are kept with the answers"
+        )
+    return key
+
+
+def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[Opened], Agent]:
+    """Return the folder, the questions and who answers them, and say how it is done.
+
+    Raises:
+        ValueError: If an option is refused.
+        ImportError: If an extra is missing.
+    """
+    refuse_untold(session)
+    session = on_its_day(session)
+    agent = make_agent(session, console)
+    opened, skipped = open_parts(session)
+    if isinstance(agent, PolicyAgent):
+        opened = [fitting(session, one, agent.policy) for one in opened]
+    for one in opened:
+        console.print(described(one.record()), soft_wrap=True, markup=False, highlight=False)
+    for part in skipped:
+        console.print(
+            f"{part['name']}: not evaluated, {part['reason']}", soft_wrap=True, markup=False
+        )
+    folder = EvaluationFolder.begin(session.folder(), config_of(session, opened, skipped))
+    return folder, opened, agent
+
+
+def refuse_untold(session: Session) -> None:
+    """Check that nothing is asked of an agent's chats and prompts that it is not told.
+
+    Raises:
+        ValueError: If it is, of an agent that is no model in this process.
+    """
+    for name, default in (
+        ("chat_template_kwargs", "{}"),
+        ("chat_date", None),
+        ("max_prompt_tokens", None),
+    ):
+        given = getattr(session, name)
+        if session.kind not in MODELS and given != default:
+            raise ValueError(
+                f"`{name}` must be left out with the agent {session.kind}, whose prompts are not "
+                f"rendered here, got {given!r}"
+            )
+
+
+def on_its_day(session: Session) -> Session:
+    """Return an evaluation whose chats have the day on which it began, today if it begins now.
+
+    Raises:
+        ValueError: If it has begun on another day than is asked for.
+    """
+    path = session.folder() / "config.json"
+    if not path.is_file():
+        return replace(session, chat_date=session.chat_date or today())
+    begun = EvaluationFolder(session.folder()).read("config.json")
+    day = begun.get("chat_date") if isinstance(begun, dict) else None
+    if session.chat_date not in (None, day):
+        raise ValueError(
+            f"`chat_date` must be {day}, on which the evaluation in {session.folder()} began, "
+            f"got {session.chat_date}"
+        )
+    return replace(session, chat_date=day)
+
+
+def fitting(session: Session, opened: Opened, policy: Sampler) -> Opened:
+    """Return a part without the problems for whose prompts the model has no room.
+
+    Raises:
+        ValueError: If it has room for none of a level.
+    """
+    if not isinstance(policy, TransformersPolicy):
+        return opened
+    limit = limit_for(policy, opened.sampling, session.max_prompt_tokens)
+    if limit is None:
+        return opened
+    kept = [one for one in opened.questions if limit.fits(one.env, one.problem)]
+    for level in {one.level for one in opened.questions} - {one.level for one in kept}:
+        limit.check(opened.env, [{"level": level}])
+    return replace(opened, questions=kept, num_too_long=len(opened.questions) - len(kept))
+
+
+def config_of(
+    session: Session, opened: Sequence[Opened], skipped: Sequence[Mapping[str, str]]
+) -> Record:
+    """Return what config.json holds: "asked" is what may not change when it goes on."""
+    questions = [question for one in opened for question in one.questions]
+    asked: Record = {
+        "suite": session.suite,
+        "agent": session.agent,
+        "split": session.split,
+        "seed": session.seed,
+        "checksum": checksum(questions),
+        "parts": [one.record() for one in opened],
+    }
+    config: Record = {"asked": asked, "skipped": list(skipped), **provenance(session.command)}
+    if session.kind == "openai":
+        server = session.server
+        asked["api"] = server.api
+        config["prices"] = {"prompt": server.prompt_price, "completion": server.completion_price}
+    if session.kind in MODELS:
+        asked["dtype"] = session.dtype
+        asked["chat_template_kwargs"] = json.loads(session.chat_template_kwargs) or None
+        config["chat_date"] = session.chat_date
+    return config
+
+
+def carry_out(
+    folder: EvaluationFolder, opened: Sequence[Opened], agent: Agent, console: Console
+) -> dict[str, Any]:
+    """Ask what is open, write summary and report, and return the summary."""
+    questions = [question for one in opened for question in one.questions]
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    quiet = isinstance(agent, HumanAgent) or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=quiet) as bar:
+        task = bar.add_task("answers", total=len(questions))
+        evaluate(
+            folder,
+            questions,
+            agent,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    summary = summarize(folder)
+    write_page(folder, summary)
+    return summary

@@ -1,0 +1,1 @@
+"""Curricula on simulated learners, which cost seconds."""

@@ -1,0 +1,73 @@
+"""Decode: sampled tokens per CPU-second of the seedling, on one thread, in three ways.
+
+python -m edgewise.benchmarks.speed.decode
+
+"library" is `generate` of transformers, "plain" the policy over the library's forward pass, "fast"
+that of `edgewise.agents.policies.fast_network`. Each figure is the best of several repeats of
+`time.process_time`, taken in turn; tokens are those up to the end of each completion.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import gymnasium as gym
+import torch
+
+import edgewise  # noqa: F401
+from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.wrappers import vector
+
+NUM_ENVS = (8, 64, 256)  # in groups of 8
+MAX_TOKENS = 80
+NUM_REPEATS = 5
+WAYS = ("library", "plain", "fast")
+
+
+def run(num_envs: int, num_repeats: int = NUM_REPEATS) -> dict[str, float]:
+    """Return the tokens per CPU-second of each way, the best of `num_repeats`."""
+    policy = load_policy("seedling")
+    envs: Any = gym.make_vec("Countdown-v0", num_envs=num_envs, group_size=8, preset="seedling")
+    prompts, _ = vector.PromptFormat(envs, render=policy.render).reset(seed=0)
+    best = dict.fromkeys(WAYS, 0.0)
+    for _ in range(num_repeats):
+        for way in WAYS:
+            best[way] = max(best[way], rate(policy, prompts, way))
+    return best
+
+
+def sample(policy: TransformersPolicy, prompts: tuple[str, ...], way: str) -> int:
+    """Complete `prompts` and return how many tokens that took."""
+    if way != "library":
+        policy.fast = way == "fast"
+        generator = torch.Generator().manual_seed(0)
+        return int(policy.generate(prompts, Sampling(MAX_TOKENS), generator).mask.sum())
+    tokens, attention = policy.encode(prompts, special=True)
+    torch.manual_seed(0)
+    found = policy.model.generate(
+        tokens, attention_mask=attention, max_new_tokens=MAX_TOKENS, do_sample=True, top_k=0
+    )
+    return int((found[:, tokens.shape[1] :] != policy.padding).sum())
+
+
+def rate(policy: TransformersPolicy, prompts: tuple[str, ...], way: str) -> float:
+    """Return the tokens per CPU-second of one call."""
+    began = time.process_time()
+    return sample(policy, prompts, way) / (time.process_time() - began)
+
+
+def main() -> None:
+    """Print a row for each number of completions."""
+    torch.set_num_threads(1)
+    print("completions", *WAYS, "fast / library", sep="\t")
+    for num_envs in NUM_ENVS:
+        best = run(num_envs)
+        ratio = best["fast"] / best["library"]
+        print(num_envs, *(f"{best[way]:.0f}" for way in WAYS), f"{ratio:.2f}", sep="\t")
+
+
+if __name__ == "__main__":
+    main()

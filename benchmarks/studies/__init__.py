@@ -1,0 +1,1 @@
+"""Studies of real runs, by a plan laid down before."""

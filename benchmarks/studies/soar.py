@@ -1,0 +1,299 @@
+r"""The table of SOAR: what students know of held-out hard problems, by whose problems they saw.
+
+    python -m edgewise.benchmarks.studies.soar --runs runs/a runs/b --intrinsic runs/c --output results/soar
+
+Methods of arXiv 2601.18778: Base; Hard-Only; Base-T, Intrinsic-T and Grounded-T, problems of an
+untrained teacher, of one paid for learnability and of one trained by SOAR; SOAR-PQ, the problems that
+promoted a student; SOAR-PS, the promoted student itself; of PQ, those with right answers and those
+that are well posed; SeRL, problems of an untrained teacher with the answers of a majority; easier, the
+generator's own problems of an easier level; full, those of all training levels; teacher, the trained
+teacher as a solver. Every student that trains takes the same number of steps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+import tyro
+
+from edgewise.agents.soar.check import generated, whole
+from edgewise.agents.soar.diversity import vendi_bootstrap
+from edgewise.agents.soar.game import seed_of
+from edgewise.agents.soar.pairs import Pair, hard_pairs, load_pairs
+from edgewise.agents.soar.quality import quality_of
+from edgewise.agents.soar.run import (
+    SOARRunConfig,
+    config_of,
+    game_of,
+    hard_file,
+    make_policy,
+    make_student,
+    make_teacher,
+)
+from edgewise.agents.soar.teacher import PolicyTeacher
+from edgewise.agents.training.checkpoint import ALGORITHM, check, read_tensors, restore
+from edgewise.agents.training.run_folder import RunFolder
+from edgewise.benchmarks.studies.serl import SeRLConfig, serl_problems
+from edgewise.benchmarks.studies.soar_report import LABELS, Record, sheets
+from edgewise.benchmarks.studies.soar_statistics import count_right, phases, train_fresh
+from edgewise.files import FileError
+from edgewise.lock import locked
+
+Prepare = Callable[[], Any]  # returns problems, or None and has set the student's weights
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """Train fresh students, and compare what they know of held-out hard problems."""
+
+    runs: tuple[Path, ...]
+    """Folders of `edgewise soar`, one for each teacher seed, with one game."""
+    output: Path
+    """Records go to OUTPUT.jsonl, where those that are there stay, and the table to OUTPUT.md."""
+    intrinsic: tuple[Path, ...] = ()
+    """Folders of `edgewise soar --reward learnability`."""
+    test: Path | None = None
+    """Held-out hard problems, such as those of another data set; by default beside the model."""
+    methods: tuple[str, ...] = tuple(LABELS)
+    """Which to try."""
+    students: int = 2
+    """Fresh students of each teacher."""
+    group_size: int | None = None
+    """Answers to each training problem; by default the game's."""
+    num_steps: int | None = None
+    """Training steps of a fresh student; by default the game's."""
+    easier_level: int = 3
+    """Level of the generator for the method easier."""
+    full_size: int = 2_000
+    """Problems of the method full, at most; a data set has its own number."""
+    test_every: int | None = None
+    """Test every so many steps, and report the mean of the 200 steps after the paper's rule says that
+    rewards no longer rise; by default the last step counts."""
+    judge: str | None = None
+    """Model that says which problems are right and well posed, where no reference solver does."""
+    threads: int = 1
+    """Threads of torch."""
+
+    def __post_init__(self) -> None:
+        """Check the methods."""
+        if wrong := [method for method in self.methods if method not in LABELS]:
+            raise ValueError(f"`methods` must be among {', '.join(LABELS)}, got {wrong[0]!r}")
+
+
+class Table:
+    """The base model, its problems, and the records so far."""
+
+    def __init__(self, config: TableConfig) -> None:
+        """Load what all methods share."""
+        torch.set_num_threads(config.threads)
+        self.config = config
+        self.run_config: SOARRunConfig = config_of(RunFolder.open(config.runs[0], "runs"))
+        game = game_of(self.run_config)
+        plan = game.fresh
+        if config.num_steps is not None:
+            plan = replace(plan, num_steps=config.num_steps)
+        student = replace(game.student, num_warmup_steps=plan.num_warmup_steps)
+        if config.group_size is not None:
+            student = replace(student, group_size=config.group_size)
+        self.game = replace(game, fresh=plan, student=student)
+        self.student = make_student(self.run_config, self.game)
+        self.base = self.student.snapshot()
+        self.env: Any = gym.make(game.env, preset=game.preset, allow_ood=True).unwrapped
+        shared = self.run_config.dtype, self.run_config.device
+        self.judge = quality_of(game.env, config.judge, *shared)
+        self.hard = hard_pairs(hard_file(self.run_config, game), game.question)
+        path = config.test or hard_file(self.run_config, game, "test")
+        self.test = hard_pairs(path, game.question)
+        self.sizes = {
+            "test": hashlib.sha256(path.read_bytes()).hexdigest()[:16],  # wherever it lies
+            "num_steps": plan.num_steps,
+            "group_size": student.group_size,
+            "easier_level": config.easier_level,
+            "full_size": config.full_size,
+            "test_every": config.test_every,
+        }
+        self.folder, self.name = RunFolder(config.output.parent), f"{config.output.name}.jsonl"
+        needed = ("method", "run", "teacher", "student", "correct", "num_samples")
+        self.records: list[Record] = list(self.folder.lines(self.name, needed))
+        if self.records:  # without a line that was cut off
+            whole_lines = "".join(json.dumps(record) + "\n" for record in self.records)
+            self.folder.write_text(self.name, whole_lines)
+        if wrong := [record for record in self.records if record.get("sizes") != self.sizes]:
+            raise ValueError(
+                f"`output` must be new, or have records of the same sizes, got {config.output} with "
+                f"{wrong[0].get('sizes')} in place of {self.sizes}"
+            )
+
+    def fill(self) -> Iterator[Record]:
+        """Yield each record, measuring those that are not there yet."""
+        for method in self.config.methods:
+            for teacher, (run, prepare) in enumerate(self.teachers(method)):
+                trains = method not in ("base", "ps", "teacher")
+                for student in range(self.config.students if trains else 1):
+                    name = {"method": method, "run": run, "teacher": teacher, "student": student}
+                    yield self.record(name, prepare)
+
+    def teachers(self, method: str) -> list[tuple[str, Prepare]]:
+        """Return for each teacher its run, and what sets the student's weights or gives problems."""
+        alone: dict[str, Prepare] = {
+            "base": lambda: self.student.restore(self.base),
+            "hard": lambda: [],
+            "easier": self.easier,
+            "full": self.full,
+        }
+        if method in alone:
+            return [("", alone[method])]
+        if method in ("base-t", "serl"):
+            make = self.written if method == "base-t" else self.voted
+            seeds = range(len(self.config.runs))
+            return [("", partial(make, None, seed)) for seed in seeds]
+        folders = self.config.intrinsic if method == "intrinsic-t" else self.config.runs
+        of: Callable[[Path], Any] = {
+            "intrinsic-t": self.trained_teacher,
+            "grounded-t": self.trained_teacher,
+            "pq": best_of,
+            "pq-correct": lambda path: self.judged(path, "correct"),
+            "pq-well-posed": lambda path: self.judged(path, "well_posed"),
+            "ps": self.promoted,
+            "teacher": self.solver,
+        }[method]
+        return [(str(path), partial(of, path)) for path in folders]
+
+    def record(self, name: Mapping[str, Any], prepare: Prepare) -> Record:
+        """Return the record of one student, measured now unless it is there."""
+        for record in self.records:
+            if {key: record[key] for key in name} == name:
+                return record
+        written = prepare()
+        seed = seed_of(name["teacher"], name["student"])
+        plan, every = self.game.fresh, self.config.test_every
+        size = None if written is None else len(written)
+
+        def test() -> list[int]:
+            return count_right(self.student, self.test, plan.num_samples, seed)
+
+        if written is None:
+            correct = [test()]
+        else:
+            parts = phases(written, self.hard, plan)
+            correct = train_fresh(self.student, self.base, parts, test, seed, every)
+        made = {**name, "size": size, "num_samples": plan.num_samples, "correct": correct}
+        made["sizes"] = self.sizes
+        if written:
+            questions = [pair.question for pair in written]
+            made["vendi"] = vendi_bootstrap(questions, np.random.default_rng(seed))
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.folder.append(self.name, [made])
+        self.records.append(made)
+        return made
+
+    def written(self, weights: Path | None, seed: int) -> list[Pair]:
+        """Return problems of the teacher whose weights are in a folder, or of the base model."""
+        return self.teacher(weights, seed).write(self.game.fresh.num_written).pairs
+
+    def voted(self, weights: Path | None, seed: int) -> list[Pair]:
+        """Return problems of a teacher with the answers that the base model gives most often."""
+        seeds = count(seed_of(seed, 2))
+        self.student.restore(self.base)
+        return serl_problems(
+            self.teacher(weights, seed).write,
+            lambda pairs, number: self.student.replies(pairs, number, next(seeds)),
+            self.game.fresh.num_written,
+            SeRLConfig(),
+        )
+
+    def teacher(self, weights: Path | None, seed: int) -> PolicyTeacher:
+        """Return the teacher whose weights are in a folder, or the base model."""
+        game = replace(self.game, teacher=replace(self.game.teacher, seed=seed))
+        policy = make_policy(self.run_config, game)
+        if weights is not None:
+            restore(weights, policy)
+        return make_teacher(policy, game)
+
+    def trained_teacher(self, path: Path) -> list[Pair]:
+        """Return problems of the last teacher of a run."""
+        return self.written(last_checkpoint(path) / "model", 0)
+
+    def judged(self, path: Path, quality: str) -> list[Pair]:
+        """Return the problems of PQ of which the reference solver or the judge says that."""
+        judged = self.judge
+        if judged is None:
+            raise ValueError(f"`methods` must not have {quality!r} without a solver or `judge`")
+        pairs = best_of(path)
+        found = zip(pairs, judged(pairs), strict=True)
+        return [pair for pair, verdict in found if verdict and getattr(verdict, quality)]
+
+    def easier(self) -> list[Pair]:
+        """Return problems of one level of the generator, none of them held out."""
+        pairs = generated(self.env, self.game, self.config.easier_level, 0)
+        return self.unseen(pairs)[: self.game.fresh.num_written]
+
+    def full(self) -> list[Pair]:
+        """Return the problems of all training levels, none of them held out."""
+        return self.unseen(whole(self.env, self.game, self.config.full_size))
+
+    def unseen(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """Return the pairs without those that the test poses."""
+        held_out = {pair.question for pair in self.test}
+        return [pair for pair in pairs if pair.question not in held_out]
+
+    def promoted(self, path: Path) -> None:
+        """Give the student the weights of PS, or of the base if none was promoted."""
+        game = read_tensors(last_checkpoint(path) / ALGORITHM)["game"]
+        self.student.restore(game["champion"] or game["baseline"])
+
+    def solver(self, path: Path) -> None:
+        """Give the student the weights of the last teacher."""
+        restore(last_checkpoint(path) / "model", self.student.policy)
+
+
+def last_checkpoint(path: Path) -> Path:
+    """Return the newest checkpoint of a game.
+
+    Raises:
+        FileError: If there is none, or it is damaged: another one would be of another teacher.
+    """
+    found = RunFolder.open(path, "runs").checkpoints()
+    if not found:
+        raise FileError(f"{path / 'checkpoints'}: must have a checkpoint, got none")
+    check(found[-1])
+    return found[-1]
+
+
+def best_of(path: Path) -> list[Pair]:
+    """Return D_best of a run; nothing if no student was promoted, which makes PQ Hard-Only."""
+    file = path / "best.jsonl"
+    return load_pairs(file) if file.is_file() else []
+
+
+def main() -> None:
+    """Measure what is missing, and write the table."""
+    config = tyro.cli(TableConfig, prog="python -m edgewise.benchmarks.studies.soar")
+    with locked(config.output, beside=True):
+        fill(config)
+
+
+def fill(config: TableConfig) -> None:
+    """Measure what is missing, and write the table."""
+    made = Table(config)
+    for record in made.fill():
+        right = np.mean(record["correct"]) / record["num_samples"]  # of all tests
+        label = LABELS[record["method"]]
+        print(f"{label}, teacher {record['teacher']}, student {record['student']}: {right:.4f}")
+    text = "\n\n".join("\n".join(sheet.markdown()) for sheet in sheets(made.records)) + "\n"
+    made.folder.write_text(f"{config.output.name}.md", text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+r"""What written problems are worth: fresh students, and intervals nested teacher, student, problem.
+
+arXiv 2601.18778 trains fresh students of the base model on written and hard problems (PQ), or asks the
+promoted student itself (PS), and reports pass@k of 32 answers to each held-out hard problem.
+
+Where the paper leaves a choice:
+    - Its rule of when to test, `settled_step`, looks at the last phase, where the hard problems are,
+      and the tests of the 200 steps that follow are averaged; ours are `test_every` steps apart.
+      Without `test_every` a student is tested after its last step.
+    - With "mixed" the union of written and hard problems is drawn without replacement.
+    - Intervals are of a bootstrap that draws teachers, then students of each, then problems of each,
+      with replacement; a level that has one member adds no spread.
+
+Shapes: T teachers, S students of each, P problems, C tests of a student.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgewise.agents.soar.game import Floats, seed_of
+from edgewise.agents.soar.pairs import Pair
+from edgewise.agents.soar.presets import FreshPlan
+from edgewise.agents.soar.student import Phase, PolicyStudent
+from edgewise.agents.training.evaluation import pass_at_k
+
+MIXINGS = ("curriculum", "mixed")
+KS = (1, 4, 8, 16, 32)
+NUM_DRAWS = 2_000  # of the bootstrap
+SPAN = 200  # steps after the rule's choice
+Tests = Sequence[Sequence[int]]  # (C, P) right answers
+Counts = Mapping[int, Mapping[int, Tests]]  # by teacher and student
+
+
+def phases(written: Sequence[Pair], hard: Sequence[Pair], plan: FreshPlan) -> list[Phase]:
+    """Return what a fresh student trains on, and for how long; without written problems hard ones.
+
+    Raises:
+        ValueError: If there is no such way to mix.
+    """
+    if plan.mixing not in MIXINGS:
+        raise ValueError(f"`mixing` must be one of {MIXINGS}, got {plan.mixing!r}")
+    if not written:
+        return [(hard, plan.num_steps)]
+    if plan.mixing == "mixed":
+        return [([*written, *hard], plan.num_steps)]
+    first = min(plan.written_steps, plan.num_steps)
+    return [(written, first), (hard, plan.num_steps - first)]
+
+
+def train_fresh(
+    student: PolicyStudent,
+    base: Mapping[str, Any],
+    parts: Sequence[Phase],
+    test: Callable[[], list[int]],
+    seed: int,
+    test_every: int | None = None,
+) -> list[list[int]]:
+    """Train a fresh student on the phases, and return its tests, (C, P).
+
+    Args:
+        student: Is left with the weights after the last step.
+        base: Weights of the untrained student.
+        parts: What it trains on, and for how long.
+        test: Returns the right answers to each problem, of the student as it is.
+        seed: Of the training.
+        test_every: Steps between tests, of which those after the paper's rule's choice are
+            returned; None for one after the last step.
+    """
+    rewards: list[float] = []
+    tests: dict[int, list[int]] = {}
+
+    def told(metrics: Mapping[str, float]) -> None:
+        rewards.append(metrics["reward"])
+        if test_every is not None and len(rewards) % test_every == 0:
+            tests[len(rewards)] = test()
+
+    student.restore(base)
+    student.train_in_turn(parts, seed, told)
+    begun = sum(num_steps for _, num_steps in parts[:-1])
+    first = begun + 1 + settled_step(rewards[begun:])
+    return [found for step, found in tests.items() if first <= step < first + SPAN] or [test()]
+
+
+def count_right(
+    student: PolicyStudent, problems: Sequence[Pair], num_samples: int, seed: int
+) -> list[int]:
+    """Return how many of `num_samples` answers to each problem are right."""
+    answers = student.answers(problems, num_samples, student.config.temperature, seed_of(seed, 1))
+    return [int(count) for count in answers.sum(axis=1)]
+
+
+def nested_interval(
+    counts: Counts, num_samples: int, k: int, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """Return the mean pass@k and its 95 % interval.
+
+    Args:
+        counts: Right answers, by teacher, student, test and problem.
+        num_samples: Answers to each problem.
+        k: At most `num_samples`.
+        rng: Of the bootstrap.
+    """
+    values = solved(counts, num_samples, k)
+    draws = [resampled(values, rng) for _ in range(NUM_DRAWS)]
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return center(values), float(low), float(high)
+
+
+def nested_difference(
+    counts: Counts, baseline: Counts, num_samples: int, k: int, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """Return the mean pass@k minus that of a baseline, and its 95 % interval.
+
+    The two are drawn on their own, although they are asked the same problems: the interval is too
+    wide rather than too narrow.
+
+    Args:
+        counts: Right answers, by teacher, student, test and problem.
+        baseline: The same of the baseline.
+        num_samples: Answers to each problem.
+        k: At most `num_samples`.
+        rng: Of the bootstrap.
+    """
+    ours, theirs = (solved(found, num_samples, k) for found in (counts, baseline))
+    draws = [resampled(ours, rng) - resampled(theirs, rng) for _ in range(NUM_DRAWS)]
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return center(ours) - center(theirs), float(low), float(high)
+
+
+def solved(counts: Counts, num_samples: int, k: int) -> list[list[Floats]]:
+    """Return pass@k of each problem, on average over tests, by teacher and student, (P,) each."""
+    return [
+        [
+            np.mean([[pass_at_k(num_samples, n, k) for n in test] for test in tests], axis=0)
+            for tests in students.values()
+        ]
+        for students in counts.values()
+    ]
+
+
+def center(values: Sequence[Sequence[Floats]]) -> float:
+    """Return the mean over teachers of the means over their students."""
+    return float(np.mean([np.mean([row.mean() for row in students]) for students in values]))
+
+
+def resampled(values: Sequence[Sequence[Floats]], rng: np.random.Generator) -> float:
+    """Return the mean over teachers, students and problems drawn with replacement."""
+    means = []
+    for teacher in rng.integers(len(values), size=len(values)).tolist():
+        students = values[teacher]
+        drawn = [students[s] for s in rng.integers(len(students), size=len(students)).tolist()]
+        rows = [row[rng.integers(len(row), size=len(row))].mean() for row in drawn]
+        means.append(np.mean(rows))
+    return float(np.mean(means))
+
+
+def settled_step(rewards: Sequence[float], window: int = 25, share: float = 0.15) -> int:
+    """Return the step, from 0, after which the paper begins to test.
+
+    That is the first step, at or after the steepest, at which the slope of the moving average of
+    the training rewards, centred and `window` steps long, is below `share` of the largest slope; the
+    last step if there is none. Dividing by the range of the rewards changes nothing of that.
+    """
+    if len(rewards) < window + 1:
+        return len(rewards) - 1
+    averages = np.convolve(rewards, np.full(window, 1 / window), mode="valid")
+    slopes = np.diff(averages)
+    steepest = int(slopes.argmax())
+    flat = np.flatnonzero(slopes[steepest:] < share * slopes[steepest])
+    if not len(flat) or slopes[steepest] <= 0:
+        return len(rewards) - 1
+    return steepest + int(flat[0]) + window // 2

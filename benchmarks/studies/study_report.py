@@ -1,0 +1,285 @@
+"""What a comparison of curricula found: effects against the baseline, with their intervals.
+
+An effect is a difference of mean accuracy on test problems between two rules that started from the
+same model with the same seed. Its 95 % interval is that of a hierarchical bootstrap: models are
+drawn with replacement, seeds within each, and problems, which all runs share.
+
+Shapes: A models, S seeds of each, N problems of a level.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from edgewise.agents.training.figures import save_figure
+from edgewise.benchmarks.studies.plan import Cell, Plan
+from edgewise.files import read_json, write_atomically
+
+Floats = NDArray[np.float64]
+NUM_RESAMPLES = 2_000
+PERCENTILES = (2.5, 97.5)
+LAST, BEST, AT_TOKENS = "after.json", "best.json", "at-tokens.json"  # the scores of a run
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A difference of accuracies, with the bounds of its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return it in points."""
+        return f"{100 * self.mean:+.1f} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+
+
+def bootstrap(differences: Sequence[Floats], seed: int = 0) -> Effect:
+    """Return the mean over levels of `differences`, each (A, S, N), with its interval.
+
+    Levels are not drawn: they are what is asked.
+    """
+    rng = np.random.default_rng(seed)
+    num_models, num_seeds, _ = differences[0].shape
+    runs = run_weights(rng, num_models, num_seeds)  # (NUM_RESAMPLES, A S)
+    means = np.zeros(NUM_RESAMPLES)
+    for level in differences:
+        size = level.shape[2]
+        problems = rng.multinomial(size, np.full(size, 1 / size), NUM_RESAMPLES) / size
+        means += ((runs @ level.reshape(-1, size)) * problems).sum(axis=1) / len(differences)
+    low, high = np.percentile(means, PERCENTILES)
+    return Effect(float(np.mean([level.mean() for level in differences])), float(low), float(high))
+
+
+def run_weights(rng: np.random.Generator, num_models: int, num_seeds: int) -> Floats:
+    """Return how much each run counts in each resample, shape (NUM_RESAMPLES, A S)."""
+    weights = np.zeros((NUM_RESAMPLES, num_models * num_seeds))
+    for resample in weights:
+        for model in rng.integers(num_models, size=num_models):
+            np.add.at(resample, model * num_seeds + rng.integers(num_seeds, size=num_seeds), 1.0)
+    return weights / (num_models * num_seeds)
+
+
+class Scores:
+    """The scores of all cells of a plan."""
+
+    def __init__(self, cells: Iterable[Cell], folder: Path) -> None:
+        """Read them."""
+        self.cells = {cell.name: cell for cell in cells}
+        self.files = {
+            file: {name: read(folder / name / file) for name in self.cells}
+            for file in (LAST, BEST, AT_TOKENS)
+        }
+        self.found = self.files[LAST]
+
+    def of(self, phase: str, rule: str | None = None) -> list[str]:
+        """Return the names of the cells of a phase, and of a rule."""
+        return [
+            name
+            for name, cell in self.cells.items()
+            if cell.phase == phase and rule in (None, cell.rule)
+        ]
+
+    def rates(self, rule: str, level: str, file: str = LAST) -> Floats:
+        """Return the accuracy of each run on each problem, (A, S, N); models and seeds in order."""
+        source = self.files[file]
+        cells = [self.cells[name] for name in self.of("comparison", rule)]
+        cells.sort(key=lambda cell: (cell.agent, cell.seed))
+        rows = [source[cell.name] for cell in cells]
+        table: Floats = np.array([row["correct"][level] for row in rows]) / rows[0]["samples"]
+        num_models = len({cell.agent for cell in cells})
+        return np.reshape(table, (num_models, -1, table.shape[1]))
+
+    def effect(self, rule: str, baseline: str, levels: Sequence[str], file: str = LAST) -> Effect:
+        """Return how much better `rule` is than `baseline`, on the mean of `levels`."""
+        return bootstrap(
+            [self.rates(rule, level, file) - self.rates(baseline, level, file) for level in levels]
+        )
+
+    def gain(self, rule: str, levels: Sequence[str]) -> Effect:
+        """Return how much better `rule` is than its models were before training."""
+        starts = sorted(self.of("start"), key=lambda name: self.cells[name].agent)
+        differences = []
+        for level in levels:
+            rows = [self.found[name] for name in starts]
+            before = np.array([row["correct"][level] for row in rows]) / rows[0]["samples"]
+            differences.append(self.rates(rule, level) - before[:, None])
+        return bootstrap(differences)
+
+    def mean(self, names: Iterable[str], key: str) -> float:
+        """Return the mean over cells of a number in their scores."""
+        return float(np.mean([self.found[name][key] for name in names]))
+
+    def accuracy(self, names: Iterable[str], level: str) -> float:
+        """Return the mean accuracy of cells on a level."""
+        return float(
+            np.mean(
+                [
+                    np.mean(s["correct"][level]) / s["samples"]
+                    for s in map(self.found.get, names)
+                    if s
+                ]
+            )
+        )
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a score; an empty one where there is none."""
+    return read_json(path) if path.exists() else {}
+
+
+def write_study(
+    plan: Plan, cells: Sequence[Cell], ood: Mapping[str, bool], folder: Path, results: Path
+) -> str:
+    """Write the tables, every score and the figure under the name `results`; return the tables.
+
+    `ood` says of each level whether it is kept out of training.
+    """
+    scores = Scores(cells, folder)
+    text = "\n".join(
+        [
+            *comparison_table(plan, scores, ood),
+            "",
+            *level_table(plan, scores, ood),
+            "",
+            *selection_table(plan, scores),
+            "",
+            *transfer_table(plan, scores, ood),
+            "",
+        ]
+    )
+    results.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(results.with_suffix(".md"), text)
+    write_csv(scores, results.with_suffix(".csv"))
+    draw(plan, scores, ood, results.with_suffix(".png"))
+    return text
+
+
+def against(plan: Plan) -> str:
+    """Return what the rules are compared with, in words."""
+    others = [f"of {rule} against {baseline}" for rule, baseline in plan.baselines.items()]
+    return ", ".join([plan.baseline, *others])
+
+
+def comparison_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str]:
+    """Return the primary table: the mean of the training levels."""
+    trained = [level for level, out in ood.items() if not out]
+    unseen = [level for level, out in ood.items() if out]
+    lines = [
+        "Test accuracy on the training levels after training, and its gain over that before, in "
+        f"points; effects against {against(plan)} [95 % interval].",
+        "",
+        "| rule | accuracy | gain | effect | effect at equal tokens | effect OOD | steps | "
+        "completions | tokens | groups with a signal |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for rule in plan.rules:
+        names = scores.of("comparison", rule)
+        accuracy = np.mean([scores.accuracy(names, level) for level in trained])
+        baseline = plan.baseline_of(rule)
+        effects = ["-"] * 3
+        if baseline is not None:
+            effects = [str(scores.effect(rule, baseline, trained)), "-", "-"]
+            runs = scores.of("comparison", rule) + scores.of("comparison", baseline)
+            if all(scores.files[AT_TOKENS][name] for name in runs):  # have used so many
+                effects[1] = str(scores.effect(rule, baseline, trained, AT_TOKENS))
+            if unseen:
+                effects[2] = str(scores.effect(rule, baseline, unseen))
+        steps = scores.mean(names, "steps")
+        used = [f"{scores.mean(names, key):,.0f}" for key in ("rollouts", "tokens")]
+        signal = scores.mean(names, "effective") / steps
+        gain = str(scores.gain(rule, trained))
+        cells = [f"{100 * accuracy:.1f}", gain, *effects, f"{steps:.1f}", *used, f"{signal:.2f}"]
+        lines.append(f"| {rule} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def level_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str]:
+    """Return the accuracy before training, and the effects on each level."""
+    names = [f"level {level}{' (OOD)' if out else ''}" for level, out in ood.items()]
+    start = [f"{100 * scores.accuracy(scores.of('start'), level):.1f}" for level in ood]
+    base = scores.of("comparison", plan.baseline)
+    after = [f"{100 * scores.accuracy(base, level):.1f}" for level in ood]
+    lines = [
+        "| | " + " | ".join(names) + " |",
+        "|---" * (len(names) + 1) + "|",
+        "| before training | " + " | ".join(start) + " |",
+        f"| {plan.baseline} | " + " | ".join(after) + " |",
+    ]
+    for rule in plan.rules:
+        baseline = plan.baseline_of(rule)
+        if baseline is not None:
+            effects = [str(scores.effect(rule, baseline, [level])) for level in ood]
+            lines.append(f"| {rule}, effect | " + " | ".join(effects) + " |")
+    return lines
+
+
+def selection_table(plan: Plan, scores: Scores) -> list[str]:
+    """Return the validation accuracy of every configuration."""
+    lines = ["| rule | configuration | validation accuracy |", "|---|---|---|"]
+    for name in scores.of("selection"):
+        cell = scores.cells[name]
+        words = ", ".join(f"{key} {value}" for key, value in cell.config.items())
+        lines.append(f"| {cell.rule} | {words} | {100 * scores.found[name]['mean']:.1f} |")
+    return lines
+
+
+def transfer_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str]:
+    """Return what training on one level alone does to each, against no training."""
+    if not plan.transfer:
+        return []
+    names = [f"tested on {level}{' (OOD)' if out else ''}" for level, out in ood.items()]
+    lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for rule in plan.transfer:
+        gains = []
+        for level in ood:
+            after = scores.accuracy(scores.of("transfer", rule), level)
+            gains.append(f"{100 * (after - scores.accuracy(scores.of('start'), level)):+.1f}")
+        lines.append(f"| trained on {rule} | " + " | ".join(gains) + " |")
+    return lines
+
+
+def write_csv(scores: Scores, path: Path) -> None:
+    """Write a row for each cell and level."""
+    columns = ("phase", "rule", "number", "agent", "seed", "level", "accuracy", "problems")
+    more = ("steps", "rollouts", "tokens")
+    content = io.StringIO(newline="")
+    writer = csv.writer(content)
+    writer.writerow([*columns, *more])
+    for name, cell in scores.cells.items():
+        found = scores.found[name]
+        for level, counts in found["correct"].items():
+            rate = np.mean(counts) / found["samples"]
+            place = [cell.phase, cell.rule, cell.number, cell.agent, cell.seed, level]
+            used = [found.get(key, 0) for key in more]
+            writer.writerow([*place, f"{rate:.5f}", len(counts), *used])
+    write_atomically(path, content.getvalue())
+
+
+def draw(plan: Plan, scores: Scores, ood: Mapping[str, bool], path: Path) -> None:
+    """Draw the effects of the rules, one panel for the training levels and one for the OOD levels."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    rules = [(rule, plan.baseline_of(rule)) for rule in plan.rules if rule != plan.baseline]
+    for axes, out in zip(figure.subplots(1, 2, sharey=True), (False, True), strict=True):
+        levels = [level for level in ood if ood[level] is out]
+        for row, (rule, baseline) in enumerate(reversed(rules)):
+            found = scores.effect(rule, str(baseline), levels)
+            reach = [[100 * (found.mean - found.low)], [100 * (found.high - found.mean)]]
+            axes.errorbar([100 * found.mean], [row], xerr=reach, fmt="o", capsize=3, color="C0")
+        axes.axvline(0, color="gray", linewidth=1)
+        axes.set(
+            title="levels kept out of training" if out else "training levels",
+            xlabel=f"accuracy above {'its baseline' if plan.baselines else plan.baseline}, points",
+            yticks=range(len(rules)),
+            yticklabels=[rule for rule, _ in reversed(rules)],
+        )
+    save_figure(figure, path)

@@ -1,0 +1,126 @@
+"""`edgewise compare` without a suite: try every curriculum on simulated learners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from edgewise.agents.training.display import announcer
+from edgewise.agents.training.folder_kind import SIMULATED, check_kind
+from edgewise.benchmarks.simulation.compare import (
+    BASELINE,
+    CellFile,
+    Size,
+    catalogue,
+    cells_of,
+    check,
+    run_cells,
+    split,
+)
+from edgewise.benchmarks.simulation.report import Results, by_world, claims, overall, write_report
+from edgewise.benchmarks.simulation.worlds import WORLDS
+from edgewise.cli.parse import parse
+from edgewise.errors import usage
+from edgewise.interrupts import repeatable
+from edgewise.lock import locked
+
+WIDTH = 160  # of the tables, where there is no terminal
+LINES = 10  # of progress, where there is no terminal
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """Compare curricula at an equal budget: one table, one figure, and what beats random where.
+
+    This is about simulated learners. `edgewise compare --suite sec --help` explains the comparison of
+    models that train, on the tasks of a paper.
+    """
+
+    agent: str = "simulated"
+    """Who learns: simulated; for a model, name a suite."""
+    curricula: str | None = None
+    """Rules with commas between, each with its arguments and "+" a filter: random,sec+dapo; all by
+    default. Random is always among them."""
+    worlds: str | None = None
+    """Worlds with commas between; all by default."""
+    seeds: int = 20
+    """Learners in each world: seeds 0, 1, 2 ..."""
+    arms: int = 9
+    """Training arms, easiest first."""
+    steps: int = 40
+    """Budget, in batches; rejected groups are paid from it."""
+    num_problems: int = 32
+    """Problems in a batch, P."""
+    group_size: int = 8
+    """Completions of each problem, G."""
+    algorithm: str = "grpo"
+    """Whose advantages the learner forms: grpo or rloo."""
+    processes: int = 2
+    """Cells that run at the same time."""
+    output: Path = Path("runs/compare")
+    """Folder for the table, the report and the figure; what is done there is not done again."""
+
+    def __post_init__(self) -> None:
+        """Check what nothing else checks."""
+        for name in ("seeds", "processes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run every cell that is not done, then write and print what was found."""
+    config = parse(CompareConfig, "compare", arguments)
+    with locked(config.output):
+        fill(config)
+
+
+def fill(config: CompareConfig) -> None:
+    """Run every cell that is not done, then write and print what was found."""
+    with usage():
+        size = Size(
+            num_steps=config.steps,
+            num_arms=config.arms,
+            num_problems=config.num_problems,
+            group_size=config.group_size,
+            algorithm=config.algorithm,
+        )
+        given = catalogue(size) if config.curricula is None else split(config.curricula)
+        curricula = list(dict.fromkeys([BASELINE, *given]))
+        worlds = list(WORLDS) if config.worlds is None else split(config.worlds)
+        check(config.agent, worlds, curricula, size)
+        check_kind(config.output, "output", SIMULATED)
+        record = {"agent": config.agent, **asdict(size)}
+        file = CellFile(config.output, record)
+    torch.set_num_threads(1)
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
+    cells = cells_of(worlds, curricula, config.seeds)
+    with repeatable(say=announcer(console)):
+        show(console, run_cells(config.agent, size, cells, file, config.processes), len(cells))
+    results = Results([file.done[cell] for cell in cells])
+    report = write_report(config.output, results, record)
+    for sheet in (overall(results), by_world(results)):
+        console.print(sheet.table())
+    for line in (*claims(results), f"report {report}", f"cells  {file.path}"):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def show(console: Console, progress: Iterable[int], total: int) -> None:
+    """Run through `progress`, the number of cells done, showing it: a bar or a line now and then."""
+    if console.is_terminal:
+        with Progress(console=console) as bar:
+            task = bar.add_task("cells", total=total)
+            for done in progress:
+                bar.update(task, completed=done)
+        return
+    shown = -1
+    for done in progress:
+        if done * LINES // total > shown:
+            shown = done * LINES // total
+            console.print(f"cells {done}/{total}", highlight=False)

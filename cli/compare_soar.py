@@ -1,0 +1,194 @@
+"""`edgewise compare --suite soar`: games of SOAR and of Intrinsic-T, and what their students know."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from edgewise.agents.policies.load import Precision
+from edgewise.agents.soar.pairs import hard_pairs
+from edgewise.agents.soar.report import write_report
+from edgewise.agents.soar.run import SOARRunConfig, begin, game_of, hard_file, resume
+from edgewise.agents.training.run_folder import RunFolder
+from edgewise.benchmarks.simulation.report import Sheet
+from edgewise.benchmarks.studies.cells import folder_of_size, in_parallel
+from edgewise.benchmarks.studies.soar import Table, TableConfig
+from edgewise.benchmarks.studies.soar_report import LABELS, sheets
+from edgewise.cli.parse import parse
+from edgewise.errors import unknown, usage
+from edgewise.interrupts import Stopped, asked, repeatable
+from edgewise.lock import locked
+
+METHODS = ("base", "hard", "base-t", "intrinsic-t", "grounded-t", "pq", "ps")  # of the paper
+REWARDS: tuple[Literal["grounded", "learnability"], ...] = ("grounded", "learnability")
+DONE = "report.md"  # of a game
+NOTES = """
+Figures are in percent of held-out hard problems, with 95 % intervals of a bootstrap over teachers, their
+students and problems. Effects are differences in points from Hard-Only, both resampled on their own. The
+paper's are differences of the means that it prints, of Llama-3.2-3B-Instruct on MATH and HARP.
+"""
+
+
+@dataclass(frozen=True)
+class SOARCompareConfig:
+    """Play SOAR's game and Intrinsic-T's with several seeds, train fresh students, print the table.
+
+    Games and students that are done are not done again, and those that were stopped go on; more seeds
+    may be asked for in the same folder.
+    """
+
+    suite: str = "soar"
+    """Suite of a paper: soar; sec and e2h have flags of their own."""
+    preset: str = "seedling"
+    """Game, as in `edgewise soar`: seedling, llama-math or llama-harp."""
+    agent: str | None = None
+    """Model of teacher and student; by default the game's."""
+    hard: Path | None = None
+    """Hard training problems; by default those beside the model."""
+    test: Path | None = None
+    """Held-out hard problems; by default those beside the model."""
+    seeds: int = 3
+    """Teachers of each kind, from seed 0."""
+    num_steps: int | None = None
+    """Outer steps of a game; by default the game's."""
+    num_students: int | None = None
+    """Students on each data set while the game is played; by default the game's."""
+    methods: tuple[str, ...] = METHODS
+    """Rows of the table, as in `python -m edgewise.benchmarks.studies.soar`."""
+    students: int = 2
+    """Fresh students of each teacher."""
+    fresh_steps: int | None = None
+    """Training steps of a fresh student; by default the game's."""
+    gradient_checkpointing: bool = False
+    """Whether passes are computed again for the gradient, which takes less memory and more time."""
+    dtype: Precision = "float32"
+    """Precision of the weights."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the models compute."""
+    processes: int = 2
+    """Games that are played at the same time, one thread each."""
+    output: Path = Path("runs/compare-soar")
+    """Folder of the games and of the report."""
+
+    def __post_init__(self) -> None:
+        """Check what nothing else checks."""
+        for name in ("seeds", "students", "processes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
+        for method in self.methods:
+            if method not in LABELS:
+                raise ValueError(unknown("method", method, LABELS))
+
+
+def run(arguments: Sequence[str], console: Console) -> None:
+    """Play what is missing, measure what is missing, and print the table."""
+    config = parse(SOARCompareConfig, "compare", arguments)
+    with locked(config.output):
+        compare(config, f"edgewise compare {shlex.join(arguments)}", console)
+
+
+def compare(config: SOARCompareConfig, command: str, console: Console) -> None:
+    """Play and measure what is missing, and print the table."""
+    with usage():
+        games = games_of(config)
+        for game in games:
+            check(game, config.test)
+        folder = folder_of_size(config.output, sizes(config))
+    jobs = [(game,) for game in games]
+    with repeatable():
+        with usage():
+            for done, name in enumerate(in_parallel(play_game, jobs, config.processes), start=1):
+                console.print(f"games {done}/{len(games)}  {name}", highlight=False)
+            table = Table(table_config(config))
+        for record in table.fill():
+            label = LABELS[record["method"]]
+            told = f"students  {label}, teacher {record['teacher']}, student {record['student']}"
+            console.print(told, highlight=False)
+            if asked():
+                raise Stopped
+    found = sheets(table.records)
+    write_table(found, command, folder)
+    for sheet in found:
+        console.print(sheet.table())
+    console.print(f"report {folder / 'report.md'}", markup=False, highlight=False)
+
+
+def sizes(config: SOARCompareConfig) -> dict[str, object]:
+    """Return what all that is in one folder has in common."""
+    free = {"seeds", "methods", "students", "processes", "output"}
+    return {name: value for name, value in asdict(config).items() if name not in free}
+
+
+def check(config: SOARRunConfig, test: Path | None) -> None:
+    """Raise ValueError if a game has no hard problems to train or to test on."""
+    game = game_of(config)
+    for path in (hard_file(config, game), test or hard_file(config, game, "test")):
+        hard_pairs(path, game.question)
+
+
+def game_folder(config: SOARCompareConfig, reward: str, seed: int) -> Path:
+    """Return the folder of one game."""
+    return config.output / f"{reward}-s{seed}"
+
+
+def games_of(config: SOARCompareConfig) -> list[SOARRunConfig]:
+    """Return the games, all kinds of a seed together; Intrinsic-T's only if the table has it."""
+    shared = ("preset", "agent", "hard", "num_steps", "num_students", "dtype", "device")
+    options = {name: getattr(config, name) for name in (*shared, "gradient_checkpointing")}
+    rewards = REWARDS if "intrinsic-t" in config.methods else REWARDS[:1]
+    return [
+        SOARRunConfig(**options, seed=seed, reward=reward, output=game_folder(config, reward, seed))
+        for seed in range(config.seeds)
+        for reward in rewards
+    ]
+
+
+def play_game(config: SOARRunConfig) -> str:
+    """Play a game, or go on with it, and write its report; return its name.
+
+    Raises:
+        Stopped: After an outer step, if the user asked to stop.
+    """
+    path = config.output
+    assert path is not None
+    if (path / DONE).is_file():
+        return path.name
+    with locked(path):
+        game = resume(path) if (path / "config.json").exists() else begin(config)
+        game.folder.tell()
+        for _ in game.steps():
+            if asked() and game.state.step < game.game.soar.num_steps:
+                raise Stopped
+        game.finish()
+        write_report(game.folder, None)
+    return path.name
+
+
+def table_config(config: SOARCompareConfig) -> TableConfig:
+    """Return the table of all games."""
+    grounded, intrinsic = (
+        tuple(game_folder(config, reward, seed) for seed in range(config.seeds))
+        for reward in REWARDS
+    )
+    return TableConfig(
+        runs=grounded,
+        output=config.output / "table",
+        intrinsic=intrinsic,
+        test=config.test,
+        methods=config.methods,
+        students=config.students,
+        num_steps=config.fresh_steps,
+    )
+
+
+def write_table(found: Sequence[Sheet], command: str, folder: Path) -> None:
+    """Write report.md into `folder`."""
+    lines = ["# The suite soar", "", f"    {command}", ""]
+    for sheet in found:
+        lines += [*sheet.markdown(), ""]
+    RunFolder(folder).write_text("report.md", "\n".join([*lines, *NOTES.strip().splitlines(), ""]))

@@ -1,0 +1,92 @@
+"""`edgewise list`: the environments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from edgewise.agents.algorithms.filters import FILTERS
+from edgewise.cli.gallery import gallery
+from edgewise.cli.parse import parse
+from edgewise.env import ReasoningEnv
+from edgewise.files import write_atomically
+from edgewise.registration import env_ids
+from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule
+
+
+@dataclass(frozen=True)
+class ListConfig:
+    """Show the environments with their presets and levels, or the curricula."""
+
+    curricula: bool = False
+    """Show the curricula instead."""
+    gallery: Path | None = None
+    """Write a page with one example of each level to this file instead."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Print a table, or write the gallery."""
+    config = parse(ListConfig, "list", arguments)
+    if config.gallery is not None:
+        write_atomically(config.gallery, gallery())
+        return
+    Console().print(curricula() if config.curricula else environments())
+
+
+def environments() -> Table:
+    """Return a row for each preset of each environment."""
+    table = Table("environment", "preset", "levels", "out of distribution", "what")
+    for env_id in env_ids():
+        if gym.spec(env_id).kwargs.get("task") is None:
+            table.add_row(env_id, "", "", "", "Several environments as one")
+            continue
+        env = gym.make(env_id, requires=None).unwrapped  # to be listed, it need not work
+        assert isinstance(env, ReasoningEnv)
+        what = first_line(type(env.task).__doc__)
+        for name, preset in env.task.presets.items():
+            training = [str(level) for level in preset.levels if level not in preset.ood]
+            ood = " ".join(map(str, preset.ood))
+            table.add_row(env_id, name, " ".join(training), ood, what)
+            env_id, what = "", ""
+    return table
+
+
+def curricula() -> Table:
+    """Return a row for each rule and filter: its paper, what it is, what it keeps and costs."""
+    table = Table("curriculum", "arXiv", "what, its arguments and its state", "cost", box=SIMPLE)
+    kinds: dict[str, type[Rule | ProblemRule]] = {**CURRICULA, **PROBLEM_CURRICULA}
+    for name, kind in kinds.items():
+        arguments = " ".join(field.name for field in fields(kind) if field.name != "signal")
+        notes = f"takes: {arguments or 'nothing'}\nkeeps: {state_of(kind)}"
+        what = f"{first_line(kind.__doc__)}\n[dim]{notes}[/dim]"
+        table.add_row(name, kind.paper, what, kind.cost)
+    for name, test in FILTERS.items():
+        table.add_row(f"filter={name}", test.paper, first_line(test.__doc__), test.cost)
+    for column in table.columns[:2]:
+        column.no_wrap = True
+    return table
+
+
+def state_of(kind: type[Rule | ProblemRule]) -> str:
+    """Return the names of what a rule of this kind keeps from step to step."""
+    needed: dict[str, Any] = {"num_steps": 1, "arms": [0]}
+    rule = kind(
+        **{field.name: needed[field.name] for field in fields(kind) if field.name in needed}
+    )
+    if isinstance(rule, ProblemRule):
+        rule.start(["problem"], [0.0])
+    else:
+        rule.start(2)
+    return " ".join(rule.state_dict()) or "nothing"
+
+
+def first_line(docstring: str | None) -> str:
+    """Return the first line of a docstring."""
+    return (docstring or "").strip().splitlines()[0]

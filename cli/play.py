@@ -1,0 +1,84 @@
+"""`edgewise play`: answer problems yourself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import gymnasium as gym
+import tyro
+from rich.console import Console
+
+from edgewise.cli.parse import parse
+from edgewise.env import ReasoningEnv
+from edgewise.errors import usage
+from edgewise.registration import check_id
+
+WRAPPED = {
+    "boxed": r"\boxed{%s}",
+    "any": r"\boxed{%s}",
+    "answer": "<answer>%s</answer>",
+    "think_answer": "<think>by hand</think><answer>%s</answer>",
+}
+
+
+@dataclass(frozen=True)
+class PlayConfig:
+    """Answer problems in the terminal; an empty line shows a solution, end of input ends."""
+
+    env: tyro.conf.Positional[str] = "Countdown-v0"
+    """Environment id, as `edgewise list` prints them."""
+    preset: str | None = None
+    """Ladder of levels and prompts; the first by default."""
+    level: int | None = None
+    """Level to play; any of the training levels by default."""
+    problems: int = 10
+    """How many problems to pose."""
+    seed: int = 0
+    """Seed of the problems."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Pose problems until there are enough or the input ends."""
+    config = parse(PlayConfig, "play", arguments)
+    with usage():
+        check_id(config.env)
+        levels = None if config.level is None else (config.level,)
+        made = gym.make(config.env, preset=config.preset, levels=levels, allow_ood=True)
+    env = made.unwrapped
+    assert isinstance(env, ReasoningEnv)
+    console, solved = Console(), 0
+    for number in range(config.problems):
+        prompt, info = env.reset(seed=config.seed if number == 0 else None)
+        console.print(f"\n[bold]{number + 1}/{config.problems}, level {info['level']}[/bold]")
+        console.print(prompt, markup=False, highlight=False)
+        try:
+            done, correct = play(env, console)
+        except EOFError:
+            break
+        solved += correct
+        if not done:
+            break
+    console.print(f"\n{solved} solved")
+
+
+def play(env: ReasoningEnv, console: Console) -> tuple[bool, bool]:
+    """Play one episode; return whether it ended, and whether it was solved."""
+    while True:
+        text = input("> ").strip()
+        if not text:
+            console.print("solution: " + env.task.solve(env.problem), markup=False)
+            return True, False
+        wrapped = text if "\\boxed{" in text or "<answer>" in text else form(env) % text
+        observation, reward, done, _, info = env.step(wrapped)
+        if done:
+            verdict = "right" if info["correct"] else "wrong"
+            verdict = verdict if info["verified"] else "could not be verified"
+            console.print(f"{verdict}, reward {reward:g}")
+            return True, bool(info["correct"])
+        console.print(observation, markup=False, highlight=False)
+
+
+def form(env: ReasoningEnv) -> str:
+    """Return the preset's answer format, with a place for the answer."""
+    return WRAPPED[env.preset.answer]

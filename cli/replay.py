@@ -1,0 +1,44 @@
+"""`edgewise replay`: check a run by recomputing its curriculum from its records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from edgewise.agents.training.folder_kind import TRAIN, TRL, check_kind
+from edgewise.agents.training.replay import replay
+from edgewise.agents.training.run_folder import RunFolder
+from edgewise.cli.parse import parse
+from edgewise.errors import usage
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """Recompute what the curriculum of a run did from its group records, and compare.
+
+    Prints a line if all agrees; else the first step and arm that differ, and the exit code is 2.
+    """
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Replay a run and say what agreed."""
+    config = parse(ReplayConfig, "replay", arguments)
+    with usage():
+        check_kind(config.run, "run", TRAIN, TRL)
+        folder = RunFolder.open(config.run, "run")
+        told = replay(folder)
+    folder.tell()
+    rejected = f" ({told.num_rejected:,} of them rejected)" if told.num_rejected else ""
+    state = "no checkpoint to compare the state with"
+    if told.state_step is not None:
+        state = f"so does the state in the checkpoint of step {told.state_step}"
+    print(
+        f"{config.run}: draws, probabilities and metrics of {told.num_steps:,} steps and "
+        f"{told.num_groups:,} groups{rejected} agree; {state}"
+    )

@@ -1,0 +1,116 @@
+"""`edgewise soar`: train a teacher to write problems from which students learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from shlex import quote
+from typing import Any
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from edgewise.agents.soar.check import check_game
+from edgewise.agents.soar.game import Heard
+from edgewise.agents.soar.report import write_report
+from edgewise.agents.soar.run import SOARRun, SOARRunConfig, begin, default_output, resume
+from edgewise.agents.training.display import announcer, clock
+from edgewise.agents.training.folder_kind import SOAR, check_kind
+from edgewise.cli.parse import parse
+from edgewise.cli.train import say
+from edgewise.errors import UsageError, usage
+from edgewise.interrupts import Stopped, asked, stoppable
+from edgewise.lock import locked
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Play, continue a run, or check that the game can be won."""
+    config = parse(SOARRunConfig, "soar", arguments)
+    given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
+    if config.resume is not None and given - {"--resume", "--judge"}:
+        raise UsageError("`resume` must be the only flag; a run continues as it was begun")
+    console = Console()
+    if config.check:
+        with usage(), bar(console) as show:
+            for row in check_game(config, show("students", 0)):
+                say(console, row.line())
+        return
+    with ExitStack() as held:
+        with usage():
+            path = config.resume or config.output or default_output(config)
+            if config.resume is not None:
+                check_kind(path, "resume", SOAR)
+            held.enter_context(locked(path))
+            game = begin(replace(config, output=path)) if config.resume is None else resume(path)
+        game.folder.tell()
+        try:
+            work(game, console, config.judge or game.config.judge)
+        except KeyboardInterrupt:
+            raise Stopped(f"stopped; {continued(game)}") from None
+
+
+@contextmanager
+def bar(console: Console) -> Iterator[Callable[[str, int], Heard]]:
+    """Show bars in a terminal while the block runs; it is given what adds one, at so many done."""
+    columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
+
+        def add(name: str, begun: int) -> Heard:
+            task = shown.add_task(name, completed=begun, total=None)
+            return lambda done, total: shown.update(task, completed=done, total=total)
+
+        yield add
+
+
+def work(game: SOARRun, console: Console, judge: str | None) -> None:
+    """Play until the end or the first request to stop, and report.
+
+    Raises:
+        Stopped: If the user asked for it.
+    """
+    path, num_steps = game.folder.path, game.game.soar.num_steps
+    say(console, f"run folder {path}")
+    if game.num_too_long:
+        say(console, f"{game.num_too_long} hard problems are left out: too long for the model")
+    with bar(console) as show, stoppable(say=announcer(console)), ExitStack() as stack:
+        outer, inner = show("outer steps", game.state.step), show("students", 0)
+        for metrics in stack.enter_context(closing(game.steps(inner))):
+            outer(game.state.step, num_steps)
+            left = (num_steps - game.state.step) * metrics["time/step_seconds"]
+            say(console, line(metrics, num_steps, left))
+            if asked() and game.state.step < num_steps:
+                break
+    if game.state.stopped:
+        say(console, f"the game ended early: {game.state.stopped}")
+    elif game.state.step < num_steps:
+        raise Stopped(f"stopped after step {game.state.step}; {continued(game)}")
+    game.finish()
+    with usage():
+        report = write_report(game.folder, judge)
+    for name, place in (
+        ("teacher", path / "teacher"),
+        ("student", path / "student"),
+        ("problems", path / "problems.jsonl"),
+        ("report", report),
+    ):
+        if place.exists():
+            say(console, f"{name:8} {place}")
+
+
+def line(metrics: Mapping[str, Any], num_steps: int, seconds: float) -> str:
+    """Return an outer step in one line."""
+    promoted = "  promoted" if metrics.get("promoted") else ""
+    before = metrics.get("baseline_accuracy")
+    return (
+        f"step {metrics['step']}/{num_steps}  reward {metrics['reward']:+.4f}"
+        f"  best {metrics['best_reward']:+.4f}"
+        + ("" if before is None else f"  baseline {before:.3f}")
+        + f"  accepted {metrics['accepted_ratio']:.2f}"
+        f"  promotions {metrics['num_promoted']}  {clock(seconds)} left{promoted}"
+    )
+
+
+def continued(game: SOARRun) -> str:
+    """Say how the run goes on."""
+    return f"continue with: edgewise soar --resume {quote(str(game.folder.path))}"

@@ -1,0 +1,1 @@
+"""Plans that rearrange stacks of blocks."""

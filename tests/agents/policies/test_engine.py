@@ -1,0 +1,195 @@
+"""A policy whose completions another engine samples: its own weights, its own log-probabilities."""
+
+import re
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgewise.agents.algorithms import grpo  # noqa: E402
+from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.policies.engine import EnginePolicy  # noqa: E402
+from edgewise.agents.policies.load import with_engine  # noqa: E402
+from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
+from edgewise.agents.training.config import TrainConfig, complete  # noqa: E402
+from edgewise.agents.training.run import make_envs, make_hyperparameters  # noqa: E402
+from edgewise.cli import main  # noqa: E402
+
+PROMPTS = ["1 + 1 = ", "[3, 5, 2] -> 16: ", "x"] * 4
+SAMPLING = Sampling(max_tokens=12)
+
+
+@pytest.fixture
+def policy(tiny_model, model_engine):
+    return EnginePolicy(TransformersPolicy.load(tiny_model), model_engine(tiny_model))
+
+
+def sampled(policy, seed=0):
+    return policy.generate(PROMPTS, SAMPLING, torch.Generator().manual_seed(seed))
+
+
+def change(policy):
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight.mul_(1.1)
+
+
+def gap(policy, completions):
+    with torch.no_grad():
+        return (policy.logprobs(completions) - completions.logprobs).abs().max().item()
+
+
+def test_completions_are_the_engines_and_their_probabilities_the_learners(policy):
+    found = sampled(policy)
+    assert found.tokens.shape == found.mask.shape == found.attention.shape
+    assert [row.sum().item() > 0 for row in found.mask] == [True] * len(PROMPTS)
+    assert gap(policy, found) < 1e-5
+    last = found.tokens[torch.arange(len(PROMPTS)), (found.mask.cumsum(1).argmax(1))]
+    assert torch.equal(torch.isin(last, policy.ends), found.ended)
+    assert found.ended.any() and not found.ended.all()
+    assert found.texts == policy.decode(found.tokens * found.mask.long())
+
+
+def test_the_generator_decides_what_is_sampled(policy):
+    one, same, other = sampled(policy), sampled(policy), sampled(policy, seed=1)
+    assert torch.equal(one.tokens, same.tokens)
+    assert one.texts != other.texts and len(set(one.texts[::3])) > 1
+
+
+def test_further_turns_follow_the_observations(policy):
+    first = sampled(policy)
+    more = ["again: ", ""] * 6
+    found = policy.extend(first, more, SAMPLING, torch.Generator().manual_seed(1))
+    turns = found.mask[:, first.mask.shape[1] :].any(dim=1)
+    assert turns.tolist() == [True, False] * 6
+    assert found.texts[1] == first.texts[1] and found.ended[1] == first.ended[1]
+    assert gap(policy, found) < 1e-5
+
+
+def test_weights_go_to_the_engine_once_after_they_have_changed(policy):
+    calls = policy.engine.calls
+    calls.clear()
+    sampled(policy)
+    sampled(policy)
+    assert calls.count("load") == 1
+    change(policy)
+    assert gap(policy, sampled(policy)) < 1e-5
+    sampled(policy)
+    assert calls.count("load") == 2
+
+
+def test_weights_that_are_restored_go_to_the_engine(policy, tmp_path):
+    policy.save(tmp_path)
+    before = sampled(policy)
+    change(policy)
+    assert sampled(policy).texts != before.texts
+    policy.restore(tmp_path)
+    assert torch.equal(sampled(policy).tokens, before.tokens)
+
+
+def test_the_engine_sleeps_while_the_learner_computes(policy):
+    completions = sampled(policy)
+    policy.engine.calls.clear()
+    policy.logprobs(completions)
+    policy.values(completions)
+    sampled(policy)
+    assert policy.engine.calls == ["sleep", "sleep", "wake", "sample"]
+
+
+def test_an_engine_that_keeps_an_old_head_is_refused_at_once(tiny_model, model_engine):
+    learner = TransformersPolicy.load(tiny_model)
+    with pytest.raises(ValueError, match=r"^`engine` must sample .*`edgewise untie`"):
+        EnginePolicy(learner, model_engine(tiny_model, keeps_head=True))
+
+
+def test_an_engine_that_goes_stale_is_refused_after_the_update(policy, monkeypatch):
+    monkeypatch.setattr(policy.engine, "load", lambda weights: None)
+    change(policy)
+    with pytest.raises(FloatingPointError, match="`engine` must sample from the weights"):
+        sampled(policy)
+
+
+def test_the_reference_needs_no_engine(policy):
+    completions, calls = sampled(policy), policy.engine.calls
+    reference = policy.frozen()
+    change(policy)
+    assert type(reference) is TransformersPolicy
+    assert gap(reference, completions) < 1e-5 < 1e-3 < gap(policy, completions)
+    assert calls.count("load") == 2  # of the probe, and before the completions
+
+
+def test_the_probe_leaves_the_learner_as_it_was(tiny_model, policy):
+    plain = TransformersPolicy.load(tiny_model)
+    torch.testing.assert_close(policy.state_dict(), plain.state_dict(), rtol=0, atol=0)
+
+
+def test_adapters_are_merged_for_the_engine(tiny_model, model_engine):
+    pytest.importorskip("peft")
+    from edgewise.agents.policies.lora import Adapters, LoRAPolicy
+
+    plain = TransformersPolicy.load(tiny_model)
+    learner = LoRAPolicy(plain.model, plain.tokenizer, Adapters(rank=2))
+    policy = EnginePolicy(learner, model_engine(tiny_model))
+    generator = torch.Generator().manual_seed(0)
+    before = sampled(policy)
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight += 0.3 * torch.randn(weight.shape, generator=generator)
+    found = sampled(policy)
+    assert gap(policy, before) > 1e-2 and gap(policy, found) < 1e-4
+    expected = learner.model.merge_and_unload().state_dict()
+    torch.testing.assert_close(dict(policy.engine.policy.state_dict()), dict(expected))
+
+
+def test_training_is_that_of_the_learner_and_the_ratio_is_logged(tiny_model, policy):
+    config = complete(
+        TrainConfig(agent=f"hf:{tiny_model}", engine="vllm", preset="sec", num_steps=3)
+    )
+    hyperparameters = make_hyperparameters(config, SAMPLING)
+    assert hyperparameters.importance_cap == 2.0
+    envs = make_envs(config, policy)
+    envs.reset(seed=0)
+    state = grpo.start(policy, hyperparameters)
+    metrics = list(grpo.train(envs, policy, hyperparameters, state))
+    assert len(metrics) == 3 and max(step["grad_norm"] for step in metrics) > 0
+    for step in metrics:
+        for kind in ("mean", "min", "max"):
+            ratio = step[f"sampling/importance_sampling_ratio/{kind}"]
+            assert ratio == pytest.approx(1.0, abs=1e-4)
+    assert policy.engine.calls.count("load") == 1 + len(metrics)  # with that of the probe
+
+
+def test_another_cap_may_be_named(tiny_model):
+    config = complete(TrainConfig(agent=f"hf:{tiny_model}"))
+    assert make_hyperparameters(config, SAMPLING).importance_cap is None
+    for algorithm in ("grpo", "rloo", "ppo", "reinforce", "reinforce++"):
+        named = TrainConfig(
+            agent=f"hf:{tiny_model}", engine="vllm", algorithm=f"{algorithm}:importance_cap=3"
+        )
+        assert make_hyperparameters(complete(named), SAMPLING).importance_cap == 3
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        ("vlm", "`engine`"),
+        ("vllm:gpu_memory_utilization=2", "`gpu_memory_utilization` must be in (0, 1], got 2"),
+        ("vllm:max_length=1", "`max_length` must be at least 2, got 1"),
+        ("vllm:x=1", "x"),
+    ],
+)
+def test_an_engine_that_does_not_exist_is_refused(tiny_model, engine, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        with_engine(TransformersPolicy.load(tiny_model), engine)
+
+
+def test_an_exported_model_has_a_head_of_its_own(tiny_model, tmp_path, capsys):
+    assert main(["untie", "--agent", f"hf:{tiny_model}", "--output", str(tmp_path / "out")]) == 0
+    untied = TransformersPolicy.load(tmp_path / "out")
+    plain = TransformersPolicy.load(tiny_model)
+    assert not untied.model.config.tie_word_embeddings
+    head, embeddings = untied.model.lm_head.weight, untied.model.model.embed_tokens.weight
+    assert head is not embeddings and torch.equal(head, embeddings)
+    assert torch.equal(sampled(untied).tokens, sampled(plain).tokens)
+    assert main(["untie", "--output", str(tmp_path / "out")]) == 2
+    assert "`output` must not exist" in capsys.readouterr().err

@@ -1,0 +1,129 @@
+"""Adapters: only they are trained and saved, and a run of them continues bit for bit."""
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("peft")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.policies.lora import Adapters, LoRAPolicy  # noqa: E402
+from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
+from edgewise.agents.training.config import TrainConfig  # noqa: E402
+from edgewise.agents.training.run import begin, resume  # noqa: E402
+
+PROMPTS = ["1 + 1 = ", "[3, 5, 2] -> 16: "] * 4
+
+
+def config(model, path, **changes):
+    options = {"agent": f"hf:{model}", "output": path, "preset": "sec", "evaluate": False}
+    size = {"num_steps": 4, "max_tokens": 12, "checkpoint_every": 2, "lora_rank": 2}
+    return TrainConfig(**{**options, **size, "learning_rate": 1e-2, **changes})
+
+
+def adapted(model, **adapters):
+    plain = TransformersPolicy.load(model)
+    return LoRAPolicy(plain.model, plain.tokenizer, Adapters(**adapters))
+
+
+def sampled(policy):
+    return policy.generate(PROMPTS, Sampling(max_tokens=12), torch.Generator().manual_seed(0))
+
+
+def records(path):
+    lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if not k.startswith("time/")} for line in lines]
+
+
+def test_adapters_are_those_of_the_paper_and_change_nothing_at_first(tiny_model):
+    policy = adapted(tiny_model)
+    shapes = {name.split("self_attn.")[1]: w.shape for name, w in policy.state_dict().items()}
+    assert shapes == {
+        "q_proj.lora_A.default.weight": (32, 32),
+        "q_proj.lora_B.default.weight": (32, 32),
+        "v_proj.lora_A.default.weight": (32, 32),
+        "v_proj.lora_B.default.weight": (16, 32),
+    }
+    assert policy.model.peft_config["default"].lora_alpha == 64
+    assert torch.equal(sampled(policy).tokens, sampled(TransformersPolicy.load(tiny_model)).tokens)
+
+
+def test_the_same_adapters_are_made_every_time(tiny_model):
+    one, two = (adapted(tiny_model).state_dict() for _ in range(2))
+    torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+def test_only_adapters_are_trained_and_saved(tiny_model, tmp_path):
+    training = begin(config(tiny_model, tmp_path / "run"))
+    before = {name: weight.clone() for name, weight in training.policy.model.named_parameters()}
+    list(training.steps())
+    after = dict(training.policy.model.named_parameters())
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved and all("lora_" in name for name in moved)
+    saved = tmp_path / "run" / "checkpoints" / "4" / "model"
+    assert [path.name for path in saved.iterdir()] == ["adapters.safetensors"]
+    assert load_file(saved / "adapters.safetensors").keys() == training.policy.state_dict().keys()
+
+
+def test_the_model_that_is_left_has_the_adapters_in_it(tiny_model, tmp_path):
+    training = begin(config(tiny_model, tmp_path / "run"))
+    list(training.steps())
+    completions = sampled(training.policy)
+    merged = TransformersPolicy.load(training.finish()).logprobs(completions)
+    torch.testing.assert_close(merged, completions.logprobs, rtol=0, atol=1e-5)
+    plain = TransformersPolicy.load(tiny_model).logprobs(completions)
+    assert (plain - completions.logprobs).abs().max() > 1e-4
+
+
+def test_the_reference_is_the_model_without_its_adapters(tiny_model):
+    policy, plain = adapted(tiny_model), TransformersPolicy.load(tiny_model)
+    completions, reference = sampled(plain), policy.frozen()
+    for weight in policy.parameters():
+        weight.data.add_(0.1)
+    expected = plain.logprobs(completions)
+    torch.testing.assert_close(reference.logprobs(completions), expected, rtol=0, atol=1e-6)
+    assert (policy.logprobs(completions) - expected).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"algorithm": "ppo:kl_coef=0.1"}, {"dtype": "bfloat16"}], ids=str
+)
+def test_a_run_with_adapters_continues_bit_for_bit(tiny_model, tmp_path, changes):
+    whole = begin(config(tiny_model, tmp_path / "whole", **changes))
+    list(whole.steps())
+    with closing(begin(config(tiny_model, tmp_path / "run", **changes)).steps()) as steps:
+        next(steps)
+    again = resume(tmp_path / "run")
+    list(again.steps())
+    assert records(tmp_path / "run") == records(tmp_path / "whole")
+    torch.testing.assert_close(again.policy.state_dict(), whole.policy.state_dict(), rtol=0, atol=0)
+    assert {weight.dtype for weight in again.policy.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lora_rank": 0}, "`lora_rank` must be at least 1, got 0"),
+        ({"lora_alpha": 0.0}, "`lora_alpha` must be positive, got 0.0"),
+        ({"lora_targets": ("query",)}, "Target modules .*query.* not found"),
+    ],
+)
+def test_adapters_that_cannot_be_are_refused(tiny_model, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        begin(config(tiny_model, tmp_path / "run", **changes))
+
+
+def test_without_the_extra_it_is_named(tiny_model, tmp_path):
+    code = "import sys; sys.modules['peft'] = None; from edgewise.cli import main; sys.exit(main())"
+    flags = f"train --agent hf:{tiny_model} --lora-rank 4 --output {tmp_path / 'run'}"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *flags.split()], capture_output=True, text=True
+    )
+    line = "edgewise: adapters need the extra `scale`: pip install 'edgewise[scale]'\n"
+    assert (ran.returncode, ran.stderr) == (2, line)

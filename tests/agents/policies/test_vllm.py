@@ -1,0 +1,204 @@
+"""The packaged seedling, sampled by vLLM, beside what transformers computes; `make test-vllm`."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("vllm")
+
+import gymnasium as gym  # noqa: E402
+
+from edgewise.agents.policies import vllm_engine  # noqa: E402
+from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.policies.load import load_policy, with_engine  # noqa: E402
+from edgewise.agents.policies.lora import Adapters, LoRAPolicy  # noqa: E402
+from edgewise.agents.training.config import TrainConfig  # noqa: E402
+from edgewise.agents.training.run import begin  # noqa: E402
+from edgewise.cli import main  # noqa: E402
+
+pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # of vLLM
+SAMPLING = Sampling(max_tokens=64)
+SIZE = {"num_problems": 32, "group_size": 8, "num_steps": 5}
+WAIT = 600.0  # seconds for a server to start
+
+
+def prompts(num_problems=32, group_size=8):
+    envs = gym.make_vec(
+        "Countdown-v0",
+        num_envs=num_problems * group_size,
+        group_size=group_size,
+        preset="seedling",
+    )
+    return list(envs.reset(seed=0)[0])
+
+
+def sampled(policy, sampling=SAMPLING, seed=0):
+    return policy.generate(prompts(), sampling, torch.Generator().manual_seed(seed))
+
+
+def gaps(policy, completions):
+    """How far the log-probability of each sampled token is from the learner's."""
+    with torch.no_grad():
+        found = (policy.logprobs(completions) - completions.logprobs).abs()
+    return found[completions.mask > 0]
+
+
+def agree(found):
+    """Whether gaps are rounding: log-probabilities in float32 are up to 4e-5 from float64."""
+    return found.quantile(0.99) < 1e-5 and found.max() < 1e-4
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return with_engine(load_policy("seedling"), "vllm:max_length=512")
+
+
+def test_log_probabilities_agree_in_float32(policy):
+    found = sampled(policy)
+    assert len(set(found.texts)) > 100 and found.ended.float().mean() > 0.9
+    assert agree(gaps(policy, found))
+
+
+def test_the_same_generator_samples_the_same(policy):
+    stopped = Sampling(max_tokens=64, stop=("=",))
+    one, same, other = (sampled(policy, stopped, seed) for seed in (0, 0, 1))
+    assert torch.equal(one.tokens, same.tokens) and one.texts != other.texts
+    assert sum(text.endswith("=") for text in one.texts) > 200
+
+
+def test_greedy_completions_are_those_of_transformers(policy):
+    greedy = Sampling(max_tokens=64, temperature=0.0)
+    both = (sampled(policy, greedy).texts, sampled(policy.learner, greedy).texts)
+    assert both[0] == both[1]
+
+
+def test_updates_reach_the_engine(policy):
+    before = {name: weight.clone() for name, weight in policy.state_dict().items()}
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight *= 1 + 0.01 * torch.randn(weight.shape, generator=generator)
+    assert agree(gaps(policy, sampled(policy)))
+    policy.load_state_dict(before)
+    assert agree(gaps(policy, sampled(policy)))
+
+
+def test_adapters_are_merged_for_the_engine(policy):
+    learner = load_policy("seedling")
+    adapted = LoRAPolicy(learner.model, learner.tokenizer, Adapters(rank=2))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in adapted.parameters():
+            weight += 0.02 * torch.randn(weight.shape, generator=generator)
+    policy.engine.load(adapted.merged())
+    policy.loaded = []  # so that it gets its own weights again
+    start = prompts()[::8]
+    tokens = [policy.tokenizer.encode(text) for text in start]
+    turns = policy.engine.sample(tokens, SAMPLING, range(len(tokens)), policy.ends.tolist())
+    for row, turn in zip(tokens, turns, strict=True):
+        whole = torch.tensor([[*row, *turn.tokens]])
+        with torch.no_grad():
+            logprobs = adapted.model(whole).logits.log_softmax(-1)[0, len(row) - 1 : -1]
+        own = logprobs.gather(1, torch.tensor(turn.tokens)[:, None])[:, 0]
+        torch.testing.assert_close(own, torch.tensor(turn.logprobs), atol=5e-5, rtol=0)
+
+
+def test_log_probabilities_agree_in_bfloat16():
+    policy = with_engine(load_policy("seedling", "bfloat16"), "vllm:max_length=512")
+    found = gaps(policy, sampled(policy)).float()
+    assert found.mean() < 5e-3 and found.quantile(0.99) < 6e-2
+
+
+def test_a_head_that_stays_tied_is_updated_too(monkeypatch):
+    monkeypatch.setattr(vllm_engine, "write_config", lambda policy, folder: policy.save(folder))
+    policy = with_engine(load_policy("seedling"), "vllm:max_length=512")
+    with torch.no_grad():
+        policy.model.get_input_embeddings().weight.mul_(1.2)
+    assert agree(gaps(policy, sampled(policy)))
+
+
+def test_five_steps_are_as_good_as_those_through_transformers(tmp_path):
+    accuracies = {}
+    for engine in ("transformers", "vllm:max_length=512"):
+        config = TrainConfig(
+            engine=engine, output=tmp_path / engine[:4], evaluate=False, curriculum="random", **SIZE
+        )
+        training = begin(config)
+        steps = []
+        for metrics in training.steps():
+            steps.append(metrics)
+            if training.config.engine != "transformers":
+                for kind, rounding in {"mean": 1e-5, "min": 1e-3, "max": 1e-3}.items():
+                    ratio = metrics[f"sampling/importance_sampling_ratio/{kind}"]
+                    assert ratio == pytest.approx(1.0, abs=rounding)
+        assert len(steps) == 5 and all(step["grad_norm"] > 0 for step in steps)
+        accuracies[engine] = sum(step["accuracy"] for step in steps) / len(steps)
+    one, other = accuracies.values()
+    assert one == pytest.approx(other, abs=0.1)  # 160 groups each
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The URL of vLLM's own server of the seedling."""
+    folder = tmp_path_factory.mktemp("server")
+    assert main(["untie", "--agent", "seedling", "--output", str(folder / "model")]) == 0
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    words = f"--dtype float32 --max-model-len 512 --port {port} --enforce-eager"
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", "model"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, *words.split(), "--host", "127.0.0.1", "--no-enable-chunked-prefill"],
+            cwd=folder,
+            env={**os.environ, "VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    url, began = f"http://127.0.0.1:{port}", time.monotonic()
+    try:
+        while not answers(f"{url}/health"):
+            assert process.poll() is None, (folder / "log").read_text()[-3_000:]
+            assert time.monotonic() < began + WAIT, "the server does not start"
+            time.sleep(1)
+        yield url
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+
+
+def answers(url):
+    try:
+        with urlopen(url, timeout=5) as response:
+            return response.status == 200
+    except (URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def test_a_run_is_trained_through_vllms_own_server(server, tmp_path):
+    config = TrainConfig(
+        engine=server,
+        engine_folder=tmp_path / "weights",
+        output=tmp_path / "run",
+        evaluate=False,
+        num_problems=8,
+        num_steps=2,
+    )
+    training = begin(config)
+    assert len(list(training.steps())) == 2
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    for metrics in map(json.loads, lines):
+        for kind in ("mean", "min", "max"):
+            ratio = metrics[f"sampling/importance_sampling_ratio/{kind}"]
+            assert ratio == pytest.approx(1.0, abs=1e-4)
+    found = training.policy.generate(prompts(4), SAMPLING, torch.Generator().manual_seed(0))
+    assert agree(gaps(training.policy, found))

@@ -1,0 +1,119 @@
+"""Pretraining: which tokens count, that it learns and repeats, and the folder it leaves."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgewise.agents.algorithms.optimizer import schedule  # noqa: E402
+from edgewise.agents.policies.load import made_for  # noqa: E402
+from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
+from edgewise.agents.seedlings.card import load_recipe, save_seedling  # noqa: E402
+from edgewise.agents.seedlings.pretrain import (  # noqa: E402
+    PretrainConfig,
+    Source,
+    build_policy,
+    pretrain,
+    read,
+    summed_loss,
+)
+from edgewise.agents.training.evaluation import EvaluationPlan  # noqa: E402
+
+TINY = PretrainConfig(
+    sources=(Source(weights=(1.0,)),),
+    hidden_size=32,
+    num_layers=1,
+    num_heads=2,
+    intermediate_size=32,
+    num_steps=12,
+    batch_size=16,
+    chunk_size=8,
+    learning_rate=1e-2,
+    num_warmup_steps=2,
+)
+
+
+def test_only_worked_solutions_carry_loss():
+    policy = build_policy(TINY)
+    rows = [next(read(TINY, policy.tokenizer)), ([1, 30, 31, 32, 2], 3)]
+    expected = torch.tensor(0.0)
+    for tokens, start in rows:
+        logits = policy.model(torch.tensor([tokens])).logits[0].log_softmax(-1)
+        for place in range(start, len(tokens)):
+            expected = expected - logits[place - 1, tokens[place]]
+    torch.testing.assert_close(summed_loss(policy, rows), expected)
+
+
+def test_a_row_is_a_training_prompt_its_solution_and_the_end():
+    policy = build_policy(TINY)
+    rows = read(TINY, policy.tokenizer)
+    for _ in range(20):
+        tokens, start = next(rows)
+        prompt = policy.tokenizer.decode(tokens[:start])
+        assert prompt.startswith("<bos>[") and prompt.endswith(r"\boxed{}:")
+        assert policy.tokenizer.decode(tokens[start:]).endswith("}<eos>")
+
+
+def test_levels_are_drawn_by_their_weights():
+    config = replace(TINY, sources=(Source(weights=(0.0, 3.0, 1.0)),))
+    policy = build_policy(config)
+    rows = read(config, policy.tokenizer)
+    texts = [policy.tokenizer.decode(tokens[:start]) for tokens, start in map(next, [rows] * 400)]
+    counts = [sum(text.count(",") == k for text in texts) for k in (1, 2, 3)]
+    assert counts[0] == 0 and sum(counts) == 400
+    assert 260 < counts[1] < 340  # 300, of standard deviation 8.7
+
+
+def test_the_learning_rate_rises_and_falls():
+    shares = [schedule(step, 110, 10) for step in (0, 9, 10, 60, 109)]
+    assert shares == pytest.approx([0.1, 1.0, 1.0, 0.5, 0.0], abs=1e-3)
+
+
+def test_training_learns_and_repeats():
+    first, second = build_policy(TINY), build_policy(TINY)
+    metrics = list(pretrain(TINY, first))
+    assert metrics[-1]["loss"] < 0.75 * metrics[0]["loss"]
+    assert list(pretrain(TINY, second)) == metrics
+    other = replace(TINY, seed=1)
+    assert next(pretrain(other, build_policy(other)))["loss"] != metrics[0]["loss"]
+
+
+def test_a_warm_restart_goes_on_with_other_problems():
+    config = replace(TINY, num_steps=4, further_steps=(3,))
+    policy, again = build_policy(config), build_policy(config)
+    metrics = list(pretrain(config, policy))
+    assert [record["step"] for record in metrics] == [1, 2, 3, 4, 5, 6, 7]
+    assert list(pretrain(replace(config, further_steps=()), again)) == metrics[:4]
+    first, second = (read(config, policy.tokenizer, cycle) for cycle in (0, 1))
+    assert [next(first) for _ in range(4)] != [next(second) for _ in range(4)]
+
+
+def test_chunks_add_up_to_the_batch():
+    whole = replace(TINY, chunk_size=16, num_steps=1)
+    for config in (whole, replace(whole, chunk_size=3)):
+        metrics = next(pretrain(config, build_policy(config)))
+        assert metrics["loss"] == pytest.approx(5.6, abs=0.3)  # log 263
+    losses = [next(pretrain(replace(whole, chunk_size=k), build_policy(whole))) for k in (16, 3)]
+    assert losses[0]["loss"] == pytest.approx(losses[1]["loss"], abs=1e-5)
+
+
+def test_a_folder_says_what_it_is(tmp_path):
+    policy = build_policy(TINY)
+    plan = EvaluationPlan(num_problems=3, num_samples=2, k=2)
+    save_seedling(tmp_path, TINY, policy, plan, "edgewise pretrain")
+    assert load_recipe(tmp_path / "recipe.json") == TINY
+    found = made_for(f"hf:{tmp_path}")
+    assert (found["envs"], found["preset"]) == (["Countdown-v0"], "seedling")
+    assert found["train"]["group_size"] == 8
+    card = (tmp_path / "README.md").read_text()
+    assert "192 rows in all" in card and card.count("| Countdown-v0 |") == 5
+    loaded = TransformersPolicy.load(tmp_path)
+    for one, two in zip(loaded.parameters(), policy.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_a_recipe_takes_defaults(tmp_path):
+    (tmp_path / "recipe.json").write_text('{"seed": 3}')
+    assert load_recipe(tmp_path / "recipe.json") == replace(PretrainConfig(), seed=3)
+    assert asdict(PretrainConfig())["sources"][0]["weights"][3] < 0.01  # of 5 numbers

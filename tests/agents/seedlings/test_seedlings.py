@@ -1,0 +1,71 @@
+"""The packaged seedlings: what they can do before any reinforcement learning, and their size."""
+
+import json
+from itertools import pairwise
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgewise.agents.policies.load import SEEDLINGS, load_policy, made_for  # noqa: E402
+from edgewise.agents.seedlings.card import load_recipe, score  # noqa: E402
+from edgewise.agents.training.evaluation import EvaluationPlan  # noqa: E402
+
+FOLDERS = sorted(path.parent for path in SEEDLINGS.glob("*/config.json"))
+RANGES = {1: (0.85, 1.0), 2: (0.35, 0.65), 3: (0.05, 0.25)}
+
+
+def test_there_is_a_seedling():
+    assert SEEDLINGS / "countdown" in FOLDERS
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_folder_is_small_and_complete(folder):
+    names = {path.name for path in folder.iterdir()}
+    assert {"model.safetensors", "tokenizer.json", "edgewise.json", "README.md"} <= names
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 8_000_000
+    recipe, card = load_recipe(folder / "recipe.json"), made_for(f"seedling:{folder.name}")
+    assert card["preset"] == recipe.preset
+    assert card["envs"] == [source.env for source in recipe.sources]
+    total = sum(sum(source.weights) for source in recipe.sources)
+    for countdown in [source for source in recipe.sources if source.env == "Countdown-v0"]:
+        assert sum(countdown.weights[3:]) < 0.01 * total  # of 5 numbers
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_model_is_small_and_follows_its_recipe(folder):
+    policy = load_policy(f"seedling:{folder.name}")
+    size = sum(parameter.numel() for parameter in policy.parameters())
+    assert 100_000 <= size <= 3_000_000
+    assert policy.model.config.model_type == "qwen2"
+    shape = json.loads((folder / "recipe.json").read_text())
+    assert policy.model.config.hidden_size == shape["hidden_size"]
+
+
+@pytest.mark.slow
+def test_the_format_is_known_and_there_is_room_to_learn():
+    torch.set_num_threads(1)
+    recipe = load_recipe(SEEDLINGS / "countdown" / "recipe.json")
+    policy = load_policy("seedling:countdown")
+    for found in score(recipe, policy, EvaluationPlan(num_pass_k=25))["Countdown-v0"]:
+        assert found.num_problems == 200
+        assert found.format_rate >= (0.97 if found.ood else 0.99)
+        assert found.truncated <= 0.01
+        least, most = RANGES.get(found.level, (0.0, 1.0))  # of pass@1
+        assert least <= found.pass_at_1 <= most, found
+        assert not found.ood or found.pass_at_k > 0
+
+
+@pytest.mark.slow
+def test_puzzles_get_harder_for_the_model_that_knows_them_all():
+    torch.set_num_threads(1)
+    recipe = load_recipe(SEEDLINGS / "puzzles" / "recipe.json")
+    plan = EvaluationPlan(k=8)  # 200 problems: two levels of Blocksworld are nearly solved
+    for env_id, found in score(recipe, load_policy("seedling:puzzles"), plan).items():
+        trained = [level for level in found if not level.ood]
+        for easier, harder in pairwise(trained):  # of the hardest none may be right
+            assert harder.pass_at_1 < easier.pass_at_1 or harder.high < 0.01, env_id
+            assert harder.pass_at_k <= easier.pass_at_k + 0.02, env_id
+        assert trained[-1].high < trained[0].low, env_id
+        assert all(level.high < trained[0].low for level in found if level.ood), env_id
+        assert all(level.format_rate >= (0.8 if level.ood else 0.99) for level in found), env_id

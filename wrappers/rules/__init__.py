@@ -1,0 +1,1 @@
+"""What to pose next: one file for each published method."""

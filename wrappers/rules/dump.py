@@ -1,0 +1,74 @@
+"""DUMP: a softmax over upper confidence bounds of the mean absolute advantage.
+
+Wang et al. (2025), "DUMP: Automated Distribution-Level Curriculum Learning for RL-based LLM
+Post-training", arXiv 2504.09710.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgewise.wrappers.rules.probability import softmax
+from edgewise.wrappers.rules.rule import Rule
+from edgewise.wrappers.rules.signal import Floats, Ints
+
+
+@dataclass(eq=False)
+class DUMP(Rule):
+    """Draws in proportion to exp of an upper confidence bound of |A|.
+
+    With n_d problems posed of arm d, and n of all,
+
+        UCB(d) = mean of |A| over the last `window` problems of d + sqrt(2 ln(n + 1) / (n_d + 1)),
+
+    and arms are drawn in proportion to exp(UCB(d) / tau). The mean of no problem is 0.
+
+    This is the paper. Its released code updates only at validation, from raw rewards.
+    """
+
+    paper: ClassVar[str] = "2504.09710"
+    window: int = 300  # problems of an arm, at least 1
+    temperature: float = 0.1  # tau, positive
+
+    def __post_init__(self) -> None:
+        """Check the window and tau."""
+        if self.window < 1:
+            raise ValueError(f"`window` must be at least 1, got {self.window}")
+        if self.temperature <= 0:
+            raise ValueError(f"`temperature` must be positive, got {self.temperature}")
+
+    def start(self, num_arms: int) -> None:
+        """Forget all problems."""
+        super().start(num_arms)
+        self.counts = np.zeros(num_arms, np.int64)  # n_d, (K,)
+        self.past: list[deque[float]] = [deque(maxlen=self.window) for _ in range(num_arms)]
+
+    def probabilities(self) -> Floats:
+        """Return softmax(UCB / tau), shape (K,)."""
+        return softmax(self.arm_values(), self.temperature)
+
+    def update(self, arms: Ints, signal: Floats) -> None:
+        """Count the problems and remember their signals."""
+        super().update(arms, signal)
+        for arm in np.unique(arms).tolist():
+            self.past[arm].extend(signal[arms == arm].tolist())
+            self.counts[arm] += int((arms == arm).sum())
+
+    def arm_values(self) -> Floats:
+        """Return UCB, shape (K,)."""
+        means = np.array([np.mean(past) if past else 0.0 for past in self.past])
+        bounds: Floats = means + np.sqrt(2 * np.log(self.counts.sum() + 1) / (self.counts + 1))
+        return bounds
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the counts and the remembered signals."""
+        return {"counts": self.counts.tolist(), "past": [list(past) for past in self.past]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the counts and signals."""
+        self.counts = np.array(state["counts"], np.int64)
+        self.past = [deque(past, maxlen=self.window) for past in state["past"]]

@@ -1,0 +1,99 @@
+"""Rules that pose the problems whose success is least certain, judged by their last groups.
+
+SFL: Rutherford et al. (2024), "No Regrets: Investigating and Improving Regret Approximations for
+Curriculum Discovery", arXiv 2408.15099; LILO applies it to language models. DOTS: Sun et al. (2025),
+"Improving Data Efficiency for LLM Reinforcement Fine-tuning Through Difficulty-targeted Online Data
+Selection and Rollout Replay", arXiv 2506.05316.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgewise.wrappers.rules.problem_rule import ProblemRule, draw, nearest
+from edgewise.wrappers.rules.signal import Bools, Groups, Ints
+
+
+@dataclass(eq=False)
+class LastSuccess(ProblemRule):
+    """A rule that remembers the share of completions that were right when a problem was last posed."""
+
+    def start(self, names: Sequence[str], difficulties: Sequence[float]) -> None:
+        """Forget all groups."""
+        super().start(names, difficulties)
+        self.success = np.full(len(self.names), -1.0)  # p, -1 if never posed, (N,)
+
+    def seen(self) -> Bools:
+        """Return which problems have been posed, (N,)."""
+        return self.success >= 0
+
+    def learn(self, rows: Ints, groups: Groups) -> None:
+        """Remember the success."""
+        self.success[rows] = groups.mean(groups.correct)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the success of each problem."""
+        return {"success": self.success.tolist()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the success of each problem."""
+        self.success = np.array(state["success"])
+
+
+@dataclass(eq=False)
+class SFL(LastSuccess):
+    """The problems of the largest p (1 - p), beside new ones: sampling for learnability.
+
+    p is the share of completions that were right when the problem was last posed. A share `explore`
+    of each batch is new while there are new problems; problems equally learnable are drawn at
+    random. Departure: SFL and LILO screen candidates, four for each problem, with rollouts that are
+    not trained on; here the rollouts of training are the only ones, so p may be old.
+    """
+
+    paper: ClassVar[str] = "2408.15099"
+    explore: float = 0.5  # in [0, 1]; ours
+
+    def __post_init__(self) -> None:
+        """Check the share."""
+        if not 0 <= self.explore <= 1:
+            raise ValueError(f"`explore` must be in [0, 1], got {self.explore}")
+
+    def choose(self, num_problems: int, rng: np.random.Generator) -> Ints:
+        """Take new problems and the most learnable ones."""
+        seen, new = np.flatnonzero(self.seen()), np.flatnonzero(~self.seen())
+        num_new = max(round(self.explore * num_problems), num_problems - len(seen))
+        fresh = rng.permutation(new)[:num_new]
+        p = self.success[seen]
+        best = seen[nearest(-p * (1 - p), num_problems - len(fresh), rng)]
+        return np.concatenate([best, fresh])
+
+
+@dataclass(eq=False)
+class DOTS(LastSuccess):
+    """Draws in proportion to exp(-|d - 1/2| / tau), d being the share of failures of a problem.
+
+    Departure: DOTS predicts d from the rollouts of a reference set, by attention over embeddings of
+    the questions. Here d is that of the problem's last group or, if it has none, the mean of the
+    problems of its difficulty that do, or else 1/2; there are no further rollouts.
+    """
+
+    paper: ClassVar[str] = "2506.05316"
+    temperature: float = 0.1  # tau, positive; ours
+
+    def __post_init__(self) -> None:
+        """Check tau."""
+        if self.temperature <= 0:
+            raise ValueError(f"`temperature` must be positive, got {self.temperature}")
+
+    def choose(self, num_problems: int, rng: np.random.Generator) -> Ints:
+        """Draw without replacement."""
+        success = np.where(self.seen(), self.success, 0.5)
+        for difficulty in np.unique(self.difficulties):
+            alike = self.difficulties == difficulty
+            if (alike & self.seen()).any():
+                success[alike & ~self.seen()] = self.success[alike & self.seen()].mean()
+        return draw(-np.abs(success - 0.5) / self.temperature, num_problems, rng)

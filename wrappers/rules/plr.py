@@ -1,0 +1,100 @@
+"""PLR: pose again the problems that were most surprising, and those not posed for long.
+
+Jiang et al. (2021), "Prioritized Level Replay", arXiv 2010.03934, and the authors' code,
+facebookresearch/level-replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgewise.wrappers.rules.problem_rule import ProblemRule, draw
+from edgewise.wrappers.rules.signal import Floats, Groups, Ints, MeanAbsAdvantage, Signal
+
+
+@dataclass(eq=False)
+class PLR(ProblemRule):
+    """Prioritized replay of problems already posed, mixed with new ones.
+
+    The score S of a problem is its last signal, and C the step at which it was last posed, c being
+    the present one. Replay is drawn from
+
+        P = (1 - rho) P_S + rho P_C,
+        P_S proportional to (1 / rank(S))^(1 / beta),    P_C proportional to c - C,
+
+    and a new problem is posed instead with probability 1 - (share of the pool already posed), or
+    1 - `replay`. Departures: no problem is twice in a batch; problems of equal scores are ranked in
+    the order of the pool.
+    """
+
+    paper: ClassVar[str] = "2010.03934"
+    beta: float = 0.1  # positive; smaller prefers the largest scores more
+    staleness: float = 0.1  # rho, in [0, 1]
+    replay: float | None = None  # in [0, 1]; None is the share of the pool already posed
+    signal: Signal = field(default=MeanAbsAdvantage(), kw_only=True)  # with PPO's |A|, value error
+
+    def __post_init__(self) -> None:
+        """Check beta, rho and the share."""
+        if self.beta <= 0:
+            raise ValueError(f"`beta` must be positive, got {self.beta}")
+        if not 0 <= self.staleness <= 1:
+            raise ValueError(f"`staleness` must be in [0, 1], got {self.staleness}")
+        if self.replay is not None and not 0 <= self.replay <= 1:
+            raise ValueError(f"`replay` must be in [0, 1], got {self.replay}")
+
+    def start(self, names: Sequence[str], difficulties: Sequence[float]) -> None:
+        """Forget all scores."""
+        super().start(names, difficulties)
+        self.signal.start(len(self.names))
+        self.step = 1  # c
+        self.scores = np.zeros(len(self.names))  # S, (N,)
+        self.posed = np.zeros(len(self.names), np.int64)  # C, 0 if never, (N,)
+
+    def replay_probabilities(self) -> Floats:
+        """Return P of the problems already posed, in the order of the pool."""
+        seen = np.flatnonzero(self.posed)
+        ranks = np.empty(len(seen))
+        ranks[np.argsort(-self.scores[seen], kind="stable")] = np.arange(1, len(seen) + 1)
+        by_score = ranks ** (-1 / self.beta)
+        by_age = self.step - self.posed[seen]
+        ages = by_age.sum() or 1
+        mixed: Floats = (1 - self.staleness) * by_score / by_score.sum()
+        return mixed + self.staleness * by_age / ages
+
+    def choose(self, num_problems: int, rng: np.random.Generator) -> Ints:
+        """Draw problems to replay, and new ones."""
+        seen, new = np.flatnonzero(self.posed), np.flatnonzero(self.posed == 0)
+        share = len(seen) / len(self.names) if self.replay is None else self.replay
+        wanted = int((rng.random(num_problems) < share).sum())
+        num_replayed = min(max(wanted, num_problems - len(new)), len(seen))
+        fresh = rng.permutation(new)[: num_problems - num_replayed]
+        if not num_replayed:
+            return fresh
+        again = seen[draw(np.log(self.replay_probabilities()), num_replayed, rng)]
+        return np.concatenate([again, fresh])
+
+    def learn(self, rows: Ints, groups: Groups) -> None:
+        """Score the problems."""
+        self.scores[rows] = self.signal(groups, rows)
+        self.posed[rows] = self.step
+        self.step += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the step, the scores and when each problem was posed."""
+        return {
+            "step": self.step,
+            "scores": self.scores.tolist(),
+            "posed": self.posed.tolist(),
+            "signal": self.signal.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+        self.step = state["step"]
+        self.scores = np.array(state["scores"])
+        self.posed = np.array(state["posed"], np.int64)
+        self.signal.load_state_dict(state["signal"])

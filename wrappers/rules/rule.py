@@ -1,0 +1,71 @@
+"""The base class of every curriculum: a distribution over arms, and how it learns."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgewise.wrappers.rules.signal import Floats, Ints, MeanAbsAdvantage, Signal
+
+
+@dataclass(eq=False)
+class Rule(ABC):
+    """Choose among K arms. A rule knows no environment, no model and no random numbers.
+
+    A rule is a dataclass whose fields are its hyperparameters; `start` makes the state. Subclasses
+    call `start` and `update` of this class first.
+    """
+
+    paper: ClassVar[str] = ""  # its arXiv id
+    cost: ClassVar[str] = "none"  # what is needed beside the completions trained on
+    signal: Signal = field(default=MeanAbsAdvantage(), kw_only=True)  # what `update` is told
+    signal_size: ClassVar[int] = 1  # S, the numbers that it must give for each problem
+
+    def start(self, num_arms: int) -> None:
+        """Forget everything; there are `num_arms` arms, K."""
+        if num_arms < 1:
+            raise ValueError(f"`num_arms` must be at least 1, got {num_arms}")
+        self.num_arms = num_arms
+        self.signal.start(num_arms)
+
+    @abstractmethod
+    def probabilities(self) -> Floats:
+        """Return the probability of each arm, shape (K,)."""
+
+    def update(self, arms: Ints, signal: Floats) -> None:
+        """Learn from one training step.
+
+        Args:
+            arms: The arm of each problem, shape (P,).
+            signal: The learning signal of each problem, shape (P,), or (P, S) for S > 1.
+
+        Raises:
+            ValueError: If an arm does not exist, or a signal is missing or not finite.
+        """
+        self.check_arms(arms)
+        shape = (arms.size, self.signal_size)[: min(self.signal_size, 2)]
+        if signal.shape != shape:
+            raise ValueError(f"`signal` must have shape {shape}, got {signal.shape}")
+        if not np.isfinite(signal).all():
+            raise ValueError(f"`signal` must be finite, got {signal.tolist()}")
+
+    def check_arms(self, arms: Ints) -> None:
+        """Raise ValueError if `arms` are not some of the arms, shape (P,)."""
+        if arms.ndim != 1 or not arms.size:
+            raise ValueError(f"`arms` must have one dimension and an arm, got shape {arms.shape}")
+        if not np.isin(arms, np.arange(self.num_arms)).all():
+            raise ValueError(f"`arms` must be in range({self.num_arms}), got {arms.tolist()}")
+
+    def arm_values(self) -> Floats | None:
+        """Return what the rule thinks that each arm is worth, (K,), if it thinks so; for metrics."""
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `update` has changed, as plain numbers and lists."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
+        """Take up a state that `state_dict` returned."""
