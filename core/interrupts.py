@@ -109,10 +109,20 @@ def acknowledge(reader: int, quiet: bool, say: Say | None) -> None:
 def held_back() -> Iterator[None]:
     """Let no Ctrl-C arrive while the block runs, and never in a process that it starts.
 
-    What is pressed meanwhile arrives afterwards.
+    What is pressed meanwhile arrives afterwards. A process inherits the mask of the thread that starts
+    it; here another thread may take the signal, so its handler, which runs in the main thread, waits.
     """
+    pressed: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    replaced = before is not None and threading.current_thread() is threading.main_thread()
+    if replaced:
+        signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        if replaced:
+            signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)

@@ -5,6 +5,7 @@ A row that cannot be read is not passed over in silence: it comes with its place
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import json
@@ -21,6 +22,7 @@ MAX_LINE = 1_000_000  # characters
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 Found = TypeVar("Found")
 Row = Mapping[str, Any]
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
@@ -72,12 +74,14 @@ def convert_rows(rows: Iterable[Located], convert: Callable[[Row], Found]) -> It
 
 @contextmanager
 def opened(path: Path) -> Iterator[TextIO]:
-    """Open a file as text, and name it in what is raised if its compression is damaged."""
+    """Open a file as text, and name it in what is raised if it is damaged or in another encoding."""
     try:
         with (
             gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as raw,
             TextIOWrapper(raw, "utf-8-sig", errors="surrogateescape", newline="") as file,
         ):
+            if raw.peek(2)[:2] in UTF16:
+                raise DataError(f"{path}: must be UTF-8, got UTF-16; save it as UTF-8")
             yield file
     except DAMAGED as error:
         raise DataError(f"{path}: must be a whole file in gzip, got {error}") from error

@@ -107,6 +107,8 @@ def test_nothing_within_a_faulty_cell_is_read_as_a_row(found, cell):
         ("e.csv", b"a,a\n1,2\n", r"e.csv:1: must name the columns, each by a name of its own"),
         ("f.csv", b"a,\n1,2\n", r"f.csv:1: must name the columns, each by a name of its own"),
         ("g.csv", b'"a,b\n', "g.csv:1: must be a row of a table, got unexpected end of data"),
+        ("i.csv", "a,b\n1,2\n".encode("utf-16"), "i.csv: must be UTF-8, got UTF-16; save it"),
+        ("j.jsonl.gz", gzip.compress('{"a": 1}'.encode("utf-16"), mtime=0), "must be UTF-8, got UTF-16"),
         ("h.csv", b"a,b\n" + b"x" * (MAX_LINE + 5), "h.csv:2: must be at most 1,000,000 characters"),
     ],
 )  # fmt: skip
