@@ -23,7 +23,7 @@ from edgewise.agents.training.run_prompts import limit_for
 from edgewise.benchmarks.evaluation.profile import ProfilePlan, batches_of, begun_on, profile
 from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
 from edgewise.cli.parse import parse
-from edgewise.env import ReasoningEnv
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import UsageError, usage
 from edgewise.frame import Render
 from edgewise.interrupts import repeatable
@@ -93,7 +93,7 @@ def measure(config: ProfileConfig) -> None:
     with usage():
         check_id(config.env)
         options = options_of(config)
-        env: Any = gym.make(config.env, split=config.plan.split, **options).unwrapped
+        env = unwrap(gym.make(config.env, split=config.plan.split, **options))
         policy, render = load(config, env)
         frame = env.preset.frame
         sampling = Sampling(

@@ -66,6 +66,7 @@ from edgewise.agents.algorithms.optimizer import MasterAdamW
 from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
 from edgewise.agents.distributed import share_weighted, totals
 from edgewise.agents.policies.base import Completions, Policy, Sampling
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.vector import teach
 
 
@@ -141,7 +142,7 @@ def train(
     Raises:
         ValueError: If the groups are too small.
     """
-    size, least = envs.unwrapped.group_size, config.min_group_size  # type: ignore[attr-defined]
+    size, least = unwrap_vector(envs).group_size, config.min_group_size
     if size < least:
         raise ValueError(f"`group_size` must be at least {least} for GRPO, got {size}")
     while state.step < config.num_steps:

@@ -61,6 +61,7 @@ from edgewise.agents.algorithms.optimizer import MasterAdamW
 from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
 from edgewise.agents.distributed import share_weighted, totals
 from edgewise.agents.policies.base import Completions, Policy, Sampling
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.vector import teach
 
 
@@ -148,7 +149,7 @@ def train(
     Raises:
         ValueError: If the groups have one completion and the baseline is theirs.
     """
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     if base.group_size < config.min_group_size:
         raise ValueError(
             f"`group_size` must be at least 2 for the baseline 'group', got {base.group_size}"

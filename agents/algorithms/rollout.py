@@ -19,6 +19,7 @@ from torch import Generator, Tensor
 from edgewise.agents.algorithms.filters import Filter, kept_by
 from edgewise.agents.policies.base import Completions, Sampler, Sampling, Teller
 from edgewise.pool import TooManyUnverified
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.lesson import Gather
 from edgewise.wrappers.vector import curriculum_of
 from edgewise.wrappers.vector.prompt_format import opening_of
@@ -100,7 +101,7 @@ def collect(
         FloatingPointError: If a reward or the log-probability of a token is not finite.
         TooManyUnverified: If more than 1 % of the completions made could not be verified.
     """
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     size: int = base.group_size
     if filter is not None and filter.num_screened >= size:
         raise ValueError(f"`screen` must be below group_size = {size}, got {filter.num_screened}")
@@ -139,7 +140,7 @@ class Batch:
     ) -> None:
         """Begin with no answer."""
         self.envs, self.policy, self.sampling, self.generator = envs, policy, sampling, generator
-        base: Any = envs.unwrapped
+        base = unwrap_vector(envs)
         self.size: int = base.group_size
         layer = curriculum_of(envs)
         self.gather: Gather = np.asarray if layer is None else layer.lesson.gather
@@ -301,7 +302,7 @@ def anticipated(
         policy: Is asked for one batch within the context.
         places: The environments of the rows of the batch; those of other ranks are left out.
     """
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     if not isinstance(policy, Teller) or not base.env.anticipates:
         yield
         return
