@@ -11,7 +11,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.seedlings.pretrain import PretrainConfig
 from edgewise.agents.training.evaluation import EvaluationPlan, LevelScore, evaluate

@@ -16,9 +16,9 @@ from typing import Any
 import gymnasium as gym
 from torch import Generator
 
-from edgewise.agents.policies.base import Sampler
 from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.options import Precision, Sampling
+from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.soar.pairs import Pair
 from edgewise.env import unwrap
 from edgewise.frame import Frame, Render

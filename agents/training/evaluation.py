@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from edgewise.agents.algorithms.rollout import Envs, collect
-from edgewise.agents.policies.base import Sampler, Sampling
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.training.prompt_limit import PromptLimit
 from edgewise.env import evaluation_set, unwrap
 from edgewise.frame import Render

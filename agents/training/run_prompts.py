@@ -8,8 +8,8 @@ from typing import Any
 
 import gymnasium as gym
 
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.chat import encode_prompt
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.prompt_limit import UNLIMITED, PromptLimit

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from edgewise.agents.algorithms.rollout import Envs, collect
-from edgewise.agents.policies.base import Sampler, Sampling
 from edgewise.agents.policies.chat import ChatOptions
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.training.prompt_limit import PromptLimit
 from edgewise.env import unwrap
 from edgewise.files import read_jsonl, writable, write_atomically

@@ -41,7 +41,8 @@ from torch import Generator
 
 from edgewise.agents.algorithms.filters import Filter
 from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
-from edgewise.agents.policies.base import Completions, Sampling
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Completions
 from edgewise.benchmarks.simulation.env import RIGHT, WRONG
 from edgewise.benchmarks.simulation.worlds import World
 from edgewise.errors import unknown

@@ -26,8 +26,8 @@ import tyro
 from matplotlib.figure import Figure
 
 from edgewise.agents.algorithms import grpo
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.evaluation import EvaluationPlan, as_records, evaluate
 from edgewise.agents.training.figures import save_figure
