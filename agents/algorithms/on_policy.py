@@ -45,7 +45,7 @@ from edgewise.agents.algorithms.optimizer import MasterAdamW
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.distributed import share_weighted, totals
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.policies.policy import Completions, Policy
+from edgewise.agents.policies.policy import Completions, Policy, Scorer
 from edgewise.vector_env import unwrap_vector
 
 Loss = Callable[[Completions, Tensor, Tensor, Tensor], tuple[Tensor, dict[str, float]]]
@@ -81,7 +81,7 @@ class State:
 
     optimizer: MasterAdamW
     generator: torch.Generator
-    reference: Policy | None  # the policy at the start, if `kl_coef` needs it
+    reference: Scorer | None  # the policy at the start, if `kl_coef` needs it
     value_head: nn.Module | None = None  # of the policy, if it is trained
     step: int = 0  # steps done
     rollout: Rollout | None = None  # of the last step, for its records

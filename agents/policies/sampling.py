@@ -70,7 +70,7 @@ def closed(live: Tensor) -> Tensor:
     return rows
 
 
-Sample = Callable[[Tensor], Completions]  # appends a turn to some rows of a batch
+Sample = Callable[[Completions, Tensor, Sampling, Generator], Completions]  # a turn, of some rows
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,11 @@ class Parts:
         self.size: int | None = None
 
     def sample(
-        self, sample: Sample, start: Completions, rows: Tensor, generator: Generator
+        self,
+        sample: Callable[[Tensor], Completions],
+        start: Completions,
+        rows: Tensor,
+        generator: Generator,
     ) -> Completions:
         """Append a turn to `rows` of `start`; every rank returns those of all ranks.
 

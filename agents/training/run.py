@@ -19,8 +19,8 @@ from edgewise.agents.algorithms.rollout import Envs
 from edgewise.agents.policies.chat import today
 from edgewise.agents.policies.model_card import made_for
 from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, Sampling
+from edgewise.agents.policies.policy import ModelPolicy
 from edgewise.agents.policies.sampling import is_out_of_memory
-from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.checkpoint import load
 from edgewise.agents.training.clean import check_config
 from edgewise.agents.training.config import TrainConfig, complete, default_output, from_run
@@ -43,7 +43,7 @@ from edgewise.wrappers.rules.rule_record import to_json
 class Training:
     """A run in progress: what the command line shows, and what continues after a stop."""
 
-    def __init__(self, config: TrainConfig, folder: RunFolder, policy: TransformersPolicy) -> None:
+    def __init__(self, config: TrainConfig, folder: RunFolder, policy: ModelPolicy) -> None:
         """Make the environments for `policy`, and take up the last checkpoint if there is one.
 
         Raises:
@@ -207,7 +207,7 @@ def order_of(group: Mapping[str, Any]) -> tuple[bool, int, int]:
     return not kept, 0 if kept else group["round"], group["place"]
 
 
-def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curriculum:
+def make_envs(config: TrainConfig, policy: ModelPolicy) -> vector.Curriculum:
     """Return this rank's training environments, framed for the model, under the curriculum.
 
     Raises:
