@@ -105,7 +105,7 @@ class Parts:
             MemoryError: If the memory does not do for one row.
         """
         before = generator.get_state()
-        own = distributed.share(rows)
+        own = distributed.shard(rows)
         while True:
             found = list[Part]()
             try:
@@ -122,7 +122,7 @@ class Parts:
                     raise
                 reason = str(error).splitlines()[0]
             self.halve(min(self.size or len(own), len(own)), reason)
-        everyones = [part for parts in distributed.everyones(found) for part in parts]
+        everyones = [part for parts in distributed.all_gather_object(found) for part in parts]
         longest = max(everyones, key=lambda part: part.completions.tokens.shape[1])
         generator.set_state(longest.generator)
         return merged(start, everyones)
