@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 BRACE = re.compile(
-    r"""\\(?:boxed|fbox)(?:
+    r"""\\\\?(?:boxed|fbox)(?:
         \s*+\{                                            # \boxed{7}, \boxed {7}
       | (?:\s*+(?P<token>\d|\\[A-Za-z]++)|\s++(?P<letter>[A-Za-z]))
         (?=[.,;]?[ \t]*+(?:\$|\\[)\]]|[}<\n]|\Z))         # \boxed 7, and nothing more
     )
-    | \\[{}] | [{}]""",
+    | \\[\\{}] | [{}]""",
     re.VERBOSE | re.ASCII,
 )
 BOXES = ("\\boxed", "\\fbox")
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 FORMATS = ("any", "boxed", "answer", "think_answer")
 THOUGHTS = ("open", "closed", "begun")
+
+
+class Box(NamedTuple):
+    """Where a box and what it holds begin and end, as slices of a text."""
+
+    start: int  # of the command
+    begin: int  # of what it holds
+    end: int
+    stop: int  # of the whole
 
 
 def extract_answer(
@@ -68,24 +78,35 @@ def extract_answer(
         if opening >= 0:
             start, end = opening + len("<answer>"), close
     if form in ("any", "boxed") and any(box in completion for box in BOXES):
-        start, end = last_boxed(completion, start, end)
+        boxes = find_boxes(completion)
+        if boxes and boxes[-1].begin > start:
+            start, end = boxes[-1].begin, boxes[-1].end
     return completion[start:end].strip() if start >= 0 else None
 
 
-def last_boxed(completion: str, start: int, end: int) -> tuple[int, int]:
-    r"""Return where the last box after `start` begins and ends, else both."""
+def find_boxes(text: str) -> list[Box]:
+    r"""Return the boxes in `text` that hold no other box, in their order.
+
+    A box without its closing brace is none. ``\\boxed`` is a box of a text that was quoted twice.
+
+    >>> text = r"\boxed{\fbox{7}} and \boxed 8"
+    >>> [text[box.begin : box.end] for box in find_boxes(text)]
+    ['7', '8']
+    """
     opened: list[re.Match[str]] = []
-    for brace in BRACE.finditer(completion):
+    boxes: list[Box] = []
+    for brace in BRACE.finditer(text):
         if brace.lastgroup is not None:
-            if brace.start() >= start:
-                start, end = brace.span(brace.lastgroup)
-        elif brace[0].endswith("{") and brace[0] != r"\{":
+            boxes.append(Box(brace.start(), *brace.span(brace.lastgroup), brace.end()))
+        elif brace[0] == "}":
+            match = opened.pop() if opened else None
+            if match is None or len(match[0]) == 1:
+                continue
+            if not boxes or boxes[-1].start < match.end():  # else it is around another
+                boxes.append(Box(match.start(), match.end(), brace.start(), brace.end()))
+        elif brace[0][-1] == "{" and brace[0] != r"\{":
             opened.append(brace)
-        elif brace[0] == "}" and opened:
-            match = opened.pop()
-            if len(match[0]) > 1 and match.end() > start:
-                start, end = match.end(), brace.start()
-    return start, end
+    return boxes
 
 
 def is_think_answer(completion: str) -> bool:

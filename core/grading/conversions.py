@@ -54,6 +54,10 @@ def same(gold: Value, answer: Value) -> bool:
 
 def convert(gold: Value, answer: Value) -> bool:
     """Return whether `answer`, of another type, means what `gold` means by a stated conversion."""
+    if isinstance(gold, Record) and gold.in_brackets:
+        return same(Tuple("()", gold.values), answer)
+    if isinstance(answer, Record) and answer.in_brackets:
+        return same(gold, Tuple("()", answer.values))
     rule = RULES.get((type(gold), type(answer)))
     if rule is not None:
         return rule(gold, answer)

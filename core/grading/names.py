@@ -29,6 +29,12 @@ def parameters_of(tokens: Sequence[Token]) -> tuple[str, ...] | None:
     return tuple(token.text for token in inside[::2])
 
 
+def function_name(tokens: Sequence[Token]) -> str:
+    """Return the f_1 of f_{1}(x)."""
+    texts = [token.text for token in tokens]
+    return "".join(text for text in texts[: texts.index("(")] if text not in ("{", "}"))
+
+
 def name_of(tokens: Sequence[Token]) -> str | None:
     r"""Return what a variable is called: x, a_n, AB, (x,y), \angle ABC, Maximum; None if it is none."""
     texts = [token.text for token in tokens]

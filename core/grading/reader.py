@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from edgewise.grading import matrices, phrases, relations
+from edgewise.grading import functions, matrices, phrases, relations
 from edgewise.grading.brackets import closes_at_end, indexed_top, split, top
 from edgewise.grading.conversions import same
 from edgewise.grading.evaluate import Undefined
@@ -24,6 +24,7 @@ from edgewise.grading.tree import Node
 from edgewise.grading.values import (
     Collection,
     Expression,
+    Function,
     Named,
     NumberSet,
     Percentage,
@@ -107,16 +108,35 @@ def statement(tokens: Sequence[Token], level: int) -> Value:
     date = phrases.read_date(tokens)
     if date is not None:
         return date
+    domain = functions.split_domain(tokens)
+    if domain is not None:
+        value = statement(domain[0], level + 1)
+        if not functions.are_functions_of(value, domain[1]):
+            raise Unreadable("what is it said for?")
+        return value
     records = list(split(tokens, {";"}))
     if len(records) > 1:
         return collection([statement(part, level + 1) for part in records if part])
     parts, joiner = items(tokens)
     if len(parts) == 1:
+        found = of_components(parts[0], level)
+        if found is not None:
+            return found
         value = part(parts[0], level)
         return collection([value]) if isinstance(value, PlusMinus) else value
     if joiner and relations.are_inequalities(parts):
         return relations.joined([part(one, level) for one in parts], joiner)
     return collection([part(one, level) for one in parts])
+
+
+def of_components(tokens: Sequence[Token], level: int) -> Value | None:
+    """Read an equation of two tuples as values with names; None if it is none."""
+    if any(token.text in SIGNS for token in tokens):
+        return None
+    equations = functions.componentwise(tokens)
+    if equations is None:
+        return None
+    return functions.record([part(one, level + 1) for one in equations], in_brackets=True)
 
 
 def items(tokens: Sequence[Token]) -> tuple[list[Sequence[Token]], str]:
@@ -142,6 +162,10 @@ def collection(values: Sequence[Value]) -> Value:
     flat: list[Value] = []
     for value in values:
         flat += value.items if isinstance(value, PlusMinus) else [value]
+    if len(flat) > 1 and any(isinstance(value, Function) for value in flat):
+        found = functions.record(flat)
+        if found is not None:
+            return found
     names = [value.name for value in flat if isinstance(value, Named)]
     if not names:
         return Collection(tuple(flat))

@@ -15,7 +15,7 @@ from edgewise.grading.expressions import (
     same_expression,
     sign_at,
 )
-from edgewise.grading.names import name_of, name_symbols, parameters_of
+from edgewise.grading.names import function_name, name_of, name_symbols, parameters_of
 from edgewise.grading.parser import parse
 from edgewise.grading.sets import Pieces, half_line, intersection, piece, point, union
 from edgewise.grading.tokens import Token, Unreadable
@@ -107,7 +107,7 @@ def equation(
     names = [name_of(one) for one in sides]
     parameters = parameters_of(sides[0]) if len(sides) == 2 else None
     if parameters is not None:
-        return function(parameters, sides[1], read_side, level)
+        return function(function_name(sides[0]), parameters, sides[1], read_side, level)
     if names[0] is None and names[-1] is not None and len(sides) == 2:
         sides, names = sides[::-1], names[::-1]
     if names[0] is not None:
@@ -155,12 +155,12 @@ def plain_node(value: Value) -> Node:
 
 
 def function(
-    parameters: tuple[str, ...], tokens: Sequence[Token], read_side: Read, level: int
+    name: str, parameters: tuple[str, ...], tokens: Sequence[Token], read_side: Read, level: int
 ) -> Value:
     """Return the function that f(x) = ... defines."""
     value = read_side(tokens, level + 1)
     if isinstance(value, Expression):
-        return Function(parameters, value.node)
+        return Function(parameters, value.node, name)
     return Named("f", value)
 
 

@@ -26,6 +26,11 @@ CONDITION = re.compile(
 COPULA = re.compile(  # of a main clause
     r"(?<!\bthat )(?<!\bwhich )(?<!\bwho )(?<!\bthere )\b(?:is|are|equals)\b\s*:?\s*", re.IGNORECASE
 )
+DESCRIPTION = re.compile(  # of a subject, up to its verb: the number that could, the most we might
+    r"(?<=\bthe )(?:[\w-]+ ){1,12}?(?:that|which|who|whom|we|you|he|she|they|one|it) [^,;:!?]*$",
+    re.IGNORECASE,
+)
+CONDITIONS = re.compile(r"\b(?:could|might|may|would|should|not|\w+n't|or)\b", re.IGNORECASE)
 LINKS = frozenset(  # of the words that are no units, those that may stand beside a number
     listed("of to from by with is are was were be been exactly so thus hence than what which")
     + listed("where when while")
@@ -65,9 +70,16 @@ NEAR, SEEN = 3, 60  # words, and characters, beside a number that could make ano
 
 
 def doubtful(sentence: str) -> bool:
-    """Return whether a sentence has a word of doubt."""
+    r"""Return whether a sentence has a word of doubt, other than in what describes its subject.
+
+    >>> doubtful("So the largest number that could not be reached is 7."), doubtful("It could be 7.")
+    (False, True)
+    """
     other = not is_english(sentence) and languages.DOUBT.search(sentence)
-    return bool(other or DOUBT.search(sentence))
+    copula = COPULA.search(sentence)
+    end = copula.start() if copula else 0
+    subject = DESCRIPTION.sub(lambda match: CONDITIONS.sub("", match[0]), sentence[:end])
+    return bool(other or DOUBT.search(subject) or DOUBT.search(sentence, end))
 
 
 def is_english(sentence: str) -> bool:

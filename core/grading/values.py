@@ -88,6 +88,7 @@ class Record:
 
     names: tuple[str, ...]
     values: tuple[Value, ...]
+    in_brackets: bool = False  # as (x, y) = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class Function:
 
     parameters: tuple[str, ...]
     node: Node
+    name: str = ""
 
 
 @dataclass(frozen=True)
