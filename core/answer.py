@@ -21,7 +21,7 @@ THOUGHTS = ("open", "closed", "begun")
 
 
 class Box(NamedTuple):
-    """Where a box and what it holds begin and end, as slices of a text."""
+    """A span of a text that is a box, as slice indices."""
 
     start: int  # of the command
     begin: int  # of what it holds
@@ -32,7 +32,7 @@ class Box(NamedTuple):
 def extract_answer(
     completion: str, form: str = "any", thought: str = "open", thinking: bool = False
 ) -> str | None:
-    r"""Return the text of the last ``\boxed{...}`` or ``<answer>``, or None if there is none.
+    r"""Extract the last ``\boxed{...}`` or ``<answer>`` of a completion, or None if it has none.
 
     Braces must balance. Of two that nest, the inner one counts. ``\fbox`` is a box too, and a box
     may hold, without braces, what TeX and a reader both take for all of it: one digit, letter or
@@ -85,7 +85,7 @@ def extract_answer(
 
 
 def find_boxes(text: str) -> list[Box]:
-    r"""Return the boxes in `text` that hold no other box, in their order.
+    r"""Find the innermost boxes of `text`, in order of appearance.
 
     A box without its closing brace is none. ``\\boxed`` is a box of a text that was quoted twice.
 
@@ -110,7 +110,7 @@ def find_boxes(text: str) -> list[Box]:
 
 
 def is_think_answer(completion: str) -> bool:
-    """Return whether `completion` is one <think> and one <answer>, and nothing outside them."""
+    """Check that `completion` is one <think> and one <answer>, and nothing else."""
     text = completion.strip()
     if any(text.count(tag) != 1 for tag in TAGS):
         return False
@@ -118,5 +118,5 @@ def is_think_answer(completion: str) -> bool:
     if begin != 0 or not text.endswith("</answer>") or not think < answer:
         return False
     thought, between = text[len("<think>") : think], text[think + len("</think>") : answer]
-    given = text[answer + len("<answer>") : -len("</answer>")]
-    return bool(thought.strip()) and not between.strip() and bool(given.strip())
+    answer = text[answer + len("<answer>") : -len("</answer>")]
+    return bool(thought.strip()) and not between.strip() and bool(answer.strip())

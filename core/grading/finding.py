@@ -1,4 +1,4 @@
-"""Find the answer in a text: in its last box, else what it states."""
+"""Find the answer in a text: the last box, else what the prose states."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BETWEEN_BOXES = re.compile(
 
 
 def find_answer(text: str) -> str:
-    r"""Return what is in the last ``\boxed{}`` of `text`; else what it states, see `conclusion`.
+    r"""Extract the last ``\boxed{}`` of `text`, else the answer that its prose states (`conclusion`).
 
     Boxes with nothing but commas, "and" or "or" between them are one list.
 

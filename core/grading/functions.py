@@ -1,4 +1,4 @@
-r"""Read what is said of functions: for which arguments, and of several at once.
+r"""Functions with a domain, and tuples of names.
 
 `f(x) = 2x` for all real x is the function alone, and (f(n), g(n)) = (n, 1) is f(n) = n and g(n) = 1.
 """
@@ -23,7 +23,7 @@ EQUALS = Token("sign", "=")
 
 
 def split_domain(tokens: Sequence[Token]) -> tuple[Sequence[Token], frozenset[str]] | None:
-    r"""Return what is said for all arguments, and their names; None if nothing is.
+    r"""Split off a trailing "for all x": the rest and the names; None if there is no such phrase.
 
     >>> from edgewise.grading.tokens import lex
     >>> said, names = split_domain(lex(r"f(x) = 2x \text{ for all real } x \in \mathbb{R}"))
@@ -55,13 +55,13 @@ def split_domain(tokens: Sequence[Token]) -> tuple[Sequence[Token], frozenset[st
 
 
 def are_functions_of(value: Value, names: frozenset[str]) -> bool:
-    """Return whether a value is functions, one or several, of arguments that are so called."""
+    """Check that a value is one or more functions of these arguments."""
     functions = value.values if isinstance(value, Record) else (value,)
     return all(isinstance(one, Function) and names <= set(one.parameters) for one in functions)
 
 
 def componentwise(tokens: Sequence[Token]) -> list[Sequence[Token]] | None:
-    r"""Return the equations that one of two tuples in round brackets is; None if it is none.
+    r"""Split an equation of two tuples into equations of their components; None if it is none.
 
     >>> from edgewise.grading.tokens import lex
     >>> ["".join(token.text for token in one) for one in componentwise(lex("(x, y) = (1, 2)"))]
@@ -79,7 +79,7 @@ def componentwise(tokens: Sequence[Token]) -> list[Sequence[Token]] | None:
 
 
 def record(values: Sequence[Value], in_brackets: bool = False) -> Record | None:
-    """Return values that have a name each, functions among them; None if two have the same or one none."""
+    """Build a record of named values and functions; None unless all have distinct names."""
     names = [value.name for value in values if isinstance(value, (Named, Function))]
     if not len(values) == len(names) == len(set(names)):
         return None
