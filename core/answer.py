@@ -118,5 +118,5 @@ def is_think_answer(completion: str) -> bool:
     if begin != 0 or not text.endswith("</answer>") or not think < answer:
         return False
     thought, between = text[len("<think>") : think], text[think + len("</think>") : answer]
-    answer = text[answer + len("<answer>") : -len("</answer>")]
-    return bool(thought.strip()) and not between.strip() and bool(answer.strip())
+    content = text[answer + len("<answer>") : -len("</answer>")]
+    return bool(thought.strip()) and not between.strip() and bool(content.strip())
