@@ -60,7 +60,7 @@ TWO = [
     "Ответ: {} или {}.", "Итак, {} и {}.", "答案是{}或{}。", "答案是{}。答案是{}。", "所以是{}，也是{}。", "الجواب هو {} أو {}", "الجواب: {}، {}",
     "よって{}または{}。", "따라서 {} 또는 {}", "Vậy {} hoặc {}.", "Jadi {} atau {}.", "Total = {} = {}", "Therefore x = {}, y = {}.", "So {} [{}].",
 ]  # fmt: skip
-JOINTS = ("Donc ", "所以", "So ", " is ", " est ", "是", "**", "。", ". ", "\n", " = ", " ou ", "或", "answer: ", "Ответ: ", " هو ", "$", " kg", " and ", "个")  # fmt: skip
+JOINTS = ("Donc ", "所以", "So ", " is ", " est ", "是", "**", "。", ". ", "\n", " = ", " ou ", "或", "answer: ", "Ответ: ", " هو ", "$", " kg", " and ", "个", "the number that could be ", " not ", " for all x")  # fmt: skip
 
 
 @pytest.mark.parametrize(("gold", "text"), STATED + CONCLUDED, ids=lambda text: text[:20])
