@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 BRACE = re.compile(
-    r"""\\(?:boxed|fbox)(?:
+    r"""\\\\?(?:boxed|fbox)(?:
         \s*+\{                                            # \boxed{7}, \boxed {7}
       | (?:\s*+(?P<token>\d|\\[A-Za-z]++)|\s++(?P<letter>[A-Za-z]))
         (?=[.,;]?[ \t]*+(?:\$|\\[)\]]|[}<\n]|\Z))         # \boxed 7, and nothing more
     )
-    | \\[{}] | [{}]""",
+    | \\[\\{}] | [{}]""",
     re.VERBOSE | re.ASCII,
 )
 BOXES = ("\\boxed", "\\fbox")
@@ -19,10 +20,19 @@ FORMATS = ("any", "boxed", "answer", "think_answer")
 THOUGHTS = ("open", "closed", "begun")
 
 
+class Box(NamedTuple):
+    """A span of a text that is a box, as slice indices."""
+
+    start: int  # of the command
+    begin: int  # of what it holds
+    end: int
+    stop: int  # of the whole
+
+
 def extract_answer(
     completion: str, form: str = "any", thought: str = "open", thinking: bool = False
 ) -> str | None:
-    r"""Return the text of the last ``\boxed{...}`` or ``<answer>``, or None if there is none.
+    r"""Extract the last ``\boxed{...}`` or ``<answer>`` of a completion, or None if it has none.
 
     Braces must balance. Of two that nest, the inner one counts. ``\fbox`` is a box too, and a box
     may hold, without braces, what TeX and a reader both take for all of it: one digit, letter or
@@ -68,28 +78,39 @@ def extract_answer(
         if opening >= 0:
             start, end = opening + len("<answer>"), close
     if form in ("any", "boxed") and any(box in completion for box in BOXES):
-        start, end = last_boxed(completion, start, end)
+        boxes = find_boxes(completion)
+        if boxes and boxes[-1].begin > start:
+            start, end = boxes[-1].begin, boxes[-1].end
     return completion[start:end].strip() if start >= 0 else None
 
 
-def last_boxed(completion: str, start: int, end: int) -> tuple[int, int]:
-    r"""Return where the last box after `start` begins and ends, else both."""
+def find_boxes(text: str) -> list[Box]:
+    r"""Find the innermost boxes of `text`, in order of appearance.
+
+    A box without its closing brace is none. ``\\boxed`` is a box of a text that was quoted twice.
+
+    >>> text = r"\boxed{\fbox{7}} and \boxed 8"
+    >>> [text[box.begin : box.end] for box in find_boxes(text)]
+    ['7', '8']
+    """
     opened: list[re.Match[str]] = []
-    for brace in BRACE.finditer(completion):
+    boxes: list[Box] = []
+    for brace in BRACE.finditer(text):
         if brace.lastgroup is not None:
-            if brace.start() >= start:
-                start, end = brace.span(brace.lastgroup)
-        elif brace[0].endswith("{") and brace[0] != r"\{":
+            boxes.append(Box(brace.start(), *brace.span(brace.lastgroup), brace.end()))
+        elif brace[0] == "}":
+            match = opened.pop() if opened else None
+            if match is None or len(match[0]) == 1:
+                continue
+            if not boxes or boxes[-1].start < match.end():  # else it is around another
+                boxes.append(Box(match.start(), match.end(), brace.start(), brace.end()))
+        elif brace[0][-1] == "{" and brace[0] != r"\{":
             opened.append(brace)
-        elif brace[0] == "}" and opened:
-            match = opened.pop()
-            if len(match[0]) > 1 and match.end() > start:
-                start, end = match.end(), brace.start()
-    return start, end
+    return boxes
 
 
 def is_think_answer(completion: str) -> bool:
-    """Return whether `completion` is one <think> and one <answer>, and nothing outside them."""
+    """Check that `completion` is one <think> and one <answer>, and nothing else."""
     text = completion.strip()
     if any(text.count(tag) != 1 for tag in TAGS):
         return False
@@ -97,5 +118,5 @@ def is_think_answer(completion: str) -> bool:
     if begin != 0 or not text.endswith("</answer>") or not think < answer:
         return False
     thought, between = text[len("<think>") : think], text[think + len("</think>") : answer]
-    given = text[answer + len("<answer>") : -len("</answer>")]
-    return bool(thought.strip()) and not between.strip() and bool(given.strip())
+    content = text[answer + len("<answer>") : -len("</answer>")]
+    return bool(thought.strip()) and not between.strip() and bool(content.strip())

@@ -20,7 +20,7 @@ from pathlib import Path
 import tyro
 
 from edgewise.benchmarks.speed.equivalence import gold_answers
-from edgewise.grading.evaluate import Beyond, Undefined, ball, evaluate, precision
+from edgewise.grading.evaluate import TooLarge, Undefined, ball, evaluate, precision
 from edgewise.grading.expressions import same_expression
 from edgewise.grading.grade import compare
 from edgewise.grading.reader import read
@@ -98,7 +98,7 @@ def read_or_none(text: str) -> Value | None:
     """Return the reading of a text; None if it has none, or one too large."""
     try:
         return read(text)
-    except Beyond:
+    except TooLarge:
         return None
 
 
@@ -109,7 +109,7 @@ def size_of(value: Value | None) -> float | None:
     try:
         with precision(64):
             return float(ball(evaluate(value.node, {})).real.mid())
-    except (Undefined, Beyond, OverflowError):
+    except (Undefined, TooLarge, OverflowError):
         return None
 
 

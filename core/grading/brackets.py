@@ -1,4 +1,4 @@
-"""What stands in brackets, and what does not."""
+"""Bracket matching over tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEPTH = {
 
 
 def indexed_top(tokens: Sequence[Token]) -> Iterator[tuple[int, Token]]:
-    """Yield the tokens that stand in no brackets, with their places."""
+    """Yield the tokens outside all brackets, with their indices."""
     depth = 0
     for i, token in enumerate(tokens):
         change = DEPTH.get(token.text, 0)
@@ -31,12 +31,12 @@ def indexed_top(tokens: Sequence[Token]) -> Iterator[tuple[int, Token]]:
 
 
 def top(tokens: Sequence[Token]) -> Iterator[Token]:
-    """Yield the tokens that stand in no brackets."""
+    """Yield the tokens outside all brackets."""
     return (token for _, token in indexed_top(tokens))
 
 
 def split(tokens: Sequence[Token], separators: set[str]) -> Iterator[Sequence[Token]]:
-    """Yield what is between separators that stand in no brackets."""
+    """Split tokens at separators outside all brackets."""
     start = 0
     for i, token in indexed_top(tokens):
         if token.text in separators:
@@ -46,7 +46,7 @@ def split(tokens: Sequence[Token], separators: set[str]) -> Iterator[Sequence[To
 
 
 def closes_at_end(tokens: Sequence[Token]) -> bool:
-    """Return whether the first bracket is closed by the last token."""
+    """Check whether the last token closes the first bracket."""
     depth = 0
     for i, token in enumerate(tokens):
         depth += DEPTH.get(token.text, 0)

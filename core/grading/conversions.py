@@ -1,4 +1,4 @@
-"""Whether two values are equal: within a type, or by one of the conversions between types.
+"""Equality of two typed values: within a type, or by a documented conversion between types.
 
 Each is a line of the table in docs/grading.md, with an example and a counter-example.
 """
@@ -45,7 +45,7 @@ LEAST_PERCENTAGE = number(2)  # from here on, a bare number that stands for one 
 
 
 def same(gold: Value, answer: Value) -> bool:
-    """Return whether `answer` means what `gold` means."""
+    """Compare two typed values."""
     if type(gold) is not type(answer):
         return convert(gold, answer)
     compare = EQUALITIES.get(type(gold))
@@ -53,7 +53,11 @@ def same(gold: Value, answer: Value) -> bool:
 
 
 def convert(gold: Value, answer: Value) -> bool:
-    """Return whether `answer`, of another type, means what `gold` means by a stated conversion."""
+    """Compare values of different types by a documented conversion."""
+    if isinstance(gold, Record) and gold.in_brackets:
+        return same(Tuple("()", gold.values), answer)
+    if isinstance(answer, Record) and answer.in_brackets:
+        return same(gold, Tuple("()", answer.values))
     rule = RULES.get((type(gold), type(answer)))
     if rule is not None:
         return rule(gold, answer)
@@ -62,7 +66,7 @@ def convert(gold: Value, answer: Value) -> bool:
     if isinstance(gold, Named):
         return same(gold.value, answer)
     if isinstance(answer, Named):
-        return not isinstance(gold, (Letter, Words)) and unnamed(gold, answer)
+        return not isinstance(gold, (Letter, Words)) and value_of_named(gold, answer)
     if isinstance(gold, Collection) and len(gold.items) == 1:
         return same(gold.items[0], answer)
     if isinstance(answer, Collection) and len(answer.items) == 1:
@@ -70,7 +74,7 @@ def convert(gold: Value, answer: Value) -> bool:
     return False
 
 
-def unnamed(gold: Value, answer: Named) -> bool:
+def value_of_named(gold: Value, answer: Named) -> bool:
     """Return whether x = ... has the value that is asked for, which does not depend on x."""
     if isinstance(gold, Expression) and answer.name in symbols_of(gold.node):
         return False
@@ -78,7 +82,7 @@ def unnamed(gold: Value, answer: Named) -> bool:
 
 
 def number_for_percentage(gold: Percentage, answer: Expression) -> bool:
-    """Return whether a bare number is the percentage, or from 2 on the number of per cent."""
+    """Accept the ratio for a percentage, and from 2 on also the number of per cent."""
     if not is_real_number(answer.node):
         return False
     if order(call("absolute", answer.node), LEAST_PERCENTAGE) < 0:
@@ -89,12 +93,12 @@ def number_for_percentage(gold: Percentage, answer: Expression) -> bool:
 
 
 def percentage_for_number(gold: Expression, answer: Percentage) -> bool:
-    """Return whether so many per cent are the number."""
+    """Accept a percentage of the same value as the number."""
     return same_expression(gold.node, quotient(answer.node, HUNDRED))
 
 
 def number_for_quantity(gold: Quantity, answer: Expression) -> bool:
-    """Return whether the number is right and the unit is left out, or is a letter, or radians."""
+    """Accept a number without its unit, with its unit as a letter, or in radians."""
     if same_expression(gold.node, answer.node):
         return True
     if gold.unit == (("deg", 1),):
@@ -103,7 +107,7 @@ def number_for_quantity(gold: Quantity, answer: Expression) -> bool:
 
 
 def quantity_for_number(gold: Expression, answer: Quantity) -> bool:
-    """Return whether a unit, a single word if it is an unknown one, is added to the number."""
+    """Accept a number with a unit, known or of one word."""
     if symbols_of(gold.node):
         return is_times_unit(gold.node, answer)
     if not answer.is_known and " " in answer.unit[0][0]:
@@ -112,7 +116,7 @@ def quantity_for_number(gold: Expression, answer: Quantity) -> bool:
 
 
 def is_times_unit(node: Node, quantity: Quantity) -> bool:
-    """Return whether an expression is the quantity with its unit as a variable: 17 m."""
+    """Check whether an expression is the quantity with its unit read as a variable: 17 m."""
     unit = quantity.unit[0][0]
     if len(quantity.unit) != 1 or unit not in LETTER_UNITS or unit not in symbols_of(node):
         return False
@@ -121,19 +125,19 @@ def is_times_unit(node: Node, quantity: Quantity) -> bool:
 
 
 def number_for_numeral(gold: Numeral, answer: Expression) -> bool:
-    """Return whether the digits are the same, and the base is left out."""
+    """Accept the same digits without the base."""
     if answer.node.op != "number" or not gold.digits.lstrip("-").replace(".", "", 1).isdigit():
         return False
     return bool(Fraction(gold.digits) == answer.node.args[0])
 
 
 def number_for_ratio(gold: Ratio, answer: Expression) -> bool:
-    """Return whether a number is the quotient of the two parts."""
+    """Accept the quotient for a ratio of two parts."""
     return len(gold.nodes) == 2 and same_expression(quotient(*gold.nodes), answer.node)
 
 
 def function_body(gold: Value, answer: Value) -> bool:
-    """Return whether what a function is equal to, is the expression, in the same variables."""
+    """Compare a function with its defining expression, in the same variables."""
     sides = [
         Expression(side.node) if isinstance(side, Function)
         else side.value if isinstance(side, Named) else side
@@ -143,13 +147,13 @@ def function_body(gold: Value, answer: Value) -> bool:
 
 
 def as_equations(gold: Value, answer: Value) -> bool:
-    """Return whether x = ... and an equation are the same."""
+    """Compare x = ... with an equation."""
     left, right = as_equation(gold), as_equation(answer)
     return left is not None and right is not None and same_relation(left, right, same)
 
 
 def solution_for_equation(gold: Relation, answer: Expression) -> bool:
-    """Return whether an equation, solved for a variable that is linear in it, gives the answer."""
+    """Accept the solution of an equation for a variable that is linear in it."""
     if gold.sign != "=":
         return False
     for name in sorted(symbols_of(gold.node) - symbols_of(answer.node)):
@@ -162,16 +166,16 @@ def solution_for_equation(gold: Relation, answer: Expression) -> bool:
 
 
 def same_pieces(gold: Value, answer: Value) -> bool:
-    """Return whether an interval, an inequality or a set are the same real numbers."""
+    """Compare an interval, an inequality and a set as sets of real numbers."""
     try:
-        known, given = RealSet(pieces_of(gold)), RealSet(pieces_of(answer))
+        expected, provided = RealSet(pieces_of(gold)), RealSet(pieces_of(answer))
     except ValueError:
         return False
-    return same(known, given)
+    return same(expected, provided)
 
 
 def column_and_vector(gold: Value, answer: Value) -> bool:
-    """Return whether a column and a tuple in round brackets have the same entries."""
+    """Compare a column matrix with a tuple in round brackets."""
     column, vector = (gold, answer) if isinstance(gold, Matrix) else (answer, gold)
     assert isinstance(column, Matrix) and isinstance(vector, Tuple)
     if column.columns != 1 or vector.brackets != "()":
@@ -180,12 +184,12 @@ def column_and_vector(gold: Value, answer: Value) -> bool:
 
 
 def record_for_tuple(gold: Tuple, answer: Record) -> bool:
-    """Return whether the named values are those of the tuple, in order."""
+    """Accept named values for a tuple, in order."""
     return gold.brackets == "()" and same_in_order(gold.items, answer.values, same)
 
 
 def values_of_record(gold: Record, answer: Any) -> bool:
-    """Return whether values without names are those of the record, in order."""
+    """Accept unnamed values for named ones, in order."""
     if isinstance(answer, Tuple) and answer.brackets != "()":
         return False
     if isinstance(answer, Collection) and not all(x.startswith(answer.name) for x in gold.names):
@@ -194,7 +198,7 @@ def values_of_record(gold: Record, answer: Any) -> bool:
 
 
 def record_for_collection(gold: Collection, answer: Record) -> bool:
-    """Return whether the named values are those of the list, in any order: x_1, x_2 if it is of x."""
+    """Accept named values for a list, in any order: x_1, x_2 for a list of x."""
     if not all(name.startswith(gold.name) for name in answer.names):
         return False
     return same_in_any_order(gold.items, answer.values, same)

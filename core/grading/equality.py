@@ -1,4 +1,4 @@
-"""Whether two values of one type are equal: an equivalence relation for each type."""
+"""Equality within one type: an equivalence relation each."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ WORD_LIST = re.compile(r" , (?:and )?| and ")
 
 
 def same_expressions(gold: Expression, answer: Expression, same: Same) -> bool:
-    """Return whether two expressions are equal, or one family over an integer of another name."""
+    """Compare two expressions; in a family over an integer, the integer may have another name."""
     names = symbols_of(gold.node), symbols_of(answer.node)
     if names[0] == names[1] or len(names[0]) != 1 or len(names[1]) != 1:
         return same_expression(gold.node, answer.node)
@@ -54,19 +54,19 @@ def same_expressions(gold: Expression, answer: Expression, same: Same) -> bool:
 
 
 def is_family(node: Node) -> bool:
-    r"""Return whether \pi or degrees occur, as in the solutions of an equation of angles."""
+    r"""Check for \pi or degrees, as in the general solution of a trigonometric equation."""
     return any(
         part.args[0] in ("pi", "degrees") for part in walk(node) if part.op in ("constant", "call")
     )
 
 
 def same_quantity(gold: Quantity, answer: Quantity, same: Same) -> bool:
-    """Return whether two quantities are as many of the same unit."""
+    """Compare number and unit."""
     return gold.unit == answer.unit and same_expression(gold.node, answer.node)
 
 
 def same_ratio(gold: Ratio, answer: Ratio, same: Same) -> bool:
-    """Return whether two ratios of equally many parts are proportional."""
+    """Check whether two ratios of the same length are proportional."""
     if len(gold.nodes) != len(answer.nodes):
         return False
     return all(
@@ -79,7 +79,7 @@ def same_ratio(gold: Ratio, answer: Ratio, same: Same) -> bool:
 
 
 def same_named(gold: Named, answer: Named, same: Same) -> bool:
-    """Return whether one name has the same value, or both are the same equation."""
+    """Compare the values of the same name, or two equations."""
     if gold.name == answer.name:
         return same(gold.value, answer.value)
     left, right = as_equation(gold), as_equation(answer)
@@ -87,7 +87,7 @@ def same_named(gold: Named, answer: Named, same: Same) -> bool:
 
 
 def as_equation(value: Value) -> Relation | None:
-    """Return the equation that x = ... is; None if it is none of expressions."""
+    """Convert x = ... to an equation; None if its value is not an expression."""
     if isinstance(value, Relation):
         return value if value.sign == "=" else None
     if isinstance(value, Named) and isinstance(value.value, Expression):
@@ -96,7 +96,7 @@ def as_equation(value: Value) -> Relation | None:
 
 
 def same_record(gold: Record, answer: Record, same: Same) -> bool:
-    """Return whether the same names have the same values."""
+    """Compare named values by name."""
     others = dict(zip(answer.names, answer.values, strict=True))
     return others.keys() == set(gold.names) and all(
         same(value, others[name]) for name, value in zip(gold.names, gold.values, strict=True)
@@ -104,7 +104,7 @@ def same_record(gold: Record, answer: Record, same: Same) -> bool:
 
 
 def same_function(gold: Function, answer: Function, same: Same) -> bool:
-    """Return whether two functions are the same, whatever they and their arguments are called."""
+    """Compare two functions up to the names of the function and its arguments."""
     if len(gold.parameters) != len(answer.parameters):
         return False
     free = symbols_of(gold.node) - set(gold.parameters)
@@ -117,7 +117,7 @@ def same_function(gold: Function, answer: Function, same: Same) -> bool:
 
 
 def same_relation(gold: Relation, answer: Relation, same: Same) -> bool:
-    """Return whether two equations or inequalities are the same up to a constant factor."""
+    """Compare two equations or inequalities up to a constant factor."""
     if gold.sign != answer.sign or has_infinity(gold.node) or has_infinity(answer.node):
         return False
     if symbols_of(gold.node) != symbols_of(answer.node):
@@ -126,22 +126,22 @@ def same_relation(gold: Relation, answer: Relation, same: Same) -> bool:
 
 
 def same_chain(gold: Chain, answer: Chain, same: Same) -> bool:
-    """Return whether equal expressions stand in the same order."""
+    """Compare two chains of inequalities term by term."""
     return gold.signs == answer.signs and all(map(same_expression, gold.nodes, answer.nodes))
 
 
 def same_tuple(gold: Tuple, answer: Tuple, same: Same) -> bool:
-    """Return whether equal values stand in the same order, in the same brackets."""
+    """Compare two tuples in order, brackets included."""
     return gold.brackets == answer.brackets and same_in_order(gold.items, answer.items, same)
 
 
 def same_in_order(golds: Sequence[Value], answers: Sequence[Value], same: Same) -> bool:
-    """Return whether there are as many values, each equal to its like."""
+    """Compare two sequences element by element."""
     return len(golds) == len(answers) and all(map(same, golds, answers))
 
 
 def same_set(gold: RealSet, answer: RealSet, same: Same) -> bool:
-    """Return whether two sets of real numbers are equal, and not of variables of other names."""
+    """Compare two sets of real numbers, and their variables if both name one."""
     if gold.name and answer.name and gold.name != answer.name:
         return False
     return len(gold.pieces) == len(answer.pieces) and all(
@@ -153,14 +153,14 @@ def same_set(gold: RealSet, answer: RealSet, same: Same) -> bool:
 
 
 def same_collection(gold: Collection, answer: Collection, same: Same) -> bool:
-    """Return whether the values are equal one to one, in any order, and not of other names."""
+    """Compare two lists as multisets, and their variables if both name one."""
     if gold.name and answer.name and gold.name != answer.name:
         return False
     return same_in_any_order(gold.items, answer.items, same)
 
 
 def same_in_any_order(golds: Sequence[Value], answers: Sequence[Value], same: Same) -> bool:
-    """Return whether there are as many values, each equal to one of its own."""
+    """Match two sequences one to one."""
     if len(golds) != len(answers):
         return False
     left = list(answers)
@@ -173,7 +173,7 @@ def same_in_any_order(golds: Sequence[Value], answers: Sequence[Value], same: Sa
 
 
 def same_matrix(gold: Matrix, answer: Matrix, same: Same) -> bool:
-    """Return whether two matrices have one shape and equal entries."""
+    """Compare the shapes and entries of two matrices."""
     return (
         gold.columns == answer.columns
         and len(gold.nodes) == len(answer.nodes)
@@ -182,7 +182,7 @@ def same_matrix(gold: Matrix, answer: Matrix, same: Same) -> bool:
 
 
 def same_cases(gold: Piecewise, answer: Piecewise, same: Same) -> bool:
-    """Return whether equal expressions hold under equal conditions, in any order."""
+    """Match the cases of two piecewise functions, in any order."""
     left = list(answer.cases)
     for value, condition in gold.cases:
         match = next(
@@ -196,7 +196,7 @@ def same_cases(gold: Piecewise, answer: Piecewise, same: Same) -> bool:
 
 
 def same_words(gold: Words, answer: Words, same: Same) -> bool:
-    """Return whether two texts are the same words, or the same names in any order."""
+    """Compare two texts word by word; the names in a list may be in any order."""
     parts = [sorted(WORD_LIST.split(words.text)) for words in (gold, answer)]
     return parts[0] == parts[1]
 

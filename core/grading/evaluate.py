@@ -1,4 +1,4 @@
-"""Evaluate expressions at a point: exactly where they are rational, else with bounds of the error."""
+"""Evaluate expressions at a point: exactly if rational, else in ball arithmetic."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ MAX_ORDER = 6  # of a determinant
 
 
 class Undefined(ArithmeticError):
-    """There is no value at this point, or the bounds do not say which."""
+    """The expression has no value at this point, or its error bounds do not decide it."""
 
 
-class Beyond(ArithmeticError):
-    """The value is larger than what is calculated exactly."""
+class TooLarge(ArithmeticError):
+    """A number is too large to be calculated exactly here."""
 
 
 class Budget:
-    """How many bits an exact number may have: fewer in the caller's process than in a worker."""
+    """Limits on the bits of exact numbers: lower in the caller's process than in a worker."""
 
     bits = 20_000
     most = 400_000
 
 
-def beyond(bits: int) -> ArithmeticError:
-    """Return what to raise for a number of so many bits: Beyond only if a worker may have it."""
-    return Beyond("too large here") if bits <= Budget.most else Undefined("too large anywhere")
+def size_error(bits: int) -> ArithmeticError:
+    """Create the exception for a number of `bits`: TooLarge only if a worker may calculate it."""
+    return TooLarge("too large here") if bits <= Budget.most else Undefined("too large anywhere")
 
 
 lock = threading.RLock()  # the precision of flint is one for all threads
 
 
 def fresh_lock() -> None:
-    """Replace the lock: in the child of a fork, a thread that holds it may be gone."""
+    """Replace the lock after a fork, since its holder may not exist in the child."""
     global lock
     lock = threading.RLock()
 
@@ -54,7 +54,7 @@ os.register_at_fork(after_in_child=fresh_lock)
 
 @contextmanager
 def precision(bits: int) -> Iterator[None]:
-    """Calculate with so many bits, in this thread alone."""
+    """Set the working precision in bits, for this thread."""
     require("math")
     import flint
 
@@ -67,7 +67,7 @@ def precision(bits: int) -> Iterator[None]:
 
 
 def ball(value: Value) -> Any:
-    """Return a value as a complex ball."""
+    """Convert a value to a complex ball."""
     import flint
 
     if not isinstance(value, Fraction):
@@ -76,11 +76,11 @@ def ball(value: Value) -> Any:
 
 
 def evaluate(node: Node, point: Point) -> Value:
-    """Return the value of an expression where its variables have the values of `point`.
+    """Evaluate an expression at `point`, a value for each variable.
 
     Raises:
         Undefined: If it has none.
-        Beyond: If it is too large here, and may not be for a worker.
+        TooLarge: If it is too large here, and may not be for a worker.
     """
     op, args = node
     if op == "number":
@@ -106,7 +106,7 @@ def evaluate(node: Node, point: Point) -> Value:
 
 
 def complex_ball(real: Fraction, imaginary: Fraction) -> Any:
-    """Return an exact complex number."""
+    """Convert an exact complex number to a ball."""
     import flint
 
     parts = (flint.fmpq(part.numerator, part.denominator) for part in (real, imaginary))
@@ -114,7 +114,7 @@ def complex_ball(real: Fraction, imaginary: Fraction) -> Any:
 
 
 def constant(name: str) -> Value:
-    """Return the value of pi, e or i."""
+    """Return pi, e or i."""
     if name == "infinity":
         raise Undefined("infinity is no number")
     require("math")
@@ -126,26 +126,26 @@ def constant(name: str) -> Value:
 
 
 def fold(values: Sequence[Value], join: Callable[[Value, Value], Value]) -> Value:
-    """Return the sum or product of values, exact as long as all are."""
+    """Sum or multiply values, exactly while all are exact."""
     total = values[0]
     for value in values[1:]:
         if isinstance(total, Fraction) and isinstance(value, Fraction):
-            total = moderate(join(total, value))
+            total = within_size(join(total, value))
         else:
             total = join(ball(total), ball(value))
     return total
 
 
-def moderate(value: Fraction) -> Fraction:
-    """Return a number that is not too large."""
+def within_size(value: Fraction) -> Fraction:
+    """Return the number unless it exceeds the size limit."""
     bits = value.numerator.bit_length() + value.denominator.bit_length()
     if bits > Budget.bits:
-        raise beyond(bits)
+        raise size_error(bits)
     return value
 
 
 def divide(top: Value, bottom: Value) -> Value:
-    """Return the quotient."""
+    """Divide, exactly if both are exact."""
     if isinstance(bottom, Fraction):
         if bottom == 0:
             raise Undefined("division by zero")
@@ -156,7 +156,7 @@ def divide(top: Value, bottom: Value) -> Value:
 
 
 def power(base: Value, exponent: Value) -> Value:
-    """Return the power; of a negative number, an odd root is the real one."""
+    """Raise to a power; an odd root of a negative number is the real one."""
     if not isinstance(exponent, Fraction):
         if (not isinstance(base, Fraction) and base.contains(0)) or base == 0:
             raise Undefined("a power of zero")
@@ -178,23 +178,23 @@ def power(base: Value, exponent: Value) -> Value:
 
 
 def whole_power(base: Value, exponent: int) -> Value:
-    """Return a power with a whole exponent."""
+    """Raise to an integer power."""
     if isinstance(base, Fraction):
         if base == 0 and exponent <= 0:
             raise Undefined("a power of zero")
         size = max(base.numerator.bit_length(), base.denominator.bit_length())
         if size * abs(exponent) > Budget.bits and abs(base) not in (0, 1):
-            raise beyond(size * abs(exponent))
+            raise size_error(size * abs(exponent))
         return base if base == 1 else Fraction(base ** (exponent if base != -1 else exponent % 2))
     if abs(exponent) > Budget.bits:
-        raise beyond(abs(exponent))
+        raise size_error(abs(exponent))
     if exponent < 0 and base.contains(0):
         raise Undefined("a power of zero")
     return base**exponent
 
 
 def real_part(value: Value) -> Any:
-    """Return a real number as a real ball."""
+    """Convert a real value to a real ball."""
     value = ball(value)
     if not value.imag.contains(0):
         raise Undefined("not real")
@@ -209,7 +209,7 @@ def absolute(value: Value) -> Value:
 
 
 def floor(value: Value) -> Value:
-    """Return the largest whole number that is not larger."""
+    """Round down to an integer."""
     if isinstance(value, Fraction):
         return Fraction(math.floor(value))
     whole = real_part(value).floor().unique_fmpz()
@@ -219,13 +219,13 @@ def floor(value: Value) -> Value:
 
 
 def factorial(value: Value) -> Value:
-    """Return the factorial, by the gamma function where the number is not whole."""
+    """Compute a factorial, through the gamma function unless the argument is an integer."""
     if isinstance(value, Fraction) and value.denominator == 1:
         if value < 0:
             raise Undefined("the factorial of a negative number")
         if value > MAX_FACTORIAL:
             raise Undefined("too large anywhere")
-        return moderate(Fraction(math.factorial(int(value))))
+        return within_size(Fraction(math.factorial(int(value))))
     argument = ball(value) + 1
     if not abs(argument) < MAX_FACTORIAL:
         raise Undefined("too large anywhere")
@@ -233,23 +233,23 @@ def factorial(value: Value) -> Value:
 
 
 def binomial(n: Value, k: Value) -> Value:
-    """Return the binomial coefficient, by the gamma function where the numbers are not whole."""
+    """Compute a binomial coefficient, through the gamma function unless the arguments are integers."""
     if all(isinstance(part, Fraction) and part.denominator == 1 for part in (n, k)):
         if not 0 <= k <= n:
             raise Undefined("no binomial coefficient")
         if n > MAX_FACTORIAL:
             raise Undefined("too large anywhere")
-        return moderate(Fraction(math.comb(int(n), int(k))))
+        return within_size(Fraction(math.comb(int(n), int(k))))
     return divide(factorial(n), ball(factorial(k)) * ball(factorial(ball(n) - ball(k))))
 
 
 def logarithm(value: Value, base: Value = Fraction(10)) -> Value:
-    """Return the logarithm to `base`."""
+    """Compute the logarithm to `base`."""
     return divide(natural(value), natural(base))
 
 
 def natural(value: Value) -> Value:
-    """Return the natural logarithm."""
+    """Compute the natural logarithm."""
     value = ball(value)
     if value.contains(0):
         raise Undefined("the logarithm of what may be zero")
@@ -257,7 +257,7 @@ def natural(value: Value) -> Value:
 
 
 def extreme(values: Sequence[Value], is_largest: bool) -> Value:
-    """Return the largest or the smallest of real numbers."""
+    """Return the maximum or minimum of real numbers."""
     import flint
 
     if all(isinstance(value, Fraction) for value in values):
@@ -269,7 +269,7 @@ def extreme(values: Sequence[Value], is_largest: bool) -> Value:
 
 
 def whole(function: Callable[..., int]) -> Callable[..., Fraction]:
-    """Return `function` of whole numbers."""
+    """Apply `function` to integers."""
 
     def called(*values: Value) -> Fraction:
         if not all(isinstance(value, Fraction) and value.denominator == 1 for value in values):
@@ -280,14 +280,14 @@ def whole(function: Callable[..., int]) -> Callable[..., Fraction]:
 
 
 def finite(value: Any) -> Any:
-    """Return a ball that is not infinite."""
+    """Return the ball unless it is infinite."""
     if not value.is_finite():
         raise Undefined("no finite value")
     return value
 
 
 def method(name: str, inverse: bool = False) -> Callable[[Value], Value]:
-    """Return a function of one number that flint has."""
+    """Wrap a unary function of flint."""
 
     def called(value: Value) -> Value:
         result = finite(getattr(ball(value), name)())
@@ -297,7 +297,7 @@ def method(name: str, inverse: bool = False) -> Callable[[Value], Value]:
 
 
 def determinant(matrix: Node, point: Point) -> Value:
-    """Return the determinant of a square matrix, by expansion along the first row."""
+    """Compute the determinant of a square matrix by Laplace expansion."""
     columns, *entries = matrix.args
     if len(entries) != columns * columns or columns > MAX_ORDER:
         raise Undefined("no determinant")
@@ -307,7 +307,7 @@ def determinant(matrix: Node, point: Point) -> Value:
 
 
 def expand(rows: Sequence[Sequence[Value]]) -> Value:
-    """Return the determinant of the values in `rows`."""
+    """Expand the determinant of `rows` along the first row."""
     if len(rows) == 1:
         return rows[0][0]
     terms = []

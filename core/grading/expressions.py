@@ -1,4 +1,4 @@
-"""Whether two expressions are equal, wherever both are defined."""
+"""Decide whether two expressions are equal wherever both are defined."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
-from edgewise.grading.evaluate import Beyond, Point, Undefined, ball, evaluate, precision
+from edgewise.grading.evaluate import Point, TooLarge, Undefined, ball, evaluate, precision
 from edgewise.grading.tree import (
     INFINITY,
     MINUS_INFINITY,
@@ -39,14 +39,14 @@ REAL = frozenset({"absolute", "floor", "ceiling", "max", "min", "gcd", "lcm"})
 
 
 def same_expression(left: Node, right: Node) -> bool:
-    """Return whether two expressions have equal values, wherever both are defined.
+    """Decide whether two expressions are equal wherever both are defined.
 
     Numbers that are rational are compared exactly, others to as many bits as their size asks for.
     Expressions in variables are compared at random points of both signs, large and small, and at
     complex ones unless an operation of real numbers occurs. What cannot be decided is not equal.
 
     Raises:
-        Beyond: If a value is too large to be calculated here.
+        TooLarge: If a value is too large to be calculated here.
     """
     if left == right:
         return True
@@ -62,7 +62,7 @@ def same_expression(left: Node, right: Node) -> bool:
 
 
 def points(left: Node, right: Node) -> Iterator[Point]:
-    """Yield points to compare two expressions at: always the same for the same expressions."""
+    """Yield the sample points to compare two expressions at, deterministic for the same pair."""
     names = sorted(symbols_of(left) | symbols_of(right))
     if not names:
         yield {}
@@ -81,7 +81,7 @@ def points(left: Node, right: Node) -> Iterator[Point]:
 
 
 def is_real(node: Node) -> bool:
-    """Return whether an operation is meant for real numbers."""
+    """Check whether an operation is defined for real numbers only."""
     if node.op == "call":
         return node.args[0] in REAL or (node.args[0] == "root" and node.args[2] != TWO)
     return (
@@ -90,12 +90,12 @@ def is_real(node: Node) -> bool:
 
 
 def same_at(left: Node, right: Node, point: Point) -> bool | None:
-    """Return whether two expressions are equal at a point, None if one is not defined there."""
+    """Compare two expressions at a point; None if one is undefined there."""
     return decide(lambda: [evaluate(left, point), evaluate(right, point)], left, right)
 
 
 def decide(values: Callable[[], list[Any]], *nodes: Node) -> bool | None:
-    """Return whether the two `values`, calculated from `nodes`, are equal; None if not decided."""
+    """Compare two `values` of `nodes` at increasing precision; None if undecided."""
     try:
         if all(map(is_rational, nodes)):
             one, other = values()
@@ -127,7 +127,7 @@ def arb_power(exponent: int) -> Any:
 
 
 def is_rational(node: Node) -> bool:
-    """Return whether an expression is rational wherever its variables are."""
+    """Check whether an expression is a rational function of its variables."""
     if node.op in ("sum", "product", "quotient"):
         return all(map(is_rational, node.args))
     if node.op == "power":
@@ -137,13 +137,13 @@ def is_rational(node: Node) -> bool:
 
 
 def size_of(node: Node) -> int:
-    """Return how many bits the numbers in an expression have."""
+    """Count the bits of the numbers in an expression."""
     numbers = (part.args[0] for part in walk(node) if part.op == "number")
     return sum(n.numerator.bit_length() + n.denominator.bit_length() for n in numbers)
 
 
 def are_proportional(left: Node, right: Node, positive: bool = False) -> bool:
-    """Return whether one expression is a constant times the other, a positive one if `positive`.
+    """Check whether one expression is a constant multiple of the other, a positive one if `positive`.
 
     Neither is zero everywhere.
     """
@@ -158,15 +158,15 @@ def are_proportional(left: Node, right: Node, positive: bool = False) -> bool:
                 if positive and sign_at(left, point) != sign_at(right, point):
                     return False
             continue
-        verdict = decide(lambda: cross(left, right, first or {}, point), left, right)  # noqa: B023
+        verdict = decide(lambda: cross_products(left, right, first or {}, point), left, right)  # noqa: B023
         if verdict is False:
             return False
         decided += verdict is True
     return decided >= LEAST_POINTS - 1
 
 
-def cross(left: Node, right: Node, first: Point, point: Point) -> list[Any]:
-    """Return two products that are equal if the quotient is the same at both points."""
+def cross_products(left: Node, right: Node, first: Point, point: Point) -> list[Any]:
+    """Return the two cross products that are equal if the quotient is the same at both points."""
     values = [evaluate(side, at) for side in (left, right) for at in (first, point)]
     if not all(isinstance(value, Fraction) for value in values):
         values = list(map(ball, values))
@@ -174,7 +174,7 @@ def cross(left: Node, right: Node, first: Point, point: Point) -> list[Any]:
 
 
 def sign_at(node: Node, point: Point) -> int:
-    """Return the sign of a value, of its real part if it is complex; 0 if that is not decided."""
+    """Return the sign of a value at a point (of its real part if complex), 0 if undecided."""
     try:
         if is_rational(node):
             value = evaluate(node, point)
@@ -191,13 +191,13 @@ def sign_at(node: Node, point: Point) -> int:
 
 
 def order(left: Node, right: Node) -> int:
-    """Return -1, 0 or 1 as a real number is smaller than, equal to or larger than another.
+    """Compare two real numbers: -1, 0 or 1.
 
     Raises:
         Undefined: If that is not decided, or one is not real.
     """
     for first, second, sign in ((left, right, 1), (right, left, -1)):
-        if is_endless(first):
+        if is_infinite(first):
             return 0 if key(first) == key(second) else sign if first == INFINITY else -sign
     gap = difference(left, right)
     if not is_real_number(left) or not is_real_number(right):
@@ -209,14 +209,14 @@ def order(left: Node, right: Node) -> int:
     raise Undefined("too near")
 
 
-def is_endless(node: Node) -> bool:
-    """Return whether a node is plus or minus infinity."""
+def is_infinite(node: Node) -> bool:
+    """Check whether a node is plus or minus infinity."""
     return node in (INFINITY, MINUS_INFINITY)
 
 
 def is_real_number(node: Node) -> bool:
-    """Return whether an expression is a real number, or infinite."""
-    if is_endless(node):
+    """Check whether an expression is a real number or infinite."""
+    if is_infinite(node):
         return True
     if symbols_of(node) or has_infinity(node):
         return False
@@ -226,13 +226,13 @@ def is_real_number(node: Node) -> bool:
         with precision(FEW_BITS):
             value = ball(evaluate(node, {}))
             return bool(value.is_finite() and value.imag.contains(0))
-    except (Undefined, Beyond):
+    except (Undefined, TooLarge):
         return False
 
 
 def is_defined(node: Node) -> bool:
-    """Return whether an expression has a value: at least somewhere, if it has variables."""
-    if node.op == "number" or is_endless(node):
+    """Check whether an expression is defined, somewhere if it has variables."""
+    if node.op == "number" or is_infinite(node):
         return True
     if has_infinity(node):
         return False

@@ -1,4 +1,4 @@
-"""Whether an answer is right: here where it is plain, else in a worker process."""
+"""Judge answers: here if they are small, else in a worker process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from edgewise.grading import phrases
 from edgewise.grading.conversions import same
-from edgewise.grading.evaluate import Beyond, Undefined
+from edgewise.grading.evaluate import TooLarge, Undefined
 from edgewise.grading.reader import read, spelling, tokens_of
 from edgewise.grading.text import MAX_TEXT
 from edgewise.grading.values import Expression, Words
@@ -23,7 +23,7 @@ PLAIN = re.compile(r"\s*+\$?\s*+(-?[0-9]{1,30}(?:\.[0-9]{1,30})?)\s*+\$?\s*+", r
 
 
 def equivalent(gold: str, answer: str) -> bool | None:
-    r"""Return whether `answer` means the same as `gold`; see `equivalent_many`.
+    r"""Grade one answer; see `equivalent_many`.
 
     >>> equivalent(r"\frac{1}{2}", " 1/2")
     True
@@ -32,7 +32,7 @@ def equivalent(gold: str, answer: str) -> bool | None:
 
 
 def equivalent_many(golds: Sequence[str], answers: Sequence[str]) -> list[bool | None]:
-    """Return whether each answer means the same as its gold answer.
+    """Grade each answer against its gold answer.
 
     Each text is read as one typed value; two are equal within a type, or by a conversion that
     docs/grading.md states. What cannot be read is right only if it is the same text. Nothing of an
@@ -50,13 +50,13 @@ def equivalent_many(golds: Sequence[str], answers: Sequence[str]) -> list[bool |
 
 
 def anticipate(gold: str, answer: str) -> None:
-    """Let a worker begin with a pair that `equivalent_many` is likely to be asked for next."""
+    """Start grading in the background a pair that `equivalent_many` will probably be asked for."""
     if compare(gold, answer) is None:
         shared_pool().submit([(gold, answer)])
 
 
 def compare(gold: str, answer: str) -> bool | None:
-    """Return whether `answer` is right, None if that is left to a worker."""
+    """Grade one answer in this process; None if it needs a worker."""
     if not isinstance(answer, str) or len(answer) > MAX_TEXT or not answer.strip():
         return False
     plain = PLAIN.fullmatch(gold), PLAIN.fullmatch(answer)
@@ -66,15 +66,15 @@ def compare(gold: str, answer: str) -> bool | None:
         return None
     try:
         return judge(gold, answer)
-    except Beyond:
+    except TooLarge:
         return None
 
 
 def judge(gold: str, answer: str) -> bool:
-    """Return whether `answer` means the same as `gold`.
+    """Grade one answer.
 
     Raises:
-        Beyond: If a number in them is too large to be calculated here.
+        TooLarge: If a number in them is too large to be calculated here.
     """
     if gold.strip() == answer.strip():
         return True
@@ -82,35 +82,35 @@ def judge(gold: str, answer: str) -> bool:
         return False
     if spelling(gold) == spelling(answer):
         return True
-    known, given = read(gold), read(answer)
-    if isinstance(known, Words):
-        given = phrases.read_words(tokens_of(answer))
-    if known is None or given is None:
+    expected, provided = read(gold), read(answer)
+    if isinstance(expected, Words):
+        provided = phrases.read_words(tokens_of(answer))
+    if expected is None or provided is None:
         return False
     try:
-        return same(known, given)
+        return same(expected, provided)
     except Undefined:
         return False
 
 
 def readable_many(answers: Sequence[str]) -> list[bool]:
-    """Return which answers are mathematics that can be graded: read as a value and equal to itself."""
+    """Check which answers can be graded as mathematics: parsed to a value that equals itself."""
     return [is_readable(answer) for answer in answers]
 
 
 def is_readable(answer: str) -> bool:
-    """Return whether an answer has a reading other than as words."""
+    """Check whether an answer parses to a value other than words."""
     if not isinstance(answer, str) or len(answer) > MAX_TEXT:
         return False
     try:
         value = read(answer)
         return value is not None and not isinstance(value, Words) and same(value, value)
-    except (Beyond, Undefined, RecursionError):
+    except (TooLarge, Undefined, RecursionError):
         return False
 
 
 def graded_by(gold: str) -> str:
-    r"""Return how answers are compared with a gold answer: by "value", or by "text" if it has none.
+    r"""Return how answers to this gold are compared: by "value", or by "text" if it does not parse.
 
     >>> graded_by(r"\frac{1}{2}"), graded_by("7?8")
     ('value', 'text')
@@ -118,7 +118,7 @@ def graded_by(gold: str) -> str:
     try:
         value = read(gold)
         return "value" if value is not None and same(value, value) else "text"
-    except Beyond:
+    except TooLarge:
         return "value"  # of a size that a worker calculates
     except (Undefined, RecursionError):
         return "text"
@@ -126,7 +126,7 @@ def graded_by(gold: str) -> str:
 
 @lru_cache(maxsize=1)
 def shared_pool() -> Pool:
-    """Return the pool of this process that judges answers, started on the first call."""
+    """Return the worker pool of this process, started on the first call."""
     require("math")
     return Pool("edgewise.grading.worker:judge", seconds=SECONDS)
 
@@ -135,7 +135,7 @@ os.register_at_fork(after_in_child=shared_pool.cache_clear)  # threads do not ou
 
 
 def read_number(text: str) -> Fraction | None:
-    r"""Return the value of an integer, a decimal or a fraction of integers; None if it is none.
+    r"""Parse an integer, a decimal or a fraction of integers; None for anything else.
 
     >>> read_number(r"-\frac{3}{4}"), read_number("1,200"), read_number("2 + 2")
     (Fraction(-3, 4), Fraction(1200, 1), None)
@@ -144,7 +144,7 @@ def read_number(text: str) -> Fraction | None:
         return None
     try:
         value = read(text)
-    except Beyond:
+    except TooLarge:
         return None
     if not isinstance(value, Expression) or value.node.op != "number":
         return None

@@ -1,4 +1,4 @@
-"""The words by which solutions state an answer, conclude and doubt, in the languages of data sets."""
+"""Words that announce, conclude or doubt an answer, in the languages of the data sets."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ UNIT_WORDS = {
 
 
 def words(*texts: str) -> str:
-    """Return a regular expression for one of some words, whole where their script has spaces."""
+    """Build a regular expression for a list of words, with word boundaries where the script has spaces."""
     listed = " ".join(texts).split()
     packed = [word for word in listed if re.match(f"[(?:]*[{UNSPACED}]", word)]
     spaced = [word for word in listed if word not in packed]

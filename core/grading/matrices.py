@@ -1,4 +1,4 @@
-"""Matrices: their sums, products and multiples."""
+"""Matrix arithmetic."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["evaluate", "walk"]
 
 
 def evaluate(node: Node) -> Value:
-    """Return the matrix, or the number, that an expression with matrices is."""
+    """Evaluate an expression with matrices to a matrix or a number."""
     value = reduce(node)
     if value.op == "matrix":
         columns, *nodes = value.args
@@ -26,7 +26,7 @@ def evaluate(node: Node) -> Value:
 
 
 def from_rows(rows: Sequence[Sequence[Value]]) -> Matrix:
-    """Return the matrix of rows of expressions, as [[1, 2], [3, 4]] has them."""
+    """Build a matrix from rows such as [[1, 2], [3, 4]]."""
     nodes = [item.node for row in rows for item in row if isinstance(item, Expression)]
     if len({len(row) for row in rows}) != 1 or len(nodes) != sum(map(len, rows)):
         raise Unreadable("no rows of expressions")
@@ -34,7 +34,7 @@ def from_rows(rows: Sequence[Sequence[Value]]) -> Matrix:
 
 
 def reduce(node: Node) -> Node:
-    """Return a matrix node, or an expression without matrices but in determinants."""
+    """Fold matrix operations into one matrix node or one expression."""
     if node.op == "matrix" or not any(part.op == "matrix" for part in walk(node)):
         return node
     if node.op == "call" and node.args[0] == "determinant":
@@ -49,7 +49,7 @@ def reduce(node: Node) -> Node:
 
 
 def combined(op: str, left: Node, right: Node) -> Node:
-    """Return the sum, product or quotient of two nodes of which some are matrices."""
+    """Add, multiply or divide two nodes, at least one of them a matrix."""
     kinds = left.op == "matrix", right.op == "matrix"
     if kinds == (False, False):
         return Node(op, (left, right))
@@ -68,7 +68,7 @@ def combined(op: str, left: Node, right: Node) -> Node:
 
 
 def multiplied(left: Node, right: Node) -> Node:
-    """Return the product of two matrices."""
+    """Multiply two matrices."""
     inner, *ones = left.args
     columns, *others = right.args
     if inner * columns != len(others):

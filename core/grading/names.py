@@ -1,4 +1,4 @@
-"""Read what a value is said to be the value of: x, a_n, AB, f(x), (x, y), Maximum."""
+"""Parse what is on the left of an equation: x, a_n, AB, f(x), (x, y), Maximum."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIGNS = frozenset({"(", ")", "_", "{", "}", "'", ",", ":"})  # that a name may h
 
 
 def parameters_of(tokens: Sequence[Token]) -> tuple[str, ...] | None:
-    """Return the x and y of f(x, y); None if the tokens are no such thing."""
+    """Return the parameters of f(x, y); None for other tokens."""
     kinds = [token.kind for token in tokens]
     if len(tokens) < 4 or kinds[0] not in ("letter", "command") or tokens[-1].text != ")":
         return None
@@ -29,8 +29,14 @@ def parameters_of(tokens: Sequence[Token]) -> tuple[str, ...] | None:
     return tuple(token.text for token in inside[::2])
 
 
+def function_name(tokens: Sequence[Token]) -> str:
+    """Return the name of a function: f_1 for f_{1}(x)."""
+    texts = [token.text for token in tokens]
+    return "".join(text for text in texts[: texts.index("(")] if text not in ("{", "}"))
+
+
 def name_of(tokens: Sequence[Token]) -> str | None:
-    r"""Return what a variable is called: x, a_n, AB, (x,y), \angle ABC, Maximum; None if it is none."""
+    r"""Return the name that tokens are: x, a_n, AB, (x,y), \angle ABC, Maximum; None if they are none."""
     texts = [token.text for token in tokens]
     if not tokens or (tokens[0].kind in ("number", "sign") and texts[0] != "("):
         return None
@@ -60,17 +66,17 @@ def name_of(tokens: Sequence[Token]) -> str | None:
 
 
 def is_word_run(token: Token) -> bool:
-    """Return whether a token is letters that are a word."""
+    """Check whether a run of letters is a word."""
     return token.kind == "run" and is_word(token.text)
 
 
 def is_constant(tokens: Sequence[Token]) -> bool:
-    """Return whether a token is e or i alone."""
+    """Check whether tokens are the constant e or i."""
     return len(tokens) == 1 and tokens[0].text in ("e", "i")
 
 
 def named_node(tokens: Sequence[Token]) -> Node | None:
-    """Return the expression that a name is; None if it is none."""
+    """Parse a name as an expression; None if it is none."""
     try:
         return parse(tokens)
     except ValueError:

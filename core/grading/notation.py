@@ -1,4 +1,4 @@
-"""The commands and constants of expressions, and what the parser asks of their parts."""
+"""Commands and constants of expressions, and predicates for the parser."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ PI = Node("constant", ("pi",))
 
 
 def absolute(node: Node) -> Node:
-    """Return the absolute value of a number, the determinant of a matrix."""
+    """Build an absolute value, or the determinant of a matrix."""
     return call("determinant" if node.op == "matrix" else "absolute", node)
 
 
 def is_numeric(node: Node) -> bool:
-    """Return whether nothing but numbers occurs, with signs of arithmetic."""
+    """Check whether tokens are numbers and arithmetic signs only."""
     if node.op in ("sum", "product", "quotient", "power"):
         return all(map(is_numeric, node.args))
     return node.op == "number"
 
 
 def is_differential(tokens: Sequence[Token]) -> bool:
-    """Return whether the tokens of a group are d or ∂ and what it is of: {d x}, {d^2 y}."""
+    """Check whether a group is a differential: {d x}, {d^2 y}."""
     texts = [token.text for token in tokens]
     if texts[:1] != ["{"] or texts[1:2] not in (["d"], [r"\partial"]) or len(texts) < 4:
         return False

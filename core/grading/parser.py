@@ -1,4 +1,4 @@
-r"""Read one expression, in LaTeX or in plain notation, by recursive descent."""
+r"""Recursive-descent parser of one expression, in LaTeX or plain notation."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MAX_DEPTH = 40
 
 
 def parse(tokens: Sequence[Token]) -> Node:
-    """Return the expression that all of `tokens` are.
+    """Parse all of `tokens` as one expression.
 
     Raises:
         Unreadable: If they are none, or anything is left over.
@@ -52,10 +52,10 @@ def parse(tokens: Sequence[Token]) -> Node:
 
 
 class Parser(Stream):
-    """The state of a reading from left to right."""
+    """A recursive-descent parser over a token stream."""
 
     def fraction_of_sums(self) -> Node:
-        r"""Read a sum, or two with \over or \choose between them."""
+        r"""Parse a sum, or two with \over or \choose between them."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise Unreadable("too deep")
@@ -68,21 +68,21 @@ class Parser(Stream):
         return node
 
     def sum(self) -> Node:
-        """Read terms with one sign between each two."""
+        """Parse terms with signs between them."""
         terms = [self.term()]
         while self.next.text in ("+", "-"):
             terms.append(self.term())
         return terms[0] if len(terms) == 1 else Node("sum", tuple(terms))
 
     def term(self) -> Node:
-        """Read a product with the sign before it, if there is one."""
+        """Parse a product with an optional sign."""
         if self.accept("-"):
             return negate(self.product())
         self.accept("+")
         return self.product()
 
     def product(self) -> Node:
-        """Read factors with signs or nothing between them."""
+        """Parse factors, with or without multiplication signs."""
         start, whole = self.place, self.whole_number()
         node = self.power()
         if whole is not None and self.place == start + 1:
@@ -108,13 +108,13 @@ class Parser(Stream):
                 return node
 
     def factor(self) -> Node:
-        """Read what an operator is before: a power, perhaps with a sign."""
+        """Parse a power with an optional sign."""
         if self.accept("-"):
             return negate(self.power())
         return self.power()
 
     def mixed(self, whole: Fraction) -> Node | None:
-        r"""Read the fraction of a mixed number, 1\frac{2}{3} or 1 2/3; None if none follows."""
+        r"""Parse the fraction of a mixed number, 1\frac{2}{3} or 1 2/3; None if none follows."""
         after = self.tokens[self.place : self.place + 3]
         if after[0].text == r"\frac":
             start = self.place
@@ -135,14 +135,14 @@ class Parser(Stream):
         return number(whole + node.args[0])
 
     def begins_factor(self) -> bool:
-        """Return whether the next token may be the first of a factor without a sign before it."""
+        """Check whether the next token can start an implicit factor."""
         token = self.next
         if token.text == "|" and self.in_bars:
             return False
         return token.kind in ("letter", "number") or token.text in BEGINS
 
     def power(self) -> Node:
-        """Read a primary with what stands after it: an exponent, primes, an index, a factorial."""
+        """Parse a primary and its postfixes: exponent, primes, index, factorial."""
         node = self.primary()
         while True:
             if self.accept("!"):
@@ -154,20 +154,20 @@ class Parser(Stream):
             elif self.accept("°"):
                 node = call("degrees", node)
             elif self.accept("^"):
-                node = self.raised(node)
+                node = self.superscript(node)
             else:
                 return node
 
     def named(self, node: Node) -> Node:
-        """Read primes or the index of a variable."""
+        """Parse primes or the index of a variable."""
         name = node.args[0]
         if self.accept("'"):
             return symbol(f"{name}'")
         self.expect("_")
         return symbol(f"{name}_{self.text_of_argument()}")
 
-    def raised(self, node: Node) -> Node:
-        """Read an exponent, the sign of degrees or primes."""
+    def superscript(self, node: Node) -> Node:
+        """Parse an exponent, a degree sign or primes."""
         texts = [token.text for token in self.tokens[self.place : self.place + 4]]
         for mark in (r"\circ", "'"):
             if texts[:1] == [mark] or texts[:3] == ["{", mark, "}"]:
@@ -181,7 +181,7 @@ class Parser(Stream):
         return Node("power", (node, exponent))
 
     def exponent(self) -> Node:
-        """Read an exponent, in braces or without."""
+        """Parse an exponent, braced or bare."""
         if self.accept("-"):
             return negate(self.exponent())
         if self.next.kind == "number":
@@ -190,7 +190,7 @@ class Parser(Stream):
         return self.argument()
 
     def argument(self) -> Node:
-        """Read what a command takes: a group, or a single digit, letter or command."""
+        """Parse the argument of a command: a group, or one digit, letter or command."""
         token = self.next
         if token.kind == "number":
             if not token.text.isdigit():
@@ -204,7 +204,7 @@ class Parser(Stream):
         return self.primary()
 
     def group(self, closing: str) -> Node:
-        """Read what is in brackets up to `closing`."""
+        """Parse up to the bracket `closing`."""
         outer, self.in_bars = self.in_bars, closing == "|"
         node = self.fraction_of_sums()
         self.expect(closing)
@@ -212,7 +212,7 @@ class Parser(Stream):
         return node
 
     def primary(self) -> Node:
-        """Read a number, a variable, a function or a group."""
+        """Parse a number, a variable, a function or a group."""
         token = self.next
         if token is END:
             raise Unreadable("nothing")
@@ -230,7 +230,7 @@ class Parser(Stream):
         raise Unreadable(f"{token.text!r} is not expected")
 
     def variable(self, letter: str) -> Node:
-        """Return a variable or constant, or the value of a function at a number: f(0)."""
+        """Return a variable, a constant, or a function value such as f(0)."""
         if letter in CONSTANTS and self.next.text != "_":
             return CONSTANTS[letter]
         kinds = [token.kind for token in self.tokens[self.place : self.place + 3]]
@@ -242,7 +242,7 @@ class Parser(Stream):
         return symbol(letter)
 
     def command(self, name: str) -> Node:
-        """Read what a command takes."""
+        """Parse a command and its arguments."""
         if name == r"\pi":
             return PI
         if name == r"\infty":
@@ -269,7 +269,7 @@ class Parser(Stream):
         raise Unreadable(f"{name} is not known")
 
     def fraction(self) -> Node:
-        """Read a fraction or a derivative."""
+        """Parse a fraction or a derivative."""
         start = self.place
         top, middle = self.argument(), self.place
         bottom = self.argument()
@@ -279,7 +279,7 @@ class Parser(Stream):
         return quotient(top, bottom)
 
     def root(self) -> Node:
-        """Read the degree of a root, if there is one, and what is under it."""
+        """Parse a root with an optional degree."""
         degree = self.group("]") if self.accept("[") else number(2)
         token = self.next
         if token.kind == "number":
@@ -288,7 +288,7 @@ class Parser(Stream):
         return call("root", self.argument(), degree)
 
     def function(self, name: str) -> Node:
-        """Read the exponent and the arguments of a function."""
+        """Parse a function with its exponent and arguments."""
         base = None
         if self.accept("_"):
             if name != "log":
@@ -308,7 +308,7 @@ class Parser(Stream):
         return node if exponent is None else Node("power", (node, exponent))
 
     def applied(self, name: str) -> Node:
-        """Read the arguments of a function, in brackets or a product without signs."""
+        """Parse function arguments, in brackets or as an implicit product."""
         if name in LISTS:
             opening = self.next.text
             if not self.accept("(", r"\{"):
@@ -330,7 +330,7 @@ class Parser(Stream):
         return call(name, negate(node) if sign else node)
 
     def series(self, name: str) -> Node:
-        """Return a sum or product over an index as one variable, named by what it is."""
+        """Parse a sum or product over an index as one opaque symbol."""
         self.expect("_")
         low = self.text_of_argument()
         self.expect("^")
@@ -338,7 +338,7 @@ class Parser(Stream):
         return symbol(f"{name}_{low}^{high} {key(self.product())}")
 
     def matrix(self, kind: str) -> Node:
-        """Read the rows of a matrix or of a determinant."""
+        """Parse the rows of a matrix or determinant."""
         rows = [[self.fraction_of_sums()]]
         while not self.accept(rf"\end{{{kind}}}"):
             if self.accept(r"\\"):

@@ -1,11 +1,11 @@
-"""Read what is no expression: times, dates, numerals in a base, letters of choices, units, words."""
+"""Parse what is not an expression: times, dates, numerals, choices, units, words."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from edgewise.grading.tokens import Token, Unreadable
+from edgewise.grading.tokens import Token
 from edgewise.grading.values import Clock, Date, Letter, Numeral, Unit, Words
 from edgewise.grading.vocabulary import (
     COMPOUND_UNITS,
@@ -24,7 +24,7 @@ TEXTUAL = ("word", "run", "letter", "number")
 
 
 def read_clock(tokens: Sequence[Token]) -> Clock | None:
-    """Return the time of the day that 9:05, 4:51:06 pm or 9 am are; None if it is none.
+    """Parse a time of day: 9:05, 4:51:06 pm, 9 am; None if it is none.
 
     Without am or pm, only what is no ratio in lowest terms is a time: 3:45, 10:05.
     """
@@ -49,7 +49,7 @@ def read_clock(tokens: Sequence[Token]) -> Clock | None:
 
 
 def read_date(tokens: Sequence[Token]) -> Date | None:
-    """Return the day that "June 20", "20 June" or "October 30, 2005" are; None if it is none."""
+    """Parse a date: "June 20", "20 June", "October 30, 2005"; None if it is none."""
     texts = [
         token.text.lower() for token in tokens if token.text not in (",", "th", "st", "nd", "rd")
     ]
@@ -69,7 +69,7 @@ def read_date(tokens: Sequence[Token]) -> Date | None:
 
 
 def read_numeral(tokens: Sequence[Token]) -> Numeral | None:
-    r"""Return the digits that 1202_3, (2A)_{16} or "101 base 2" are; None if they are none."""
+    r"""Parse a numeral in a base: 1202_3, (2A)_{16}, "101 base 2"; None if it is none."""
     texts = [token.text for token in tokens if token.text not in ("{", "}", "(", ")", "in")]
     if "_" in texts and "base" in texts:
         texts.remove("base")
@@ -94,7 +94,7 @@ def read_numeral(tokens: Sequence[Token]) -> Numeral | None:
 
 
 def read_letter(tokens: Sequence[Token]) -> Letter | None:
-    r"""Return the choice that C, (C), C) or "option C" are.
+    r"""Parse the letter of a choice: C, (C), C), "option C".
 
     >>> from edgewise.grading.tokens import lex
     >>> [read_letter(lex(text)) for text in ("(C)", r"\textbf{(A)}", "x")]
@@ -116,7 +116,7 @@ def read_letter(tokens: Sequence[Token]) -> Letter | None:
 
 
 def split_option(tokens: Sequence[Token]) -> tuple[Letter, Sequence[Token]] | None:
-    r"""Return the choice and the text of it that \textbf{(A)}\ 46 has; None if it is none."""
+    r"""Split \textbf{(A)}\ 46 into the choice and its text; None if it is none."""
     if len(tokens) < 3:
         return None
     if tokens[0].text == "(" and tokens[2].text == ")" and len(tokens) > 3:
@@ -131,7 +131,7 @@ def split_option(tokens: Sequence[Token]) -> tuple[Letter, Sequence[Token]] | No
 
 
 def split_unit(tokens: Sequence[Token]) -> tuple[Sequence[Token], Unit, bool] | None:
-    """Return what stands before a unit, the unit, and whether it is more than a word."""
+    """Split off a trailing unit: the rest, the unit, and whether it is a known one."""
     if tokens[0].text in UNIT_SIGNS and tokens[0].text != '"':
         rest, sign = tokens[1:], UNIT_SIGNS[tokens[0].text]
         inner = split_unit(rest) if rest else None
@@ -154,7 +154,7 @@ def split_unit(tokens: Sequence[Token]) -> tuple[Sequence[Token], Unit, bool] | 
 
 
 def begins_unit(tokens: Sequence[Token], i: int) -> bool:
-    """Return whether a unit may begin at a place."""
+    """Check whether a unit may begin at index `i`."""
     token = tokens[i]
     if token.text == r"\frac":
         return all(t.text == "{" or t.kind == "word" for t in tokens[i + 1 : i + 3]) and (
@@ -175,7 +175,7 @@ def begins_unit(tokens: Sequence[Token], i: int) -> bool:
 
 
 def read_unit(tokens: Sequence[Token]) -> tuple[Unit, bool] | None:
-    """Return the unit that all of `tokens` are, and whether it is more than a word."""
+    """Parse all of `tokens` as a unit, with whether it is a known one."""
     texts = [token.text for token in tokens if token.text not in ("{", "}")]
     if texts[:1] == [r"\frac"] and len(texts) == 3:
         texts = [texts[1], "/", texts[2]]
@@ -193,7 +193,7 @@ def read_unit(tokens: Sequence[Token]) -> tuple[Unit, bool] | None:
 
 
 def known_unit(texts: Sequence[str]) -> Unit | None:
-    """Return the unit that "square feet", "cm ^ 2", "miles / hour" or "miles per hour" are."""
+    """Parse a known unit: "square feet", "cm ^ 2", "miles / hour", "miles per hour"."""
     powers: dict[str, int] = {}
     sign, i = 1, 0
     while i < len(texts):
@@ -222,7 +222,7 @@ def known_unit(texts: Sequence[str]) -> Unit | None:
 
 
 def unit_parts(text: str) -> Unit | None:
-    """Return a single unit."""
+    """Look up a single unit."""
     name = (
         UNIT_SIGNS.get(text) or UNITS.get(text) or UNITS.get(text.lower() if len(text) > 1 else "")
     )
@@ -230,7 +230,7 @@ def unit_parts(text: str) -> Unit | None:
 
 
 def read_words(tokens: Sequence[Token]) -> Words | None:
-    """Return the text that the tokens are, without an article; None if they are more than words."""
+    """Parse a text without its article; None if it is more than words."""
     tokens = [token for token in tokens if token.text not in ("{", "}")]
     if (
         not tokens
@@ -249,9 +249,3 @@ def read_words(tokens: Sequence[Token]) -> Words | None:
     if words[0] in LEADING and len(words) > 1:
         words = words[1:]
     return Words(" ".join(words))
-
-
-def need(value: object) -> None:
-    """Raise Unreadable if there is no value."""
-    if value is None:
-        raise Unreadable("no value")

@@ -1,4 +1,4 @@
-"""Find the answer that a text in sentences states, without a box."""
+"""Extract the answer from prose without a box."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ AFTER = re.compile(
 
 
 def conclusion(text: str) -> str:
-    r"""Return the answer that a text in sentences states, all of a text that has none.
+    r"""Extract the answer that prose states; the whole text if it states none.
 
     That is what follows "answer is", "answer:" up to the end of the sentence, with nothing after it
     but that it may be correct, and not stated differently elsewhere. Without "answer", it is what the
@@ -86,13 +86,13 @@ def conclusion(text: str) -> str:
 
 
 def introduces(statement: str) -> bool:
-    """Return whether what is stated begins with another statement: "Answer: the answer is 7"."""
+    """Check whether a statement only introduces another one: "Answer: the answer is 7"."""
     inner = STATED.search(statement)
     return inner is not None and VALUE.search(statement, 0, inner.start()) is None
 
 
 def concludes(sentence: str, text: str) -> bool:
-    """Return whether the last sentence of a text says that it concludes.
+    """Check whether the last sentence presents a conclusion.
 
     It does by a word, as words before "=", or by the one value that is in bold, there or anywhere.
     """
@@ -105,7 +105,7 @@ def concludes(sentence: str, text: str) -> bool:
 
 
 def concluded(sentence: str, text: str, sure: bool) -> str:
-    """Return what a sentence without doubt concludes; `text` if there is no such.
+    """Extract what a sentence concludes; `text` if it concludes nothing or doubts it.
 
     It is its only formula, if that ends it; what follows its only "is", or what it names before "the
     answer"; or, if it is `sure` that it concludes, the only value that it names.
@@ -126,7 +126,7 @@ def concluded(sentence: str, text: str, sure: bool) -> str:
 
 
 def after_copula(sentence: str) -> str | None:
-    """Return what follows the only "is" of a sentence, or what is the answer; None if none is."""
+    """Return what follows the only "is" of a sentence, or precedes "is the answer"; None otherwise."""
     pattern = COPULA if is_english(sentence) else languages.COPULA
     copulas = list(pattern.finditer(sentence))
     if len(copulas) != 1:
@@ -140,7 +140,7 @@ def after_copula(sentence: str) -> str | None:
 
 
 def stated_from(text: str, match: re.Match[str]) -> tuple[str, int]:
-    """Return what is stated after a mark, up to the end of the sentence, and where it ends."""
+    """Return the statement after a mark, up to the end of its sentence, and where it ends."""
     formula = FORMULA.match(text, match.end())
     start = formula.end() if formula else match.end()
     end = CLOSED.search(text, start)
@@ -149,6 +149,6 @@ def stated_from(text: str, match: re.Match[str]) -> tuple[str, int]:
 
 
 def sentence_of(text: str, place: int) -> str:
-    """Return the sentence that a place is in, up to there."""
+    """Return the sentence around an index, up to the index."""
     starts = [match.end() for match in SENTENCE.finditer(text, 0, place)]
     return text[starts[-1] if starts else 0 : place]

@@ -1,4 +1,4 @@
-r"""Read an answer as one typed value.
+r"""Parse an answer into one typed value.
 
 The grammar, from the outside in: parts between commas, "and" and "or"; in each, sides between signs of
 relations; in each, sets with \cup, \cap and \setminus between them; in each, a value in brackets, or an expression
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from edgewise.grading import matrices, phrases, relations
+from edgewise.grading import functions, matrices, phrases, relations
 from edgewise.grading.brackets import closes_at_end, indexed_top, split, top
 from edgewise.grading.conversions import same
 from edgewise.grading.evaluate import Undefined
@@ -24,6 +24,7 @@ from edgewise.grading.tree import Node
 from edgewise.grading.values import (
     Collection,
     Expression,
+    Function,
     Named,
     NumberSet,
     Percentage,
@@ -48,7 +49,7 @@ NO_CASE = frozenset({"if", "for", "when", "where", "otherwise", "else"})
 
 @lru_cache(maxsize=4_096)
 def read(text: str) -> Value | None:
-    r"""Return the one value that an answer is; None if it is none that the grammar knows.
+    r"""Parse an answer into its one typed value; None if the grammar does not cover it.
 
     >>> read(r"\frac{1}{2}"), read("7?8")
     (Expression(node=Node(op='number', args=(Fraction(1, 2),))), None)
@@ -57,7 +58,7 @@ def read(text: str) -> Value | None:
 
 
 def spelling(text: str) -> list[str]:
-    """Return the texts of the tokens, without braces around a single one."""
+    """Return the token texts, without braces around a single token."""
     texts = [token.text for token in tokens_of(text)]
     return [
         texts[i]
@@ -69,7 +70,7 @@ def spelling(text: str) -> list[str]:
 
 @lru_cache(maxsize=4_096)
 def tokens_of(text: str) -> tuple[Token, ...]:
-    """Return the tokens of the answer in a text, none if there are too many."""
+    """Tokenise the answer in a text; empty if it is too long."""
     try:
         answer = normalise(find_answer(text))
         return tuple(lex(answer)) if len(answer) <= MAX_LENGTH else ()
@@ -78,10 +79,10 @@ def tokens_of(text: str) -> tuple[Token, ...]:
 
 
 def read_tokens(tokens: Sequence[Token]) -> Value | None:
-    """Return the one value that tokens are.
+    """Parse tokens into one typed value.
 
     Raises:
-        Beyond: If a number among them is too large to be calculated here.
+        TooLarge: If a number among them is too large to be calculated here.
     """
     if not tokens:
         return None
@@ -92,7 +93,7 @@ def read_tokens(tokens: Sequence[Token]) -> Value | None:
 
 
 def statement(tokens: Sequence[Token], level: int) -> Value:
-    """Read everything."""
+    """Parse a whole answer."""
     if level > MAX_NESTED or not tokens:
         raise Unreadable("too deep" if tokens else "nothing")
     tokens = unwrapped(tokens)
@@ -107,11 +108,20 @@ def statement(tokens: Sequence[Token], level: int) -> Value:
     date = phrases.read_date(tokens)
     if date is not None:
         return date
+    domain = functions.split_domain(tokens)
+    if domain is not None:
+        value = statement(domain[0], level + 1)
+        if not functions.are_functions_of(value, domain[1]):
+            raise Unreadable("what is it said for?")
+        return value
     records = list(split(tokens, {";"}))
     if len(records) > 1:
         return collection([statement(part, level + 1) for part in records if part])
     parts, joiner = items(tokens)
     if len(parts) == 1:
+        found = of_components(parts[0], level)
+        if found is not None:
+            return found
         value = part(parts[0], level)
         return collection([value]) if isinstance(value, PlusMinus) else value
     if joiner and relations.are_inequalities(parts):
@@ -119,8 +129,18 @@ def statement(tokens: Sequence[Token], level: int) -> Value:
     return collection([part(one, level) for one in parts])
 
 
+def of_components(tokens: Sequence[Token], level: int) -> Value | None:
+    """Parse an equation of two tuples as named values; None if it is none."""
+    if any(token.text in SIGNS for token in tokens):
+        return None
+    equations = functions.componentwise(tokens)
+    if equations is None:
+        return None
+    return functions.record([part(one, level + 1) for one in equations], in_brackets=True)
+
+
 def items(tokens: Sequence[Token]) -> tuple[list[Sequence[Token]], str]:
-    """Return the parts between commas, "and" and "or", and the word if no comma is between them."""
+    """Split at commas, "and" and "or"; also return the word if it is the only separator."""
     found, joiner = list[Sequence[Token]](), ""
     separators = [t.text for t in top(tokens) if t.text in (",", "and", "or")]
     for one in split(tokens, {",", "and", "or"}):
@@ -138,10 +158,14 @@ def items(tokens: Sequence[Token]) -> tuple[list[Sequence[Token]], str]:
 
 
 def collection(values: Sequence[Value]) -> Value:
-    """Return values as a list; as a record if each has a name of its own."""
+    """Build a list of values, or a record if each has its own name."""
     flat: list[Value] = []
     for value in values:
         flat += value.items if isinstance(value, PlusMinus) else [value]
+    if len(flat) > 1 and any(isinstance(value, Function) for value in flat):
+        found = functions.record(flat)
+        if found is not None:
+            return found
     names = [value.name for value in flat if isinstance(value, Named)]
     if not names:
         return Collection(tuple(flat))
@@ -160,7 +184,7 @@ class PlusMinus(Collection):
 
 
 def part(tokens: Sequence[Token], level: int) -> Value:
-    """Read what is between commas."""
+    """Parse one item of a list."""
     tokens = unwrapped(tokens)
     if tokens[0].kind == "word" and tokens[0].text.lower() == "only" and len(tokens) > 1:
         tokens = tokens[1:]
@@ -179,7 +203,7 @@ def part(tokens: Sequence[Token], level: int) -> Value:
 
 
 def side(tokens: Sequence[Token], level: int) -> Value:
-    """Read what is between signs of relations: sets, or a single value."""
+    """Parse one side of a relation: an expression of sets, or a single value."""
     if level > MAX_NESTED or not tokens:
         raise Unreadable("too deep" if tokens else "nothing")
     tokens = unwrapped(tokens)
@@ -199,7 +223,7 @@ def side(tokens: Sequence[Token], level: int) -> Value:
 
 
 def joins_sets(tokens: Sequence[Token], i: int) -> bool:
-    r"""Return whether a sign stands between sets: \cup, a minus before \{, a U between brackets."""
+    r"""Check for a set operator: \cup, a minus before \{, a U between brackets."""
     sign = tokens[i].text
     if sign in SETS:
         return True
@@ -212,7 +236,7 @@ def joins_sets(tokens: Sequence[Token], i: int) -> bool:
 
 
 def single(tokens: Sequence[Token], level: int) -> Value:
-    """Read one value."""
+    """Parse one value."""
     tokens = unwrapped(tokens)
     if not tokens:
         raise Unreadable("nothing")
@@ -238,7 +262,7 @@ def single(tokens: Sequence[Token], level: int) -> Value:
 
 
 def measured(tokens: Sequence[Token]) -> Value:
-    """Read an expression with a unit or a sign of per cent, or without."""
+    """Parse an expression with an optional unit or percent sign."""
     last = tokens[-1]
     if [token.text for token in tokens[-2:]] == ["per", "cent"] and len(tokens) > 2:
         return Percentage(checked(parse(tokens[:-2])))
@@ -257,14 +281,14 @@ def measured(tokens: Sequence[Token]) -> Value:
 
 
 def checked(node: Node) -> Node:
-    """Return an expression that has a value somewhere."""
+    """Return an expression that is defined somewhere, else raise Unreadable."""
     if not is_defined(node):
         raise Unreadable("not defined")
     return node
 
 
 def without_degrees(node: Node) -> Node | None:
-    """Return the number of degrees that a node is; None if it is something else."""
+    """Return the number of degrees of a node; None for other nodes."""
     if node.op == "call" and node.args[0] == "degrees":
         degrees: Node = node.args[1]
         return degrees
@@ -275,7 +299,7 @@ def without_degrees(node: Node) -> Node | None:
 
 
 def bracketed(tokens: Sequence[Token], level: int) -> Value | None:
-    r"""Read a tuple, an interval or a set; None for an expression in brackets."""
+    r"""Parse a tuple, an interval or a set; None for an expression in brackets."""
     opening, closing = tokens[0].text, tokens[-1].text
     inside = tokens[1:-1]
     if opening == r"\{":
@@ -304,7 +328,7 @@ def bracketed(tokens: Sequence[Token], level: int) -> Value | None:
 
 
 def braced(inside: Sequence[Token], level: int) -> Value:
-    r"""Read what is in \{ \}: values, or {x | condition}."""
+    r"""Parse the inside of \{ \}: values, or {x | condition}."""
     if not inside:
         return Collection(())
     for bar in ("|", ":"):
@@ -320,7 +344,7 @@ def braced(inside: Sequence[Token], level: int) -> Value:
 
 
 def piecewise(tokens: Sequence[Token], level: int) -> Value:
-    """Read the rows of cases, an expression and its condition each."""
+    """Parse the rows of a cases environment."""
     cases = []
     for row in split(tokens, {r"\\"}):
         if not row:
@@ -338,14 +362,14 @@ def piecewise(tokens: Sequence[Token], level: int) -> Value:
 
 
 def strip_comma(tokens: Sequence[Token]) -> Sequence[Token]:
-    """Return the tokens without commas and stops at the ends."""
+    """Drop trailing commas and stops."""
     while tokens and tokens[-1].text in (",", "."):
         tokens = tokens[:-1]
     return tokens
 
 
 def unwrapped(tokens: Sequence[Token]) -> Sequence[Token]:
-    """Return the tokens without braces around all of them, and a last stop."""
+    """Drop braces around all tokens, and a final stop."""
     while True:
         if len(tokens) > 1 and tokens[-1].text == "." != tokens[-2].text:
             tokens = tokens[:-1]

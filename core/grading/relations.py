@@ -1,4 +1,4 @@
-"""Read equations, inequalities and sets that a condition describes."""
+"""Parse equations, inequalities and set-builder notation."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from fractions import Fraction
 from edgewise.grading.brackets import indexed_top
 from edgewise.grading.evaluate import evaluate
 from edgewise.grading.expressions import (
-    is_endless,
+    is_infinite,
     is_rational,
     is_real_number,
     order,
     same_expression,
     sign_at,
 )
-from edgewise.grading.names import name_of, name_symbols, parameters_of
+from edgewise.grading.names import function_name, name_of, name_symbols, parameters_of
 from edgewise.grading.parser import parse
 from edgewise.grading.sets import Pieces, half_line, intersection, piece, point, union
 from edgewise.grading.tokens import Token, Unreadable
@@ -58,7 +58,7 @@ SIGNS = INEQUALITIES | {"=", r"\approx", r"\in"}
 
 
 def read(tokens: Sequence[Token], side: Read, level: int) -> Value | None:
-    """Return the relation that tokens are; None if no sign of one is among them.
+    """Parse a relation; None if tokens have no relation sign.
 
     Args:
         tokens: All of what is between commas.
@@ -86,7 +86,7 @@ def read(tokens: Sequence[Token], side: Read, level: int) -> Value | None:
 def membership(
     sides: Sequence[Sequence[Token]], signs: Sequence[str], read_side: Read, level: int
 ) -> Value:
-    """Return the set that a variable is said to be in."""
+    r"""Parse x \in S as the set."""
     name = name_of(sides[0])
     if len(signs) != 1 or name is None:
         raise Unreadable("what is in the set?")
@@ -103,11 +103,11 @@ def membership(
 def equation(
     sides: Sequence[Sequence[Token]], signs: Sequence[str], read_side: Read, level: int
 ) -> Value:
-    """Return what a variable is, an equation, or the value of sides that are all equal."""
+    """Parse a named value, a function, an equation, or a chain of equal sides."""
     names = [name_of(one) for one in sides]
     parameters = parameters_of(sides[0]) if len(sides) == 2 else None
     if parameters is not None:
-        return function(parameters, sides[1], read_side, level)
+        return function(function_name(sides[0]), parameters, sides[1], read_side, level)
     if names[0] is None and names[-1] is not None and len(sides) == 2:
         sides, names = sides[::-1], names[::-1]
     if names[0] is not None:
@@ -128,7 +128,7 @@ def equation(
 
 
 def check_equal(left: Value, right: Value, tokens: Sequence[Token], sign: str) -> None:
-    """Raise Unreadable if two sides of a chain are not equal, or the right one is no rounding."""
+    """Raise Unreadable unless two sides of a chain are equal, or the right one rounds the left."""
     if isinstance(left, Quantity) and isinstance(right, Quantity) and left.unit == right.unit:
         nodes, tokens = [left.node, right.node], tokens[1:]
     elif isinstance(left, Expression) and isinstance(right, Quantity):  # the last has the unit
@@ -146,7 +146,7 @@ def check_equal(left: Value, right: Value, tokens: Sequence[Token], sign: str) -
 
 
 def plain_node(value: Value) -> Node:
-    """Return the expression that a value is."""
+    """Return the expression of a number or percentage."""
     if isinstance(value, Expression):
         return value.node
     if isinstance(value, Percentage):
@@ -155,17 +155,17 @@ def plain_node(value: Value) -> Node:
 
 
 def function(
-    parameters: tuple[str, ...], tokens: Sequence[Token], read_side: Read, level: int
+    name: str, parameters: tuple[str, ...], tokens: Sequence[Token], read_side: Read, level: int
 ) -> Value:
-    """Return the function that f(x) = ... defines."""
+    """Build the function that f(x) = ... defines."""
     value = read_side(tokens, level + 1)
     if isinstance(value, Expression):
-        return Function(parameters, value.node)
+        return Function(parameters, value.node, name)
     return Named("f", value)
 
 
 def relation(sign: str, left: Node, right: Node) -> Relation:
-    """Return a relation in variables that does not hold everywhere."""
+    """Build an equation or inequality, unless it always holds or has no variable."""
     gap = difference(left, right)
     if not symbols_of(gap) or same_expression(left, right):
         raise Unreadable("says nothing")
@@ -173,13 +173,13 @@ def relation(sign: str, left: Node, right: Node) -> Relation:
 
 
 def are_inequalities(parts: Sequence[Sequence[Token]]) -> bool:
-    """Return whether each part is a relation, and one of them an inequality."""
+    """Check that all parts are relations and at least one is an inequality."""
     signs = [{token.text for token in part} & (INEQUALITIES | {"="}) for part in parts]
     return all(signs) and any(found != {"="} for found in signs)
 
 
 def inequality(nodes: list[Node], signs: list[str]) -> Value:
-    """Return the set of numbers that an inequality describes, else the inequality."""
+    """Solve an inequality to a set of real numbers; keep it if it is not linear in one variable."""
     if all(sign in (">", r"\ge") for sign in signs):
         nodes, signs = nodes[::-1], [FLIPPED[sign] for sign in signs[::-1]]
     if signs == [r"\ne"]:
@@ -201,22 +201,22 @@ def inequality(nodes: list[Node], signs: list[str]) -> Value:
 
 
 def solved(left: Node, sign: str, right: Node) -> RealSet | None:
-    """Return the numbers that an inequality in one variable allows; None if it is not linear."""
+    """Solve an inequality that is linear in one variable; None for others."""
     if left.op == "call" and left.args[0] == "absolute" and is_real_number(right):
         return between(left, half_line(sign, right))
-    if is_endless(right):
+    if is_infinite(right):
         return None
     gap = left if right == ZERO else difference(left, right)
     line = linear(gap)
     if line is None:
         return None
     slope, at_zero, name = line
-    bound = simple(quotient(negate(at_zero), slope))
+    bound = fold_rational(quotient(negate(at_zero), slope))
     return RealSet(half_line(sign if sign_at(slope, {}) > 0 else FLIPPED[sign], bound), name)
 
 
 def between(node: Node, pieces: Pieces) -> RealSet:
-    """Return the set where the value of `node` is in `pieces`."""
+    r"""Solve `node` \in `pieces` for its variable."""
     if node.op == "call" and node.args[0] == "absolute":
         upper = intersection(pieces, piece(ZERO, INFINITY, True, False))
         lower = [(negate(p.high), negate(p.low), p.high_closed, p.low_closed) for p in upper]
@@ -229,7 +229,7 @@ def between(node: Node, pieces: Pieces) -> RealSet:
         return RealSet(pieces, name)
     moved = []
     for one in pieces:
-        ends = [shifted(end, at_zero, slope) for end in (one.low, one.high)]
+        ends = [solve_linear(end, at_zero, slope) for end in (one.low, one.high)]
         closed = [one.low_closed, one.high_closed]
         if sign_at(slope, {}) < 0:
             ends, closed = ends[::-1], closed[::-1]
@@ -240,36 +240,36 @@ def between(node: Node, pieces: Pieces) -> RealSet:
 def flip(
     low: Node, high: Node, low_closed: bool, high_closed: bool
 ) -> tuple[Node, Node, bool, bool]:
-    """Return the ends of a piece with infinity in its one form."""
+    """Normalise the signs of infinite ends."""
     ends = [INFINITY if end == negate(MINUS_INFINITY) else end for end in (low, high)]
     return ends[0], ends[1], low_closed, high_closed
 
 
-def shifted(end: Node, at_zero: Node, slope: Node) -> Node:
-    """Return the x with slope * x + at_zero = end."""
-    if is_endless(end):
+def solve_linear(end: Node, at_zero: Node, slope: Node) -> Node:
+    """Solve slope * x + at_zero = end."""
+    if is_infinite(end):
         return end if sign_at(slope, {}) > 0 else MINUS_INFINITY if end == INFINITY else INFINITY
-    return simple(quotient(difference(end, at_zero), slope))
+    return fold_rational(quotient(difference(end, at_zero), slope))
 
 
 def linear(node: Node) -> tuple[Node, Node, str] | None:
-    """Return a, b and x of an expression that is a x + b; None if it is none."""
+    """Decompose a x + b into (a, b, name of x); None if it is not linear."""
     if node.op == "symbol":
         return ONE, ZERO, node.args[0]
     names = symbols_of(node)
     if len(names) != 1:
         return None
     (name,) = names
-    at_zero = simple(substitute(node, {name: ZERO}))
-    slope = simple(difference(substitute(node, {name: ONE}), at_zero))
+    at_zero = fold_rational(substitute(node, {name: ZERO}))
+    slope = fold_rational(difference(substitute(node, {name: ONE}), at_zero))
     line = Node("sum", (Node("product", (slope, symbol(name))), at_zero))
     if not same_expression(node, line) or not sign_at(slope, {}):
         return None
     return slope, at_zero, name
 
 
-def simple(node: Node) -> Node:
-    """Return a rational number as one, another expression as it is."""
+def fold_rational(node: Node) -> Node:
+    """Fold a rational number into one node."""
     if is_rational(node) and not symbols_of(node):
         try:
             value = evaluate(node, {})
@@ -280,7 +280,7 @@ def simple(node: Node) -> Node:
 
 
 def joined(values: Sequence[Value], joiner: str) -> Value:
-    """Return the set that inequalities with "and" or "or" between them describe."""
+    """Combine inequalities joined by "and" or "or" into one set."""
     sets, names = [], set()
     for value in values:
         if isinstance(value, Named) and isinstance(value.value, Expression):
@@ -300,7 +300,7 @@ def joined(values: Sequence[Value], joiner: str) -> Value:
 
 
 def pieces_of(value: Value) -> Pieces:
-    """Return the real numbers in a set."""
+    """Convert a value to a set of real numbers."""
     if isinstance(value, RealSet):
         return value.pieces
     if isinstance(value, Collection):
@@ -313,14 +313,14 @@ def pieces_of(value: Value) -> Pieces:
             closed = value.brackets[0] == "[", value.brackets[1] == "]"
             found = piece(ends[0], ends[1], *closed)
             if found and not any(
-                is_endless(end) and shut for end, shut in zip(ends, closed, strict=True)
+                is_infinite(end) and shut for end, shut in zip(ends, closed, strict=True)
             ):
                 return found
     raise Unreadable("no set of real numbers")
 
 
 def read_builder(left: Sequence[Token], condition: Value, level: int) -> Value:
-    r"""Return the set that {x | x > 4}, {x \in R : ...} or {2k : k = 1, 2} describe."""
+    r"""Evaluate set-builder notation: {x | x > 4}, {x \in R : ...}, {2k : k = 1, 2}."""
     marks = [i for i, token in enumerate(left) if token.text == r"\in"]
     if marks:
         if [token.text for token in left[marks[0] + 1 :]] != [r"\mathbb{R}"]:
@@ -338,10 +338,10 @@ def read_builder(left: Sequence[Token], condition: Value, level: int) -> Value:
 
 
 def linear_in(node: Node, name: str) -> Node | None:
-    """Return the number that a variable is multiplied by; None if there is no such number."""
+    """Return the coefficient of a variable that occurs linearly; None otherwise."""
     at_zero = substitute(node, {name: ZERO})
-    slope = simple(difference(substitute(node, {name: ONE}), at_zero))
+    slope = fold_rational(difference(substitute(node, {name: ONE}), at_zero))
     others = {other: number(i) for i, other in enumerate(sorted(symbols_of(slope)), start=2)}
-    slope = simple(substitute(slope, others))
+    slope = fold_rational(substitute(slope, others))
     line = Node("sum", (Node("product", (slope, symbol(name))), at_zero))
     return slope if same_expression(node, line) else None

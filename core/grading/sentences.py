@@ -1,4 +1,4 @@
-"""Read the one value that a sentence which concludes names."""
+"""Extract the only value of a concluding sentence."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ CONDITION = re.compile(
 COPULA = re.compile(  # of a main clause
     r"(?<!\bthat )(?<!\bwhich )(?<!\bwho )(?<!\bthere )\b(?:is|are|equals)\b\s*:?\s*", re.IGNORECASE
 )
+DESCRIPTION = re.compile(  # of a subject, up to its verb: the number that could, the most we might
+    r"(?<=\bthe )(?:[\w-]+ ){1,12}?(?:that|which|who|whom|we|you|he|she|they|one|it) [^,;:!?]*$",
+    re.IGNORECASE,
+)
+CONDITIONS = re.compile(r"\b(?:could|might|may|would|should|not|\w+n't|or)\b", re.IGNORECASE)
 LINKS = frozenset(  # of the words that are no units, those that may stand beside a number
     listed("of to from by with is are was were be been exactly so thus hence than what which")
     + listed("where when while")
@@ -65,18 +70,25 @@ NEAR, SEEN = 3, 60  # words, and characters, beside a number that could make ano
 
 
 def doubtful(sentence: str) -> bool:
-    """Return whether a sentence has a word of doubt."""
+    r"""Check a sentence for words of doubt, ignoring those that only describe its subject.
+
+    >>> doubtful("So the largest number that could not be reached is 7."), doubtful("It could be 7.")
+    (False, True)
+    """
     other = not is_english(sentence) and languages.DOUBT.search(sentence)
-    return bool(other or DOUBT.search(sentence))
+    copula = COPULA.search(sentence)
+    end = copula.start() if copula else 0
+    subject = DESCRIPTION.sub(lambda match: CONDITIONS.sub("", match[0]), sentence[:end])
+    return bool(other or DOUBT.search(subject) or DOUBT.search(sentence, end))
 
 
 def is_english(sentence: str) -> bool:
-    """Return whether the words of English count in a sentence, and not those of other languages."""
+    """Check whether to apply the English word lists to a sentence."""
     return FOREIGN.search(sentence) is None and ENGLISH.search(sentence) is not None
 
 
 def only_value(sentence: str) -> str | None:
-    r"""Return the one value that a sentence without doubt names; None if it names none, or several.
+    r"""Extract the only value of a sentence; None if it has none, several, or words of doubt.
 
     A number is taken with its unit, a chain of equalities as a whole. Values before the last one do not
     count if the only "is" of the sentence stands between them and it.
@@ -102,7 +114,7 @@ def only_value(sentence: str) -> str | None:
 
 
 def without_values(sentence: str, matches: list[re.Match[str]]) -> str:
-    """Return what stands between the values, without a sign of equality right before one."""
+    """Return the text between the values, without the equals signs before them."""
     ends = [0, *(match.end() for match in matches)]
     starts = [*(match.start() for match in matches), len(sentence)]
     parts = [sentence[end:start] for end, start in zip(ends, starts, strict=True)]
@@ -110,7 +122,7 @@ def without_values(sentence: str, matches: list[re.Match[str]]) -> str:
 
 
 def value_at(sentence: str, match: re.Match[str]) -> str | None:
-    """Return the value at a place, with its unit; None if a word beside it makes another of it."""
+    """Extract a value with its unit; None if a neighbouring word changes it."""
     before, after = sentence[: match.start()], sentence[match.end() :]
     english = is_english(sentence)
     if is_reshaped(before, after, english):
@@ -130,7 +142,7 @@ def value_at(sentence: str, match: re.Match[str]) -> str | None:
 
 
 def is_reshaped(before: str, after: str, english: bool) -> bool:
-    """Return whether a word beside a value makes another of it: "twice 7", "7 thousand"."""
+    """Check whether a neighbouring word changes the number: "twice 7", "7 thousand"."""
     reshapes, parts = (COUNTS, PARTS) if english else (languages.RESHAPES, languages.RESHAPES)
     beside = reshapes.match(after.lstrip()) and not is_unit(after.lstrip())
     words = WORD.findall(before[-SEEN:])[-NEAR:], WORD.findall(after[:SEEN])[:NEAR]
@@ -142,7 +154,7 @@ def is_reshaped(before: str, after: str, english: bool) -> bool:
 
 
 def number_of(match: re.Match[str], english: bool) -> str | None:
-    """Return the number or the chain of equalities that was matched, a comma of decimals as a point."""
+    """Return the matched number or chain of equalities, with a point for a decimal comma."""
     number = match["number"]
     if match["chain"] and "=" not in match["chain"]:
         return None
@@ -154,12 +166,12 @@ def number_of(match: re.Match[str], english: bool) -> str | None:
 
 
 def is_unit(text: str) -> bool:
-    """Return whether a text begins with a unit of another language, which may begin like a multiple."""
+    """Check whether a text begins with a unit in another language."""
     return any(names.match(text) for names in languages.UNITS.values())
 
 
 def unit_after(after: str, english: bool) -> tuple[str, bool] | None:
-    r"""Return the unit that follows a number, and whether it is known; None if it may be a factor.
+    r"""Return the unit after a number and whether it is known; None if it could be a factor.
 
     A word that is no unit stands for what is counted.
 

@@ -1,11 +1,11 @@
-"""Sets of real numbers, as disjoint pieces of the line."""
+"""Sets of real numbers as sorted disjoint intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cmp_to_key
 
-from edgewise.grading.expressions import is_endless, order
+from edgewise.grading.expressions import is_infinite, order
 from edgewise.grading.tree import INFINITY, MINUS_INFINITY, Node
 from edgewise.grading.values import Piece
 
@@ -15,7 +15,7 @@ MAX_PIECES = 50
 
 
 def piece(low: Node, high: Node, low_closed: bool, high_closed: bool) -> Pieces:
-    """Return the numbers between two ends, none if there are none.
+    """Build an interval, empty if its ends are reversed.
 
     Raises:
         Undefined: If the ends are no real numbers.
@@ -24,17 +24,19 @@ def piece(low: Node, high: Node, low_closed: bool, high_closed: bool) -> Pieces:
     if sign > 0 or (sign == 0 and not (low_closed and high_closed)):
         return ()
     return (
-        Piece(low, high, low_closed and not is_endless(low), high_closed and not is_endless(high)),
+        Piece(
+            low, high, low_closed and not is_infinite(low), high_closed and not is_infinite(high)
+        ),
     )
 
 
 def point(node: Node) -> Pieces:
-    """Return the set of one number."""
+    """Build the set of one number."""
     return piece(node, node, True, True)
 
 
 def union(*parts: Iterable[Piece]) -> Pieces:
-    """Return the pieces of a union, in order and without what touches."""
+    """Merge intervals into sorted disjoint ones."""
     pieces = [one for part in parts for one in part]
     if len(pieces) > MAX_PIECES:
         raise ValueError("too many pieces")
@@ -49,18 +51,18 @@ def union(*parts: Iterable[Piece]) -> Pieces:
 
 
 def begins_before(left: Piece, right: Piece) -> int:
-    """Return the order of two pieces by their lower ends; a closed end is before an open one."""
+    """Order two intervals by their lower ends, closed before open."""
     return order(left.low, right.low) or right.low_closed - left.low_closed
 
 
 def touches(left: Piece, right: Piece) -> bool:
-    """Return whether there is no gap between a piece and one that begins after it."""
+    """Check whether an interval and a later one leave no gap."""
     sign = order(left.high, right.low)
     return sign > 0 or (sign == 0 and (left.high_closed or right.low_closed))
 
 
 def joined(left: Piece, right: Piece) -> Piece:
-    """Return two pieces that touch as one."""
+    """Merge two intervals that touch."""
     sign = order(left.high, right.high)
     high = left if sign > 0 else right
     closed = (left.high_closed or right.high_closed) if sign == 0 else high.high_closed
@@ -68,22 +70,22 @@ def joined(left: Piece, right: Piece) -> Piece:
 
 
 def complement(pieces: Pieces) -> Pieces:
-    """Return all other real numbers."""
+    """Return the complement in the real line."""
     found: list[Piece] = []
     low, closed = MINUS_INFINITY, False
     for one in pieces:
-        found += piece(low, one.low, closed, not one.low_closed and not is_endless(one.low))
+        found += piece(low, one.low, closed, not one.low_closed and not is_infinite(one.low))
         low, closed = one.high, not one.high_closed
     return (*found, *piece(low, INFINITY, closed, False))
 
 
 def intersection(left: Pieces, right: Pieces) -> Pieces:
-    """Return what is in both."""
+    """Return the intersection."""
     return complement(union(complement(left), complement(right)))
 
 
 def half_line(sign: str, bound: Node) -> Pieces:
-    """Return the numbers x with x < bound, x > bound, x ≤ bound, x ≥ bound or x ≠ bound."""
+    """Return the solution of x < bound, x > bound, x ≤ bound, x ≥ bound or x ≠ bound."""
     if sign == r"\ne":
         return complement(point(bound))
     if sign in ("<", r"\le"):

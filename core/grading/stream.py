@@ -1,4 +1,4 @@
-"""The tokens that a parser has before it."""
+"""A token stream with one token of lookahead."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ END = Token("end", "")
 
 
 class Stream:
-    """Tokens that are taken one after the other."""
+    """Tokens consumed from left to right."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
-        """Begin before the first token, with letters side by side taken apart."""
+        """Start at the first token; letters that form no word become single letters."""
         self.tokens = list[Token]()
         for token in tokens:
             if token.kind == "run" and not is_word(token.text):
@@ -29,23 +29,23 @@ class Stream:
 
     @property
     def next(self) -> Token:
-        """Return the next token."""
+        """Return the lookahead token."""
         return self.tokens[self.place]
 
     def accept(self, *texts: str) -> bool:
-        """Go on after the next token if it is one of `texts`."""
+        """Consume the next token if it is one of `texts`."""
         if self.next.text in texts and self.next is not END:
             self.place += 1
             return True
         return False
 
     def expect(self, text: str) -> None:
-        """Go on after `text`, which must be next."""
+        """Consume `text` or raise Unreadable."""
         if not self.accept(text):
             raise Unreadable(f"{self.next.text!r} is not {text!r}")
 
     def text_of_argument(self) -> str:
-        """Return an index as it is written, without braces."""
+        """Consume an index and return its text without braces."""
         if not self.accept("{"):
             if self.next is END:
                 raise Unreadable("an index of nothing")
@@ -63,14 +63,14 @@ class Stream:
         return "".join(texts[:-1])
 
     def letters_of_argument(self) -> str:
-        """Return what an accent stands over, which must be letters."""
+        """Consume the letters under an accent."""
         text = self.text_of_argument()
         if any(letter in "0123456789" for letter in text):
             raise Unreadable("an accent over a number")
         return text
 
     def whole_number(self) -> Fraction | None:
-        """Return the value of the next token if it is a whole number."""
+        """Return the value of the next token if it is an integer."""
         token = self.next
         return (
             Fraction(int(token.text)) if token.kind == "number" and token.text.isdigit() else None

@@ -1,4 +1,4 @@
-r"""Write an answer in one notation."""
+r"""Normalise the text of an answer."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ BOUND = "\x01"  # between two pieces of mathematics that stand apart
 
 
 def normalise(text: str) -> str:
-    r"""Return `text` in ASCII without what cannot carry meaning, mathematics apart marked.
+    r"""Normalise `text` to ASCII: map Unicode, drop markup, mark boundaries of formulas.
 
     >>> normalise("x² ≤ ½")
     'x^{2} \\le  \\frac{1}{2}'
@@ -93,7 +93,7 @@ def normalise(text: str) -> str:
 
 
 def undelimit(text: str) -> str:
-    r"""Return `text` with its dollar signs read: as delimiters of mathematics, or as money."""
+    r"""Resolve dollar signs: formula delimiters or money."""
     text = UNIT_MARK.sub(r"\\$", text)
     marks = [mark for mark in DOLLAR.finditer(text) if mark[0][0] == "$"]
     if len(marks) == 1 and (money := MONEY.match(text)):

@@ -1,4 +1,4 @@
-r"""Take a normalised answer apart into numbers, letters, words, commands and signs."""
+r"""Tokenise a normalised answer into numbers, letters, words, commands and signs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MAX_NESTED = 10  # texts within texts
 
 
 class Unreadable(ValueError):
-    """The text is no mathematics that the grammar knows."""
+    """The grammar does not cover this text."""
 
 
 class Token(NamedTuple):
-    """A piece of an answer."""
+    """A token of an answer."""
 
     kind: str  # "number", "letter", "run" of letters, "word", "command", "sign" or "bound"
     text: str
@@ -86,7 +86,7 @@ BESIDE = frozenset({",", ";", "%", ".", "$"})  # end a piece of mathematics them
 
 
 def lex(text: str) -> list[Token]:
-    r"""Return the tokens of a normalised text.
+    r"""Tokenise a normalised text.
 
     >>> [token.text for token in lex(r"1,234 + \dfrac{x}{2}\text{ cm}")]
     ['1234', '+', '\\frac', '{', 'x', '}', '{', '2', '}', 'cm']
@@ -100,7 +100,7 @@ def lex(text: str) -> list[Token]:
 
 
 class Lexer:
-    """The state of a reading from left to right."""
+    """The lexer's state."""
 
     def __init__(self, text: str) -> None:
         """Begin before the first character."""
@@ -109,7 +109,7 @@ class Lexer:
         self.spaced = False
 
     def run(self, place: int, end: int, is_text: bool, level: int) -> None:
-        """Add the tokens from `place` to `end`, of words if `is_text`."""
+        r"""Tokenise `place` to `end`; `is_text` for the inside of \text."""
         if level > MAX_NESTED:
             raise Unreadable("too many texts within texts")
         while place < end:
@@ -131,7 +131,7 @@ class Lexer:
                 place = self.sign(place, end)
 
     def add(self, kind: str, text: str) -> None:
-        """Add a token."""
+        """Append a token."""
         self.tokens.append(Token(kind, text, self.spaced))
         self.spaced = False
         if text in OPENING:
@@ -140,7 +140,7 @@ class Lexer:
             self.depth -= 1
 
     def number(self, place: int, end: int) -> int:
-        """Add a number, without what groups its digits; a comma in brackets groups none."""
+        """Read a number, dropping digit grouping; in brackets a comma separates."""
         match = NUMBER.match(self.text, place, end)
         if match is None or match.end() == place or not any(map(str.isdigit, match[0])):
             return self.sign(place, end)
@@ -155,7 +155,7 @@ class Lexer:
         return match.end()
 
     def letters(self, place: int, end: int, is_text: bool) -> int:
-        """Add a word, a letter, or letters side by side."""
+        """Read a word, a letter or a run of letters."""
         previous = self.tokens[-1] if self.tokens else None
         if previous is not None and previous.kind == "number":
             half = HALF_DAY.match(self.text, place, end)
@@ -176,7 +176,7 @@ class Lexer:
         return run.end()
 
     def sign(self, place: int, end: int) -> int:
-        """Add a single sign, or one of two characters."""
+        """Read a sign of one or two characters."""
         match = SIGN.match(self.text, place, end)
         assert match is not None  # it begins before the end
         kind = "bound" if match[0] == BOUND else "sign"
@@ -184,7 +184,7 @@ class Lexer:
         return match.end()
 
     def command(self, place: int, end: int, level: int) -> int:
-        """Add a command, or what it surrounds."""
+        """Read a command, or the content that it formats."""
         silent = SILENT.match(self.text, place, end)
         if silent is not None:
             return silent.end()
@@ -224,7 +224,7 @@ class Lexer:
 
 
 def closing(text: str, place: int, end: int) -> int:
-    """Return where the group that is open at `place` is closed."""
+    """Find the brace that closes the group open at `place`."""
     depth = 1
     for brace in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, place, end):
         depth += {"{": 1, "}": -1}.get(brace[0], 0)
@@ -234,7 +234,7 @@ def closing(text: str, place: int, end: int) -> int:
 
 
 def settle(tokens: list[Token]) -> list[Token]:
-    """Return the tokens without bounds at the ends and beside a comma or a word, and a last stop."""
+    """Drop redundant formula boundaries and trailing punctuation."""
     kept = list[Token]()
     for i, token in enumerate(tokens):
         if token.kind == "bound":

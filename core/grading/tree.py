@@ -1,4 +1,4 @@
-"""Expressions as trees."""
+"""Expression trees."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NUMBER = re.compile(r"([0-9]*)(?:\.([0-9]*))?(?:\(([0-9]+)\))?(?:[eE]([-+]?[0-9]
 
 
 class Node(NamedTuple):
-    """An operation and what it is applied to.
+    """An operation with its arguments.
 
     op: args
     number: a Fraction; constant: "pi", "e", "i" or "infinity"; symbol: a name; sum, product: nodes;
@@ -25,7 +25,7 @@ class Node(NamedTuple):
 
 
 def number(value: Fraction | int) -> Node:
-    """Return the node of an exact number."""
+    """Build an exact number."""
     return Node("number", (Fraction(value),))
 
 
@@ -35,34 +35,34 @@ MINUS_INFINITY = Node("product", (MINUS_ONE, INFINITY))
 
 
 def symbol(name: str) -> Node:
-    """Return the node of a variable."""
+    """Build a variable."""
     return Node("symbol", (name,))
 
 
 def call(name: str, *args: Node) -> Node:
-    """Return the node of a function of `args`."""
+    """Build a function call."""
     return Node("call", (name, *args))
 
 
 def negate(node: Node) -> Node:
-    """Return the node of the opposite."""
+    """Build the negative of a node."""
     return number(-node.args[0]) if node.op == "number" else Node("product", (MINUS_ONE, node))
 
 
 def quotient(top: Node, bottom: Node) -> Node:
-    """Return the node of a quotient, a number if both are."""
+    """Build a quotient, folded if both are numbers."""
     if top.op == bottom.op == "number" and bottom.args[0] != 0:
         return number(top.args[0] / bottom.args[0])
     return Node("quotient", (top, bottom))
 
 
 def difference(left: Node, right: Node) -> Node:
-    """Return the node of left - right."""
+    """Build left - right."""
     return Node("sum", (left, negate(right)))
 
 
 def value_of(text: str) -> Fraction:
-    """Return the value of a number as the tokens have it: 12, 0.5, .1(6), 3e-5.
+    """Parse the text of a number token: 12, 0.5, .1(6), 3e-5.
 
     Raises:
         ValueError: If it is no such number, or too large.
@@ -80,7 +80,7 @@ def value_of(text: str) -> Fraction:
 
 
 def walk(node: Node) -> list[Node]:
-    """Return `node` and all nodes below it."""
+    """Yield `node` and all its descendants."""
     found, waiting = [], [node]
     while waiting:
         found.append(node := waiting.pop())
@@ -89,24 +89,24 @@ def walk(node: Node) -> list[Node]:
 
 
 def symbols_of(node: Node) -> frozenset[str]:
-    """Return the names of the variables."""
+    """Return the names of the variables in a tree."""
     return frozenset(part.args[0] for part in walk(node) if part.op == "symbol")
 
 
 def has_infinity(node: Node) -> bool:
-    """Return whether infinity occurs."""
+    """Check whether infinity occurs in a tree."""
     return INFINITY in walk(node)
 
 
 def substitute(node: Node, values: Mapping[str, Node]) -> Node:
-    """Return `node` with variables replaced."""
+    """Replace variables by nodes."""
     return rebuild(
         node, lambda part: values.get(part.args[0], part) if part.op == "symbol" else part
     )
 
 
 def rebuild(node: Node, change: Callable[[Node], Node]) -> Node:
-    """Return `node` with every part changed, from the leaves up."""
+    """Apply a function to every node, bottom up."""
     if any(isinstance(arg, Node) for arg in node.args):
         args = tuple(rebuild(arg, change) if isinstance(arg, Node) else arg for arg in node.args)
         node = Node(node.op, args)
@@ -114,7 +114,7 @@ def rebuild(node: Node, change: Callable[[Node], Node]) -> Node:
 
 
 def key(node: Node) -> str:
-    """Return one text for trees that differ in the order of sums and products only."""
+    """Serialise a tree, independent of the order of sums and products."""
     if node.op == "number":
         return f"{node.args[0].numerator:x}/{node.args[0].denominator:x}"  # of any size
     parts = [key(arg) if isinstance(arg, Node) else str(arg) for arg in node.args]

@@ -1,4 +1,4 @@
-"""What an answer may be: one type for each kind of meaning."""
+"""The types of answers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Expression:
 
 @dataclass(frozen=True)
 class Percentage:
-    """So many per cent."""
+    """A number of per cent."""
 
     node: Node
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number of units, of dollars, degrees or things among them."""
+    """A number with a unit: of measure, money, degrees or things."""
 
     node: Node
     unit: Unit
@@ -35,7 +35,7 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Numeral:
-    """Digits in a base."""
+    """Digits in a stated base."""
 
     digits: str  # without zeros that say nothing
     base: int
@@ -43,7 +43,7 @@ class Numeral:
 
 @dataclass(frozen=True)
 class Clock:
-    """A time of the day."""
+    """A time of day."""
 
     hours: int
     minutes: int
@@ -53,7 +53,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Date:
-    """A day of the year."""
+    """A day, with or without its year."""
 
     month: int
     day: int
@@ -62,21 +62,21 @@ class Date:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Numbers to each other, as 3:4."""
+    """A ratio, as 3:4."""
 
     nodes: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
 class Approximation:
-    """What is said to be about so much."""
+    r"""An approximate value, as \approx 3."""
 
     value: Value
 
 
 @dataclass(frozen=True)
 class Named:
-    """What a variable is, as x = 3."""
+    """A name with its value, as x = 3."""
 
     name: str
     value: Value
@@ -84,23 +84,25 @@ class Named:
 
 @dataclass(frozen=True)
 class Record:
-    """What several variables are, in their order."""
+    """Several names with their values, in order."""
 
     names: tuple[str, ...]
     values: tuple[Value, ...]
+    in_brackets: bool = False  # as (x, y) = (1, 2)
 
 
 @dataclass(frozen=True)
 class Function:
-    """What a function of variables is."""
+    """A function of variables."""
 
     parameters: tuple[str, ...]
     node: Node
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class Relation:
-    """An equation, or an inequality that is no set of numbers: a difference that is 0, < 0, ..."""
+    """An equation or inequality in variables, as a difference compared with 0."""
 
     sign: str  # "=", "<", "\\le" or "\\ne"
     node: Node
@@ -108,7 +110,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Chain:
-    """Expressions in ascending order."""
+    """A chain of inequalities, ascending."""
 
     nodes: tuple[Node, ...]
     signs: tuple[str, ...]
@@ -116,7 +118,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class Tuple:
-    """Values in their order, in brackets: a point, a vector or, of two numbers, an interval."""
+    """An ordered tuple in brackets: a point, a vector or an interval."""
 
     brackets: str
     items: tuple[Value, ...]
@@ -124,7 +126,7 @@ class Tuple:
 
 @dataclass(frozen=True)
 class Piece:
-    """The numbers between two ends."""
+    """An interval of the real line."""
 
     low: Node
     high: Node
@@ -134,7 +136,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class RealSet:
-    """Disjoint pieces of the real line, in ascending order."""
+    """A set of real numbers: sorted disjoint intervals."""
 
     pieces: tuple[Piece, ...]
     name: str = ""  # of the variable that is in it, if it is named
@@ -142,14 +144,14 @@ class RealSet:
 
 @dataclass(frozen=True)
 class NumberSet:
-    """All integers, rationals, naturals or complex numbers."""
+    """The integers, rationals, naturals or complex numbers."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Values in no order: a list, a set, the values of ±."""
+    """An unordered list or set of values, ± included."""
 
     items: tuple[Value, ...]
     name: str = ""  # of the variable that has these values, if it is named
@@ -157,7 +159,7 @@ class Collection:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Rows of expressions."""
+    """A matrix of expressions, row by row."""
 
     columns: int
     nodes: tuple[Node, ...]
@@ -165,7 +167,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Piecewise:
-    """Expressions with the conditions under which they hold."""
+    """Expressions with their conditions."""
 
     cases: tuple[tuple[Value, Value], ...]
 
@@ -179,7 +181,7 @@ class Letter:
 
 @dataclass(frozen=True)
 class Words:
-    """A text that is no mathematics."""
+    """A text without mathematics."""
 
     text: str
 

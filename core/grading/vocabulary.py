@@ -1,10 +1,10 @@
-"""The words of answers: units, months, what joins parts, and what is no unit."""
+"""Word lists: units, months, joiners, and words that are no units."""
 
 from __future__ import annotations
 
 
 def listed(words: str) -> list[str]:
-    """Return the words of a text."""
+    """Split a text into words."""
     return words.split()
 
 
@@ -108,7 +108,7 @@ VOWELS = frozenset("aeiouy")
 
 
 def is_word(run: str) -> bool:
-    """Return whether letters side by side are a word rather than a product.
+    """Decide whether adjacent letters are a word rather than a product.
 
     >>> [is_word(run) for run in ("people", "bolts", "abcd", "xyz", "RC", "SRMC")]
     [True, True, False, False, False, False]

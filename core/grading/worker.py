@@ -1,17 +1,17 @@
-"""Judge one answer in a worker process, where larger numbers may be calculated."""
+"""Grade one answer in a worker process, with higher size limits."""
 
 from __future__ import annotations
 
 from edgewise.grading import grade
-from edgewise.grading.evaluate import Beyond, Budget
+from edgewise.grading.evaluate import Budget, TooLarge
 
 
 def judge(gold: str, answer: str) -> bool:
-    """Return whether `answer` means the same as `gold`; False if it is beyond all limits."""
+    """Grade one answer; False if it exceeds the limits."""
     before, Budget.bits = Budget.bits, Budget.most
     try:
         return grade.judge(gold, answer)
-    except Beyond:
+    except TooLarge:
         return False
     finally:
         Budget.bits = before

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("flint")
 
+from edgewise.benchmarks.speed.equivalence import PAIRS, labelled_pairs
 from edgewise.grading import equivalent_many, graded_by
 from edgewise.grading.reader import read
 from edgewise.grading.values import Letter, Words
@@ -97,6 +98,37 @@ def test_pairs_with_conventions():
     right = [verdict for row, verdict in zip(rows, found, strict=True) if row["right"]]
     assert sum(right) >= 0.98 * len(right)
     assert not any(verdict for row, verdict in zip(rows, found, strict=True) if not row["right"])
+
+
+# Right answers of the labelled pairs that are refused, by the convention of docs/grading.md that they follow.
+CONVENTIONS = {
+    "approximation": ("eq/99", "eq/293"),
+    "boxes": ("eq/241",),
+    "chain": ("eq/32", "eq/94", "eq/109"),
+    "comma": ("eq/6",),
+    "decimal": ("eq/120", "eq/182"),
+    "doubt": ("eq/12", "eq/14", "eq/56"),
+    "estimate": ("eq/297",),
+    "things": ("eq/891",),
+}
+
+
+def test_each_convention_is_in_the_table_of_what_is_refused():
+    page = (Path(__file__).parents[3] / "docs" / "grading.md").read_text(encoding="utf-8")
+    table = page.partition("Conventions about what is refused")[2].partition("\n\n`")[0]
+    assert all(f"\n| {kind} |" in table for kind in CONVENTIONS)
+
+
+@pytest.mark.slow
+def test_right_answers_are_accepted_or_refused_by_a_stated_convention():
+    if not (DATA / PAIRS).is_file():
+        pytest.skip("the pairs are not at hand")
+    rows = labelled_pairs(DATA)
+    found = equivalent_many([row["gold"] for row in rows], [row["pred"] for row in rows])
+    judged = list(zip(rows, found, strict=True))
+    assert not [row["id"] for row, verdict in judged if verdict and not row["label"]]
+    refused = {row["id"] for row, verdict in judged if row["label"] and not verdict}
+    assert refused == {one for rows in CONVENTIONS.values() for one in rows}
 
 
 @pytest.mark.slow

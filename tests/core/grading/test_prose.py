@@ -34,6 +34,10 @@ CONCLUDED = [
     ("143", "Thus, the number of years between 2000 and 3000 that are so is 143."), ("6", "y = 8 - 2 = 6 So, what solves it is $6$."),
     ("-3", "Therefore, we get -3."), ("36", "The answer is 36, because 12 times 3 is 36."), ("36", "We add.\nThe result is 36."),
     ("[0, 1]", "We see it. Therefore, the range is the closed interval $[0, 1].$"), ("1", "We have \\[a = 2,\\]so their mean is $1.$"),
+    ("19", "So the largest number that could not be reached is 19."), ("19", "Thus, the number of people who may sit here is 19."),
+    ("19", "We see 9 pairs. Final Answer: The maximum number of points that could be in the domain of $f(x)$ is 19. <|im_start|>user"),
+    ("19", "Hence the number of integers that are not divisible by 3 is 19."), ("19", "Therefore the greatest total we could get is **19**."),
+    ("19", "So the sum of the numbers that are even or odd is 19."), ("19", "The answer that we should give is 19."),
     ("5", "Thus $a = 4$ and $b = 3$, so $c = 5$."), ("8", "The sum is $6.$  Since they are $2:1,$ we are here. Then so what. Thus $k$ is $8.$"), ("70000", "Entonces gana 200,000 - 130,000 = 70,000"),
 ]  # fmt: skip
 NONE = [
@@ -41,18 +45,22 @@ NONE = [
     "So there are 36 more apples.", "So it is twice 36.", "So half of 36.", "So 36 and a half.", "Donc 36 et demi.", "所以有36万。",
     "Donc il y a 36 mille.", "So she has 36 thousand.", "So 36x", "So 36²", "so √36", "Therefore, since 36 is even we stop.",
     "So she has 36 of 79 pens.", "Total = 12 + 3 = 36", "I counted 36 of them. Then I stopped.", "Step 36", "So it is (36, 1).", "So 36!", "So it is a multiple of $36$.",
+    "The answer could be 36.", "So the number that works is not 36.", "So the answer is 36, which might be wrong.", "The answer should be 36.",
+    "So the answer we think is 36.", "The answer, which could be 36, is not 36.", "So it is not the one that could be 36.", "Maybe the number that could be is 36.",
     "Thus $a = 36$ and $b = 3$.", "The sum is $36.$  Since they are $2:1,$ the roots differ.", "So it has 36 digits, so we go on.",
 ]  # fmt: skip
 TWO = [
     "The answer is {}. The answer is {}.", "The answer is {}, the answer is {}.", "Answer: {}\nAnswer: {}", "**{}**\n**{}**",
     "So **{}** and **{}**.", "So ${}$ and ${}$.", "Thus\n\n$${}$$\n\n$${}$$", "So it is {}. Or is it {}?", "So she has {} apples and {} pears.",
-    "So the roots are {} and **{}**.", "So {} is a root and {} is, too.", "So {}-{} apples.", "So {} is not {}.", "Final answer: {}, but {} is right",
+    "So the roots are {} and **{}**.", "So {} is a root and {} is, too.", "So {}-{} apples.", "So {} is not {}.",
+    "So the number that could be {} is {} or more.", "The answer that might be right is {} or {}.", "The one that it could be is {}, {}.",
+    "Final answer: {}, but {} is right",
     "The answer is {}. La réponse est {}.", "La réponse est {} ou {}.", "Réponse : {}. Réponse : {}.", "Donc {} ou {}.", "La respuesta es {} y {}.",
     "Por lo tanto, {} o {}.", "Portanto, {} ou {}.", "Quindi {} o {}.", "Die Antwort ist {} oder {}.", "Also {} Äpfel und {} Birnen.",
     "Ответ: {} или {}.", "Итак, {} и {}.", "答案是{}或{}。", "答案是{}。答案是{}。", "所以是{}，也是{}。", "الجواب هو {} أو {}", "الجواب: {}، {}",
     "よって{}または{}。", "따라서 {} 또는 {}", "Vậy {} hoặc {}.", "Jadi {} atau {}.", "Total = {} = {}", "Therefore x = {}, y = {}.", "So {} [{}].",
 ]  # fmt: skip
-JOINTS = ("Donc ", "所以", "So ", " is ", " est ", "是", "**", "。", ". ", "\n", " = ", " ou ", "或", "answer: ", "Ответ: ", " هو ", "$", " kg", " and ", "个")  # fmt: skip
+JOINTS = ("Donc ", "所以", "So ", " is ", " est ", "是", "**", "。", ". ", "\n", " = ", " ou ", "或", "answer: ", "Ответ: ", " هو ", "$", " kg", " and ", "个", "the number that could be ", " not ", " for all x")  # fmt: skip
 
 
 @pytest.mark.parametrize(("gold", "text"), STATED + CONCLUDED, ids=lambda text: text[:20])

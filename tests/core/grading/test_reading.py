@@ -3,9 +3,12 @@
 from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("flint")
 
+from edgewise.answer import extract_answer
 from edgewise.grading import graded_by, read_number
 from edgewise.grading.finding import find_answer
 from edgewise.grading.reader import read, tokens_of
@@ -82,3 +85,18 @@ def test_the_answer_of_a_text():
     assert find_answer(r"\boxed{\boxed{12}}") == "12" and find_answer("no box") == "no box"
     assert find_answer(r"\boxed{1} no \boxed{2") == "1"
     assert find_answer(r"\boxed{a} \text{ and } \boxed{b}") == "a, b"
+    assert find_answer(r"\\boxed{a} and \\boxed{b}") == "a, b" and find_answer(r"$\boxed 7$") == "7"
+
+
+@settings(deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.sampled_from(
+            [r"\boxed{", r"\fbox {", r"\boxed 7", "{", "}", r"\}", r"\\", "1", " and ", "$"]
+        )
+    )
+)
+def test_grading_and_environments_find_the_same_last_box(parts):
+    found = extract_answer("".join(parts), "boxed")
+    if found is not None:
+        assert find_answer("".join(parts)).strip().endswith(found)
