@@ -45,13 +45,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.posing import Posed, TooFewProblems
+from edgewise.agents.soar.sizes import SOARConfig
 from edgewise.pool import WorkerError
 
 CRASHES = (ArithmeticError, MemoryError, RuntimeError)  # of a student; a loss that is not finite is
@@ -92,40 +93,6 @@ class Student(Protocol):
 
     def success(self, problems: Sequence[Pair], num_samples: int, seed: int) -> Floats:
         """Return the share of sampled answers that are right, of each problem."""
-
-
-@dataclass(frozen=True)
-class SOARConfig:
-    """Sizes of the game; the defaults are the paper's."""
-
-    num_steps: int = 200  # T, outer
-    num_datasets: int = 4  # g
-    dataset_size: int = 64  # n
-    num_students: int = 4  # r, of each data set
-    inner_steps: int = 10
-    more_steps: int = 5  # after each promotion
-    max_inner_steps: int = 20
-    num_hard: int = 64  # M, the size of Q_R
-    threshold: float = 0.01  # tau
-    window: int = 3
-    promote: bool = True
-    reward: Literal["grounded", "learnability"] = "grounded"
-    num_samples: int = 32  # answers to each problem, for learnability
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        least = {name: 1 for name in ("num_steps", "dataset_size", "num_students", "inner_steps")}
-        least |= {"num_datasets": 2, "num_hard": 1, "window": 1, "num_samples": 1, "more_steps": 0}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise ValueError(f"`{name}` must be at least {bound}, got {getattr(self, name)}")
-        if self.max_inner_steps < self.inner_steps:
-            raise ValueError(
-                f"`max_inner_steps` must be at least {self.inner_steps}, got {self.max_inner_steps}"
-            )
-        if self.reward not in ("grounded", "learnability"):
-            raise ValueError(f"`reward` must be 'grounded' or 'learnability', got {self.reward!r}")
 
 
 @dataclass

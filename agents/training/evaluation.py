@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgewise.agents.algorithms.rollout import Envs, collect
 from edgewise.agents.policies.base import Sampler, Sampling
+from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.agents.training.prompt_limit import PromptLimit
 from edgewise.env import evaluation_set
 from edgewise.frame import Render
@@ -44,30 +45,6 @@ class LevelScore:
     mean_length: float  # tokens
     num_too_long: int = 0  # problems that are not among these, since the model has no room for them
     unverified: int = 0  # completions without a verdict, which are left out of pass@1 and pass@k
-
-
-@dataclass(frozen=True)
-class EvaluationPlan:
-    """What is asked of each level."""
-
-    num_problems: int = 200
-    """Problems of each level: the first of its fixed set."""
-    num_samples: int = 8
-    """Completions of each problem, for pass@1."""
-    k: int = 32
-    """Completions of each of the first problems, for pass@k."""
-    num_pass_k: int = 50
-    """How many problems those are."""
-    split: str = "test"
-    """Split of the problems: validation or test; choose nothing by the test split."""
-    seed: int = 0
-    """Seed of the sampled tokens."""
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        for name in ("num_problems", "num_samples", "k"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
 
 
 def evaluate(
