@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("tyro")
 
-from edgewise.cli.main import COMMANDS  # noqa: E402
+from edgewise.cli.main import COMMANDS
 
 LARGE = ("torch", "transformers", "scipy", "matplotlib", "trl")
 SUITES = [["compare", "--suite", suite, "--help"] for suite in ("sec", "soar")]
