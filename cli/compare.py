@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.training.config import complete
 from edgewise.agents.training.run import make_hyperparameters
 from edgewise.benchmarks.simulation.compare import parse_curriculum

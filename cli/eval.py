@@ -14,11 +14,11 @@ import torch
 from rich.console import Console
 
 import edgewise
-from edgewise.agents.policies.base import Sampler
 from edgewise.agents.policies.chat import read_chat_options, today
 from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.model_card import made_for
 from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.clean import check_model
 from edgewise.agents.training.display import announcer, score_line
@@ -29,7 +29,7 @@ from edgewise.agents.training.run_prompts import limit_for
 from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
 from edgewise.benchmarks.evaluation.suite import Part, parts_of
 from edgewise.cli.flags import EvalConfig
-from edgewise.env import ReasoningEnv
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import UsageError, usage
 from edgewise.files import write_atomically
 from edgewise.frame import Render
@@ -113,8 +113,9 @@ def own_part(config: EvalConfig) -> Part:
     """Return an environment as the only part of a suite, with the protocol of its preset."""
     check_id(config.env)
     options = read_options(config.env_options, [config.env])
-    made: Any = gym.make(config.env, preset=config.preset, split=config.plan.split, **options)
-    return Part("own", config.env, config.preset, made.unwrapped.preset.protocol, False, options)
+    made = gym.make(config.env, preset=config.preset, split=config.plan.split, **options)
+    protocol = unwrap(made).preset.protocol
+    return Part("own", config.env, config.preset, protocol, False, options)
 
 
 def run_levels(config: EvalConfig) -> None:
@@ -125,7 +126,7 @@ def run_levels(config: EvalConfig) -> None:
         check_id(config.env)
         options = options_of(config)
         levels = config.levels
-        env: Any = gym.make(config.env, split=config.plan.split, levels=levels, **options).unwrapped
+        env = unwrap(gym.make(config.env, split=config.plan.split, levels=levels, **options))
         if not is_scripted(config.agent):
             check_model(config.agent, config.env, split=config.plan.split, **options)
         policy, render = load(config, env)

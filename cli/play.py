@@ -8,7 +8,7 @@ import gymnasium as gym
 from rich.console import Console
 
 from edgewise.cli.flags import PlayConfig
-from edgewise.env import ReasoningEnv
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import usage
 from edgewise.registration import check_id
 
@@ -26,8 +26,7 @@ def run(config: PlayConfig, arguments: Sequence[str]) -> None:
         check_id(config.env)
         levels = None if config.level is None else (config.level,)
         made = gym.make(config.env, preset=config.preset, levels=levels, allow_ood=True)
-    env = made.unwrapped
-    assert isinstance(env, ReasoningEnv)
+    env = unwrap(made)
     console, solved = Console(), 0
     for number in range(config.problems):
         prompt, info = env.reset(seed=config.seed if number == 0 else None)

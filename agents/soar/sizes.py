@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import gymnasium as gym
 
-from edgewise.agents.algorithms.config import check
+from edgewise.agents.algorithms.config import Count, NotNegative, Positive, check
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.soar.pairs import Pair
 from edgewise.frame import Frame
@@ -55,11 +55,11 @@ class SOARConfig:
 class TeacherConfig:
     """Hyperparameters of the teacher; the defaults are the paper's."""
 
-    num_steps: int = 200  # outer
+    num_steps: Count = 200  # outer
     num_warmup_steps: int = 20
-    learning_rate: float = 1e-5  # of AdamW, at its highest
-    kl_coef: float = 0.001  # beta
-    num_minibatches: int = 1  # parts of a batch, each an update
+    learning_rate: Positive = 1e-5  # of AdamW, at its highest
+    kl_coef: NotNegative = 0.001  # beta
+    num_minibatches: Count = 1  # parts of a batch, each an update
     attempts_per_problem: int = 8  # in all, on average, before it counts as unable
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=512))
     seed: int = 0
@@ -102,9 +102,9 @@ class StudentConfig:
 
     num_problems: int = 8  # of a batch
     group_size: int = 32
-    learning_rate: float = 1e-5  # of AdamW, at its highest
-    kl_coef: float = 0.001
-    num_minibatches: int = 1
+    learning_rate: Positive = 1e-5  # of AdamW, at its highest
+    kl_coef: NotNegative = 0.001
+    num_minibatches: Count = 1
     num_warmup_steps: int = 0
     temperature: float = 1.0
     max_tokens: int = 1024

@@ -21,7 +21,7 @@ import torch
 from edgewise.agents.algorithms import rloo
 from edgewise.agents.algorithms.optimizer import schedule
 from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
-from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.game import Floats
 from edgewise.agents.soar.pairs import Pair

@@ -24,10 +24,9 @@ import numpy as np
 import torch
 
 from edgewise.agents.algorithms import rloo
-from edgewise.agents.algorithms.losses import penalize
 from edgewise.agents.algorithms.optimizer import schedule
-from edgewise.agents.algorithms.rollout import blank
-from edgewise.agents.policies.base import Completions, Policy
+from edgewise.agents.algorithms.token_rewards import penalize
+from edgewise.agents.policies.policy import Completions, Policy, blank
 from edgewise.agents.soar.game import Floats
 from edgewise.agents.soar.posing import Format, Posed, gather_problems
 from edgewise.agents.soar.sizes import TeacherConfig

@@ -12,6 +12,7 @@ from edgewise.agents.policies.model_card import model_path
 from edgewise.agents.training.config import from_record
 from edgewise.agents.training.parts import Problems
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.env import unwrap
 from edgewise.fields import convert
 from edgewise.files import about
 from edgewise.problem_set import check_clean
@@ -49,7 +50,7 @@ def check_problems(problems: Problems, env_id: str, **options: Any) -> None:
         env_id: Of the environment that is evaluated.
         options: Its keywords.
     """
-    preset: Any = gym.make(env_id, **options).unwrapped
+    preset = unwrap(gym.make(env_id, **options))
     evaluated = gym.make(env_id, **{**options, "levels": tuple(preset.preset.levels)})
     for trained_id in problems.ids:
         check_clean(

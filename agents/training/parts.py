@@ -17,6 +17,7 @@ from edgewise.agents.policies.options import LogProbs, Precision, Sampling
 from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import ProblemRule, Random, Rule, make_rule
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def arm_names(env_ids: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> list
 
 def arm_sizes(envs: Envs) -> list[int] | None:
     """Return the number of problems of each arm, (K,); None if an arm has no end."""
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     sizes: list[int] = []
     for arm in base.arms:
         member = base.env.members[arm.get("env", 0)]

@@ -31,6 +31,7 @@ from edgewise.env import ReasoningEnv
 from edgewise.files import FileError, about, replacing, said
 from edgewise.pool import WorkerError
 from edgewise.registration import check_id
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import vector
 from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rules.catalogue import construct
@@ -49,7 +50,7 @@ class Training:
         torch.set_num_threads(setup.threads)
         self.setup, self.folder, self.policy = setup, folder, policy
         self.envs = make_envs(setup, self.policy)
-        base: Any = self.envs.unwrapped
+        base = unwrap_vector(self.envs)
         self.posing: ReasoningEnv = base.env
         self.members: list[ReasoningEnv] = base.env.members
         self.sampling = setup.sampling.sampling(self.members)
@@ -211,7 +212,7 @@ def make_envs(setup: Setup, policy: TransformersPolicy) -> vector.Curriculum:
             problems cannot be shared out among the ranks.
     """
     envs = setup.envs(distributed.num_ranks())
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     if limit := limit_of(setup.sampling, policy, base.env.members):
         limit.screen(base.env)
     framed = vector.PromptFormat(envs, render=policy.render)
@@ -247,7 +248,7 @@ def make_hyperparameters(part: AlgorithmPart, sampling: Sampling) -> Any:
 def to_record(config: TrainConfig, envs: Envs) -> dict[str, Any]:
     """Return `config` for JSON, with the rule and the algorithm in full and the arms of `envs`."""
     setup = config.setup
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     sampling = setup.sampling.sampling(base.env.members)
     hyperparameters = make_hyperparameters(setup.algorithm, sampling)
     details = {
@@ -271,7 +272,7 @@ def begin(config: TrainConfig) -> Training:
         RunFolder.check_free(output)  # before the model is loaded
     check_evaluation(setup)
     policy = make_policy(setup.model)
-    base: Any = setup.envs().unwrapped
+    base = unwrap_vector(setup.envs())
     notes = check_prompts(setup, policy, base.env.members)
     envs = make_envs(setup, policy)
     if distributed.rank() == 0:
