@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -183,7 +183,7 @@ def recipe_of(path: Path) -> dict[str, Any]:
     Raises:
         FileError: If it is refused.
     """
-    flags = asdict(TrainConfig.from_recipe(path))
+    flags = TrainConfig.from_recipe(path).record()
     return {name: flags[name] for name in read_json(path)}
 
 

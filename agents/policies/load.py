@@ -29,6 +29,11 @@ def load_policy(
 ) -> TransformersPolicy:
     """Return the policy that `agent` names, with weights of `dtype`, on `device`; `chat` is its own.
 
+    Example:
+        >>> policy = load_policy("seedling")  # or seedling:NAME, or hf:PATH
+        >>> sum(weight.numel() for weight in policy.parameters())
+        1027456
+
     Raises:
         ValueError: If there is no such model or device.
     """

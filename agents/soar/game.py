@@ -61,7 +61,19 @@ Heard = Callable[[int, int], None]  # of how many are done, and of how many
 
 
 class Teacher(Protocol):
-    """Writes problems, and learns from what they earned."""
+    r"""Writes problems, and learns from what they earned; `PolicyTeacher` is one.
+
+    Example:
+        >>> from edgewise.agents.soar.posing import FORMATS, gather_problems
+        >>> class Writer:
+        ...     def write(self, count):
+        ...         form = FORMATS["compact"]
+        ...         return gather_problems(lambda n: [r"1+1?\boxed{2}"] * n, form, count, count)
+        ...     def learn(self, rewards):
+        ...         return {}
+        >>> Writer().write(2).pairs[0].answer
+        '2'
+    """
 
     def write(self, count: int) -> Posed:
         """Return `count` problems; TooFewProblems if that takes too many attempts."""
@@ -77,7 +89,24 @@ class Teacher(Protocol):
 
 
 class Student(Protocol):
-    """Learns from problems, and answers."""
+    """Learns from problems, and answers; `PolicyStudent` is one.
+
+    Example:
+        >>> class Learner:
+        ...     skill = 0.0
+        ...     def snapshot(self):
+        ...         return {"skill": self.skill}
+        ...     def restore(self, weights):
+        ...         self.skill = weights["skill"]
+        ...     def train(self, problems, num_steps, seed):
+        ...         self.skill += 0.1
+        ...     def accuracy(self, problems):
+        ...         return self.skill
+        >>> student = Learner()
+        >>> student.train([], num_steps=10, seed=0)
+        >>> student.accuracy([])
+        0.1
+    """
 
     def snapshot(self) -> Weights:
         """Return a copy of the weights as they are now, in memory."""
@@ -143,7 +172,31 @@ def play(
     state: State,
     heard: Heard = lambda done, total: None,
 ) -> Iterator[dict[str, Any]]:
-    """Train `teacher`, and promote students, yielding the metrics of each outer step.
+    r"""Train `teacher`, and promote students, yielding the metrics of each outer step.
+
+    Example:
+        >>> from edgewise.agents.soar.posing import FORMATS, gather_problems
+        >>> class Writer:
+        ...     def write(self, count):
+        ...         form = FORMATS["compact"]
+        ...         return gather_problems(lambda n: [r"1+1?\boxed{2}"] * n, form, count, count)
+        ...     def learn(self, rewards):
+        ...         return {}
+        >>> class Learner:
+        ...     skill = 0.0
+        ...     def snapshot(self):
+        ...         return {"skill": self.skill}
+        ...     def restore(self, weights):
+        ...         self.skill = weights["skill"]
+        ...     def train(self, problems, num_steps, seed):
+        ...         self.skill += 0.1
+        ...     def accuracy(self, problems):
+        ...         return self.skill
+        >>> hard, student = [Pair("2+2?", "4")], Learner()
+        >>> config = SOARConfig(num_steps=2, num_datasets=2, dataset_size=1)
+        >>> games = play(Writer(), student, hard, config, start(student, config))
+        >>> [round(metrics["reward"], 2) for metrics in games]
+        [0.1, 0.1]
 
     Args:
         teacher: Never sees any of `hard`.

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SOARConfig:
-    """Sizes of the game; the defaults are the paper's."""
+    """Sizes of the game; the defaults are the paper's.
+
+    Example:
+        >>> config = SOARConfig(num_steps=2, num_students=1)
+        >>> config.num_datasets * config.dataset_size  # problems of an outer step
+        256
+    """
 
     num_steps: int = 200  # T, outer
     num_datasets: int = 4  # g

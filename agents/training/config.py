@@ -57,7 +57,14 @@ class TrainConfig(
     DataFlags,
     RecipeFlags,
 ):
-    """Train a language model on an environment, under a curriculum."""
+    """Train a language model on an environment, under a curriculum.
+
+    Example:
+        >>> config = TrainConfig(curriculum="random", algorithm="rloo", num_steps=10)
+        >>> setup = complete(config).setup  # what is left open is what the model was made for
+        >>> setup.problems.preset, setup.batch.num_steps, setup.model.agent
+        ('seedling', 10, 'seedling')
+    """
 
     env: str = "Countdown-v0"
     """Environment id, as `edgewise list` prints them, or several, with commas between."""

@@ -75,6 +75,14 @@ def evaluate(
         limit: How long prompts may be; by default anything.
         env_options: Keywords of the environment, such as `preset`.
 
+    Example:
+        >>> from edgewise.agents import load_policy
+        >>> policy, plan = load_policy("seedling"), EvaluationPlan(num_problems=2, num_samples=2, k=2)
+        >>> names = {"levels": [1], "preset": "seedling", "render": policy.render}
+        >>> scores = evaluate(policy, "Countdown-v0", plan, Sampling(max_tokens=8), **names)
+        >>> [(score.level, score.num_problems) for score in scores]
+        [(1, 2)]
+
     Raises:
         ValueError: If no problem of a level fits.
     """

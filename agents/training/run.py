@@ -39,7 +39,20 @@ from edgewise.wrappers.rules.rule_record import to_json
 
 
 class Training:
-    """A run in progress: what the command line shows, and what continues after a stop."""
+    """A run in progress: what the command line shows, and what continues after a stop.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> folder = TemporaryDirectory()
+        >>> sizes = {"num_steps": 2, "num_problems": 2, "group_size": 4, "max_tokens": 8}
+        >>> config = TrainConfig(**sizes, evaluate=False, output=Path(folder.name) / "run")
+        >>> training = begin(config)
+        >>> [metrics["step"] for metrics in training.steps()]
+        [1, 2]
+        >>> training.finish().name  # the trained model
+        'model'
+        >>> folder.cleanup()
+    """
 
     def __init__(self, setup: Setup, folder: RunFolder, policy: TransformersPolicy) -> None:
         """Make the environments for `policy`, and take up the last checkpoint if there is one.
@@ -263,6 +276,15 @@ def to_record(config: TrainConfig, envs: Envs) -> dict[str, Any]:
 def begin(config: TrainConfig) -> Training:
     """Start a new run; its folder is made only after everything else was accepted.
 
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> folder = TemporaryDirectory()
+        >>> sizes = {"num_steps": 2, "num_problems": 2, "group_size": 4, "max_tokens": 8}
+        >>> config = TrainConfig(**sizes, evaluate=False, output=Path(folder.name) / "run")
+        >>> begin(config).state.step
+        0
+        >>> folder.cleanup()
+
     Raises:
         ValueError: If any part of `config` is refused, or the folder exists.
     """
@@ -293,6 +315,19 @@ def check_evaluation(setup: Setup) -> None:
 
 def resume(path: Path) -> Training:
     """Continue the run in `path`.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> folder = TemporaryDirectory()
+        >>> sizes = {"num_steps": 2, "num_problems": 2, "group_size": 4, "max_tokens": 8}
+        >>> config = TrainConfig(**sizes, evaluate=False, output=Path(folder.name) / "run")
+        >>> steps = begin(config).steps()
+        >>> next(steps)["step"]
+        1
+        >>> steps.close()  # stops, and saves
+        >>> [metrics["step"] for metrics in resume(config.folder()).steps()]
+        [2]
+        >>> folder.cleanup()
 
     Raises:
         ValueError: If there is none.
