@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +37,7 @@ from edgewise.agents.training.parts import (
 )
 from edgewise.agents.training.prompt_limit import UNLIMITED
 from edgewise.agents.training.recipe_file import from_fields, read_options
+from edgewise.files import about, read_json
 
 UNRECORDED: dict[str, Any] = {  # what runs of Edgewise 0.1 did, whose records do not say it
     "max_prompt_tokens": UNLIMITED,
@@ -136,6 +138,12 @@ class TrainConfig(
         """Check environments, rule and model."""
         super().check_names()
         model_path(self.agent)
+
+    def source(self, name: str) -> AbstractContextManager[None]:
+        """Begin what is refused about a flag, while the block runs, with the recipe that gives it."""
+        if self.recipe is None or read_json(self.recipe).get(name) != getattr(self, name):
+            return nullcontext()
+        return about(self.recipe)
 
     def refuse_folder(self) -> None:
         """Raise ValueError if a folder is named: a preflight leaves no run behind."""

@@ -15,6 +15,7 @@ import torch
 from edgewise.agents import distributed
 from edgewise.agents.algorithms.catalogue import ALGORITHMS, Algorithm
 from edgewise.agents.algorithms.rollout import Envs
+from edgewise.agents.policies.load import check_engine
 from edgewise.agents.policies.model_card import made_for
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.sampling import is_out_of_memory
@@ -292,6 +293,10 @@ def begin(config: TrainConfig) -> Training:
     setup, output = config.setup, config.folder()
     if distributed.rank() == 0:
         RunFolder.check_free(output)  # before the model is loaded
+    with config.source("algorithm"):
+        make_hyperparameters(setup.algorithm, Sampling())
+    with config.source("engine"):
+        check_engine(setup.model.engine)
     check_evaluation(setup)
     policy = make_policy(setup.model)
     base = unwrap_vector(setup.envs())

@@ -93,6 +93,51 @@ def test_a_preflight_takes_a_recipe(tiny_model, capsys):
     assert "Countdown-v0 level 5:" not in out  # it is not trained on
 
 
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"algorithm": "gpro"}, "`algorithm` must be one of"),
+        ({"algorithm": "grpo:clip=1"}, "clip"),
+        ({"algorithm": "grpo:clip_eps=-1"}, "`clip_eps` must be positive, got -1"),
+        ({"engine": "vlm"}, "`engine` must be one of"),
+        ({"engine": "vllm:max_len=1"}, "max_len"),
+        ({"curriculum": "sek"}, "did you mean 'sec'"),
+        ({"env": "Countdown"}, "`env` must be one of"),
+    ],
+)
+def test_what_a_recipe_names_is_refused_with_its_path_before_a_model_is_loaded(
+    recipe, message, tmp_path, capsys
+):
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(recipe))
+    model = tmp_path / "model"  # has a card, and no weights
+    model.mkdir()
+    words = f"train --recipe {path} --agent hf:{model} --output {tmp_path / 'run'}".split()
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"edgewise: {path}: ") and message in told and told.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_flag_beside_a_recipe_is_refused_without_its_path(tmp_path, capsys):
+    path = tmp_path / "recipe.json"
+    path.write_text('{"algorithm": "grpo"}')
+    words = f"train --recipe {path} --algorithm gpro --output {tmp_path / 'run'}".split()
+    assert main(words) == 2
+    assert capsys.readouterr().err.startswith("edgewise: `algorithm` must be one of")
+
+
+def test_a_folder_that_is_taken_is_refused_before_a_model_is_loaded(tmp_path, capsys):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    words = f"train --agent hf:{tmp_path / 'model'} --output {tmp_path / 'run'}".split()
+    assert main(words) == 2
+    assert "`output` must not exist, got" in capsys.readouterr().err
+    assert main([*["soar", "--agent", "seedling:sums", "--output"], str(tmp_path / "run")]) == 2
+    assert "`output` must not exist, got" in capsys.readouterr().err
+
+
 def test_without_a_recipe_nothing_changes():
     assert parse(TrainConfig, "train", []) == TrainConfig()
     assert parse(TrainConfig, "train", ["--levels", "1", "2"]) == TrainConfig(levels=(1, 2))
