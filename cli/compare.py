@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.training.config import from_recipe
-from edgewise.agents.training.recipe_file import NOT_IN_RECIPES
+from edgewise.agents.training.config import complete
 from edgewise.agents.training.run import make_hyperparameters
 from edgewise.benchmarks.simulation.compare import parse_curriculum
 from edgewise.benchmarks.studies.cells import folder_of_size
@@ -29,97 +27,30 @@ from edgewise.benchmarks.studies.suite_report import Outcome, write_suite_report
 from edgewise.benchmarks.studies.suites import BASELINE, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.cli import compare_simulated as simulated
 from edgewise.cli import compare_soar
-from edgewise.cli.parse import parse
-from edgewise.cli.recipe import flag
+from edgewise.cli.compare_flags import CompareConfig, SOARCompareConfig, SuiteCompareConfig
 from edgewise.errors import usage
-from edgewise.files import read_json
 from edgewise.interrupts import repeatable
 from edgewise.lock import locked
 
-OF_CELLS = {"env", "curriculum", "seed", "evaluate", "evaluation", "sharding", *NOT_IN_RECIPES}
-FLAGS = {
-    "agent",
-    "data",
-    "num_steps",
-    "num_problems",
-    "group_size",
-}  # of a recipe that are flags here, too
 
-
-@dataclass(frozen=True)
-class SuiteCompareConfig:
-    """Train every curriculum on every task of a suite, and print the paper's table.
-
-    Cells that are done are not done again, and those that were stopped go on; more seeds or curricula
-    may be asked for in the same folder.
-    """
-
-    suite: str
-    """Suite of a paper: sec or e2h; soar has flags of its own, `edgewise compare --suite soar --help`."""
-    curricula: str | None = None
-    """Rules with commas between, each with its arguments; by default those of the paper. Random is
-    always among them."""
-    algorithms: str = "grpo"
-    """Algorithms with commas between, each with its arguments: grpo,rloo,ppo."""
-    tasks: str | None = None
-    """Tasks of the suite with commas between; by default all that a seedling can begin. Mathematics of
-    sec, which is MATH in five arms of different sizes, needs an `agent` and its data."""
-    seeds: int = 3
-    """Paired seeds, from 1; seed 0 is kept for the choice of a learning rate."""
-    agent: str | None = None
-    """Model that starts every run, as in `edgewise train`; by default the seedling of each task."""
-    recipe: Path | None = None
-    """JSON file of flags of `edgewise train`: model, sizes, precision, adapters, engine; flags given
-    beside it win."""
-    data: str | None = None
-    """Folder of the data sets of mathematics; by default EDGEWISE_DATA."""
-    num_steps: int = 60
-    """Training steps, one batch each."""
-    num_problems: int = 16
-    """Problems in a batch, P."""
-    group_size: int = 8
-    """Completions of each problem, G."""
-    learning_rates: tuple[float, ...] = (2e-4,)
-    """Learning rates of AdamW; of several, each rule gets the best on validation problems."""
-    validation_problems: int = 100
-    """Validation problems of each training level, answered once at every look."""
-    test_problems: int = 200
-    """Test problems of each level."""
-    test_samples: int = 1
-    """Answers to each, at the temperature of the preset's protocol."""
-    num_looks: int = 4
-    """Looks at a run on validation problems while it trains, the last at its end."""
-    processes: int = 2
-    """Cells that run at the same time, one thread each."""
-    output: Path | None = None
-    """Folder of the runs and of the report; by default runs/compare-SUITE."""
-
-    def __post_init__(self) -> None:
-        """Check what nothing else checks."""
-        for name in ("seeds", "processes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
-
-
-def run(arguments: Sequence[str]) -> None:
+def run(
+    config: CompareConfig | SOARCompareConfig | SuiteCompareConfig, arguments: Sequence[str]
+) -> None:
     """Compare on a suite if one is named, else on simulated learners."""
-    if not any(word.split("=")[0] == "--suite" for word in arguments):
-        simulated.run(arguments)
+    if isinstance(config, CompareConfig):
+        simulated.run(config)
         return
-    console = Console()
+    console, command = Console(), f"edgewise compare {shlex.join(arguments)}"
     if not console.is_terminal:
         console.width = simulated.WIDTH
-    if flag(arguments, "suite") == "soar":
-        compare_soar.run(arguments, console)
+    if isinstance(config, SOARCompareConfig):
+        compare_soar.run(config, command, console)
         return
-    config, train = parse_comparison(arguments)
     with locked(output_of(config)):
-        compare(config, train, f"edgewise compare {shlex.join(arguments)}", console)
+        compare(config, command, console)
 
 
-def compare(
-    config: SuiteCompareConfig, train: Mapping[str, Any], command: str, console: Console
-) -> None:
+def compare(config: SuiteCompareConfig, command: str, console: Console) -> None:
     """Run every cell that is not done, then write and print what was found."""
     with usage():
         suite = suite_of(config.suite)
@@ -128,7 +59,7 @@ def compare(
         for name in curricula:
             parse_curriculum(name, config.num_steps)
         algorithms = listed(config.algorithms)
-        size = size_of(config, train)
+        size = size_of(config)
         plans = {
             name: plan_of(task, curricula, algorithms, config.seeds, size)
             for name, task in tasks.items()
@@ -151,46 +82,13 @@ def compare(
     console.print(f"report {folder / 'report.md'}", markup=False, highlight=False)
 
 
-def parse_comparison(arguments: Sequence[str]) -> tuple[SuiteCompareConfig, dict[str, Any]]:
-    """Return what is asked for, by a recipe, if one is named, and the flags beside it, which win.
-
-    The other part is what the recipe says of every cell, and no flag does. A cell is one process, so
-    a recipe's `sharding` is left out.
-
-    Raises:
-        UsageError: If a flag does not exist, or a value or the recipe is refused.
-    """
-    path = flag(arguments, "recipe")
-    if path is None:
-        return parse(SuiteCompareConfig, "compare", arguments), {}
-    with usage():
-        recipe = recipe_of(Path(path))
-        given = {name: recipe.pop(name) for name in list(recipe) if name in FLAGS}
-        if "learning_rate" in recipe:
-            given["learning_rates"] = (recipe.pop("learning_rate"),)
-        if "algorithm" in recipe:
-            given["algorithms"] = recipe.pop("algorithm")
-        default = SuiteCompareConfig(suite=flag(arguments, "suite") or "", **given)
-    kept = {name: value for name, value in sorted(recipe.items()) if name not in OF_CELLS}
-    return parse(SuiteCompareConfig, "compare", arguments, default), kept
-
-
-def recipe_of(path: Path) -> dict[str, Any]:
-    """Return the flags in a recipe.
-
-    Raises:
-        ValueError: If it is refused.
-    """
-    flags = asdict(from_recipe(path))
-    return {name: flags[name] for name in read_json(path)}
-
-
-def size_of(config: SuiteCompareConfig, train: Mapping[str, Any]) -> Size:
+def size_of(config: SuiteCompareConfig) -> Size:
     """Return the size of every cell, with the further parts of every TrainConfig.
 
     Raises:
         ValueError: If a number is too small.
     """
+    train = config.of_cells()
     names = [name for name in Size.__dataclass_fields__ if name != "train"]
     further = dict(train) if config.data is None else {**train, "data": config.data}
     return Size(**{name: getattr(config, name) for name in names}, train=further or None)
@@ -202,7 +100,7 @@ def check(plan: Plan) -> None:
         for number, config in enumerate(configs):
             cell = Cell("comparison", rule, next(iter(plan.agents)), 1, config, number)
             made = train_config(plan, cell, Path())
-            make_hyperparameters(made, Sampling())
+            make_hyperparameters(complete(made).setup.algorithm, Sampling())
 
 
 def folder_of(config: SuiteCompareConfig, size: Size) -> Path:

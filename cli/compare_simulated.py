@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import asdict
 
 import torch
 from rich.console import Console
@@ -24,7 +23,7 @@ from edgewise.benchmarks.simulation.compare import (
 )
 from edgewise.benchmarks.simulation.report import Results, by_world, claims, overall, write_report
 from edgewise.benchmarks.simulation.worlds import WORLDS
-from edgewise.cli.parse import parse
+from edgewise.cli.compare_flags import CompareConfig
 from edgewise.errors import usage
 from edgewise.interrupts import repeatable
 from edgewise.lock import locked
@@ -33,48 +32,8 @@ WIDTH = 160  # of the tables, where there is no terminal
 LINES = 10  # of progress, where there is no terminal
 
 
-@dataclass(frozen=True)
-class CompareConfig:
-    """Compare curricula at an equal budget: one table, one figure, and what beats random where.
-
-    This is about simulated learners. `edgewise compare --suite sec --help` explains the comparison of
-    models that train, on the tasks of a paper.
-    """
-
-    agent: str = "simulated"
-    """Who learns: simulated; for a model, name a suite."""
-    curricula: str | None = None
-    """Rules with commas between, each with its arguments and "+" a filter: random,sec+dapo; all by
-    default. Random is always among them."""
-    worlds: str | None = None
-    """Worlds with commas between; all by default."""
-    seeds: int = 20
-    """Learners in each world: seeds 0, 1, 2 ..."""
-    arms: int = 9
-    """Training arms, easiest first."""
-    steps: int = 40
-    """Budget, in batches; rejected groups are paid from it."""
-    num_problems: int = 32
-    """Problems in a batch, P."""
-    group_size: int = 8
-    """Completions of each problem, G."""
-    algorithm: str = "grpo"
-    """Whose advantages the learner forms: grpo or rloo."""
-    processes: int = 2
-    """Cells that run at the same time."""
-    output: Path = Path("runs/compare")
-    """Folder for the table, the report and the figure; what is done there is not done again."""
-
-    def __post_init__(self) -> None:
-        """Check what nothing else checks."""
-        for name in ("seeds", "processes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
-
-
-def run(arguments: Sequence[str]) -> None:
+def run(config: CompareConfig) -> None:
     """Run every cell that is not done, then write and print what was found."""
-    config = parse(CompareConfig, "compare", arguments)
     with locked(config.output):
         fill(config)
 

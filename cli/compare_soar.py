@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
-from edgewise.agents.policies.options import Precision
+from edgewise.agents.soar.config import SOARRunConfig, game_of, hard_file
 from edgewise.agents.soar.pairs import hard_pairs
 from edgewise.agents.soar.report import write_report
-from edgewise.agents.soar.run import SOARRunConfig, begin, game_of, hard_file, resume
+from edgewise.agents.soar.run import begin, resume
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.benchmarks.simulation.report import Sheet
 from edgewise.benchmarks.studies.cells import folder_of_size, in_parallel
 from edgewise.benchmarks.studies.soar import Table, TableConfig
 from edgewise.benchmarks.studies.soar_report import LABELS, sheets
-from edgewise.cli.parse import parse
+from edgewise.cli.compare_flags import SOARCompareConfig
 from edgewise.errors import unknown, usage
 from edgewise.interrupts import Stopped, asked, repeatable
 from edgewise.lock import locked
 
-METHODS = ("base", "hard", "base-t", "intrinsic-t", "grounded-t", "pq", "ps")  # of the paper
 REWARDS: tuple[Literal["grounded", "learnability"], ...] = ("grounded", "learnability")
 DONE = "report.md"  # of a game
 NOTES = """
@@ -34,67 +32,18 @@ paper's are differences of the means that it prints, of Llama-3.2-3B-Instruct on
 """
 
 
-@dataclass(frozen=True)
-class SOARCompareConfig:
-    """Play SOAR's game and Intrinsic-T's with several seeds, train fresh students, print the table.
-
-    Games and students that are done are not done again, and those that were stopped go on; more seeds
-    may be asked for in the same folder.
-    """
-
-    suite: str = "soar"
-    """Suite of a paper: soar; sec and e2h have flags of their own."""
-    preset: str = "seedling"
-    """Game, as in `edgewise soar`: seedling, llama-math or llama-harp."""
-    agent: str | None = None
-    """Model of teacher and student; by default the game's."""
-    hard: Path | None = None
-    """Hard training problems; by default those beside the model."""
-    test: Path | None = None
-    """Held-out hard problems; by default those beside the model."""
-    seeds: int = 3
-    """Teachers of each kind, from seed 0."""
-    num_steps: int | None = None
-    """Outer steps of a game; by default the game's."""
-    num_students: int | None = None
-    """Students on each data set while the game is played; by default the game's."""
-    methods: tuple[str, ...] = METHODS
-    """Rows of the table, as in `python -m edgewise.benchmarks.studies.soar`."""
-    students: int = 2
-    """Fresh students of each teacher."""
-    fresh_steps: int | None = None
-    """Training steps of a fresh student; by default the game's."""
-    gradient_checkpointing: bool = False
-    """Whether passes are computed again for the gradient, which takes less memory and more time."""
-    dtype: Precision = "float32"
-    """Precision of the weights."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where the models compute."""
-    processes: int = 2
-    """Games that are played at the same time, one thread each."""
-    output: Path = Path("runs/compare-soar")
-    """Folder of the games and of the report."""
-
-    def __post_init__(self) -> None:
-        """Check what nothing else checks."""
-        for name in ("seeds", "students", "processes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
-        for method in self.methods:
-            if method not in LABELS:
-                raise ValueError(unknown("method", method, LABELS))
-
-
-def run(arguments: Sequence[str], console: Console) -> None:
+def run(config: SOARCompareConfig, command: str, console: Console) -> None:
     """Play what is missing, measure what is missing, and print the table."""
-    config = parse(SOARCompareConfig, "compare", arguments)
     with locked(config.output):
-        compare(config, f"edgewise compare {shlex.join(arguments)}", console)
+        compare(config, command, console)
 
 
 def compare(config: SOARCompareConfig, command: str, console: Console) -> None:
     """Play and measure what is missing, and print the table."""
     with usage():
+        for method in config.methods:
+            if method not in LABELS:
+                raise ValueError(unknown("method", method, LABELS))
         games = games_of(config)
         for game in games:
             check(game, config.test)

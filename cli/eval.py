@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from math import inf
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium as gym
 import torch
@@ -18,18 +17,18 @@ import edgewise
 from edgewise.agents.policies.chat import read_chat_options, today
 from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.model_card import made_for
-from edgewise.agents.policies.options import Precision, Sampling
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.clean import check_model
-from edgewise.agents.training.config import read_options
 from edgewise.agents.training.display import announcer, score_line
-from edgewise.agents.training.evaluation import EvaluationPlan, as_records, evaluate
+from edgewise.agents.training.evaluation import as_records, evaluate
+from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run_prompts import limit_for
 from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
-from edgewise.benchmarks.evaluation.server_agent import ServerConfig
 from edgewise.benchmarks.evaluation.suite import Part, parts_of
-from edgewise.cli.parse import parse
+from edgewise.cli.flags import EvalConfig
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import UsageError, usage
 from edgewise.files import write_atomically
@@ -39,80 +38,8 @@ from edgewise.lock import locked
 from edgewise.registration import check_id
 
 
-@dataclass(frozen=True)
-class EvalConfig:
-    """Score an agent on each level of an environment, or of all environments of a suite.
-
-    With a suite, or with vllm, openai, random, human or one's own agent, every answer is kept in a folder,
-    with a report; the same command goes on where it was stopped.
-    """
-
-    suite: str | None = None
-    """Suite of a paper, with its protocol: sec, e2h, soar, or all; by default the environment alone."""
-    env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them."""
-    agent: str = "seedling"
-    """Who answers: seedling, seedling:NAME, or hf:PATH for a folder or hub id; vllm:PATH, the same
-    with vLLM; openai:URL#MODEL, a server; oracle, which gives the right answers; constant:TEXT, which
-    always answers TEXT; random, which gives the right answer of another problem; simulated:WORLD, which
-    is right about as often as a learner of that world of `edgewise compare` at its start; human, who is
-    asked here; or MODULE:OBJECT, your own, see docs/evaluation.md."""
-    data: str | None = None
-    """Folder or file of an environment that reads data, or hub; by default EDGEWISE_DATA."""
-    env_options: str = "{}"
-    """Further keywords of the environment, JSON: {"partition": "soar"}, {"interactive": true}."""
-    preset: str | None = None
-    """Ladder of levels and prompts; by default the one the model was made for, else the suite's or the
-    environment's first."""
-    levels: tuple[int, ...] | None = None
-    """Levels to score; all by default, also those kept out of training."""
-    samples: int | None = None
-    """Answers to each problem, where every answer is kept; by default as in the paper."""
-    temperature: float | None = None
-    """Temperature at which completions are sampled, 0 for greedy; by default the paper's."""
-    max_tokens: int | None = None
-    """Longest completion in tokens; by default the preset's."""
-    max_prompt_tokens: int | None = None
-    """Longest prompt in tokens; problems with longer ones are left out. By default the preset's; 0 for
-    any length."""
-    chat_template_kwargs: str = "{}"
-    """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
-    chat_date: str | None = None
-    """Day that chat templates take for today, YYYY-MM-DD; by default that on which it begins."""
-    plan: EvaluationPlan = field(default_factory=EvaluationPlan)
-    """What is asked of each level; where every answer is kept, its problems, split and seed count."""
-    server: ServerConfig = field(default_factory=ServerConfig)
-    """How a server is asked."""
-    output: Path | None = None
-    """JSON file for the scores, which must not exist; or the folder of all answers, by default in
-    runs/, which goes on if it exists."""
-    dtype: Precision = "float32"
-    """Precision of the weights."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where the model computes."""
-    threads: int = 1
-    """Threads of torch."""
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        read_chat_options(self.chat_date, self.chat_template_kwargs)
-        if self.max_prompt_tokens is not None and self.max_prompt_tokens < 0:
-            raise ValueError(
-                f"`max_prompt_tokens` must be at least 0, got {self.max_prompt_tokens}"
-            )
-        for name in ("samples", "max_tokens", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {value}")
-        if self.temperature is not None and not 0 <= self.temperature < inf:
-            raise ValueError(f"`temperature` must be at least 0, got {self.temperature}")
-        if self.suite is not None and self.env_options != "{}":
-            raise ValueError(f"`env_options` must be left out with a suite, got {self.env_options}")
-
-
-def run(arguments: Sequence[str]) -> None:
+def run(config: EvalConfig, arguments: Sequence[str]) -> None:
     """Score, print a line for each level, and write the scores if asked."""
-    config = parse(EvalConfig, "eval", arguments)
     torch.set_num_threads(config.threads)
     if config.suite is not None or not (
         is_scripted(config.agent) or config.agent.partition(":")[0] in ("seedling", "hf")

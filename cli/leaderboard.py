@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-import tyro
 from rich.console import Console
 
 from edgewise.benchmarks.evaluation.leaderboard import markdown, page, read_results, replace_between
-from edgewise.cli.parse import parse
+from edgewise.cli.flags import LeaderboardConfig
 from edgewise.errors import usage
 from edgewise.files import read_text, write_atomically
 
 
-@dataclass(frozen=True)
-class LeaderboardConfig:
-    """Write leaderboard.md and leaderboard.html from the results in a folder."""
-
-    folder: tyro.conf.Positional[Path] = Path("benchmarks/results")
-    """Has a folder for each result, with the config.json and summary.json of an evaluation."""
-    readme: Path | None = None
-    """Markdown file in which the tables replace what stands between the marks of the leaderboard."""
-
-
-def run(arguments: Sequence[str]) -> None:
+def run(config: LeaderboardConfig, arguments: Sequence[str]) -> None:
     """Write both files, and the tables into the README if it is named."""
-    config = parse(LeaderboardConfig, "leaderboard", arguments)
     with usage():
         results = read_results(config.folder)
         text = markdown(results)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import fields
 from typing import Any
 
 import gymnasium as gym
@@ -12,28 +11,16 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from edgewise.agents.algorithms.filters import FILTERS
+from edgewise.cli.flags import ListConfig
 from edgewise.cli.gallery import gallery
-from edgewise.cli.parse import parse
 from edgewise.env import unwrap
 from edgewise.files import write_atomically
 from edgewise.registration import env_ids
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule
 
 
-@dataclass(frozen=True)
-class ListConfig:
-    """Show the environments with their presets and levels, or the curricula."""
-
-    curricula: bool = False
-    """Show the curricula instead."""
-    gallery: Path | None = None
-    """Write a page with one example of each level to this file instead."""
-
-
-def run(arguments: Sequence[str]) -> None:
+def run(config: ListConfig, arguments: Sequence[str]) -> None:
     """Print a table, or write the gallery."""
-    config = parse(ListConfig, "list", arguments)
     if config.gallery is not None:
         write_atomically(config.gallery, gallery())
         return
@@ -59,6 +46,8 @@ def environments() -> Table:
 
 def curricula() -> Table:
     """Return a row for each rule and filter: its paper, what it is, what it keeps and costs."""
+    from edgewise.agents.algorithms.filters import FILTERS  # takes torch
+
     table = Table("curriculum", "arXiv", "what, its arguments and its state", "cost", box=SIMPLE)
     kinds: dict[str, type[Rule | ProblemRule]] = {**CURRICULA, **PROBLEM_CURRICULA}
     for name, kind in kinds.items():

@@ -5,54 +5,48 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 
+from edgewise import __version__
 from edgewise.errors import DataError, UsageError, unknown
 from edgewise.files import said
 from edgewise.interrupts import Stopped
 from edgewise.output import closed_pipes
 from edgewise.pool import WorkerError
 
-COMMANDS = {  # what each does, and where
-    "list": (
-        "Show the environments, with their presets and levels.",
-        "edgewise.cli.list",
+FLAGS, COMPARE = "edgewise.cli.flags", "edgewise.cli.compare_flags"
+TRAIN = "edgewise.agents.training.config:TrainConfig"
+COMMANDS = {  # what each does, and where its flags are; what it runs is in edgewise.cli.COMMAND
+    "list": ("Show the environments, with their presets and levels.", f"{FLAGS}:ListConfig"),
+    "play": ("Answer problems yourself.", f"{FLAGS}:PlayConfig"),
+    "preflight": ("Try a training run for five steps.", TRAIN),
+    "train": ("Train a model under a curriculum.", TRAIN),
+    "trl": (
+        "Train with TRL under a curriculum.",
+        "edgewise.agents.integrations.trl_config:TRLConfig",
     ),
-    "play": ("Answer problems yourself.", "edgewise.cli.play"),
-    "preflight": (
-        "Try a training run for five steps.",
-        "edgewise.cli.preflight",
+    "soar": (
+        "Train a teacher to write problems.",
+        "edgewise.agents.soar.config:SOARRunConfig",
     ),
-    "train": ("Train a model under a curriculum.", "edgewise.cli.train"),
-    "trl": ("Train with TRL under a curriculum.", "edgewise.cli.trl"),
-    "soar": ("Train a teacher to write problems.", "edgewise.cli.soar"),
-    "replay": ("Check the records of a run.", "edgewise.cli.replay"),
+    "replay": ("Check the records of a run.", f"{FLAGS}:ReplayConfig"),
     "eval": (
         "Score an agent on an environment, or on the suite of a paper.",
-        "edgewise.cli.eval",
+        f"{FLAGS}:EvalConfig",
     ),
-    "report": (
-        "Write a report anew, or compare two evaluations.",
-        "edgewise.cli.report",
-    ),
-    "leaderboard": (
-        "Show the committed results as one page.",
-        "edgewise.cli.leaderboard",
-    ),
+    "report": ("Write a report anew, or compare two evaluations.", f"{FLAGS}:ReportConfig"),
+    "leaderboard": ("Show the committed results as one page.", f"{FLAGS}:LeaderboardConfig"),
     "compare": (
         "Train every curriculum on a suite, or on simulated learners.",
-        "edgewise.cli.compare",
+        f"{COMPARE}:kind_for",
     ),
-    "profile": ("Measure how hard each problem is.", "edgewise.cli.profile"),
-    "export": (
-        "Write problems as files for other frameworks.",
-        "edgewise.cli.export",
-    ),
-    "pretrain": ("Make a seedling from worked traces.", "edgewise.cli.pretrain"),
-    "untie": ("Write a model that vLLM can reload.", "edgewise.cli.untie"),
+    "profile": ("Measure how hard each problem is.", f"{FLAGS}:ProfileConfig"),
+    "export": ("Write problems as files for other frameworks.", f"{FLAGS}:ExportConfig"),
+    "pretrain": ("Make a seedling from worked traces.", f"{FLAGS}:PretrainCommand"),
+    "untie": ("Write a model that vLLM can reload.", f"{FLAGS}:UntieCommand"),
 }
-USAGE = "usage: edgewise COMMAND [--help] ..."
+USAGE = "usage: edgewise COMMAND [--help] ...\n       edgewise --version"
 INSTALL = "the command line needs the extra `train`: pip install 'edgewise[train]'"
 FAILED = 2  # the exit code of every mistake
 INTERRUPTED = 130  # that of Ctrl-C, 128 and the number of the signal
@@ -80,17 +74,18 @@ def execute(arguments: Sequence[str]) -> int:
         lines = [f"  {name:11} {text}" for name, (text, _) in COMMANDS.items()]
         print("\n".join([USAGE, "", *lines, "", "edgewise COMMAND --help explains every flag."]))
         return 0
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # of transformers, while loading
+    if command == "--version":
+        print(f"edgewise {__version__}")
+        return 0
     if command not in COMMANDS:
         return fail(unknown("command", command, COMMANDS))
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # of transformers, while loading
     try:
-        run: Callable[[Sequence[str]], None] = import_module(COMMANDS[command][1]).run
+        perform(command, rest)
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("edgewise"):
             raise
         return fail(INSTALL)
-    try:
-        run(rest)
     except Stopped as stop:
         return fail(str(stop), INTERRUPTED) if str(stop) else INTERRUPTED
     except OSError as error:
@@ -98,6 +93,12 @@ def execute(arguments: Sequence[str]) -> int:
     except (UsageError, DataError, FloatingPointError, MemoryError, WorkerError) as error:
         return fail(" ".join(str(error).split()))
     return 0
+
+
+def perform(command: str, arguments: Sequence[str]) -> None:
+    """Read the flags, which takes no torch, then import and run what they ask for."""
+    config = import_module("edgewise.cli.parse").configure(command, COMMANDS[command][1], arguments)
+    import_module(f"edgewise.cli.{command}").run(config, arguments)
 
 
 def fail(message: str, code: int = FAILED) -> int:

@@ -4,31 +4,62 @@ from __future__ import annotations
 
 import io
 import re
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from contextlib import redirect_stderr
-from typing import TypeVar
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, TypeVar
 
 import tyro
 
+from edgewise.agents.training.flags import RecipeFlags, RunFlags
 from edgewise.errors import UsageError, usage
 
 Config = TypeVar("Config")
 FRAME = re.compile(r"[╭╮╰╯│─]+")  # what is drawn round a message
 
 
-def parse(
-    kind: type[Config],
-    command: str,
-    arguments: Sequence[str],
-    default: Config | None = None,
-) -> Config:
-    """Return a `kind`, a dataclass, made of the flags; `--help` prints them and exits.
+def configure(command: str, kind: str, arguments: Sequence[str]) -> Any:
+    """Return the config of a command; `--help` prints its flags and exits.
 
     Args:
-        kind: The class.
-        command: Whose flags they are.
-        arguments: The flags.
-        default: Has the values of flags that are not given; None for those of the class.
+        command: Its name.
+        kind: Where its flags are: the "module:Class" of a dataclass, or of a function that returns one
+            for the suite that the arguments name, None if they name none.
+        arguments: Its flags.
+
+    Raises:
+        UsageError: If a flag does not exist, or a value or the recipe is refused.
+    """
+    found: Any = resolve_name(kind)
+    flags: type[Any] = found if isinstance(found, type) else found(flag(arguments, "suite"))
+    return parse(flags, command, arguments)
+
+
+def parse(kind: type[Config], command: str, arguments: Sequence[str]) -> Config:
+    """Return a `kind`, a dataclass, made of the recipe, if one is named, and the flags, which win.
+
+    Raises:
+        UsageError: If a flag does not exist, or a value or the recipe is refused.
+    """
+    default: Config | None = None
+    path = flag(arguments, "recipe") if issubclass(kind, RecipeFlags) else None
+    if issubclass(kind, RecipeFlags) and path is not None:
+        with usage():
+            default = kind.from_recipe(Path(path))
+    config = parse_flags(kind, command, arguments, default)
+    if isinstance(config, RunFlags) and config.resume is not None:
+        given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
+        if given - {"--resume", *config.beside_resume}:
+            raise UsageError("`resume` must be the only flag; a run continues as it was begun")
+    return config
+
+
+def parse_flags(
+    kind: type[Config], command: str, arguments: Sequence[str], default: Config | None
+) -> Config:
+    """Return a `kind` made of the flags; `default` has the values of those that are not given.
 
     Raises:
         UsageError: If a flag does not exist, or its value is refused.
@@ -44,6 +75,14 @@ def parse(
         if not stop.code:
             raise
         raise UsageError(f"{one_line(refused.getvalue())}; see edgewise {command} --help") from None
+
+
+def flag(arguments: Sequence[str], name: str) -> str | None:
+    """Return the value of one flag before all are parsed, None without it."""
+    finder = ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument(f"--{name}", dest="value", nargs="?", const="")
+    value: str | None = finder.parse_known_args(list(arguments))[0].value
+    return value
 
 
 def one_line(message: str) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import gymnasium as gym
-import tyro
 from rich.console import Console
 
-from edgewise.cli.parse import parse
+from edgewise.cli.flags import PlayConfig
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import usage
 from edgewise.registration import check_id
@@ -22,25 +20,8 @@ WRAPPED = {
 }
 
 
-@dataclass(frozen=True)
-class PlayConfig:
-    """Answer problems in the terminal; an empty line shows a solution, end of input ends."""
-
-    env: tyro.conf.Positional[str] = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them."""
-    preset: str | None = None
-    """Ladder of levels and prompts; the first by default."""
-    level: int | None = None
-    """Level to play; any of the training levels by default."""
-    problems: int = 10
-    """How many problems to pose."""
-    seed: int = 0
-    """Seed of the problems."""
-
-
-def run(arguments: Sequence[str]) -> None:
+def run(config: PlayConfig, arguments: Sequence[str]) -> None:
     """Pose problems until there are enough or the input ends."""
-    config = parse(PlayConfig, "play", arguments)
     with usage():
         check_id(config.env)
         levels = None if config.level is None else (config.level,)

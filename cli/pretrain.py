@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -13,8 +11,7 @@ from rich.console import Console
 from edgewise.agents.seedlings.card import load_recipe, save_seedling
 from edgewise.agents.seedlings.pretrain import build_policy, pretrain
 from edgewise.agents.training.display import clock
-from edgewise.agents.training.evaluation import EvaluationPlan
-from edgewise.cli.parse import parse
+from edgewise.cli.flags import PretrainCommand
 from edgewise.errors import UsageError, usage
 from edgewise.files import replacing
 from edgewise.lock import locked
@@ -22,23 +19,8 @@ from edgewise.lock import locked
 LINE_EVERY = 50  # steps
 
 
-@dataclass(frozen=True)
-class PretrainCommand:
-    """Train a small model from scratch on the worked traces of environments, and measure it."""
-
-    recipe: Path
-    """JSON file of sizes, sources and seed, such as recipes/countdown-0.json."""
-    output: Path
-    """Folder of the model, which must not exist."""
-    evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
-    """What is asked of each level for the model card."""
-    threads: int = 1
-    """Threads of torch; the same number gives the same model."""
-
-
-def run(arguments: Sequence[str]) -> None:
+def run(command: PretrainCommand, arguments: Sequence[str]) -> None:
     """Train, save, and write the model card."""
-    command = parse(PretrainCommand, "pretrain", arguments)
     torch.set_num_threads(command.threads)
     with locked(command.output, beside=True):
         if command.output.exists():

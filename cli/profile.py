@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -22,9 +21,9 @@ from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.pairs import failed, write_halves
 from edgewise.agents.training.display import announcer
 from edgewise.agents.training.run_prompts import limit_for
-from edgewise.benchmarks.evaluation.profile import ProfilePlan, batches_of, begun_on, profile
+from edgewise.benchmarks.evaluation.profile import batches_of, begun_on, profile
 from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
-from edgewise.cli.parse import parse
+from edgewise.cli.flags import ProfileConfig
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import UsageError, usage
 from edgewise.frame import Render
@@ -33,58 +32,9 @@ from edgewise.lock import locked
 from edgewise.registration import check_id
 
 
-@dataclass(frozen=True)
-class ProfileConfig:
-    """Measure the pass rate of each problem, one JSON line a problem; a file that exists goes on."""
-
-    env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them."""
-    agent: str = "seedling"
-    """Model to measure with: seedling, seedling:NAME, or hf:PATH for a folder or hub id; or
-    simulated:WORLD, a learner of that world of `edgewise compare` at its start."""
-    output: Path = Path("profile.jsonl")
-    """File for the lines, for `ProblemSet-v0`."""
-    preset: str | None = None
-    """Ladder of levels and prompts; by default the one the model was made for, else the first."""
-    levels: tuple[int, ...] | None = None
-    """Levels to measure; all training levels by default."""
-    num_levels: int = 4
-    """Parts of equal size, by the rate of errors, that are told of at the end."""
-    temperature: float = 0.8
-    """Temperature at which completions are sampled, E2H's by default."""
-    max_tokens: int | None = None
-    """Longest completion in tokens; by default the preset's."""
-    max_prompt_tokens: int | None = None
-    """Longest prompt in tokens; problems with longer ones are left out. By default the preset's; 0 for
-    any length."""
-    chat_template_kwargs: str = "{}"
-    """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
-    chat_date: str | None = None
-    """Day that chat templates take for today, YYYY-MM-DD; by default that on which it begins."""
-    fail_at: int | None = None
-    """Also write the problems that are never solved in so many completions, which is then the
-    number of completions, in two halves beside the output: -hard-train and -hard-test; SOAR's is 128."""
-    plan: ProfilePlan = field(default_factory=ProfilePlan)
-    """What is asked of each problem."""
-    threads: int = 1
-    """Threads of torch."""
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        read_chat_options(self.chat_date, self.chat_template_kwargs)
-        if self.max_prompt_tokens is not None and self.max_prompt_tokens < 0:
-            raise ValueError(
-                f"`max_prompt_tokens` must be at least 0, got {self.max_prompt_tokens}"
-            )
-        for name in ("num_levels", "max_tokens", "fail_at", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {value}")
-
-
-def run(arguments: Sequence[str]) -> None:
+def run(config: ProfileConfig, arguments: Sequence[str]) -> None:
     """Measure, and say where the borders of the levels are and how to use them."""
-    config = with_samples(parse(ProfileConfig, "profile", arguments))
+    config = with_samples(config)
     torch.set_num_threads(config.threads)
     with locked(config.output, beside=True):
         measure(config)

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-import tyro
 
 from edgewise.agents.training.folder_kind import TRAIN, TRL, check_kind
 from edgewise.agents.training.replay import replay
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.cli.parse import parse
+from edgewise.cli.flags import ReplayConfig
 from edgewise.errors import usage
 
 
-@dataclass(frozen=True)
-class ReplayConfig:
-    """Recompute what the curriculum of a run did from its group records, and compare.
-
-    Prints a line if all agrees; else the first step and arm that differ, and the exit code is 2.
-    """
-
-    run: tyro.conf.Positional[Path]
-    """Folder of the run."""
-
-
-def run(arguments: Sequence[str]) -> None:
+def run(config: ReplayConfig, arguments: Sequence[str]) -> None:
     """Replay a run and say what agreed."""
-    config = parse(ReplayConfig, "replay", arguments)
     with usage():
         check_kind(config.run, "run", TRAIN, TRL)
         folder = RunFolder.open(config.run, "run")

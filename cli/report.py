@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
 from rich.console import Console
 
 from edgewise.agents.soar.report import write_report as write_game_report
@@ -17,27 +15,13 @@ from edgewise.benchmarks.evaluation.answers import EvaluationFolder, is_evaluati
 from edgewise.benchmarks.evaluation.page import write_page
 from edgewise.benchmarks.evaluation.paired import compare, markdown
 from edgewise.benchmarks.evaluation.summary import summarize
-from edgewise.cli.parse import parse
+from edgewise.cli.flags import ReportConfig
 from edgewise.errors import UsageError, usage
 from edgewise.files import read_text, write_atomically
 
 
-@dataclass(frozen=True)
-class ReportConfig:
-    """Write the report of a folder anew, or compare two evaluations, problem by problem."""
-
-    folders: tyro.conf.Positional[tuple[Path, ...]]
-    """One folder of a training run, which may still be going on, also through TRL, of a game of SOAR,
-    or of an evaluation; or two of evaluations, to compare the second with the first."""
-    output: Path | None = None
-    """Markdown file for a comparison; by default it is only printed."""
-    seed: int = 0
-    """Seed of the draws of a comparison."""
-
-
-def run(arguments: Sequence[str]) -> None:
+def run(config: ReportConfig, arguments: Sequence[str]) -> None:
     """Write the report, or print the comparison."""
-    config = parse(ReportConfig, "report", arguments)
     console = Console()
     if len(config.folders) == 1:
         with usage():

@@ -12,24 +12,20 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.soar.check import check_game
+from edgewise.agents.soar.config import SOARRunConfig
 from edgewise.agents.soar.game import Heard
 from edgewise.agents.soar.report import write_report
-from edgewise.agents.soar.run import SOARRun, SOARRunConfig, begin, default_output, resume
+from edgewise.agents.soar.run import SOARRun, begin, resume
 from edgewise.agents.training.display import announcer, clock
 from edgewise.agents.training.folder_kind import SOAR, check_kind
-from edgewise.cli.parse import parse
 from edgewise.cli.train import say
-from edgewise.errors import UsageError, usage
+from edgewise.errors import usage
 from edgewise.interrupts import Stopped, asked, stoppable
 from edgewise.lock import locked
 
 
-def run(arguments: Sequence[str]) -> None:
+def run(config: SOARRunConfig, arguments: Sequence[str]) -> None:
     """Play, continue a run, or check that the game can be won."""
-    config = parse(SOARRunConfig, "soar", arguments)
-    given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
-    if config.resume is not None and given - {"--resume", "--judge"}:
-        raise UsageError("`resume` must be the only flag; a run continues as it was begun")
     console = Console()
     if config.check:
         with usage(), bar(console) as show:
@@ -38,11 +34,11 @@ def run(arguments: Sequence[str]) -> None:
         return
     with ExitStack() as held:
         with usage():
-            path = config.resume or config.output or default_output(config)
-            if config.resume is not None:
+            path = config.folder()
+            if config.resumes:
                 check_kind(path, "resume", SOAR)
             held.enter_context(locked(path))
-            game = begin(replace(config, output=path)) if config.resume is None else resume(path)
+            game = resume(path) if config.resumes else begin(replace(config, output=path))
         game.folder.tell()
         try:
             work(game, console, config.judge or game.config.judge)

@@ -17,29 +17,24 @@ from edgewise.agents.distributed import (
     process_group,
     rank,
 )
-from edgewise.agents.training.config import default_output
+from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.display import Display, announcer, score_line, score_table
 from edgewise.agents.training.folder_kind import TRAIN, check_kind
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run import Training, begin, resume
-from edgewise.cli.recipe import parse_training
-from edgewise.errors import UsageError, usage
+from edgewise.errors import usage
 from edgewise.interrupts import Stopped, asked, stoppable
 
 
-def run(arguments: Sequence[str]) -> None:
+def run(config: TrainConfig, arguments: Sequence[str]) -> None:
     """Train, or continue a run."""
-    config = parse_training("train", arguments)
-    if config.resume is not None and len(arguments) > (1 if "=" in arguments[0] else 2):
-        raise UsageError("`resume` must be the only flag; a run continues as it was begun")
     with process_group(), ExitStack() as held:
         with usage():
-            path = broadcast_from_rank0(config.resume or config.output or default_output(config))
-            if config.resume is not None:
+            path = broadcast_from_rank0(config.folder())
+            if config.resumes:
                 check_kind(path, "resume", TRAIN)
             held.enter_context(locked(path))
-            begun = replace(config, output=path)
-            training = begin(begun) if config.resume is None else resume(path)
+            training = resume(path) if config.resumes else begin(replace(config, output=path))
         training.folder.tell()
         console = Console(quiet=rank() > 0)
         try:
@@ -54,23 +49,22 @@ def work(training: Training, console: Console) -> None:
     Raises:
         Stopped: If the user asked for it.
     """
-    config, path = training.config, training.folder.path
+    num_steps, path = training.setup.batch.num_steps, training.folder.path
     say(console, f"run folder {path}")
     for note in training.notes:
         say(console, note)
     before = evaluated(training, console, "before")
     arms = training.folder.config()["arms"]
-    assert config.num_steps is not None
     with (
-        Display(console, arms, config.num_steps) as display,
+        Display(console, arms, num_steps) as display,
         closing(training.steps()) as steps,
         stoppable(quiet=rank() > 0, say=announcer(console)),
     ):
         for metrics in steps:
             display.update(metrics)
-            if any(all_gather_object(asked())) and training.state.step < config.num_steps:
+            if any(all_gather_object(asked())) and training.state.step < num_steps:
                 break
-    if training.state.step < config.num_steps:
+    if training.state.step < num_steps:
         if rank() == 0:
             write_report(training.folder)
         raise stopped(f"stopped after step {training.state.step}", training)
@@ -105,7 +99,7 @@ def stopped(when: str, training: Training) -> Stopped:
 
 def evaluated(training: Training, console: Console, when: str) -> dict[str, Any] | None:
     """Score all levels, unless that is turned off or already done."""
-    if not training.config.evaluate:
+    if not training.setup.evaluate:
         return None
     say(console, f"test problems {when} training:")
     return training.score(

@@ -7,28 +7,25 @@ import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from edgewise.agents.distributed import all_gather_object, rank
-from edgewise.agents.integrations.trl_recipe import TRLConfig, from_recipe, make_trainer
+from edgewise.agents.integrations.trl_config import TRLConfig
+from edgewise.agents.integrations.trl_recipe import make_trainer
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run_folder import LINES, RunFolder
-from edgewise.cli.parse import parse
-from edgewise.cli.recipe import flag
 from edgewise.errors import usage
 from edgewise.interrupts import Stopped, asked, repeatable
 from edgewise.lock import locked
 from edgewise.registration import require
 
 
-def run(arguments: Sequence[str]) -> None:
+def run(config: TRLConfig, arguments: Sequence[str]) -> None:
     """Train, or continue a run, and report.
 
     Raises:
         Stopped: After a step of TRL and its checkpoint, if the user asked to stop.
     """
-    config = parse_run(arguments)
     with usage():
         require("trl")
     told = f"continue with: edgewise trl {shlex.join(with_resume(arguments))}"
@@ -100,17 +97,3 @@ def begun_again(config: TRLConfig) -> TRLConfig:
             (config.output / name).unlink(missing_ok=True)
         print(f"{config.output} has no checkpoint yet: the run begins again")
     return replace(config, resume=False)
-
-
-def parse_run(arguments: Sequence[str]) -> TRLConfig:
-    """Return what a run is asked to do: by a recipe, if one is named, and the flags beside it.
-
-    Raises:
-        UsageError: If a flag does not exist, or a value or the recipe is refused.
-    """
-    path = flag(arguments, "recipe")
-    if path is None:
-        return parse(TRLConfig, "trl", arguments)
-    with usage():
-        recipe = from_recipe(Path(path))
-    return parse(TRLConfig, "trl", arguments, recipe)

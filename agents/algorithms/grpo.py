@@ -58,7 +58,19 @@ __all__ = ["GRPOConfig", "State", "start", "train"]
 
 @dataclass(frozen=True, kw_only=True)
 class GRPOConfig(OnPolicyConfig):
-    """Hyperparameters of GRPO."""
+    """Hyperparameters of GRPO.
+
+    Example:
+        >>> from edgewise.agents import Sampling, load_policy
+        >>> policy = load_policy("seedling")
+        >>> envs = gym.make_vec("Countdown-v0", num_envs=8, group_size=4, preset="seedling")
+        >>> envs = edgewise.wrappers.vector.PromptFormat(envs, render=policy.render)
+        >>> _ = envs.reset(seed=0)
+        >>> config = GRPOConfig(num_steps=2, sampling=Sampling(max_tokens=8))
+        >>> state = start(policy, config)
+        >>> [metrics["step"] for metrics in train(envs, policy, config, state)]
+        [1, 2]
+    """
 
     standardize: Literal["group", "batch", "none"] = "group"  # by whose standard deviation
     ratio: Literal["token", "sequence"] = "token"  # of what, to the policy that sampled

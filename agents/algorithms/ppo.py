@@ -53,7 +53,19 @@ from edgewise.wrappers.vector import teach
 
 @dataclass(frozen=True, kw_only=True)
 class PPOConfig(OnPolicyConfig):
-    """Hyperparameters of PPO; a group may be a single completion."""
+    """Hyperparameters of PPO; a group may be a single completion.
+
+    Example:
+        >>> from edgewise.agents import Sampling, load_policy
+        >>> policy = load_policy("seedling")
+        >>> envs = gym.make_vec("Countdown-v0", num_envs=8, group_size=4, preset="seedling")
+        >>> envs = edgewise.wrappers.vector.PromptFormat(envs, render=policy.render)
+        >>> _ = envs.reset(seed=0)
+        >>> config = PPOConfig(num_steps=2, sampling=Sampling(max_tokens=8))
+        >>> state = start(policy, config)
+        >>> [metrics["step"] for metrics in train(envs, policy, config, state)]
+        [1, 2]
+    """
 
     value_learning_rate: Positive | None = None  # of the value head; None for 10 times the other
     num_minibatches: Count = 4  # updates in each pass

@@ -51,7 +51,19 @@ __all__ = ["REINFORCEConfig", "REINFORCEPlusPlusConfig", "State", "start", "trai
 
 @dataclass(frozen=True, kw_only=True)
 class REINFORCEConfig(OnPolicyConfig):
-    """Hyperparameters of REINFORCE; more than one update of a batch needs `clip_eps`."""
+    """Hyperparameters of REINFORCE; more than one update of a batch needs `clip_eps`.
+
+    Example:
+        >>> from edgewise.agents import Sampling, load_policy
+        >>> policy = load_policy("seedling")
+        >>> envs = gym.make_vec("Countdown-v0", num_envs=8, group_size=4, preset="seedling")
+        >>> envs = edgewise.wrappers.vector.PromptFormat(envs, render=policy.render)
+        >>> _ = envs.reset(seed=0)
+        >>> config = REINFORCEConfig(num_steps=2, sampling=Sampling(max_tokens=8))
+        >>> state = start(policy, config)
+        >>> [metrics["step"] for metrics in train(envs, policy, config, state)]
+        [1, 2]
+    """
 
     baseline: Literal["none", "batch", "group"] = "batch"  # whose mean reward is subtracted
     standardize_tokens: bool = False  # whether advantages are, over all tokens of the batch

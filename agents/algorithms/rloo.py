@@ -47,7 +47,19 @@ __all__ = ["RLOOConfig", "State", "start", "train"]
 
 @dataclass(frozen=True, kw_only=True)
 class RLOOConfig(OnPolicyConfig):
-    """Hyperparameters of RLOO."""
+    """Hyperparameters of RLOO.
+
+    Example:
+        >>> from edgewise.agents import Sampling, load_policy
+        >>> policy = load_policy("seedling")
+        >>> envs = gym.make_vec("Countdown-v0", num_envs=8, group_size=4, preset="seedling")
+        >>> envs = edgewise.wrappers.vector.PromptFormat(envs, render=policy.render)
+        >>> _ = envs.reset(seed=0)
+        >>> config = RLOOConfig(num_steps=2, sampling=Sampling(max_tokens=8))
+        >>> state = start(policy, config)
+        >>> [metrics["step"] for metrics in train(envs, policy, config, state)]
+        [1, 2]
+    """
 
     ratio: Literal["sequence", "token"] = "sequence"  # of what, to the policy that sampled
     clip_eps: Positive = 0.2  # the ratio is clipped to [1 - eps, 1 + eps]

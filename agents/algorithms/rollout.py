@@ -93,6 +93,17 @@ def collect(
     `options` of `reset` bypass it. If the curriculum has ranks, `envs` are this rank's; all ranks go
     on until none has a rejected group, and every one returns the groups of all.
 
+    Example:
+        >>> import torch
+        >>> from edgewise.agents import Sampling, load_policy
+        >>> policy = load_policy("seedling")
+        >>> envs = gym.make_vec("Countdown-v0", num_envs=8, group_size=4, preset="seedling")
+        >>> envs = edgewise.wrappers.vector.PromptFormat(envs, render=policy.render)
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> rollout = collect(envs, policy, Sampling(max_tokens=8), generator)
+        >>> rollout.rewards.shape, len(rollout.completions.texts)
+        (torch.Size([2, 4]), 8)
+
     Raises:
         ValueError: If `filter` screens as many completions as a group has.
         FloatingPointError: If a reward or the log-probability of a token is not finite.

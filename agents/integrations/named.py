@@ -17,6 +17,13 @@ def score(
 ) -> list[Outcome]:
     """Return what each completion leads to, as the first turn of the problem that is so named.
 
+    Example:
+        >>> env = gym.make("Countdown-v0", preset="seedling")
+        >>> _, info = env.reset(seed=0)
+        >>> right = env.unwrapped.demonstrate(env.unwrapped.problem)
+        >>> [outcome.reward for outcome in score([info["problem"]] * 2, [right, "no"])]
+        [1.0, 0.0]
+
     Args:
         names: The problem of each.
         completions: Texts or messages.

@@ -263,12 +263,46 @@ class CurriculumTrainer:
 
 
 class CurriculumGRPOTrainer(CurriculumTrainer, GRPOTrainer):  # type: ignore[misc]
-    """TRL's `GRPOTrainer`, whose problems a curriculum poses."""
+    """TRL's `GRPOTrainer`, whose problems a curriculum poses.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from trl import GRPOConfig
+        >>> from edgewise.agents.policies.model_card import model_path
+        >>> envs = gym.make_vec("Countdown-v0", num_envs=4, group_size=2, preset="seedling")
+        >>> framed = edgewise.wrappers.vector.PromptFormat(envs)
+        >>> curriculum = edgewise.wrappers.vector.Curriculum(framed, edgewise.wrappers.SEC())
+        >>> folder = TemporaryDirectory()
+        >>> sizes = {"per_device_train_batch_size": 4, "num_generations": 2, "max_steps": 1}
+        >>> args = GRPOConfig(folder.name, **sizes, max_completion_length=4, use_cpu=True)
+        >>> trainer = CurriculumGRPOTrainer(curriculum, model_path("seedling"), args)
+        >>> trainer.train().global_step  # doctest: +ELLIPSIS
+        {'train_runtime': ...
+        1
+        >>> folder.cleanup()
+    """
 
     algorithm = "GRPO"
 
 
 class CurriculumRLOOTrainer(CurriculumTrainer, RLOOTrainer):  # type: ignore[misc]
-    """TRL's `RLOOTrainer`, whose problems a curriculum poses."""
+    """TRL's `RLOOTrainer`, whose problems a curriculum poses.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from trl import RLOOConfig
+        >>> from edgewise.agents.policies.model_card import model_path
+        >>> envs = gym.make_vec("Countdown-v0", num_envs=4, group_size=2, preset="seedling")
+        >>> framed = edgewise.wrappers.vector.PromptFormat(envs)
+        >>> curriculum = edgewise.wrappers.vector.Curriculum(framed, edgewise.wrappers.SEC())
+        >>> folder = TemporaryDirectory()
+        >>> sizes = {"per_device_train_batch_size": 4, "num_generations": 2, "max_steps": 1}
+        >>> args = RLOOConfig(folder.name, **sizes, max_completion_length=4, use_cpu=True)
+        >>> trainer = CurriculumRLOOTrainer(curriculum, model_path("seedling"), args)
+        >>> trainer.train().global_step  # doctest: +ELLIPSIS
+        {'train_runtime': ...
+        1
+        >>> folder.cleanup()
+    """
 
     algorithm = "RLOO"

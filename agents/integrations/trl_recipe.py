@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from edgewise.agents.algorithms.rollout import Envs
+from edgewise.agents.integrations.trl_config import TRLConfig
 from edgewise.agents.policies.chat import encode_prompt, read_chat_options, render_chat, today
 from edgewise.agents.policies.load import check_device
 from edgewise.agents.policies.lora import import_peft
 from edgewise.agents.policies.room import positions_of
 from edgewise.agents.policies.weights import ATTENTION, SAFE, refuse_kernels, refuse_unsafe
-from edgewise.agents.training.config import TrainConfig, read_object
 from edgewise.agents.training.prompt_limit import UNLIMITED, PromptLimit
-from edgewise.agents.training.recipe_file import read_recipe
-from edgewise.agents.training.run import base_envs, rule_for
+from edgewise.agents.training.recipe_file import read_object
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.errors import shown, unknown
 from edgewise.frame import Render
-from edgewise.registration import check_id
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import vector
 
@@ -34,93 +29,6 @@ NOT_IN_ARGUMENTS = {  # they run code of others, or send or write something else
     "output_dir",
 }
 MODEL_ARGUMENTS = ("dtype", "torch_dtype", "attn_implementation", "revision", "device_map")
-
-
-@dataclass(frozen=True)
-class TRLConfig:
-    """Train a language model with TRL's trainer, on problems that a curriculum poses."""
-
-    recipe: Path | None = None
-    """JSON file of flags, such as recipes/trl/e2h-qwen2.5-1.5b.json; flags beside it win."""
-    model: str = "Qwen/Qwen2.5-1.5B-Instruct"
-    """Folder or hub id of the model to train."""
-    algorithm: Literal["grpo", "rloo"] = "grpo"
-    """Trainer of TRL."""
-    env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them, or several, with commas between."""
-    env_options: str = "{}"
-    """Further keywords of the environment, JSON: {"data": "FOLDER"}."""
-    preset: str | None = None
-    """Ladder of levels and prompts; by default the first."""
-    curriculum: str = "sec"
-    """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
-    pool_size: int = 1000
-    """Problems that rules over problems, such as plr and mopps, choose from; at least a batch."""
-    num_steps: int = 240
-    """Batches that are generated, and that the rule learns from."""
-    num_problems: int = 256
-    """Problems in a batch, P, of all processes."""
-    group_size: int = 8
-    """Completions of each problem, G."""
-    num_minibatches: int = 1
-    """Updates of the weights for each batch."""
-    per_device: int = 16
-    """Completions that a process passes through the model at once."""
-    learning_rate: float = 1e-6
-    """Learning rate of AdamW, at its highest."""
-    max_tokens: int = 1024
-    """Longest completion in tokens."""
-    max_prompt_tokens: int | None = None
-    """Longest prompt in tokens; problems with longer ones are left out. By default the preset's; 0 for
-    any length."""
-    chat_template_kwargs: str = "{}"
-    """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
-    chat_date: str | None = None
-    """Day that chat templates take for today, YYYY-MM-DD; by default that on which the run begins."""
-    lora_rank: int | None = None
-    """Rank of adapters, which alone are trained; by default the whole model is."""
-    lora_alpha: float = 64
-    """What adapters are multiplied by, times their rank."""
-    lora_dropout: float = 0.0
-    """Share of what adapters read that is left out."""
-    lora_targets: tuple[str, ...] = ("q_proj", "v_proj")
-    """Matrices with adapters, by the ends of their names."""
-    vllm: Literal["none", "colocate", "server"] = "none"
-    """What samples: the trainer itself, vLLM on the same GPUs, or a vLLM server."""
-    vllm_url: str = "http://127.0.0.1:8000"
-    """Address of the server."""
-    arguments: str = "{}"
-    """Further arguments of TRL's config, JSON: {"beta": 0.001, "lr_scheduler_type": "cosine"}."""
-    device: Literal["cuda", "cpu"] = "cuda"
-    """Where the model computes."""
-    seed: int = 0
-    """Seed of problems, arms and sampled tokens."""
-    output: Path = Path("runs/trl")
-    """Folder of the run."""
-    resume: bool = False
-    """Whether to continue the run in `output` from its last checkpoint."""
-
-    def __post_init__(self) -> None:
-        """Check what nothing else checks."""
-        read_chat_options(self.chat_date, self.chat_template_kwargs)
-        if self.max_prompt_tokens is not None and self.max_prompt_tokens < 0:
-            raise ValueError(
-                f"`max_prompt_tokens` must be at least 0, got {self.max_prompt_tokens}"
-            )
-        counts = ("num_steps", "num_problems", "group_size", "num_minibatches", "per_device")
-        for name in (*counts, "max_tokens", "lora_rank"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {value}")
-
-
-def from_recipe(path: Path) -> TRLConfig:
-    """Return the config in a JSON file; what it leaves out has its default.
-
-    Raises:
-        FileError: If there is no such file, or it has other fields than flags, or a value is refused.
-    """
-    return read_recipe(TRLConfig, path)
 
 
 def layout(config: TRLConfig, num_processes: int) -> dict[str, int]:
@@ -206,20 +114,6 @@ def read_arguments(text: str) -> dict[str, Any]:
     return {**arguments, "model_init_kwargs": {**given, **SAFE}}
 
 
-def make_envs(config: TRLConfig) -> tuple[TrainConfig, Envs]:
-    """Return the environments without a curriculum, and what describes them.
-
-    Raises:
-        ValueError: If there are none of that name, or they refuse their arguments.
-    """
-    for env_id in config.env.split(","):
-        check_id(env_id)
-    shared = ("env", "env_options", "preset", "curriculum", "num_steps", "num_problems")
-    asked: Mapping[str, Any] = {name: getattr(config, name) for name in (*shared, "group_size")}
-    described = TrainConfig(**asked, seed=config.seed)
-    return described, base_envs(described)
-
-
 def make_trainer(config: TRLConfig) -> Any:
     """Return the trainer, ready to train.
 
@@ -232,7 +126,7 @@ def make_trainer(config: TRLConfig) -> Any:
     from edgewise.agents.integrations.trl import CurriculumGRPOTrainer, CurriculumRLOOTrainer
 
     check_device(config.device)
-    described, envs = make_envs(config)
+    envs = config.envs()
     refuse_unsafe(config.model)
     refuse_kernels(config.model)
     tokenizer = AutoTokenizer.from_pretrained(config.model, trust_remote_code=False)
@@ -246,7 +140,7 @@ def make_trainer(config: TRLConfig) -> Any:
         AutoConfig.from_pretrained(config.model, trust_remote_code=False),
     )
     framed = vector.PromptFormat(envs, render=render)
-    curriculum = vector.with_rule(framed, rule_for(described, envs), config.pool_size)
+    curriculum = vector.with_rule(framed, config.rule.make(envs), config.pool_size)
     kind = {"grpo": CurriculumGRPOTrainer, "rloo": CurriculumRLOOTrainer}[config.algorithm]
     trainer: Any = kind(
         curriculum,

@@ -18,7 +18,7 @@ import numpy as np
 from gymnasium.vector import VectorWrapper
 from numpy.typing import NDArray
 
-from edgewise.agents.training.report import arm_names
+from edgewise.agents.training.parts import arm_names
 from edgewise.agents.training.run_folder import STATE, RunFolder, read_state
 from edgewise.files import FileError, flush
 from edgewise.manifest import MANIFEST, check_manifest

@@ -30,7 +30,17 @@ DRAWN = ("arms", "drawn_with", "problems")  # of a lesson, what a draw decides
 
 
 class CurriculumStream:
-    """The problems of a curriculum as an endless dataset, and the reward that teaches its rule."""
+    """The problems of a curriculum as an endless dataset, and the reward that teaches its rule.
+
+    Example:
+        >>> envs = gym.make_vec("Countdown-v0", num_envs=4, group_size=2)
+        >>> rule = edgewise.wrappers.SEC()
+        >>> stream = CurriculumStream(edgewise.wrappers.vector.Curriculum(envs, rule))
+        >>> first, second = stream.draw()  # what `stream.dataset()` yields
+        >>> names = [first["problem"]] * 2 + [second["problem"]] * 2
+        >>> stream.reward(["no"] * 4, names, batch=[1] * 4, place=[0, 0, 1, 1])
+        [0.0, 0.0, 0.0, 0.0]
+    """
 
     def __init__(self, curriculum: Curriculum, seed: int = 0) -> None:
         """Take a curriculum of P groups of G; TRL's batch must be P G, and its group G.

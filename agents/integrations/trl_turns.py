@@ -38,7 +38,18 @@ posed = lru_cache(MAX_POSED)(pose)
 
 
 class TurnEnvironment:
-    """One member of a group: what TRL resets, and whose `act` the model calls."""
+    r"""One member of a group: what TRL resets, and whose `act` the model calls.
+
+    Example:
+        >>> env = gym.make("Blocksworld-v0", interactive=True)
+        >>> _, info = env.reset(seed=0)
+        >>> turns = TurnEnvironment()
+        >>> turns.reset(info["problem"])
+        '\nCall the function `act` for each action.'
+        >>> plan = env.unwrapped.task.solve(env.unwrapped.problem).splitlines()
+        >>> [turns.act(action) for action in plan][-1], reward([turns])
+        ('This is the end.', [3.0])
+    """
 
     def __init__(self) -> None:
         """Begin without a problem."""

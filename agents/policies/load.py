@@ -20,6 +20,8 @@ from edgewise.agents.policies.vllm_server import VLLMServer
 from edgewise.errors import unknown
 from edgewise.wrappers.rules.catalogue import construct
 
+SERVERS = ("http://", "https://")  # how the address of a vLLM server begins
+
 
 def load_policy(
     agent: str,
@@ -28,6 +30,11 @@ def load_policy(
     chat: ChatOptions | None = None,
 ) -> TransformersPolicy:
     """Return the policy that `agent` names, with weights of `dtype`, on `device`; `chat` is its own.
+
+    Example:
+        >>> policy = load_policy("seedling")  # or seedling:NAME, or hf:PATH
+        >>> sum(weight.numel() for weight in policy.parameters())
+        1027456
 
     Raises:
         ValueError: If there is no such model or device.
@@ -50,6 +57,24 @@ def check_device(device: torch.device | str) -> None:
         )
 
 
+def check_engine(engine: str) -> None:
+    """Raise ValueError if there is no such engine, or it has no such argument; none is started."""
+    if engine != OWN and not engine.startswith(SERVERS):
+        vllm_settings(engine)
+
+
+def vllm_settings(engine: str) -> VLLMSettings:
+    """Return the arguments of vLLM that `engine` gives.
+
+    Raises:
+        ValueError: If it is another engine, or has no such argument.
+    """
+    if engine.split(":")[0] != "vllm":
+        raise ValueError(unknown("engine", engine, CHOICES))
+    settings: VLLMSettings = construct("engine", engine, {"vllm": VLLMSettings})
+    return settings
+
+
 def with_engine(
     policy: TransformersPolicy, engine: str, folder: Path | None = None
 ) -> TransformersPolicy | EnginePolicy:
@@ -70,7 +95,7 @@ def with_engine(
         return policy
     if distributed.num_ranks() > 1:
         raise ValueError(f"`engine` must be {OWN} with several processes, got {engine!r}")
-    if engine.startswith(("http://", "https://")):
+    if engine.startswith(SERVERS):
         size = policy.model.config.get_text_config().vocab_size
         if folder is not None and (folder / "config.json").is_file():
             raise ValueError(
@@ -81,9 +106,7 @@ def with_engine(
         if folder is None:
             finalize(server, rmtree, place, ignore_errors=True)  # as large as the model
         return EnginePolicy(policy, server)
-    if engine.split(":")[0] != "vllm":
-        raise ValueError(unknown("engine", engine, CHOICES))
-    settings: VLLMSettings = construct("engine", engine, {"vllm": VLLMSettings})
+    settings = vllm_settings(engine)
     if settings.max_length is not None:
         most = settings.max_length
         policy.positions = most if policy.positions is None else min(most, policy.positions)

@@ -47,6 +47,13 @@ class LoRAPolicy(TransformersPolicy):
 
     `state_dict`, `save` and `restore` are of the adapters alone; `export` writes the whole model,
     with the adapters merged into it.
+
+    Example:
+        >>> from edgewise.agents import load_policy
+        >>> whole = load_policy("seedling")
+        >>> policy = LoRAPolicy(whole.model, whole.tokenizer, Adapters(rank=4))
+        >>> sum(weight.numel() for weight in policy.parameters())
+        8192
     """
 
     def __init__(self, model: Any, tokenizer: Any, adapters: Adapters = Adapters()) -> None:

@@ -23,6 +23,12 @@ class Sampling:
     With "raw" they are not, as in Edgewise 0.1 and in TRL before 0.16: at a temperature other than 1
     the gradient is then that of another policy. Greedy completions have raw ones. Top-p never
     counts: no token's probability is scaled for those that it leaves out.
+
+    Example:
+        >>> Sampling(max_tokens=64, temperature=0.5).scale
+        0.5
+        >>> Sampling(temperature=0.5, logprobs="raw").scale
+        1.0
     """
 
     max_tokens: int = 256  # of a completion

@@ -40,6 +40,14 @@ class TransformersPolicy:
 
     Log-probabilities, those of `generate` and of `logprobs`, are of the logits divided by the
     `scale` of the completions: by default of the distribution that was sampled, see `Sampling`.
+
+    Example:
+        >>> from edgewise.agents import Sampling, load_policy
+        >>> policy = load_policy("seedling")
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> completions = policy.generate(["3 4 5 = 12"] * 2, Sampling(max_tokens=8), generator)
+        >>> policy.logprobs(completions).shape == completions.tokens.shape
+        True
     """
 
     gradient_checkpointing = False  # whether a pass is computed again for its gradient, not kept

@@ -1,1 +1,26 @@
-"""SOAR: a teacher writes problems, and earns what a student learns from them."""
+"""SOAR: a teacher that writes problems, paid by what its students learn; names are imported lazily."""
+
+from typing import TYPE_CHECKING
+
+from edgewise.lazy import lazily
+
+if TYPE_CHECKING:
+    from edgewise.agents.soar.game import Student, Teacher, play
+    from edgewise.agents.soar.sizes import SOARConfig
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "SOARConfig": "edgewise.agents.soar.sizes",
+            "Student": "edgewise.agents.soar.game",
+            "Teacher": "edgewise.agents.soar.game",
+            "play": "edgewise.agents.soar.game",
+        },
+    )
+
+__all__ = [
+    "SOARConfig",
+    "Student",
+    "Teacher",
+    "play",
+]

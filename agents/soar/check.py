@@ -16,10 +16,11 @@ import gymnasium as gym
 import numpy as np
 import torch
 
+from edgewise.agents.soar.config import SOARRunConfig, game_of, hard_file
 from edgewise.agents.soar.game import Heard, grounded, start
 from edgewise.agents.soar.pairs import Pair, hard_pairs
 from edgewise.agents.soar.presets import Game
-from edgewise.agents.soar.run import SOARRunConfig, game_of, hard_file, make_student
+from edgewise.agents.soar.run import make_student
 from edgewise.env import unwrap
 
 

@@ -45,13 +45,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.posing import Posed, TooFewProblems
+from edgewise.agents.soar.sizes import SOARConfig
 from edgewise.pool import WorkerError
 
 CRASHES = (ArithmeticError, MemoryError, RuntimeError)  # of a student; a loss that is not finite is
@@ -60,7 +61,19 @@ Heard = Callable[[int, int], None]  # of how many are done, and of how many
 
 
 class Teacher(Protocol):
-    """Writes problems, and learns from what they earned."""
+    r"""Writes problems, and learns from what they earned; `PolicyTeacher` is one.
+
+    Example:
+        >>> from edgewise.agents.soar.posing import FORMATS, gather_problems
+        >>> class Writer:
+        ...     def write(self, count):
+        ...         form = FORMATS["compact"]
+        ...         return gather_problems(lambda n: [r"1+1?\boxed{2}"] * n, form, count, count)
+        ...     def learn(self, rewards):
+        ...         return {}
+        >>> Writer().write(2).pairs[0].answer
+        '2'
+    """
 
     def write(self, count: int) -> Posed:
         """Return `count` problems; TooFewProblems if that takes too many attempts."""
@@ -76,7 +89,24 @@ class Teacher(Protocol):
 
 
 class Student(Protocol):
-    """Learns from problems, and answers."""
+    """Learns from problems, and answers; `PolicyStudent` is one.
+
+    Example:
+        >>> class Learner:
+        ...     skill = 0.0
+        ...     def snapshot(self):
+        ...         return {"skill": self.skill}
+        ...     def restore(self, weights):
+        ...         self.skill = weights["skill"]
+        ...     def train(self, problems, num_steps, seed):
+        ...         self.skill += 0.1
+        ...     def accuracy(self, problems):
+        ...         return self.skill
+        >>> student = Learner()
+        >>> student.train([], num_steps=10, seed=0)
+        >>> student.accuracy([])
+        0.1
+    """
 
     def snapshot(self) -> Weights:
         """Return a copy of the weights as they are now, in memory."""
@@ -92,40 +122,6 @@ class Student(Protocol):
 
     def success(self, problems: Sequence[Pair], num_samples: int, seed: int) -> Floats:
         """Return the share of sampled answers that are right, of each problem."""
-
-
-@dataclass(frozen=True)
-class SOARConfig:
-    """Sizes of the game; the defaults are the paper's."""
-
-    num_steps: int = 200  # T, outer
-    num_datasets: int = 4  # g
-    dataset_size: int = 64  # n
-    num_students: int = 4  # r, of each data set
-    inner_steps: int = 10
-    more_steps: int = 5  # after each promotion
-    max_inner_steps: int = 20
-    num_hard: int = 64  # M, the size of Q_R
-    threshold: float = 0.01  # tau
-    window: int = 3
-    promote: bool = True
-    reward: Literal["grounded", "learnability"] = "grounded"
-    num_samples: int = 32  # answers to each problem, for learnability
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        least = {name: 1 for name in ("num_steps", "dataset_size", "num_students", "inner_steps")}
-        least |= {"num_datasets": 2, "num_hard": 1, "window": 1, "num_samples": 1, "more_steps": 0}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise ValueError(f"`{name}` must be at least {bound}, got {getattr(self, name)}")
-        if self.max_inner_steps < self.inner_steps:
-            raise ValueError(
-                f"`max_inner_steps` must be at least {self.inner_steps}, got {self.max_inner_steps}"
-            )
-        if self.reward not in ("grounded", "learnability"):
-            raise ValueError(f"`reward` must be 'grounded' or 'learnability', got {self.reward!r}")
 
 
 @dataclass
@@ -176,7 +172,31 @@ def play(
     state: State,
     heard: Heard = lambda done, total: None,
 ) -> Iterator[dict[str, Any]]:
-    """Train `teacher`, and promote students, yielding the metrics of each outer step.
+    r"""Train `teacher`, and promote students, yielding the metrics of each outer step.
+
+    Example:
+        >>> from edgewise.agents.soar.posing import FORMATS, gather_problems
+        >>> class Writer:
+        ...     def write(self, count):
+        ...         form = FORMATS["compact"]
+        ...         return gather_problems(lambda n: [r"1+1?\boxed{2}"] * n, form, count, count)
+        ...     def learn(self, rewards):
+        ...         return {}
+        >>> class Learner:
+        ...     skill = 0.0
+        ...     def snapshot(self):
+        ...         return {"skill": self.skill}
+        ...     def restore(self, weights):
+        ...         self.skill = weights["skill"]
+        ...     def train(self, problems, num_steps, seed):
+        ...         self.skill += 0.1
+        ...     def accuracy(self, problems):
+        ...         return self.skill
+        >>> hard, student = [Pair("2+2?", "4")], Learner()
+        >>> config = SOARConfig(num_steps=2, num_datasets=2, dataset_size=1)
+        >>> games = play(Writer(), student, hard, config, start(student, config))
+        >>> [round(metrics["reward"], 2) for metrics in games]
+        [0.1, 0.1]
 
     Args:
         teacher: Never sees any of `hard`.

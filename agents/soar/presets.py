@@ -15,9 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.soar.game import SOARConfig
-from edgewise.agents.soar.student import Exam, StudentConfig
-from edgewise.agents.soar.teacher import TeacherConfig
+from edgewise.agents.soar.sizes import Exam, SOARConfig, StudentConfig, TeacherConfig
 from edgewise.frame import SOAR_FRAME
 
 

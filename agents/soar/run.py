@@ -5,139 +5,28 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
-from edgewise.agents.policies.chat import encode_prompt, read_chat_options, today
+from edgewise.agents.policies.chat import encode_prompt, today
 from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.model_card import model_path
-from edgewise.agents.policies.options import Precision
 from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.soar.config import SOARRunConfig, game_of, game_record, hard_file
 from edgewise.agents.soar.game import Heard, play, start
 from edgewise.agents.soar.pairs import Pair, hard_pairs, save_pairs
 from edgewise.agents.soar.posing import FORMATS
-from edgewise.agents.soar.presets import GAMES, Game
+from edgewise.agents.soar.presets import Game
 from edgewise.agents.soar.student import PolicyStudent
 from edgewise.agents.soar.teacher import PolicyTeacher
+from edgewise.agents.training.recipe_file import from_fields
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.errors import unknown
-from edgewise.fields import build, convert
+from edgewise.fields import convert
 from edgewise.files import about, replacing
 from edgewise.frame import Frame
-
-OVERRIDES = (
-    "num_steps", "num_datasets", "dataset_size", "num_students", "inner_steps", "threshold",
-)  # fmt: skip  # of the game's sizes
-
-
-@dataclass(frozen=True)
-class SOARRunConfig:
-    """Train a teacher to write problems from which its students learn to solve hard ones."""
-
-    preset: str = "seedling"
-    """Game: seedling, for a CPU; llama-math or llama-harp, with the settings of the paper."""
-    agent: str | None = None
-    """Model of teacher and student: seedling:NAME or hf:PATH; by default the game's."""
-    hard: Path | None = None
-    """Hard training problems, JSON lines; by default those beside the model, hard-train.jsonl. Make
-    them with `edgewise profile --fail-at 128`."""
-    reward: Literal["grounded", "learnability"] = "grounded"
-    """What the teacher is paid for: its students' gains on hard problems, or Intrinsic-T's."""
-    promote: bool = True
-    """Whether students that gained enough become the baseline."""
-    turns: Literal[1, 2] = 1
-    """Whether the teacher writes a problem at once, which must be well formed, or the question and
-    then its answer, of which nothing is filtered."""
-    judge: str | None = None
-    """Model that judges the problems for the report, hf:PATH, where the domain has no reference
-    solver; also with --resume, which writes the report of a run that is over again."""
-    num_steps: int | None = None
-    """Outer steps; by default the game's, as with what follows."""
-    num_datasets: int | None = None
-    """Data sets in an outer step, g."""
-    dataset_size: int | None = None
-    """Problems of a data set, n."""
-    num_students: int | None = None
-    """Students on each data set, r."""
-    inner_steps: int | None = None
-    """Training steps of a student."""
-    threshold: float | None = None
-    """Moving average of rewards above which a student is promoted, tau."""
-    teacher_learning_rate: float | None = None
-    """Learning rate of the teacher, at its highest."""
-    student_learning_rate: float | None = None
-    """Learning rate of the students, at its highest."""
-    chat_template_kwargs: str = "{}"
-    """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
-    chat_date: str | None = None
-    """Day that chat templates take for today, YYYY-MM-DD; by default that on which the run begins."""
-    seed: int = 0
-    """Seed of everything that is drawn."""
-    output: Path | None = None
-    """Folder of the run, which must not exist; by default a new one under runs/."""
-    resume: Path | None = None
-    """Folder of a run to continue where it stopped; other flags must be left out."""
-    check: bool = False
-    """Only see whether the game can be won: what students gain from the generator's own problems of
-    each level, and from problems with wrong answers."""
-    gradient_checkpointing: bool = False
-    """Whether passes are computed again for the gradient, which takes less memory and more time."""
-    dtype: Precision = "float32"
-    """Precision of the weights."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where the models compute."""
-    threads: int = 1
-    """Threads of torch."""
-
-    def __post_init__(self) -> None:
-        """Check what nothing else checks."""
-        if self.preset not in GAMES:
-            raise ValueError(unknown("preset", self.preset, GAMES))
-        read_chat_options(self.chat_date, self.chat_template_kwargs)
-        for name in ("num_steps", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {value}")
-
-
-def game_of(config: SOARRunConfig) -> Game:
-    """Return the game with what the command line overrides."""
-    game = GAMES[config.preset]
-    given = {name: getattr(config, name) for name in OVERRIDES}
-    sizes = {name: value for name, value in given.items() if value is not None}
-    if config.inner_steps is not None:  # no student takes fewer steps than the first ones
-        sizes["max_inner_steps"] = max(game.soar.max_inner_steps, config.inner_steps)
-    soar = replace(
-        game.soar, **sizes, reward=config.reward, promote=config.promote, seed=config.seed
-    )
-    teacher = replace(game.teacher, num_steps=soar.num_steps, seed=config.seed)
-    student = game.student
-    if config.teacher_learning_rate is not None:
-        teacher = replace(teacher, learning_rate=config.teacher_learning_rate)
-    if config.student_learning_rate is not None:
-        student = replace(student, learning_rate=config.student_learning_rate)
-    agent = config.agent or game.agent
-    form = game.form if config.turns == 1 else f"{game.form}-turns"
-    return replace(game, agent=agent, form=form, soar=soar, teacher=teacher, student=student)
-
-
-def hard_file(config: SOARRunConfig, game: Game, half: str = "train") -> Path:
-    """Return the file of hard problems.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    named = config.hard if half == "train" else None
-    path = named or Path(model_path(game.agent)) / f"hard-{half}.jsonl"
-    if not path.is_file():
-        raise ValueError(
-            f"`hard` must be a file of hard problems, got {path}; make one with: "
-            f"edgewise profile --env {game.env} --agent {game.agent} --fail-at 128"
-        )
-    return path
 
 
 class SOARRun:
@@ -208,8 +97,7 @@ class SOARRun:
 
 def make_policy(config: SOARRunConfig, game: Game) -> TransformersPolicy:
     """Return the model that teacher and student begin with."""
-    chat = read_chat_options(config.chat_date, config.chat_template_kwargs)
-    policy = load_policy(game.agent, config.dtype, config.device, chat)
+    policy = load_policy(game.agent, config.dtype, config.device, config.chat)
     policy.gradient_checkpointing = config.gradient_checkpointing
     return policy
 
@@ -260,20 +148,14 @@ def begin(config: SOARRunConfig) -> SOARRun:
     hard_pairs(hard_file(config, game), game.question)
     if config.judge is not None:
         model_path(config.judge)
-    output, day = config.output or default_output(config), config.chat_date or today()
-    config = replace(config, output=output, chat_date=day)
+    output = config.folder()
+    RunFolder.check_free(output)
+    config = replace(config, output=output, chat_date=config.chat_date or today())
     within_reach(
         make_policy(config, game), game, hard_pairs(hard_file(config, game), game.question)
     )
-    assert config.output is not None
     record = json.loads(json.dumps(asdict(config), default=str))
-    return SOARRun(config, RunFolder.create(config.output, {**record, "game": game_record(config)}))
-
-
-def game_record(config: SOARRunConfig) -> dict[str, Any]:
-    """Return the game that a run plays, for JSON."""
-    record: dict[str, Any] = json.loads(json.dumps(asdict(game_of(config)), default=str))
-    return record
+    return SOARRun(config, RunFolder.create(output, {**record, "game": game_record(config)}))
 
 
 def resume(path: Path) -> SOARRun:
@@ -296,7 +178,7 @@ def config_of(folder: RunFolder) -> SOARRunConfig:
     if "game" not in record:
         raise ValueError(f"`resume` must be the folder of a run of `edgewise soar`, got {path}")
     with about(path / "config.json"):
-        config = from_record(record)
+        config = from_fields(SOARRunConfig, record)
         played: Mapping[str, Any] = convert(record["game"], Mapping[str, Any], "game")
     if changed := [
         name for name, now in game_record(config).items() if differs(played.get(name), now)
@@ -313,20 +195,3 @@ def differs(recorded: Any, now: Any) -> bool:
     if isinstance(recorded, dict) and isinstance(now, dict):
         return any(name not in now or differs(part, now[name]) for name, part in recorded.items())
     return bool(recorded != now)
-
-
-def from_record(record: Mapping[str, Any]) -> SOARRunConfig:
-    """Return the config of a run that has begun.
-
-    Raises:
-        ValueError: If a value is refused.
-    """
-    given = {k: v for k, v in record.items() if k in SOARRunConfig.__dataclass_fields__}
-    return build(SOARRunConfig, given)
-
-
-def default_output(config: SOARRunConfig) -> Path:
-    """Return the first free folder runs/soar-PRESET-REWARD-sSEED[-N]."""
-    name = f"soar-{config.preset}-{config.reward}-s{config.seed}"
-    names: Sequence[str] = [name, *(f"{name}-{number}" for number in range(2, 1_000))]
-    return next(path for path in map(Path("runs").joinpath, names) if not path.exists())

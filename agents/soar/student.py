@@ -13,74 +13,26 @@ Where the paper leaves a choice:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch
 
 from edgewise.agents.algorithms import rloo
-from edgewise.agents.algorithms.config import Count, NotNegative, Positive, check
 from edgewise.agents.algorithms.optimizer import schedule
 from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.game import Floats
 from edgewise.agents.soar.pairs import Pair
+from edgewise.agents.soar.sizes import Exam, StudentConfig
 from edgewise.answer import extract_answer
-from edgewise.frame import Frame
 from edgewise.pool import TooManyUnverified
 from edgewise.wrappers import vector
 from edgewise.wrappers.rules.signal import Bools
 
 Phase = tuple[Sequence[Pair], int]  # problems, and steps on them
 BATCH = 512  # completions at a time, where nothing is learnt
-
-
-@dataclass(frozen=True)
-class Exam:
-    """How a question is put to a student, and how the answer is paid."""
-
-    template: str = "{problem}"
-    frame: Frame = field(default_factory=Frame)
-    kind: str = "number"  # of the answers, see `Taught`
-    rewards: tuple[float, float, float] = (1.0, 0.0, 0.0)  # correct, formatted, neither
-    partial: float = 0.0  # credit for a wrong answer with the right one in its text
-
-    def envs(self, problems: Sequence[Pair], num_problems: int, group_size: int) -> Envs:
-        """Return environments that pose `problems`."""
-        pairs = [[pair.question, pair.answer] for pair in problems]
-        made: Envs = gym.make_vec(
-            "Taught-v0",
-            num_envs=num_problems * group_size,
-            group_size=group_size,
-            problems=pairs,
-            kind=self.kind,
-            partial=self.partial,
-            template=self.template,
-            rewards=self.rewards,
-            frame=self.frame,
-        )
-        return made
-
-
-@dataclass(frozen=True)
-class StudentConfig:
-    """Hyperparameters of a student; the defaults are the paper's."""
-
-    num_problems: int = 8  # of a batch
-    group_size: int = 32
-    learning_rate: Positive = 1e-5  # of AdamW, at its highest
-    kl_coef: NotNegative = 0.001
-    num_minibatches: Count = 1
-    num_warmup_steps: int = 0
-    temperature: float = 1.0
-    max_tokens: int = 1024
-
-    def __post_init__(self) -> None:
-        """Check the numbers that users give."""
-        check(self)
 
 
 class PolicyStudent:

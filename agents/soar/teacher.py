@@ -17,38 +17,19 @@ Shapes: g data sets of n problems, B = g n completions, T tokens of a row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from edgewise.agents.algorithms import rloo
-from edgewise.agents.algorithms.config import Count, NotNegative, Positive, check
 from edgewise.agents.algorithms.optimizer import schedule
 from edgewise.agents.algorithms.token_rewards import penalize
-from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions, Policy, blank
 from edgewise.agents.soar.game import Floats
 from edgewise.agents.soar.posing import Format, Posed, gather_problems
-
-
-@dataclass(frozen=True)
-class TeacherConfig:
-    """Hyperparameters of the teacher; the defaults are the paper's."""
-
-    num_steps: Count = 200  # outer
-    num_warmup_steps: int = 20
-    learning_rate: Positive = 1e-5  # of AdamW, at its highest
-    kl_coef: NotNegative = 0.001  # beta
-    num_minibatches: Count = 1  # parts of a batch, each an update
-    attempts_per_problem: int = 8  # in all, on average, before it counts as unable
-    sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=512))
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the numbers that users give."""
-        check(self)
+from edgewise.agents.soar.sizes import TeacherConfig
 
 
 class PolicyTeacher:

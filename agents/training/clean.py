@@ -9,7 +9,8 @@ from typing import Any
 import gymnasium as gym
 
 from edgewise.agents.policies.model_card import model_path
-from edgewise.agents.training.config import TrainConfig, from_record
+from edgewise.agents.training.config import from_record
+from edgewise.agents.training.parts import Problems
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.env import unwrap
 from edgewise.fields import convert
@@ -29,30 +30,30 @@ def check_model(agent: str, env_id: str, **options: Any) -> None:
     for folder in path.parents[:3]:  # run/model and run/checkpoints/STEP/model
         if (folder / "checkpoints").is_dir() and (folder / "config.json").is_file():
             with about(folder / "config.json"):
-                config = trained(RunFolder(folder).config())
-            check_config(config, env_id, **options)
+                problems = trained(RunFolder(folder).config())
+            check_problems(problems, env_id, **options)
 
 
-def trained(record: Mapping[str, Any]) -> TrainConfig:
+def trained(record: Mapping[str, Any]) -> Problems:
     """Return what a run trained on, also one of SOAR, whose hard problems are training problems."""
     if "game" not in record:
-        return from_record(record)
+        return from_record(record).problems
     game: Mapping[str, Any] = convert(record["game"], Mapping[str, Any], "game")
-    return from_record({name: game[name] for name in ("env", "preset") if name in game})
+    return from_record({name: game[name] for name in ("env", "preset") if name in game}).problems
 
 
-def check_config(config: TrainConfig, env_id: str, **options: Any) -> None:
+def check_problems(problems: Problems, env_id: str, **options: Any) -> None:
     """Raise ValueError if a run trains on problems of an environment, at whatever level.
 
     Args:
-        config: Of the run.
+        problems: What the run trains on.
         env_id: Of the environment that is evaluated.
         options: Its keywords.
     """
     preset = unwrap(gym.make(env_id, **options))
     evaluated = gym.make(env_id, **{**options, "levels": tuple(preset.preset.levels)})
-    for trained_id in config.env.split(","):
+    for trained_id in problems.ids:
         check_clean(
-            gym.make(trained_id, preset=config.preset, levels=config.levels, **config.keywords),
+            gym.make(trained_id, **problems.options(levels=problems.levels)),
             evaluated,
         )

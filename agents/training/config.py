@@ -1,28 +1,43 @@
-"""What a training run is asked to do.
-
-The keywords of an environment that the command line, configs and recipes give as JSON.
-"""
+"""The flags of a training run, read here alone: `setup` makes the parts of the run of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from edgewise.agents.policies.chat import ChatOptions, read_chat_options
+from edgewise.agents.policies.chat import today
 from edgewise.agents.policies.model_card import made_for, model_path
-from edgewise.agents.policies.options import LogProbs, Precision
-from edgewise.agents.training.evaluation import EvaluationPlan
+from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, LogProbs, Precision
+from edgewise.agents.training.flags import (
+    AdapterFlags,
+    CurriculumFlags,
+    DataFlags,
+    EvaluationPlan,
+    LearnerFlags,
+    RecipeFlags,
+    RunFlags,
+    ThreadFlags,
+    TokenFlags,
+    check_at_least,
+)
+from edgewise.agents.training.parts import (
+    AdapterPart,
+    AlgorithmPart,
+    Batch,
+    CheckpointPart,
+    CurriculumPart,
+    ModelPart,
+    Problems,
+    SamplingPart,
+    Setup,
+)
 from edgewise.agents.training.prompt_limit import UNLIMITED
-from edgewise.agents.training.recipe_file import read_recipe
-from edgewise.errors import shown
-from edgewise.fields import build
-from edgewise.files import about
-from edgewise.json_text import parse_json
-from edgewise.names import MAX_BYTES, MAX_DEPTH, read_keywords
-from edgewise.registration import check_id
-from edgewise.wrappers import make_rule
+from edgewise.agents.training.recipe_file import from_fields, read_options
+from edgewise.files import about, read_json
 
 UNRECORDED: dict[str, Any] = {  # what runs of Edgewise 0.1 did, whose records do not say it
     "max_prompt_tokens": UNLIMITED,
@@ -34,25 +49,31 @@ SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_ra
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Train a language model on an environment, under a curriculum."""
+class TrainConfig(
+    RunFlags,
+    ThreadFlags,
+    AdapterFlags,
+    LearnerFlags,
+    TokenFlags,
+    CurriculumFlags,
+    DataFlags,
+    RecipeFlags,
+):
+    """Train a language model on an environment, under a curriculum.
 
-    recipe: Path | None = None
-    """JSON file of flags, such as recipes/sec-qwen2.5-3b.json; flags given beside it win."""
+    Example:
+        >>> config = TrainConfig(curriculum="random", algorithm="rloo", num_steps=10)
+        >>> setup = complete(config).setup  # what is left open is what the model was made for
+        >>> setup.problems.preset, setup.batch.num_steps, setup.model.agent
+        ('seedling', 10, 'seedling')
+    """
+
     env: str = "Countdown-v0"
     """Environment id, as `edgewise list` prints them, or several, with commas between."""
-    curriculum: str = "sec"
-    """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
-    pool_size: int = 1000
-    """Problems that rules over problems, such as plr and mopps, choose from; at least a batch."""
     algorithm: str = "grpo"
     """Algorithm, with its arguments: grpo, rloo, ppo, reinforce, reinforce++, ppo:num_epochs=2 ..."""
     agent: str = "seedling"
     """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
-    data: str | None = None
-    """Folder or file of an environment that reads data, or hub; by default EDGEWISE_DATA."""
-    env_options: str = "{}"
-    """Further keywords of the environment, JSON: {"partition": "soar"}, {"interactive": true}."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
     levels: tuple[int, ...] | None = None
@@ -67,24 +88,11 @@ class TrainConfig:
     """Learning rate of AdamW; by default the model's own, else 1e-6, as in SEC."""
     temperature: float = 1.0
     """Temperature at which completions are sampled."""
-    max_tokens: int | None = None
-    """Longest completion in tokens; by default the preset's."""
-    max_prompt_tokens: int | None = None
-    """Longest prompt in tokens; problems with longer ones are left out. By default the preset's; 0 for
-    any length."""
     logprobs: LogProbs = "sampled"
     """Log-probabilities that losses are of: those of the distribution that was sampled, its temperature
     included, or raw, those of the model at temperature 1."""
-    chat_template_kwargs: str = "{}"
-    """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
-    chat_date: str | None = None
-    """Day that chat templates take for today, YYYY-MM-DD; by default that on which the run begins."""
     seed: int = 0
     """Seed of problems, arms and sampled tokens."""
-    output: Path | None = None
-    """Folder of the run, which must not exist; by default a new one under runs/."""
-    resume: Path | None = None
-    """Folder of a run to continue where it stopped; other flags must be left out."""
     checkpoint_every: int = 20
     """Steps between checkpoints; at most so many are done again after a kill."""
     keep_checkpoints: int = 2
@@ -98,63 +106,126 @@ class TrainConfig:
     decode_dtype: Precision | None = None
     """Precision of the weights that sample, also test problems, of a small model; by default the others'.
     With another one, losses are corrected for it. bfloat16 costs time without processor support."""
-    lora_rank: int | None = None
-    """Rank of adapters, which alone are trained, 32 in E2H; by default the whole model is."""
     lora_alpha: float | None = None
     """What adapters are multiplied by, times their rank; by default twice the rank, as in E2H."""
-    lora_targets: tuple[str, ...] = ("q_proj", "v_proj")
-    """Matrices with adapters, by the ends of their names; queries and values, as in E2H."""
-    gradient_checkpointing: bool = False
-    """Whether passes are computed again for the gradient, which takes less memory and more time."""
     sharding: Literal["none", "fsdp"] = "none"
     """How several processes hold the model: each all of it, or with fsdp a part, with its gradients
     and optimiser."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where the model computes."""
     engine: str = "transformers"
     """What samples: transformers, vllm, vllm:max_length=2048, or the URL of a vLLM server."""
     engine_folder: Path | None = None
     """Where a vLLM server reads new weights; by default a temporary folder, on the same machine."""
-    threads: int = 1
-    """Threads of torch; one is fastest for a small model on a busy machine."""
 
     def __post_init__(self) -> None:
-        """Check what nothing else checks."""
-        counts = ("num_steps", "num_problems", "group_size", "max_tokens")
-        for name in (*counts, "lora_rank", "checkpoint_every", "keep_checkpoints", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {value}")
+        """Check what the types do not say."""
+        super().__post_init__()
+        check_at_least(self, 1, "num_steps", "num_problems", "group_size")
+        check_at_least(self, 1, "checkpoint_every", "keep_checkpoints")
         if self.sharding == "fsdp" and self.lora_rank is not None:
             raise ValueError(
                 f"`lora_rank` must be left out with `sharding` fsdp, got {self.lora_rank}; "
                 "the gradients and the optimiser of adapters are small"
             )
-        if self.decode_dtype is not None and (self.engine, self.sharding) != (
-            "transformers",
-            "none",
-        ):
+        if self.decode_dtype is not None and (self.engine, self.sharding) != (OWN, "none"):
             raise ValueError(
                 f"`decode_dtype` must be left out with an `engine` or `sharding`, got {self.decode_dtype}"
             )
         read_options(self.env_options, self.env.split(","))
-        if self.max_prompt_tokens is not None and self.max_prompt_tokens < 0:
-            raise ValueError(
-                f"`max_prompt_tokens` must be at least 0, got {self.max_prompt_tokens}"
-            )
-        read_chat_options(self.chat_date, self.chat_template_kwargs)
         if self.temperature <= 0:
             raise ValueError(f"`temperature` must be positive, got {self.temperature}")
 
-    @property
-    def chat(self) -> ChatOptions:
-        """Return what chat templates are told."""
-        return read_chat_options(self.chat_date, self.chat_template_kwargs)
+    def check_names(self) -> None:
+        """Check environments, rule and model."""
+        super().check_names()
+        model_path(self.agent)
+
+    def source(self, name: str) -> AbstractContextManager[None]:
+        """Begin what is refused about a flag, while the block runs, with the recipe that gives it."""
+        if self.recipe is None or read_json(self.recipe).get(name) != getattr(self, name):
+            return nullcontext()
+        return about(self.recipe)
+
+    def refuse_folder(self) -> None:
+        """Raise ValueError if a folder is named: a preflight leaves no run behind."""
+        for name in ("resume", "output"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"`{name}` must be left out; a preflight leaves no run behind")
 
     @property
-    def keywords(self) -> dict[str, Any]:
-        """Return the keywords of the environments, but for preset and levels."""
-        return read_options(self.env_options, self.env.split(","), self.data)
+    def run_name(self) -> str:
+        """Return ENV-CURRICULUM-ALGORITHM-sSEED."""
+        envs = self.env.replace("-v0", "").replace(",", "-").lower()
+        parts = (envs, self.curriculum.split(":")[0], self.algorithm.split(":")[0])
+        return "-".join([*parts, f"s{self.seed}"])
+
+    @property
+    def problems(self) -> Problems:
+        """Return the environments, and what of them is trained on."""
+        ids = tuple(self.env.split(","))
+        keywords = read_options(self.env_options, ids, self.data)
+        return Problems(ids, self.preset, self.levels, keywords, self.data)
+
+    @property
+    def setup(self) -> Setup:
+        """Return the parts of the run; the flags must be complete, as `complete` makes them."""
+        for name in SEC_SIZE:
+            if getattr(self, name) is None:
+                raise ValueError(f"`{name}` must be given, got nothing")
+        assert self.num_steps and self.num_problems and self.group_size
+        assert self.learning_rate is not None
+        return Setup(
+            problems=self.problems,
+            batch=Batch(self.num_steps, self.num_problems, self.group_size),
+            curriculum=CurriculumPart(self.curriculum, self.num_steps, self.pool_size),
+            algorithm=AlgorithmPart(
+                algorithm=self.algorithm,
+                num_steps=self.num_steps,
+                group_size=self.group_size,
+                learning_rate=self.learning_rate,
+                seed=self.seed,
+                importance_cap=None if self.samples_itself else IMPORTANCE_CAP,
+            ),
+            sampling=SamplingPart(
+                self.temperature, self.max_tokens, self.max_prompt_tokens, self.logprobs
+            ),
+            model=self.model,
+            checkpoints=CheckpointPart(self.checkpoint_every, self.keep_checkpoints),
+            evaluate=self.evaluate,
+            evaluation=self.evaluation,
+            seed=self.seed,
+            threads=self.threads,
+        )
+
+    @property
+    def samples_itself(self) -> bool:
+        """Return whether completions are sampled from the very weights that learn."""
+        return self.engine == OWN and self.decode_dtype in (None, self.dtype)
+
+    @property
+    def model(self) -> ModelPart:
+        """Return the model to train, how it is held, and what samples for it."""
+        adapters = None
+        if self.lora_rank is not None:
+            alpha = 2 * self.lora_rank if self.lora_alpha is None else self.lora_alpha
+            adapters = AdapterPart(self.lora_rank, alpha, self.lora_targets)
+        return ModelPart(
+            agent=self.agent,
+            dtype=self.dtype,
+            device=self.device,
+            chat=self.chat,
+            adapters=adapters,
+            gradient_checkpointing=self.gradient_checkpointing,
+            sharded=self.sharding == "fsdp",
+            decode_dtype=self.decode_dtype,
+            engine=self.engine,
+            engine_folder=self.engine_folder,
+            endless=self.max_prompt_tokens == UNLIMITED,
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return the flags for JSON."""
+        record: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
+        return record
 
 
 def complete(config: TrainConfig) -> TrainConfig:
@@ -167,17 +238,18 @@ def complete(config: TrainConfig) -> TrainConfig:
     defaults = {**SEC_SIZE, **card["train"]}
     if set(config.env.split(",")) <= set(card["envs"]):
         defaults["preset"] = card["preset"]
-    given = {name: value for name, value in defaults.items() if getattr(config, name) is None}
-    return replace(config, **given)
+    found = {name: value for name, value in defaults.items() if getattr(config, name) is None}
+    return replace(config, **found)
 
 
-def default_output(config: TrainConfig) -> Path:
-    """Return the first free folder runs/ENV-CURRICULUM-ALGORITHM-sSEED[-N]."""
-    envs = config.env.replace("-v0", "").replace(",", "-").lower()
-    parts = (envs, config.curriculum.split(":")[0], config.algorithm.split(":")[0])
-    name = "-".join([*parts, f"s{config.seed}"])
-    names = [name, *(f"{name}-{number}" for number in range(2, 1_000))]
-    return next(path for path in map(Path("runs").joinpath, names) if not path.exists())
+def begun(config: TrainConfig) -> TrainConfig:
+    """Return the complete flags of a run that begins now: in its folder, on this day.
+
+    Raises:
+        ValueError: If the agent does not exist.
+    """
+    config = complete(config)
+    return replace(config, output=config.folder(), chat_date=config.chat_date or today())
 
 
 def from_record(record: Mapping[str, Any]) -> TrainConfig:
@@ -186,70 +258,10 @@ def from_record(record: Mapping[str, Any]) -> TrainConfig:
     Raises:
         ValueError: If a value is refused.
     """
-    kept = {name: record[name] for name in TrainConfig.__dataclass_fields__ if name in record}
-    config = build(TrainConfig, kept)
-    for env_id in config.env.split(","):
-        check_id(env_id)
-    return config
+    return from_fields(TrainConfig, record)
 
 
 def from_run(record: Mapping[str, Any]) -> TrainConfig:
-    """Return the config of a run that has begun, as it was meant when it began."""
+    """Return the config of a run that has begun, with the defaults of the version that began it."""
     before = {name: value for name, value in UNRECORDED.items() if name not in record}
     return replace(from_record(record), **before)
-
-
-def from_recipe(path: Path) -> TrainConfig:
-    """Return the config in a JSON file; what it leaves out has its default.
-
-    Raises:
-        FileError: If there is no such file, or it has other fields than flags, or a value is refused.
-    """
-    config = read_recipe(TrainConfig, path)
-    with about(path):
-        for env_id in config.env.split(","):
-            check_id(env_id)
-        make_rule(config.curriculum, config.num_steps or 1)
-        model_path(config.agent)
-    return config
-
-
-def read_options(text: str, env_ids: Sequence[str], data: str | None = None) -> dict[str, Any]:
-    """Return the keywords that `text` gives, and `data` if it is not None.
-
-    >>> read_options('{"partition": "soar"}', ["MATH-v0"], data="files")
-    {'partition': 'soar', 'data': 'files'}
-
-    Args:
-        text: JSON, an object.
-        env_ids: The environments that all take them; only checked where there are keywords.
-        data: Where the data is.
-
-    Raises:
-        ValueError: If `text` is no JSON object, or names anything but parts of a preset, levels, a
-            split and declared fields of the tasks, or a value is of another type.
-    """
-    options = read_object(text, "env_options")
-    for env_id in env_ids if options else ():
-        options = read_keywords(env_id, options, "env_options")
-    return options if data is None else {**options, "data": data}
-
-
-def read_object(text: str, argument: str) -> dict[str, Any]:
-    """Return the object that a text of JSON is.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    try:
-        options = parse_json(text, argument, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
-    except ValueError as error:
-        raise ValueError(
-            f'`{argument}` must be JSON with names, such as {{"interactive": true}}: {error}'
-        ) from error
-    if not isinstance(options, dict):
-        raise ValueError(
-            f'`{argument}` must be JSON with names, such as {{"interactive": true}}, '
-            f"got {shown(text)}"
-        )
-    return options

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgewise.agents.algorithms.rollout import Envs, collect
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Sampler
+from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.agents.training.prompt_limit import PromptLimit
 from edgewise.env import evaluation_set, unwrap
 from edgewise.frame import Render
@@ -47,30 +48,6 @@ class LevelScore:
     unverified: int = 0  # completions without a verdict, which are left out of pass@1 and pass@k
 
 
-@dataclass(frozen=True)
-class EvaluationPlan:
-    """What is asked of each level."""
-
-    num_problems: int = 200
-    """Problems of each level: the first of its fixed set."""
-    num_samples: int = 8
-    """Completions of each problem, for pass@1."""
-    k: int = 32
-    """Completions of each of the first problems, for pass@k."""
-    num_pass_k: int = 50
-    """How many problems those are."""
-    split: str = "test"
-    """Split of the problems: validation or test; choose nothing by the test split."""
-    seed: int = 0
-    """Seed of the sampled tokens."""
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        for name in ("num_problems", "num_samples", "k"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
-
-
 def evaluate(
     policy: Sampler,
     env_id: str,
@@ -97,6 +74,14 @@ def evaluate(
         progress: Called with each level's score.
         limit: How long prompts may be; by default anything.
         env_options: Keywords of the environment, such as `preset`.
+
+    Example:
+        >>> from edgewise.agents import load_policy
+        >>> policy, plan = load_policy("seedling"), EvaluationPlan(num_problems=2, num_samples=2, k=2)
+        >>> names = {"levels": [1], "preset": "seedling", "render": policy.render}
+        >>> scores = evaluate(policy, "Countdown-v0", plan, Sampling(max_tokens=8), **names)
+        >>> [(score.level, score.num_problems) for score in scores]
+        [(1, 2)]
 
     Raises:
         ValueError: If no problem of a level fits.

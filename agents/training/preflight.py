@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 import torch
 
 from edgewise.agents.training.config import TrainConfig
-from edgewise.agents.training.evaluation import EvaluationPlan, LevelScore
+from edgewise.agents.training.evaluation import LevelScore
+from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.agents.training.run import begin
 
 NUM_STEPS = 5
@@ -59,7 +60,7 @@ def preflight(
         step_seconds=fastest["time/step_seconds"],
         tokens_per_second=fastest["time/tokens_per_second"],
         equal_groups=sum(metrics["frac_reward_zero_std"] for metrics in steps) / len(steps),
-        memory=peak_memory(config.device),
+        memory=peak_memory(training.setup.model.device),
         notes=training.notes,
     )
 

@@ -1,16 +1,19 @@
-"""Recipes: JSON files of the flags of a command."""
+"""Configs of what JSON says: the flags in a recipe, the record of a run, the keywords of environments."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgewise.errors import unknown
+from edgewise.errors import shown, unknown
 from edgewise.fields import build
 from edgewise.files import about, read_json
+from edgewise.json_text import parse_json
+from edgewise.names import MAX_BYTES, MAX_DEPTH, read_keywords
+from edgewise.registration import check_id
 
 NOT_IN_RECIPES = {"recipe", "resume", "output"}
 Config = TypeVar("Config")
@@ -49,3 +52,62 @@ def as_flags(kind: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
         name: json.dumps(value) if name in texts and isinstance(value, dict) else value
         for name, value in record.items()
     }
+
+
+def from_fields(kind: type[Config], record: Mapping[str, Any]) -> Config:
+    """Return the config in the record of a run; what it leaves out has its default.
+
+    Args:
+        kind: The config, a dataclass.
+        record: What config.json says; fields that are none of the config are left out.
+
+    Raises:
+        ValueError: If a value is refused, or names an environment that does not exist.
+    """
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    config: Any = build(kind, {name: record[name] for name in record if name in names})
+    for env_id in config.env.split(",") if "env" in names else ():
+        check_id(env_id)
+    made: Config = config
+    return made
+
+
+def read_options(text: str, env_ids: Sequence[str], data: str | None = None) -> dict[str, Any]:
+    """Return the keywords that `text` gives, and `data` if it is not None.
+
+    >>> read_options('{"partition": "soar"}', ["MATH-v0"], data="files")
+    {'partition': 'soar', 'data': 'files'}
+
+    Args:
+        text: JSON, an object.
+        env_ids: The environments that all take them; only checked where there are keywords.
+        data: Where the data is.
+
+    Raises:
+        ValueError: If `text` is no JSON object, or names anything but parts of a preset, levels, a
+            split and declared fields of the tasks, or a value is of another type.
+    """
+    options = read_object(text, "env_options")
+    for env_id in env_ids if options else ():
+        options = read_keywords(env_id, options, "env_options")
+    return options if data is None else {**options, "data": data}
+
+
+def read_object(text: str, argument: str) -> dict[str, Any]:
+    """Return the object that a text of JSON is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        options = parse_json(text, argument, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
+    except ValueError as error:
+        raise ValueError(
+            f'`{argument}` must be JSON with names, such as {{"interactive": true}}: {error}'
+        ) from error
+    if not isinstance(options, dict):
+        raise ValueError(
+            f'`{argument}` must be JSON with names, such as {{"interactive": true}}, '
+            f"got {shown(text)}"
+        )
+    return options

@@ -14,7 +14,7 @@ tell of rejected groups: where there were any, the run is refused.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import groupby
 from math import isclose
 from typing import Any
@@ -24,7 +24,6 @@ from gymnasium.error import ResetNeeded
 
 from edgewise.agents.training.checkpoint import ENVS
 from edgewise.agents.training.config import UNRECORDED, TrainConfig, from_record
-from edgewise.agents.training.run import base_envs
 from edgewise.agents.training.run_folder import STATE, RunFolder, read_state
 from edgewise.agents.training.run_records import listed
 from edgewise.fields import build
@@ -131,8 +130,8 @@ def make_lesson(config: Record) -> ArmLesson | ProblemLesson:
         return ArmLesson(rule, len(recorded.arms), shape)
     if recorded.pool is not None:
         return ProblemLesson(rule, (recorded.pool.names, recorded.pool.difficulties), shape)
-    refuse_lacking(config, set(TrainConfig.__dataclass_fields__) - UNRECORDED.keys())
-    envs = unwrap_vector(base_envs(from_record(config)))
+    refuse_lacking(config, {field.name for field in fields(TrainConfig)} - UNRECORDED.keys())
+    envs = unwrap_vector(from_record(config).setup.envs())
     _, names, difficulties = draw_pool(envs.env, config["pool_size"], 0)
     return ProblemLesson(rule, (names, difficulties), shape)
 

@@ -1,7 +1,4 @@
-"""The report of a run: scores before and after, and the curves of training, as report.md and .png.
-
-What the arms of training environments are called, and how many problems they have.
-"""
+"""The report of a run: scores before and after, and the curves of training, as report.md and .png."""
 
 from __future__ import annotations
 
@@ -14,10 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from edgewise.agents.algorithms.rollout import Envs
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.vector_env import unwrap_vector
 
 WINDOW = 10  # steps that a curve is averaged over, at the most
 DISTANCE = "distance_from_uniform"
@@ -162,27 +157,3 @@ def curve(
         axes.plot(points[width - 1 :, 0], smooth, label=label)
         axes.set_ylim(bottom, top)
     axes.set(title=title, xlabel="step")
-
-
-def arm_names(env_ids: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what each arm is called: "level 2", or "Zebra-v0 level 2" among several tasks."""
-    names = []
-    for arm in arms:
-        place = f"{env_ids[arm['env']]} " if "env" in arm else ""
-        rest = {key: value for key, value in arm.items() if key != "env"}
-        names.append(place + " ".join(f"{key} {value}" for key, value in rest.items()))
-    return names
-
-
-def arm_sizes(envs: Envs) -> list[int] | None:
-    """Return the number of problems of each arm, (K,); None if an arm has no end."""
-    base = unwrap_vector(envs)
-    sizes: list[int] = []
-    for arm in base.arms:
-        member = base.env.members[arm.get("env", 0)]
-        params = {**member.preset.levels[arm["level"]], **arm.get("params", {})}
-        size = member.task.num_rows(member.split, **params)
-        if size is None:
-            return None
-        sizes.append(size)
-    return sizes

@@ -59,6 +59,14 @@ class RunFolder:
         self.path = path
         self.notes: list[str] = []  # what is damaged, path first, of all that was done so far
 
+    @staticmethod
+    def check_free(path: Path) -> None:
+        """Raise ValueError unless a run can begin in `path`: it is new, or empty but for its lock."""
+        if path.exists() and not (path.is_dir() and is_blank(path)):
+            raise ValueError(
+                f"`output` must not exist, got {path}; continue it with --resume, or name another"
+            )
+
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any]) -> RunFolder:
         """Make the folder of a new run; one that is there must be empty, but for its lock.
@@ -66,10 +74,7 @@ class RunFolder:
         Raises:
             ValueError: If there is anything else.
         """
-        if path.exists() and not (path.is_dir() and is_blank(path)):
-            raise ValueError(
-                f"`output` must not exist, got {path}; continue it with --resume, or name another"
-            )
+        cls.check_free(path)
         (path / "checkpoints").mkdir(parents=True, exist_ok=True)
         folder = cls(path)
         folder.write("config.json", config)  # without it there is no run: a kill before leaves none

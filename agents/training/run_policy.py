@@ -1,8 +1,6 @@
-"""The policy that a run trains: whole, with adapters or divided, and the engine that samples for it."""
+"""The policy that a run trains: whole, with adapters or sharded, and the engine that samples for it."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import torch
 
@@ -12,11 +10,10 @@ from edgewise.agents.policies.load import check_device, load_policy, with_engine
 from edgewise.agents.policies.lora import Adapters, LoRAPolicy
 from edgewise.agents.policies.policy import ModelPolicy
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.training.config import TrainConfig
-from edgewise.agents.training.prompt_limit import UNLIMITED
+from edgewise.agents.training.parts import ModelPart
 
 
-def make_policy(config: TrainConfig) -> ModelPolicy:
+def make_policy(model: ModelPart) -> ModelPolicy:
     """Return the policy to train, as it is at the start, with the engine that samples for it.
 
     Raises:
@@ -24,34 +21,32 @@ def make_policy(config: TrainConfig) -> ModelPolicy:
         ConnectionError: If there is no such server.
         ValueError: If there is no such model, or its adapters or its engine are refused.
     """
-    policy = make_sharded(config) if config.sharding == "fsdp" else make_whole(config)
-    policy.gradient_checkpointing = config.gradient_checkpointing
-    policy.chat = config.chat
-    if config.max_prompt_tokens == UNLIMITED:
+    policy = make_sharded(model) if model.sharded else make_whole(model)
+    policy.gradient_checkpointing = model.gradient_checkpointing
+    policy.chat = model.chat
+    if model.endless:
         policy.positions = None
-    if config.decode_dtype is not None:
+    if model.decode_dtype is not None:
         if not recognises(policy.model):
             raise ValueError(
                 "`decode_dtype` must be left out but for small Qwen2 and Llama models on the "
-                f"processor, without adapters, got {config.decode_dtype!r}"
+                f"processor, without adapters, got {model.decode_dtype!r}"
             )
-        policy.decode_dtype = getattr(torch, config.decode_dtype)
-    folder = None if config.engine_folder is None else Path(config.engine_folder)
-    return with_engine(policy, config.engine, folder)
+        policy.decode_dtype = getattr(torch, model.decode_dtype)
+    return with_engine(policy, model.engine, model.engine_folder)
 
 
-def make_whole(config: TrainConfig) -> TransformersPolicy:
+def make_whole(model: ModelPart) -> TransformersPolicy:
     """Return the policy to train, all of it on this rank, with its adapters."""
-    policy = load_policy(config.agent, config.dtype, distributed.device(config.device))
-    if config.lora_rank is None:
+    policy = load_policy(model.agent, model.dtype, distributed.device(model.device))
+    if model.adapters is None:
         return policy
-    alpha = 2 * config.lora_rank if config.lora_alpha is None else config.lora_alpha
-    adapters = Adapters(config.lora_rank, alpha, config.lora_targets)
+    adapters = Adapters(model.adapters.rank, model.adapters.alpha, model.adapters.targets)
     return LoRAPolicy(policy.model, policy.tokenizer, adapters)
 
 
-def make_sharded(config: TrainConfig) -> TransformersPolicy:
-    """Return the policy to train, divided among the ranks.
+def make_sharded(model: ModelPart) -> TransformersPolicy:
+    """Return the policy to train, sharded over the ranks.
 
     Raises:
         ImportError: If torch is too old.
@@ -64,7 +59,7 @@ def make_sharded(config: TrainConfig) -> TransformersPolicy:
         )
     from edgewise.agents.policies.sharded import ShardedPolicy
 
-    dtype, device = getattr(torch, config.dtype), distributed.device(config.device)
+    dtype, device = getattr(torch, model.dtype), distributed.device(model.device)
     check_device(device)
-    policy = load_policy(config.agent)
+    policy = load_policy(model.agent)
     return ShardedPolicy(policy.model, policy.tokenizer, dtype, device)

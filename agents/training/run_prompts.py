@@ -1,4 +1,4 @@
-"""What a run is told of its model's prompts: how long they may be, and what its chats say."""
+"""How long the prompts of a run may be for its model, and which problems that leaves out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import gymnasium as gym
 from edgewise.agents.policies.chat import encode_prompt
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import ModelPolicy
-from edgewise.agents.training.config import TrainConfig
+from edgewise.agents.training.parts import SamplingPart, Setup
 from edgewise.agents.training.prompt_limit import UNLIMITED, PromptLimit
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.vector_env import unwrap_vector
@@ -19,22 +19,11 @@ from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.vector import Curriculum
 
 
-def sampling_of(config: TrainConfig, members: Sequence[ReasoningEnv]) -> Sampling:
-    """Return how completions are drawn for all tasks of a run."""
-    frames = [member.preset.frame for member in members]
-    return Sampling(
-        max_tokens=config.max_tokens or max(frame.max_completion_tokens for frame in frames),
-        temperature=config.temperature,
-        stop=tuple(sorted({stop for frame in frames for stop in frame.stop})),
-        logprobs=config.logprobs,
-    )
-
-
 def limit_of(
-    config: TrainConfig, policy: ModelPolicy, members: Sequence[ReasoningEnv]
+    part: SamplingPart, policy: ModelPolicy, members: Sequence[ReasoningEnv]
 ) -> PromptLimit | None:
     """Return how long the prompts of a run may be; None for any length."""
-    return limit_for(policy, sampling_of(config, members), config.max_prompt_tokens)
+    return limit_for(policy, part.sampling(members), part.max_prompt_tokens)
 
 
 def limit_for(
@@ -48,20 +37,18 @@ def limit_for(
     return PromptLimit(tokens_of, policy.render, *places)
 
 
-def check_prompts(
-    config: TrainConfig, policy: ModelPolicy, members: Sequence[ReasoningEnv]
-) -> list[str]:
+def check_prompts(setup: Setup, policy: ModelPolicy, members: Sequence[ReasoningEnv]) -> list[str]:
     """Measure prompts that a run would train and be scored on; return what is left out, in lines.
 
     Raises:
         ValueError: If no problem of an arm, or of a level that is scored, fits the model.
     """
-    limit = limit_of(config, policy, members)
+    limit = limit_of(setup.sampling, policy, members)
     if limit is None:
         return []
     lines = [line for member in members for line in limit.check(member)]
-    for env_id in config.env.split(",") if config.evaluate else ():
-        options = {"preset": config.preset, "split": config.evaluation.split, **config.keywords}
+    options = setup.problems.options(split=setup.evaluation.split)
+    for env_id in setup.problems.ids if setup.evaluate else ():
         scored = unwrap(gym.make(env_id, **options))
         lines += limit.check(scored, [{"level": level} for level in scored.preset.levels])
     return list(dict.fromkeys(lines))

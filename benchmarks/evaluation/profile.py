@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.training.prompt_limit import PromptLimit
+from edgewise.benchmarks.evaluation.plans import ProfilePlan
 from edgewise.env import unwrap
 from edgewise.files import read_jsonl, writable, write_atomically
 from edgewise.frame import Render
@@ -31,26 +31,6 @@ from edgewise.wrappers import vector
 
 WIDTH = 32  # problems answered at once
 Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class ProfilePlan:
-    """What is asked of each problem."""
-
-    split: str = "train"
-    """Split of the problems: train, validation or test."""
-    num_problems: int = 1_000
-    """Problems of each level, the first ones; fewer if a data set has no more."""
-    num_samples: int = 8
-    """Completions of each problem."""
-    seed: int = 0
-    """Seed of the sampled tokens."""
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        for name in ("num_problems", "num_samples"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
 
 
 def profile(

@@ -2,8 +2,6 @@
 
 The answer of a server is data, like all that a model writes: bounded in time and size, and checked.
 Stop strings of a frame are not sent, since a server cuts them off; the text is cut after them here.
-
-How a server is asked.
 """
 
 from __future__ import annotations
@@ -13,14 +11,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, replace
-from math import inf, isfinite
-from typing import Any, Literal
+from dataclasses import replace
+from math import inf
+from typing import Any
 
 import httpx
 import numpy as np
 
 from edgewise.benchmarks.evaluation.agent import MAX_TEXT, Reply, Request, entropy
+from edgewise.benchmarks.evaluation.plans import ServerConfig
 from edgewise.benchmarks.evaluation.question import Question
 from edgewise.benchmarks.evaluation.server_client import MAX_RETRY_AFTER, Client, Transient
 from edgewise.interrupts import asked
@@ -313,58 +312,3 @@ def share(usage: object, name: str, count: int) -> float | None:
     """Return the share of one of `count` answers in the tokens that a server counts, if it does."""
     total = usage.get(name) if isinstance(usage, dict) else None
     return total / count if isinstance(total, int) and 0 <= total <= MAX_COUNT else None
-
-
-@dataclass(frozen=True)
-class ServerConfig:
-    """How a server of `openai:URL#MODEL` is asked."""
-
-    api: Literal["chat", "completions"] = "chat"
-    """chat sends the task's text as a message of the user; completions the whole text of the preset's
-    frame, for base models."""
-    concurrency: int = 8
-    """Requests at once."""
-    samples_per_request: int | None = None
-    """Answers that a request asks for; by default all of a problem. 1 for servers without n."""
-    timeout: float = 600.0
-    """Seconds that a request may take."""
-    max_retries: int = 8
-    """How often a request is made again, with exponential back-off or as the server says."""
-    first_delay: float = 1.0
-    """Seconds before it is made again for the first time."""
-    requests_per_minute: float | None = None
-    """Requests begun in a minute, at most."""
-    tokens_per_minute: float | None = None
-    """Tokens of prompts and answers in a minute, at most, as the server counts them: a request that is
-    answered books its share of the limit from when it began, and the next begins when all that is booked
-    is over. Requests under way are not held back; see docs/evaluation.md."""
-    key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that has the key, if the server needs one; never the key itself."""
-    served_model: str | None = None
-    """What the server calls the model in its answers, if not as it is asked for."""
-    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """Which field limits the length of an answer."""
-    prompt_price: float | None = None
-    """Price of a million tokens of prompts."""
-    completion_price: float | None = None
-    """Price of a million tokens of answers."""
-
-    def __post_init__(self) -> None:
-        """Check the numbers, and that no key is given in place of a variable's name."""
-        if not self.key_variable.isidentifier():
-            raise ValueError(
-                "`key_variable` must be the name of an environment variable, got something else; if "
-                "that is the key, set OPENAI_API_KEY to it"
-            )
-        for name in ("concurrency", "samples_per_request"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {value}")
-        for name in ("timeout", "first_delay", "requests_per_minute", "tokens_per_minute"):
-            value = getattr(self, name)
-            if value is not None and not (value > 0 and isfinite(value)):
-                raise ValueError(f"`{name}` must be positive and finite, got {value}")
-        for name in ("max_retries", "prompt_price", "completion_price"):
-            value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise ValueError(f"`{name}` must be at least 0, got {value}")

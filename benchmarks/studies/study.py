@@ -25,8 +25,11 @@ import tyro
 
 import edgewise
 from edgewise.agents.training.checkpoint import restore
-from edgewise.agents.training.config import TrainConfig, complete, read_options
-from edgewise.agents.training.evaluation import EvaluationPlan, sample
+from edgewise.agents.training.config import TrainConfig, complete
+from edgewise.agents.training.evaluation import sample
+from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.parts import Problems
+from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run import Training, begin, resume
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.benchmarks.studies.cells import in_parallel
@@ -224,7 +227,7 @@ def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
     num_samples = plan.test_samples if test else 1
     split = split if test else plan.validation_split
     counts: Counts = {}
-    scored = [level for level in levels_of(plan, training.config) if test or not level.ood]
+    scored = [level for level in levels_of(plan, training.setup.problems) if test or not level.ood]
     for level in scored:
         env = gym.make(level.env, split=split, allow_ood=True, **level.options)
         protocol = unwrap(env).preset.protocol
@@ -258,15 +261,15 @@ class Level:
     options: dict[str, Any]  # keywords of the environment
 
 
-def levels_of(plan: Plan, config: TrainConfig) -> Iterator[Level]:
+def levels_of(plan: Plan, problems: Problems) -> Iterator[Level]:
     """Yield the levels of all environments of a plan, those that it only tests on at the end."""
     trained = plan.env.split(",")
     several = len(trained) + len(plan.tests) > 1
     for env_id in (*trained, *plan.tests):
         if env_id in trained:
-            options = {**config.keywords, "preset": config.preset}
+            options = problems.options()
         else:
-            options = read_options("{}", [env_id], config.data)
+            options = read_options("{}", [env_id], problems.data)
         preset = unwrap(gym.make(env_id, allow_ood=True, **options)).preset
         for number in preset.levels:
             ood = env_id in plan.tests or number in preset.ood
@@ -277,7 +280,7 @@ def levels_of(plan: Plan, config: TrainConfig) -> Iterator[Level]:
 def ladder_of(plan: Plan) -> dict[str, bool]:
     """Return whether each level of a plan is kept out of training."""
     config = complete(train_config(plan, start_cells(plan)[0], Path()))
-    return {level.name: level.ood for level in levels_of(plan, config)}
+    return {level.name: level.ood for level in levels_of(plan, config.problems)}
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,9 @@ from edgewise.agents.algorithms import grpo
 from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.training.evaluation import EvaluationPlan, as_records, evaluate
+from edgewise.agents.training.evaluation import as_records, evaluate
 from edgewise.agents.training.figures import save_figure
+from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.benchmarks.speed.training import MAX_TOKENS, make_envs, posed, rewarded, trl_trainer
 from edgewise.benchmarks.studies.gain import interval
 from edgewise.files import write_atomically

@@ -15,6 +15,8 @@ from edgewise.benchmarks.studies.published import PUBLISHED, published_effect
 from edgewise.benchmarks.studies.study import ladder_of, train_config
 from edgewise.benchmarks.studies.suites import SUITES, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.cli import compare, compare_soar
+from edgewise.cli.compare_flags import SOARCompareConfig, SuiteCompareConfig
+from edgewise.cli.main import perform
 from edgewise.cli.parse import parse
 from edgewise.errors import UsageError
 
@@ -69,7 +71,7 @@ def test_mathematics_has_five_arms_of_their_sizes_and_other_tests(tmp_path):
     recipe.write_text(json.dumps({"max_tokens": 4, "preset": "sec", "data": str(tmp_path)}))
     words = TINY.index("--tasks")
     tiny = [*TINY[: words + 1], "Mathematics", *TINY[words + 2 :], "1", "--recipe", str(recipe)]
-    compare.run([*tiny, "--agent", "seedling", "--output", str(tmp_path / "runs")])
+    perform("compare", [*tiny, "--agent", "seedling", "--output", str(tmp_path / "runs")])
     folder = RunFolder(tmp_path / "runs/Mathematics/comparison/grpo random-0-start-s1")
     told = next(iter(folder.lines("metrics.jsonl")))
     assert probabilities(told) == pytest.approx([n / 15 for n in range(1, 6)])
@@ -101,13 +103,13 @@ def test_effects_of_the_papers():
 
 def test_a_comparison_goes_on_with_more_seeds(tmp_path, capsys, monkeypatch):
     output = tmp_path / "runs"
-    compare.run([*TINY, "1", "--output", str(output)])
+    perform("compare", [*TINY, "1", "--output", str(output)])
     first = output / "Countdown/comparison/grpo random-0-start-s1"
     assert [look["steps"] for look in RunFolder(first).read("curve.json")["looks"]] == [1, 2]
     assert json.loads((first / "best.json").read_text())["steps"] in (1, 2)
     changed = (first / "after.json").stat().st_mtime_ns
     capsys.readouterr()
-    compare.run([*TINY, "2", "--output", str(output)])
+    perform("compare", [*TINY, "2", "--output", str(output)])
     assert (first / "after.json").stat().st_mtime_ns == changed
     printed = capsys.readouterr().out
     assert "cells 5/5" in printed and "3B -30.8, 7B -3.8" in printed
@@ -122,7 +124,7 @@ def test_a_comparison_goes_on_with_more_seeds(tmp_path, capsys, monkeypatch):
     rows = (output / "Countdown.csv").read_text().splitlines()
     assert len(rows) == 1 + 5 * 5  # the model before, and two rules of two seeds, on five levels
     with pytest.raises(UsageError, match="another num_steps; name another folder"):
-        compare.run([*TINY, "2", "--output", str(output), "--num-steps", "3"])
+        perform("compare", [*TINY, "2", "--output", str(output), "--num-steps", "3"])
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ def test_a_comparison_goes_on_with_more_seeds(tmp_path, capsys, monkeypatch):
 )
 def test_mistakes_are_told_in_one_line(words, message, tmp_path):
     with pytest.raises(UsageError, match=message):
-        compare.run([*words.split(), "--output", str(tmp_path / "runs")])
+        perform("compare", [*words.split(), "--output", str(tmp_path / "runs")])
 
 
 def test_a_recipe_gives_sizes_model_and_all_else(tmp_path):
@@ -151,17 +153,19 @@ def test_a_recipe_gives_sizes_model_and_all_else(tmp_path):
     flags = {"env": "Zebra-v0", "num_steps": 7, "learning_rate": 1e-5, "lora_rank": 4, "threads": 2}
     path.write_text(json.dumps({**flags, "agent": "hf:a", "algorithm": "rloo"}))
     words = ["--suite", "sec", "--recipe", str(path)]
-    config, train = compare.parse_comparison(words)
+    config = parse(SuiteCompareConfig, "compare", words)
     assert (config.num_steps, config.learning_rates, config.agent) == (7, (1e-5,), "hf:a")
-    assert (config.algorithms, train) == ("rloo", {"lora_rank": 4, "threads": 2})
-    config, _ = compare.parse_comparison([*words, "--num-steps", "5", "--agent", "seedling"])
+    assert (config.algorithms, config.of_cells()) == ("rloo", {"lora_rank": 4, "threads": 2})
+    config = parse(
+        SuiteCompareConfig, "compare", [*words, "--num-steps", "5", "--agent", "seedling"]
+    )
     assert (config.num_steps, config.agent, config.group_size) == (5, "seedling", 8)
 
 
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
 def test_the_recipes_of_the_papers_make_plans(path):
-    config, train = compare.parse_comparison(["--suite", "sec", "--recipe", str(path)])
-    size = compare.size_of(config, train)
+    config = parse(SuiteCompareConfig, "compare", ["--suite", "sec", "--recipe", str(path)])
+    size = compare.size_of(config)
     plan = plan_of(SUITES["sec"].tasks["Zebra"], ["random"], [config.algorithms], 1, size)
     compare.check(plan)
     made = train_config(plan, comparison_cells(plan, dict.fromkeys(plan.rules, 0))[0], Path("run"))
@@ -174,7 +178,7 @@ COMMANDS = re.findall(r"edgewise (compare [^`\n]+)", PAGE.read_text(encoding="ut
 
 @pytest.mark.parametrize("command", [text for text in COMMANDS if "--suite soar --seeds" in text])
 def test_every_command_of_the_page_for_soar_names_games(command):
-    config = parse(compare_soar.SOARCompareConfig, "compare", shlex.split(command)[1:])
+    config = parse(SOARCompareConfig, "compare", shlex.split(command)[1:])
     assert len(compare_soar.games_of(config)) == 2 * config.seeds
 
 
@@ -183,8 +187,8 @@ def test_every_command_of_the_page_for_soar_names_games(command):
 )
 def test_every_command_of_the_page_can_be_carried_out(command, monkeypatch):
     monkeypatch.chdir(PAGE.parents[1])
-    config, train = compare.parse_comparison(shlex.split(command)[1:])
-    suite, size = suite_of(config.suite), compare.size_of(config, train)
+    config = parse(SuiteCompareConfig, "compare", shlex.split(command)[1:])
+    suite, size = suite_of(config.suite), compare.size_of(config)
     for text in listed(config.curricula or suite.curricula):
         rule, _ = parse_curriculum(text, config.num_steps)
         rule.start(4)

@@ -16,9 +16,10 @@ pytest.importorskip("torch")
 pytest.importorskip("trl")
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
-from edgewise.agents.integrations.trl_recipe import from_recipe, layout, make_arguments, make_envs
+from edgewise.agents.integrations.trl_config import TRLConfig
+from edgewise.agents.integrations.trl_recipe import layout, make_arguments
 from edgewise.cli import main
-from edgewise.cli.trl import parse_run
+from edgewise.cli.parse import parse
 from edgewise.errors import UsageError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TRL and what it imports
@@ -60,8 +61,8 @@ def test_rloo_and_a_rule_over_problems(tiny_model, tmp_path):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("mode", ["colocate", "server"])
 def test_a_recipe_makes_the_config_of_vllm(mode, path, tmp_path):
-    config = replace(from_recipe(path), vllm=mode, output=tmp_path, device="cpu")
-    arguments = make_arguments(config, make_envs(config)[1])
+    config = replace(TRLConfig.from_recipe(path), vllm=mode, output=tmp_path, device="cpu")
+    arguments = make_arguments(config, config.envs())
     assert arguments.use_vllm and arguments.vllm_mode == mode
     assert (arguments.vllm_server_base_url is not None) == (mode == "server")
     ends = {"stop": ["</answer>"], "include_stop_str_in_output": True}
@@ -71,7 +72,7 @@ def test_a_recipe_makes_the_config_of_vllm(mode, path, tmp_path):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("num_processes", [1, 2, 4, 8])
 def test_a_batch_is_the_same_for_any_number_of_processes(num_processes, path):
-    config = from_recipe(path)
+    config = TRLConfig.from_recipe(path)
     told = layout(config, num_processes)
     at_once = told["per_device_train_batch_size"] * num_processes
     completions = config.num_problems * config.group_size
@@ -81,7 +82,7 @@ def test_a_batch_is_the_same_for_any_number_of_processes(num_processes, path):
 
 
 def test_the_settings_are_those_of_the_papers():
-    e2h, sec = (from_recipe(ROOT / "recipes" / "trl" / name) for name in
+    e2h, sec = (TRLConfig.from_recipe(ROOT / "recipes" / "trl" / name) for name in
                 ("e2h-qwen2.5-1.5b.json", "sec-qwen2.5-3b.json"))  # fmt: skip
     assert (e2h.num_problems, e2h.group_size, e2h.num_steps, e2h.max_tokens) == (16, 8, 1600, 512)
     assert (e2h.lora_rank, e2h.lora_alpha, e2h.lora_dropout) == (32, 64, 0.1)
@@ -100,9 +101,9 @@ def test_the_command_lines_of_the_pages_are_taken(monkeypatch):
     lines = command_lines()
     assert len(lines) >= 6
     for line in lines:
-        config = parse_run(shlex.split(line))
+        config = parse(TRLConfig, "trl", shlex.split(line))
         assert config.recipe is not None and layout(config, 2)
-        make_envs(config)
+        config.envs()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_a_recipe_that_is_none_is_told_in_one_line(content, message, tmp_path):
     path = tmp_path / "recipe.json"
     path.write_text(content)
     with pytest.raises(UsageError, match=message):
-        parse_run(["--recipe", str(path)])
+        parse(TRLConfig, "trl", ["--recipe", str(path)])
 
 
 def test_what_does_not_fit_is_told_in_one_line(tiny_model, tmp_path, capsys):

@@ -238,7 +238,7 @@ def test_a_run_that_goes_on_has_the_day_on_which_it_began(dated_model, tmp_path)
     begun = begin(asked)
     path = tmp_path / "run" / "config.json"
     record = json.loads(path.read_text())
-    assert record["chat_date"] == begun.config.chat_date is not None
+    assert record["chat_date"] == begun.setup.model.chat.date is not None
     path.write_text(json.dumps({**record, "chat_date": "2020-01-31"}))
     again = resume(tmp_path / "run")
     assert again.policy.render(ASKED).startswith("<bos>2020-01-31slow")

@@ -145,9 +145,9 @@ def test_training_is_that_of_the_learner_and_the_ratio_is_logged(tiny_model, pol
     config = complete(
         TrainConfig(agent=f"hf:{tiny_model}", engine="vllm", preset="sec", num_steps=3)
     )
-    hyperparameters = make_hyperparameters(config, SAMPLING)
+    hyperparameters = make_hyperparameters(config.setup.algorithm, SAMPLING)
     assert hyperparameters.importance_cap == 2.0
-    envs = make_envs(config, policy)
+    envs = make_envs(config.setup, policy)
     envs.reset(seed=0)
     state = grpo.start(policy, hyperparameters)
     metrics = list(grpo.train(envs, policy, hyperparameters, state))
@@ -161,12 +161,12 @@ def test_training_is_that_of_the_learner_and_the_ratio_is_logged(tiny_model, pol
 
 def test_another_cap_may_be_named(tiny_model):
     config = complete(TrainConfig(agent=f"hf:{tiny_model}"))
-    assert make_hyperparameters(config, SAMPLING).importance_cap is None
+    assert make_hyperparameters(config.setup.algorithm, SAMPLING).importance_cap is None
     for algorithm in ("grpo", "rloo", "ppo", "reinforce", "reinforce++"):
         named = TrainConfig(
             agent=f"hf:{tiny_model}", engine="vllm", algorithm=f"{algorithm}:importance_cap=3"
         )
-        assert make_hyperparameters(complete(named), SAMPLING).importance_cap == 3
+        assert make_hyperparameters(complete(named).setup.algorithm, SAMPLING).importance_cap == 3
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_five_steps_are_as_good_as_those_through_transformers(tmp_path):
         steps = []
         for metrics in training.steps():
             steps.append(metrics)
-            if training.config.engine != "transformers":
+            if training.setup.model.engine != "transformers":
                 for kind, rounding in {"mean": 1e-5, "min": 1e-3, "max": 1e-3}.items():
                     ratio = metrics[f"sampling/importance_sampling_ratio/{kind}"]
                     assert ratio == pytest.approx(1.0, abs=rounding)

@@ -5,9 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise import Preset, ReasoningVectorEnv  # noqa: E402
-from edgewise.agents.training.config import TrainConfig  # noqa: E402
-from edgewise.agents.training.report import arm_sizes  # noqa: E402
-from edgewise.agents.training.run import rule_for  # noqa: E402
+from edgewise.agents.training.parts import CurriculumPart, arm_sizes  # noqa: E402
 from edgewise.problem_set import ProblemSet  # noqa: E402
 
 
@@ -32,14 +30,14 @@ class Rows(ProblemSet[int]):
 def test_random_is_told_the_sizes_of_the_arms():
     envs = ReasoningVectorEnv(4, task=Rows)
     assert arm_sizes(envs) == [5, 15]
-    rule = rule_for(TrainConfig(curriculum="random", num_steps=3), envs)
+    rule = CurriculumPart("random", 3).make(envs)
     rule.start(2)
     assert rule.probabilities().tolist() == [0.25, 0.75]
-    given = rule_for(TrainConfig(curriculum="random:sizes=[1,1]", num_steps=3), envs)
+    given = CurriculumPart("random:sizes=[1,1]", 3).make(envs)
     assert given.sizes == (1, 1)
 
 
 def test_arms_without_an_end_are_all_alike(bandit):
     envs = ReasoningVectorEnv(4, task=bandit.Echo)
     assert arm_sizes(envs) is None
-    assert rule_for(TrainConfig(curriculum="random", num_steps=3), envs).sizes is None
+    assert CurriculumPart("random", 3).make(envs).sizes is None

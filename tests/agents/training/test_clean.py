@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 import gymnasium as gym
 
-from edgewise.agents.training.clean import check_config, check_model
+from edgewise.agents.training.clean import check_model, check_problems
 from edgewise.agents.training.config import TrainConfig, from_record
 from edgewise.cli import main
 from edgewise.problem_set import ProblemSet
@@ -82,8 +82,9 @@ def test_all_levels_count_for_they_are_all_scored():
         env="Shelves-v0", env_options='{"leaky": true, "allow_ood": true}', levels=(2,)
     )
     with pytest.raises(ValueError, match=r"got 5 that do, such as .*105"):
-        check_config(trained, "Shelves-v0", split="test")
-    check_config(replace(trained, env_options='{"allow_ood": true}'), "Shelves-v0", split="test")
+        check_problems(trained.problems, "Shelves-v0", split="test")
+    sound = replace(trained, env_options='{"allow_ood": true}')
+    check_problems(sound.problems, "Shelves-v0", split="test")
 
 
 def test_the_commands_refuse(tmp_path, capsys):
@@ -99,7 +100,11 @@ def test_the_commands_refuse(tmp_path, capsys):
 def test_the_config_of_a_run_from_before_a_field_was_new_is_read():
     record = {"env": "Countdown-v0", "evaluation": {"split": "validation"}, "levels": [1, 2]}
     config = from_record(record)
-    assert (config.keywords, config.levels, config.evaluation.split) == ({}, (1, 2), "validation")
+    assert (config.problems.keywords, config.levels, config.evaluation.split) == (
+        {},
+        (1, 2),
+        "validation",
+    )
 
 
 def test_a_student_of_soar_is_not_scored_on_its_training_problems(tmp_path):

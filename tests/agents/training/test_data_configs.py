@@ -7,17 +7,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgewise.agents.integrations.trl_recipe import from_recipe as trl_recipe  # noqa: E402
+from edgewise.agents.integrations.trl_config import TRLConfig  # noqa: E402
 from edgewise.agents.integrations.trl_recipe import read_arguments  # noqa: E402
 from edgewise.agents.seedlings.card import load_recipe  # noqa: E402
 from edgewise.agents.soar.pairs import hard_pairs, load_pairs  # noqa: E402
 from edgewise.agents.training.clean import check_model  # noqa: E402
 from edgewise.agents.training.config import TrainConfig, complete, from_record  # noqa: E402
-from edgewise.agents.training.run import base_envs, to_record  # noqa: E402
+from edgewise.agents.training.run import to_record  # noqa: E402
 from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
 from edgewise.benchmarks.studies.plan import Plan  # noqa: E402
 from edgewise.cli import main  # noqa: E402
-from edgewise.cli.recipe import parse_training  # noqa: E402
+from edgewise.cli.parse import parse  # noqa: E402
 from edgewise.errors import UsageError  # noqa: E402
 
 POPEN = {"task": "subprocess:Popen", "args": ["touch", "made"]}
@@ -38,7 +38,7 @@ def _place(tmp_path, monkeypatch):
 def record():
     """The config of a run."""
     config = complete(TrainConfig(num_problems=4, group_size=2, num_steps=2))
-    return json.loads(json.dumps(to_record(config, base_envs(config))))
+    return json.loads(json.dumps(to_record(config, config.setup.envs())))
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_a_recipe_names_flags_and_what_is_registered(recipe, tmp_path):
     path = tmp_path / "recipe.json"
     path.write_text(json.dumps(recipe))
     with pytest.raises(UsageError, match=r"recipe.json: `"):
-        parse_training("train", ["--recipe", str(path)])
+        parse(TrainConfig, "train", ["--recipe", str(path)])
 
 
 def test_a_recipe_may_give_keywords_as_an_object(tmp_path):
     path = tmp_path / "recipe.json"
     path.write_text('{"env_options": {"levels": [1], "rewards": [1, 0, 0]}}')
-    assert parse_training("train", ["--recipe", str(path)]).keywords["levels"] == (1,)
+    assert parse(TrainConfig, "train", ["--recipe", str(path)]).problems.keywords["levels"] == (1,)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_arguments_for_trl_load_models_without_code(arguments, message):
 def test_a_recipe_for_trl_may_set_the_precision(tmp_path):
     path = tmp_path / "recipe.json"
     path.write_text('{"arguments": {"model_init_kwargs": {"dtype": "bfloat16"}, "beta": 0.1}}')
-    read = read_arguments(trl_recipe(path).arguments)
+    read = read_arguments(TRLConfig.from_recipe(path).arguments)
     safe = {"use_safetensors": True, "trust_remote_code": False}
     assert read == {"model_init_kwargs": {"dtype": "bfloat16", **safe}, "beta": 0.1}
 

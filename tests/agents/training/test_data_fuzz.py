@@ -23,11 +23,12 @@ import pytest
 pytest.importorskip("torch")
 
 import edgewise
-from edgewise.agents.integrations.trl_recipe import from_recipe as trl_recipe
+from edgewise.agents.integrations.trl_config import TRLConfig
 from edgewise.agents.integrations.trl_recipe import read_arguments
 from edgewise.agents.seedlings.card import load_recipe
-from edgewise.agents.soar.run import from_record as soar_config
-from edgewise.agents.training.config import from_recipe, from_record, read_options
+from edgewise.agents.soar.config import SOARRunConfig
+from edgewise.agents.training.config import TrainConfig, from_record
+from edgewise.agents.training.recipe_file import from_fields, read_options
 from edgewise.agents.training.replay import make_lesson
 from edgewise.benchmarks.studies.plan import Plan
 from edgewise.files import read_json
@@ -142,7 +143,7 @@ def read_run(record: Any) -> None:
 
 def read_trl(path: Path) -> None:
     """Read a recipe for TRL."""
-    config = trl_recipe(path)
+    config = TRLConfig.from_recipe(path)
     read_arguments(config.arguments)
     read_options(config.env_options, config.env.split(","))
 
@@ -257,8 +258,8 @@ def readers(scratch: Path) -> dict[str, tuple[list[Any], Any]]:
         "options": ([options], read_options_of),
         "rule": (rules(), of_file(lambda path: from_json(read_json(path)))),
         "run": (runs(), of_file(lambda path: read_run(read_json(path)))),
-        "soar": ([soar], of_file(lambda path: soar_config(read_json(path)))),
-        "recipe": (files("recipes/*-*.json", "algorithm"), of_file(from_recipe)),
+        "soar": ([soar], of_file(lambda path: from_fields(SOARRunConfig, read_json(path)))),
+        "recipe": (files("recipes/*-*.json", "algorithm"), of_file(TrainConfig.from_recipe)),
         "pretrain": (files("recipes/*.json", "sources"), of_file(load_recipe)),
         "trl": (files("recipes/trl/*.json", "model"), of_file(read_trl)),
         "plan": (files("benchmarks/plans/*.json", "rules"), of_file(Plan.load)),

@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 from edgewise.agents.seedlings.card import load_recipe
 from edgewise.agents.training.config import TrainConfig, complete
 from edgewise.cli import main
-from edgewise.cli.recipe import parse_training
+from edgewise.cli.parse import parse
 from edgewise.errors import UsageError
 
 FOLDER = Path(__file__).parents[3] / "recipes"
@@ -25,14 +25,14 @@ def read(path):
 
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
 def test_a_recipe_is_the_config_that_its_flags_would_make(path):
-    recipe = parse_training("train", ["--recipe", str(path)])
+    recipe = parse(TrainConfig, "train", ["--recipe", str(path)])
     words = []
     for name, value in read(path).items():
         flag = f"--{name.replace('_', '-')}"
         listed = value if isinstance(value, list) else [value]
         words += [flag] if value is True else [flag, *map(str, listed)]
-    assert recipe == parse_training("train", [*words, f"--recipe={path}"])
-    assert {**vars(parse_training("train", words)), "recipe": path} == vars(recipe)
+    assert recipe == parse(TrainConfig, "train", [*words, f"--recipe={path}"])
+    assert {**vars(parse(TrainConfig, "train", words)), "recipe": path} == vars(recipe)
 
 
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
@@ -50,7 +50,7 @@ def test_a_recipe_trains_a_small_model_in_place_of_its_own(path, tiny_model, tmp
 
 
 def test_the_settings_are_those_of_the_papers():
-    sec, e2h = (parse_training("train", ["--recipe", str(TRAINING[place])]) for place in (0, 2))
+    sec, e2h = (parse(TrainConfig, "train", ["--recipe", str(TRAINING[place])]) for place in (0, 2))
     assert (sec.num_steps * sec.num_problems * sec.group_size) == 240 * 256 * 8
     assert (e2h.num_problems * e2h.group_size, e2h.lora_rank, e2h.lora_alpha) == (128, 32, 64)
     for config in (sec, e2h):
@@ -78,7 +78,7 @@ def test_a_recipe_that_is_none_is_told_in_one_line(content, message, tmp_path):
     if content is not None:
         path.write_text(content)
     with pytest.raises(UsageError, match=message):
-        parse_training("train", ["--recipe", str(path)])
+        parse(TrainConfig, "train", ["--recipe", str(path)])
 
 
 def test_a_preflight_takes_a_recipe(tiny_model, capsys):
@@ -93,6 +93,51 @@ def test_a_preflight_takes_a_recipe(tiny_model, capsys):
     assert "Countdown-v0 level 5:" not in out  # it is not trained on
 
 
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"algorithm": "gpro"}, "`algorithm` must be one of"),
+        ({"algorithm": "grpo:clip=1"}, "clip"),
+        ({"algorithm": "grpo:clip_eps=-1"}, "`clip_eps` must be positive, got -1"),
+        ({"engine": "vlm"}, "`engine` must be one of"),
+        ({"engine": "vllm:max_len=1"}, "max_len"),
+        ({"curriculum": "sek"}, "did you mean 'sec'"),
+        ({"env": "Countdown"}, "`env` must be one of"),
+    ],
+)
+def test_what_a_recipe_names_is_refused_with_its_path_before_a_model_is_loaded(
+    recipe, message, tmp_path, capsys
+):
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(recipe))
+    model = tmp_path / "model"  # has a card, and no weights
+    model.mkdir()
+    words = f"train --recipe {path} --agent hf:{model} --output {tmp_path / 'run'}".split()
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"edgewise: {path}: ") and message in told and told.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_flag_beside_a_recipe_is_refused_without_its_path(tmp_path, capsys):
+    path = tmp_path / "recipe.json"
+    path.write_text('{"algorithm": "grpo"}')
+    words = f"train --recipe {path} --algorithm gpro --output {tmp_path / 'run'}".split()
+    assert main(words) == 2
+    assert capsys.readouterr().err.startswith("edgewise: `algorithm` must be one of")
+
+
+def test_a_folder_that_is_taken_is_refused_before_a_model_is_loaded(tmp_path, capsys):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    words = f"train --agent hf:{tmp_path / 'model'} --output {tmp_path / 'run'}".split()
+    assert main(words) == 2
+    assert "`output` must not exist, got" in capsys.readouterr().err
+    assert main([*["soar", "--agent", "seedling:sums", "--output"], str(tmp_path / "run")]) == 2
+    assert "`output` must not exist, got" in capsys.readouterr().err
+
+
 def test_without_a_recipe_nothing_changes():
-    assert parse_training("train", []) == TrainConfig()
-    assert parse_training("train", ["--levels", "1", "2"]) == TrainConfig(levels=(1, 2))
+    assert parse(TrainConfig, "train", []) == TrainConfig()
+    assert parse(TrainConfig, "train", ["--levels", "1", "2"]) == TrainConfig(levels=(1, 2))

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from edgewise.agents.training.config import TrainConfig, complete  # noqa: E402
 from edgewise.agents.training.replay import difference, replay  # noqa: E402
-from edgewise.agents.training.run import base_envs, begin, to_record  # noqa: E402
+from edgewise.agents.training.run import begin, to_record  # noqa: E402
 from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, make_rule, vector  # noqa: E402
@@ -30,7 +30,7 @@ def written(path, curriculum):
     """The folder of a run without a model: half of the answers are right, by chance."""
     size = {"num_steps": STEPS, "num_problems": 6, "group_size": 4, "pool_size": 60}
     config = complete(TrainConfig(curriculum=curriculum, **size))
-    base = base_envs(config)
+    base = config.setup.envs()
     envs = vector.with_rule(base, make_rule(curriculum, STEPS), pool_size=60)
     folder = RunFolder.create(path, to_record(config, base))
     envs.reset(seed=config.seed)

@@ -205,7 +205,7 @@ def test_a_run_of_before_a_field_was_there_continues(tiny_model, tmp_path):
     record = json.loads(path.read_text())
     del record["decode_dtype"]
     path.write_text(json.dumps(record))
-    assert resume(tmp_path / "run").config.decode_dtype is None
+    assert resume(tmp_path / "run").setup.model.decode_dtype is None
 
 
 def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_path, whole):

@@ -1,0 +1,88 @@
+"""The flags of a training run with TRL; imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from edgewise.agents.training.flags import (
+    AdapterFlags,
+    BatchFlags,
+    CurriculumFlags,
+    KeywordFlags,
+    RecipeFlags,
+    TokenFlags,
+    check_at_least,
+)
+from edgewise.agents.training.parts import CurriculumPart, Problems
+from edgewise.agents.training.recipe_file import read_options
+
+if TYPE_CHECKING:
+    from edgewise.agents.algorithms.rollout import Envs
+
+
+@dataclass(frozen=True)
+class TRLConfig(AdapterFlags, TokenFlags, BatchFlags, CurriculumFlags, KeywordFlags, RecipeFlags):
+    """Train a language model with TRL's trainer, on problems that a curriculum poses."""
+
+    recipe: Path | None = None
+    """JSON file of flags, such as recipes/trl/e2h-qwen2.5-1.5b.json; flags beside it win."""
+    model: str = "Qwen/Qwen2.5-1.5B-Instruct"
+    """Folder or hub id of the model to train."""
+    algorithm: Literal["grpo", "rloo"] = "grpo"
+    """Trainer of TRL."""
+    env: str = "Countdown-v0"
+    """Environment id, as `edgewise list` prints them, or several, with commas between."""
+    num_steps: int = 240
+    """Batches that are generated, and that the rule learns from."""
+    num_problems: int = 256
+    """Problems in a batch, P, of all processes."""
+    num_minibatches: int = 1
+    """Updates of the weights for each batch."""
+    per_device: int = 16
+    """Completions that a process passes through the model at once."""
+    learning_rate: float = 1e-6
+    """Learning rate of AdamW, at its highest."""
+    max_tokens: int = 1024
+    """Longest completion in tokens."""
+    lora_alpha: float = 64
+    """What adapters are multiplied by, times their rank."""
+    lora_dropout: float = 0.0
+    """Share of what adapters read that is left out."""
+    vllm: Literal["none", "colocate", "server"] = "none"
+    """What samples: the trainer itself, vLLM on the same GPUs, or a vLLM server."""
+    vllm_url: str = "http://127.0.0.1:8000"
+    """Address of the server."""
+    arguments: str = "{}"
+    """Further arguments of TRL's config, JSON: {"beta": 0.001, "lr_scheduler_type": "cosine"}."""
+    device: Literal["cuda", "cpu"] = "cuda"
+    """Where the model computes."""
+    seed: int = 0
+    """Seed of problems, arms and sampled tokens."""
+    output: Path = Path("runs/trl")
+    """Folder of the run."""
+    resume: bool = False
+    """Whether to continue the run in `output` from its last checkpoint."""
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        super().__post_init__()
+        counts = ("num_steps", "num_problems", "group_size", "num_minibatches", "per_device")
+        check_at_least(self, 1, *counts)
+
+    @property
+    def rule(self) -> CurriculumPart:
+        """Return the rule that chooses what is posed."""
+        return CurriculumPart(self.curriculum, self.num_steps, self.pool_size)
+
+    def envs(self) -> Envs:
+        """Return the environments, without a prompt format and a curriculum.
+
+        Raises:
+            ValueError: If there are none of that name, or they refuse their arguments.
+        """
+        ids = tuple(self.env.split(","))
+        keywords = read_options(self.env_options, ids)
+        problems = Problems(ids, self.preset, keywords=keywords)
+        return problems.make(self.num_problems, self.group_size)

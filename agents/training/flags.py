@@ -1,0 +1,250 @@
+"""Flags that commands have in common, as dataclasses to inherit from; imports no torch.
+
+A command declares anew what means something else to it, or has another default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from edgewise.agents.policies.chat import ChatOptions, read_chat_options
+from edgewise.agents.policies.options import Precision
+from edgewise.agents.training.recipe_file import read_recipe
+from edgewise.files import about
+from edgewise.registration import check_id
+from edgewise.wrappers import make_rule
+
+
+def check_at_least(config: Any, least: int, *names: str) -> None:
+    """Raise ValueError if a field of `config` is below `least`; None is allowed."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value < least:
+            raise ValueError(f"`{name}` must be at least {least}, got {value}")
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The flags of a command."""
+
+    def __post_init__(self) -> None:
+        """Check what the types do not say; every class checks its own fields."""
+
+    def check_names(self) -> None:
+        """Raise ValueError if a flag names something that is not registered."""
+
+
+@dataclass(frozen=True)
+class EnvFlags(Flags):
+    """The problems."""
+
+    env: str = "Countdown-v0"
+    """Environment id, as `edgewise list` prints them."""
+    preset: str | None = None
+    """Ladder of levels and prompts; by default the first."""
+
+    def check_names(self) -> None:
+        """Check the ids of the environments."""
+        super().check_names()
+        for env_id in self.env.split(","):
+            check_id(env_id)
+
+
+@dataclass(frozen=True)
+class KeywordFlags(EnvFlags):
+    """The problems, with further keywords of the environment."""
+
+    env_options: str = "{}"
+    """Further keywords of the environment, JSON: {"partition": "soar"}, {"interactive": true}."""
+
+
+@dataclass(frozen=True)
+class DataFlags(KeywordFlags):
+    """The problems, also those of files."""
+
+    data: str | None = None
+    """Folder or file of an environment that reads data, or hub; by default EDGEWISE_DATA."""
+
+
+@dataclass(frozen=True)
+class CurriculumFlags(Flags):
+    """The curriculum."""
+
+    curriculum: str = "sec"
+    """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
+    pool_size: int = 1000
+    """Problems that rules over problems, such as plr and mopps, choose from; at least a batch."""
+
+    def check_names(self) -> None:
+        """Check the rule and its arguments."""
+        super().check_names()
+        make_rule(self.curriculum, getattr(self, "num_steps", None) or 1)
+
+
+@dataclass(frozen=True)
+class BatchFlags(Flags):
+    """The size of a batch."""
+
+    num_problems: int = 16
+    """Problems in a batch, P."""
+    group_size: int = 8
+    """Completions of each problem, G."""
+
+
+@dataclass(frozen=True)
+class ChatFlags(Flags):
+    """Variables of the chat template."""
+
+    chat_template_kwargs: str = "{}"
+    """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
+    chat_date: str | None = None
+    """Day that chat templates take for today, YYYY-MM-DD; by default that on which the run begins."""
+
+    def __post_init__(self) -> None:
+        """Check the date and the JSON."""
+        super().__post_init__()
+        read_chat_options(self.chat_date, self.chat_template_kwargs)
+
+    @property
+    def chat(self) -> ChatOptions:
+        """Return the variables of the chat template."""
+        return read_chat_options(self.chat_date, self.chat_template_kwargs)
+
+
+@dataclass(frozen=True)
+class TokenFlags(ChatFlags):
+    """The length of prompts and completions."""
+
+    max_tokens: int | None = None
+    """Longest completion in tokens; by default the preset's."""
+    max_prompt_tokens: int | None = None
+    """Longest prompt in tokens; problems with longer ones are left out. By default the preset's; 0 for
+    any length."""
+
+    def __post_init__(self) -> None:
+        """Check the lengths."""
+        super().__post_init__()
+        check_at_least(self, 1, "max_tokens")
+        check_at_least(self, 0, "max_prompt_tokens")
+
+
+@dataclass(frozen=True)
+class AdapterFlags(Flags):
+    """Adapters of low rank."""
+
+    lora_rank: int | None = None
+    """Rank of adapters, which alone are trained, 32 in E2H; by default the whole model is."""
+    lora_targets: tuple[str, ...] = ("q_proj", "v_proj")
+    """Matrices with adapters, by the ends of their names; queries and values, as in E2H."""
+
+    def __post_init__(self) -> None:
+        """Check the rank."""
+        super().__post_init__()
+        check_at_least(self, 1, "lora_rank")
+
+
+@dataclass(frozen=True)
+class DeviceFlags(Flags):
+    """Where a model computes, and how exactly."""
+
+    dtype: Precision = "float32"
+    """Precision of the weights."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the model computes."""
+
+
+@dataclass(frozen=True)
+class LearnerFlags(DeviceFlags):
+    """The same of a model that is trained."""
+
+    gradient_checkpointing: bool = False
+    """Whether passes are computed again for the gradient, which takes less memory and more time."""
+
+
+@dataclass(frozen=True)
+class ThreadFlags(Flags):
+    """Threads."""
+
+    threads: int = 1
+    """Threads of torch; one is fastest for a small model on a busy machine."""
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        super().__post_init__()
+        check_at_least(self, 1, "threads")
+
+
+@dataclass(frozen=True)
+class RunFlags(Flags):
+    """The folder of a run."""
+
+    beside_resume: ClassVar[frozenset[str]] = frozenset()  # flags allowed with --resume
+
+    output: Path | None = None
+    """Folder of the run, which must not exist; by default a new one under runs/."""
+    resume: Path | None = None
+    """Folder of a run to continue where it stopped; other flags must be left out."""
+
+    @property
+    def run_name(self) -> str:
+        """Return the name of the run's folder under runs/, if that is free."""
+        raise NotImplementedError
+
+    @property
+    def resumes(self) -> bool:
+        """Return whether a run is to be continued."""
+        return self.resume is not None
+
+    def folder(self) -> Path:
+        """Return where the run is: in `resume`, in `output`, or in runs/NAME[-N], the first free one."""
+        chosen = self.resume or self.output
+        name = self.run_name
+        names = [name, *(f"{name}-{number}" for number in range(2, 1_000))]
+        return chosen or next(
+            path for path in map(Path("runs").joinpath, names) if not path.exists()
+        )
+
+
+@dataclass(frozen=True)
+class RecipeFlags(Flags):
+    """Flags that may be read from a file."""
+
+    recipe: Path | None = None
+    """JSON file of flags, such as recipes/sec-qwen2.5-3b.json; flags given beside it win."""
+
+    @classmethod
+    def from_recipe(cls, path: Path) -> Self:
+        """Return the flags in a JSON file; what it leaves out has its default.
+
+        Raises:
+            FileError: If there is no such file, it has a field that is no flag, or a value is refused.
+        """
+        config = read_recipe(cls, path)
+        with about(path):
+            config.check_names()
+        return config
+
+
+@dataclass(frozen=True)
+class EvaluationPlan(Flags):
+    """What is asked of each level."""
+
+    num_problems: int = 200
+    """Problems of each level: the first of its fixed set."""
+    num_samples: int = 8
+    """Completions of each problem, for pass@1."""
+    k: int = 32
+    """Completions of each of the first problems, for pass@k."""
+    num_pass_k: int = 50
+    """How many problems those are."""
+    split: str = "test"
+    """Split of the problems: validation or test; choose nothing by the test split."""
+    seed: int = 0
+    """Seed of the sampled tokens."""
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        super().__post_init__()
+        check_at_least(self, 1, "num_problems", "num_samples", "k")

@@ -1,0 +1,212 @@
+"""The parts of a training run, each what one step of its set-up needs; imports no torch.
+
+`TrainConfig.setup` makes them of the flags; whoever builds a part of a run is given that part alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+
+from edgewise.agents.policies.chat import ChatOptions
+from edgewise.agents.policies.options import LogProbs, Precision, Sampling
+from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.env import ReasoningEnv
+from edgewise.registration import check_id
+from edgewise.vector_env import unwrap_vector
+from edgewise.wrappers import ProblemRule, Random, Rule, make_rule
+
+if TYPE_CHECKING:
+    from edgewise.agents.algorithms.rollout import Envs
+
+
+@dataclass(frozen=True)
+class Problems:
+    """The environments, and which of their problems are trained on."""
+
+    ids: tuple[str, ...]
+    preset: str | None = None
+    levels: tuple[int, ...] | None = None
+    keywords: Mapping[str, Any] = field(default_factory=dict)  # of every environment, data included
+    data: str | None = None
+
+    def options(self, **others: Any) -> dict[str, Any]:
+        """Return the keywords of an environment, with `others`, over which those of the run win."""
+        return {"preset": self.preset, **others, **self.keywords}
+
+    def make(self, num_problems: int, group_size: int, num_ranks: int = 1) -> Envs:
+        """Return one rank's training environments, without a prompt format and a curriculum.
+
+        Raises:
+            ValueError: If the environment refuses its arguments, or the problems cannot be shared out.
+        """
+        if num_problems % num_ranks:
+            raise ValueError(
+                f"`num_problems` must be a multiple of {num_ranks}, the number of processes, "
+                f"got {num_problems}"
+            )
+        for env_id in self.ids:
+            check_id(env_id)
+        options = self.options(levels=self.levels)
+        if len(self.ids) > 1:
+            options = {"envs": [{"id": env_id, **options} for env_id in self.ids]}
+        envs: Envs = gym.make_vec(
+            self.ids[0] if len(self.ids) == 1 else "Mixture-v0",
+            num_envs=num_problems // num_ranks * group_size,
+            group_size=group_size,
+            **options,
+        )
+        return envs
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How many steps there are, and how large their batches are."""
+
+    num_steps: int
+    num_problems: int  # P, of all ranks
+    group_size: int  # G
+
+
+@dataclass(frozen=True)
+class CurriculumPart:
+    """The rule that chooses what is posed."""
+
+    rule: str  # its name and arguments
+    num_steps: int
+    pool_size: int = 1000
+
+    def make(self, envs: Envs) -> Rule | ProblemRule:
+        """Return the rule; `Random` is given the sizes of the arms of `envs`.
+
+        Raises:
+            ValueError: If there is no such rule or argument.
+        """
+        rule = make_rule(self.rule, self.num_steps)
+        if isinstance(rule, Random) and rule.sizes is None:
+            rule.sizes = arm_sizes(envs)
+        return rule
+
+
+@dataclass(frozen=True)
+class AlgorithmPart:
+    """The algorithm, with what every algorithm needs."""
+
+    algorithm: str  # its name and arguments
+    num_steps: int
+    group_size: int
+    learning_rate: float
+    seed: int
+    importance_cap: float | None  # where not the learner's own weights sample
+
+    @property
+    def name(self) -> str:
+        """Return the name of the algorithm, without its arguments."""
+        return self.algorithm.split(":")[0]
+
+
+@dataclass(frozen=True)
+class SamplingPart:
+    """How completions are drawn, and how long they and their prompts may be."""
+
+    temperature: float
+    max_tokens: int | None
+    max_prompt_tokens: int | None
+    logprobs: LogProbs
+
+    def sampling(self, members: Sequence[ReasoningEnv]) -> Sampling:
+        """Return how completions are drawn for all tasks of a run."""
+        frames = [member.preset.frame for member in members]
+        return Sampling(
+            max_tokens=self.max_tokens or max(frame.max_completion_tokens for frame in frames),
+            temperature=self.temperature,
+            stop=tuple(sorted({stop for frame in frames for stop in frame.stop})),
+            logprobs=self.logprobs,
+        )
+
+
+@dataclass(frozen=True)
+class AdapterPart:
+    """Adapters of low rank."""
+
+    rank: int
+    alpha: float
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelPart:
+    """The model to train, how it is held, and what samples for it."""
+
+    agent: str
+    dtype: Precision
+    device: str
+    chat: ChatOptions
+    adapters: AdapterPart | None  # None trains the whole model
+    gradient_checkpointing: bool
+    sharded: bool
+    decode_dtype: Precision | None
+    engine: str
+    engine_folder: Path | None
+    endless: bool  # whether the number of positions is ignored, as in Edgewise 0.1
+
+
+@dataclass(frozen=True)
+class CheckpointPart:
+    """When the run is saved, and how many checkpoints are kept."""
+
+    every: int  # steps
+    keep: int
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A whole training run."""
+
+    problems: Problems
+    batch: Batch
+    curriculum: CurriculumPart
+    algorithm: AlgorithmPart
+    sampling: SamplingPart
+    model: ModelPart
+    checkpoints: CheckpointPart
+    evaluate: bool  # before and after training
+    evaluation: EvaluationPlan
+    seed: int
+    threads: int
+
+    def envs(self, num_ranks: int = 1) -> Envs:
+        """Return one rank's training environments, without a prompt format and a curriculum.
+
+        Raises:
+            ValueError: As `Problems.make`.
+        """
+        return self.problems.make(self.batch.num_problems, self.batch.group_size, num_ranks)
+
+
+def arm_names(env_ids: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what each arm is called: "level 2", or "Zebra-v0 level 2" among several tasks."""
+    names = []
+    for arm in arms:
+        place = f"{env_ids[arm['env']]} " if "env" in arm else ""
+        rest = {key: value for key, value in arm.items() if key != "env"}
+        names.append(place + " ".join(f"{key} {value}" for key, value in rest.items()))
+    return names
+
+
+def arm_sizes(envs: Envs) -> list[int] | None:
+    """Return the number of problems of each arm, (K,); None if an arm has no end."""
+    base = unwrap_vector(envs)
+    sizes: list[int] = []
+    for arm in base.arms:
+        member = base.env.members[arm.get("env", 0)]
+        params = {**member.preset.levels[arm["level"]], **arm.get("params", {})}
+        size = member.task.num_rows(member.split, **params)
+        if size is None:
+            return None
+        sizes.append(size)
+    return sizes

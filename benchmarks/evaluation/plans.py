@@ -1,0 +1,82 @@
+"""What is asked of an agent, and how a server is; imports no torch and no client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ProfilePlan:
+    """What is asked of each problem."""
+
+    split: str = "train"
+    """Split of the problems: train, validation or test."""
+    num_problems: int = 1_000
+    """Problems of each level, the first ones; fewer if a data set has no more."""
+    num_samples: int = 8
+    """Completions of each problem."""
+    seed: int = 0
+    """Seed of the sampled tokens."""
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        for name in ("num_problems", "num_samples"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """How a server of `openai:URL#MODEL` is asked."""
+
+    api: Literal["chat", "completions"] = "chat"
+    """chat sends the task's text as a message of the user; completions the whole text of the preset's
+    frame, for base models."""
+    concurrency: int = 8
+    """Requests at once."""
+    samples_per_request: int | None = None
+    """Answers that a request asks for; by default all of a problem. 1 for servers without n."""
+    timeout: float = 600.0
+    """Seconds that a request may take."""
+    max_retries: int = 8
+    """How often a request is made again, with exponential back-off or as the server says."""
+    first_delay: float = 1.0
+    """Seconds before it is made again for the first time."""
+    requests_per_minute: float | None = None
+    """Requests begun in a minute, at most."""
+    tokens_per_minute: float | None = None
+    """Tokens of prompts and answers in a minute, at most, as the server counts them: a request that is
+    answered books its share of the limit from when it began, and the next begins when all that is booked
+    is over. Requests under way are not held back; see docs/evaluation.md."""
+    key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that has the key, if the server needs one; never the key itself."""
+    served_model: str | None = None
+    """What the server calls the model in its answers, if not as it is asked for."""
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """Which field limits the length of an answer."""
+    prompt_price: float | None = None
+    """Price of a million tokens of prompts."""
+    completion_price: float | None = None
+    """Price of a million tokens of answers."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers, and that no key is given in place of a variable's name."""
+        if not self.key_variable.isidentifier():
+            raise ValueError(
+                "`key_variable` must be the name of an environment variable, got something else; if "
+                "that is the key, set OPENAI_API_KEY to it"
+            )
+        for name in ("concurrency", "samples_per_request"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {value}")
+        for name in ("timeout", "first_delay", "requests_per_minute", "tokens_per_minute"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and isfinite(value)):
+                raise ValueError(f"`{name}` must be positive and finite, got {value}")
+        for name in ("max_retries", "prompt_price", "completion_price"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise ValueError(f"`{name}` must be at least 0, got {value}")

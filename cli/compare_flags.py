@@ -1,0 +1,194 @@
+"""The flags of `edgewise compare`, which depend on the suite; imports no torch, no plots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from edgewise.agents.training.config import TrainConfig
+from edgewise.agents.training.flags import (
+    BatchFlags,
+    Flags,
+    LearnerFlags,
+    RecipeFlags,
+    check_at_least,
+)
+from edgewise.agents.training.recipe_file import NOT_IN_RECIPES
+from edgewise.files import read_json
+
+METHODS = ("base", "hard", "base-t", "intrinsic-t", "grounded-t", "pq", "ps")  # of the paper
+OF_CELLS = {"env", "curriculum", "seed", "evaluate", "evaluation", "sharding", *NOT_IN_RECIPES}
+# fields of a recipe that are flags here, too
+SHARED = ("agent", "data", "num_steps", "num_problems", "group_size")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteCompareConfig(BatchFlags, RecipeFlags):
+    """Train every curriculum on every task of a suite, and print the paper's table.
+
+    Cells that are done are not done again, and those that were stopped go on; more seeds or curricula
+    may be asked for in the same folder.
+    """
+
+    suite: str
+    """Suite of a paper: sec or e2h; soar has flags of its own, `edgewise compare --suite soar --help`."""
+    curricula: str | None = None
+    """Rules with commas between, each with its arguments; by default those of the paper. Random is
+    always among them."""
+    algorithms: str = "grpo"
+    """Algorithms with commas between, each with its arguments: grpo,rloo,ppo."""
+    tasks: str | None = None
+    """Tasks of the suite with commas between; by default all that a seedling can begin. Mathematics of
+    sec, which is MATH in five arms of different sizes, needs an `agent` and its data."""
+    seeds: int = 3
+    """Paired seeds, from 1; seed 0 is kept for the choice of a learning rate."""
+    agent: str | None = None
+    """Model that starts every run, as in `edgewise train`; by default the seedling of each task."""
+    recipe: Path | None = None
+    """JSON file of flags of `edgewise train`: model, sizes, precision, adapters, engine; flags given
+    beside it win."""
+    data: str | None = None
+    """Folder of the data sets of mathematics; by default EDGEWISE_DATA."""
+    num_steps: int = 60
+    """Training steps, one batch each."""
+    learning_rates: tuple[float, ...] = (2e-4,)
+    """Learning rates of AdamW; of several, each rule gets the best on validation problems."""
+    validation_problems: int = 100
+    """Validation problems of each training level, answered once at every look."""
+    test_problems: int = 200
+    """Test problems of each level."""
+    test_samples: int = 1
+    """Answers to each, at the temperature of the preset's protocol."""
+    num_looks: int = 4
+    """Looks at a run on validation problems while it trains, the last at its end."""
+    processes: int = 2
+    """Cells that run at the same time, one thread each."""
+    output: Path | None = None
+    """Folder of the runs and of the report; by default runs/compare-SUITE."""
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        super().__post_init__()
+        check_at_least(self, 1, "seeds", "processes")
+
+    @classmethod
+    def from_recipe(cls, path: Path) -> Self:
+        """Return the flags that a recipe of `edgewise train` gives; `of_cells` is what is left of it.
+
+        Raises:
+            FileError: If the recipe is refused.
+        """
+        recipe = recipe_of(path)
+        found: dict[str, Any] = {name: recipe[name] for name in SHARED if name in recipe}
+        if "learning_rate" in recipe:
+            found["learning_rates"] = (recipe["learning_rate"],)
+        if "algorithm" in recipe:
+            found["algorithms"] = recipe["algorithm"]
+        return cls(suite="", recipe=path, **found)
+
+    def of_cells(self) -> dict[str, Any]:
+        """Return what the recipe says of every cell, and no flag does.
+
+        A cell is one process, so a recipe's `sharding` is left out.
+
+        Raises:
+            FileError: If the recipe is refused.
+        """
+        recipe = {} if self.recipe is None else recipe_of(self.recipe)
+        left_out = OF_CELLS | {*SHARED, "learning_rate", "algorithm"}
+        return {name: value for name, value in sorted(recipe.items()) if name not in left_out}
+
+
+@dataclass(frozen=True)
+class CompareConfig(BatchFlags):
+    """Compare curricula at an equal budget: one table, one figure, and what beats random where.
+
+    This is about simulated learners. `edgewise compare --suite sec --help` explains the comparison of
+    models that train, on the tasks of a paper.
+    """
+
+    agent: str = "simulated"
+    """Who learns: simulated; for a model, name a suite."""
+    curricula: str | None = None
+    """Rules with commas between, each with its arguments and "+" a filter: random,sec+dapo; all by
+    default. Random is always among them."""
+    worlds: str | None = None
+    """Worlds with commas between; all by default."""
+    seeds: int = 20
+    """Learners in each world: seeds 0, 1, 2 ..."""
+    arms: int = 9
+    """Training arms, easiest first."""
+    steps: int = 40
+    """Budget, in batches; rejected groups are paid from it."""
+    num_problems: int = 32
+    """Problems in a batch, P."""
+    algorithm: str = "grpo"
+    """Whose advantages the learner forms: grpo or rloo."""
+    processes: int = 2
+    """Cells that run at the same time."""
+    output: Path = Path("runs/compare")
+    """Folder for the table, the report and the figure; what is done there is not done again."""
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        super().__post_init__()
+        check_at_least(self, 1, "seeds", "processes")
+
+
+@dataclass(frozen=True)
+class SOARCompareConfig(LearnerFlags):
+    """Play SOAR's game and Intrinsic-T's with several seeds, train fresh students, print the table.
+
+    Games and students that are done are not done again, and those that were stopped go on; more seeds
+    may be asked for in the same folder.
+    """
+
+    suite: str = "soar"
+    """Suite of a paper: soar; sec and e2h have flags of their own."""
+    preset: str = "seedling"
+    """Game, as in `edgewise soar`: seedling, llama-math or llama-harp."""
+    agent: str | None = None
+    """Model of teacher and student; by default the game's."""
+    hard: Path | None = None
+    """Hard training problems; by default those beside the model."""
+    test: Path | None = None
+    """Held-out hard problems; by default those beside the model."""
+    seeds: int = 3
+    """Teachers of each kind, from seed 0."""
+    num_steps: int | None = None
+    """Outer steps of a game; by default the game's."""
+    num_students: int | None = None
+    """Students on each data set while the game is played; by default the game's."""
+    methods: tuple[str, ...] = METHODS
+    """Rows of the table, as in `python -m edgewise.benchmarks.studies.soar`."""
+    students: int = 2
+    """Fresh students of each teacher."""
+    fresh_steps: int | None = None
+    """Training steps of a fresh student; by default the game's."""
+    processes: int = 2
+    """Games that are played at the same time, one thread each."""
+    output: Path = Path("runs/compare-soar")
+    """Folder of the games and of the report."""
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        super().__post_init__()
+        check_at_least(self, 1, "seeds", "students", "processes")
+
+
+def recipe_of(path: Path) -> dict[str, Any]:
+    """Return the flags of `edgewise train` in a recipe.
+
+    Raises:
+        FileError: If it is refused.
+    """
+    flags = TrainConfig.from_recipe(path).record()
+    return {name: flags[name] for name in read_json(path)}
+
+
+def kind_for(suite: str | None) -> type[Flags]:
+    """Return the flags of a comparison on a suite, or on simulated learners."""
+    if suite is None:
+        return CompareConfig
+    return SOARCompareConfig if suite == "soar" else SuiteCompareConfig

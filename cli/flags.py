@@ -1,0 +1,205 @@
+"""The flags of every command but those that agents define; imports no torch, no plots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from edgewise.agents.policies.options import Precision
+from edgewise.agents.training.flags import (
+    DataFlags,
+    DeviceFlags,
+    EnvFlags,
+    EvaluationPlan,
+    Flags,
+    KeywordFlags,
+    ThreadFlags,
+    TokenFlags,
+    check_at_least,
+)
+from edgewise.benchmarks.evaluation.plans import ProfilePlan, ServerConfig
+
+
+@dataclass(frozen=True)
+class ListConfig(Flags):
+    """Show the environments with their presets and levels, or the curricula."""
+
+    curricula: bool = False
+    """Show the curricula instead."""
+    gallery: Path | None = None
+    """Write a page with one example of each level to this file instead."""
+
+
+@dataclass(frozen=True)
+class PlayConfig(Flags):
+    """Answer problems in the terminal; an empty line shows a solution, end of input ends."""
+
+    env: tyro.conf.Positional[str] = "Countdown-v0"
+    """Environment id, as `edgewise list` prints them."""
+    preset: str | None = None
+    """Ladder of levels and prompts; by default the first."""
+    level: int | None = None
+    """Level to play; any of the training levels by default."""
+    problems: int = 10
+    """How many problems to pose."""
+    seed: int = 0
+    """Seed of the problems."""
+
+
+@dataclass(frozen=True)
+class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
+    """Score an agent on each level of an environment, or of all environments of a suite.
+
+    With a suite, or with vllm, openai, random, human or one's own agent, every answer is kept in a folder,
+    with a report; the same command goes on where it was stopped.
+    """
+
+    suite: str | None = None
+    """Suite of a paper, with its protocol: sec, e2h, soar, or all; by default the environment alone."""
+    agent: str = "seedling"
+    """Who answers: seedling, seedling:NAME, or hf:PATH for a folder or hub id; vllm:PATH, the same
+    with vLLM; openai:URL#MODEL, a server; oracle, which gives the right answers; constant:TEXT, which
+    always answers TEXT; random, which gives the right answer of another problem; simulated:WORLD, which
+    is right about as often as a learner of that world of `edgewise compare` at its start; human, who is
+    asked here; or MODULE:OBJECT, your own, see docs/evaluation.md."""
+    preset: str | None = None
+    """Ladder of levels and prompts; by default the one the model was made for, else the suite's or the
+    environment's first."""
+    levels: tuple[int, ...] | None = None
+    """Levels to score; all by default, also those kept out of training."""
+    samples: int | None = None
+    """Answers to each problem, where every answer is kept; by default as in the paper."""
+    temperature: float | None = None
+    """Temperature at which completions are sampled, 0 for greedy; by default the paper's."""
+    plan: EvaluationPlan = field(default_factory=EvaluationPlan)
+    """What is asked of each level; where every answer is kept, its problems, split and seed count."""
+    server: ServerConfig = field(default_factory=ServerConfig)
+    """How a server is asked."""
+    output: Path | None = None
+    """JSON file for the scores, which must not exist; or the folder of all answers, by default in
+    runs/, which goes on if it exists."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers, and what goes with a suite."""
+        super().__post_init__()
+        check_at_least(self, 1, "samples")
+        if self.temperature is not None and not 0 <= self.temperature < inf:
+            raise ValueError(f"`temperature` must be at least 0, got {self.temperature}")
+        if self.suite is not None and self.env_options != "{}":
+            raise ValueError(f"`env_options` must be left out with a suite, got {self.env_options}")
+
+
+@dataclass(frozen=True)
+class ProfileConfig(ThreadFlags, TokenFlags, EnvFlags):
+    """Measure the pass rate of each problem, one JSON line a problem; a file that exists goes on."""
+
+    agent: str = "seedling"
+    """Model to measure with: seedling, seedling:NAME, or hf:PATH for a folder or hub id; or
+    simulated:WORLD, a learner of that world of `edgewise compare` at its start."""
+    output: Path = Path("profile.jsonl")
+    """File for the lines, for `ProblemSet-v0`."""
+    preset: str | None = None
+    """Ladder of levels and prompts; by default the one the model was made for, else the first."""
+    levels: tuple[int, ...] | None = None
+    """Levels to measure; all training levels by default."""
+    num_levels: int = 4
+    """Parts of equal size, by the rate of errors, that are told of at the end."""
+    temperature: float = 0.8
+    """Temperature at which completions are sampled, E2H's by default."""
+    fail_at: int | None = None
+    """Also write the problems that are never solved in so many completions, which is then the
+    number of completions, in two halves beside the output: -hard-train and -hard-test; SOAR's is 128."""
+    plan: ProfilePlan = field(default_factory=ProfilePlan)
+    """What is asked of each problem."""
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        super().__post_init__()
+        check_at_least(self, 1, "num_levels", "fail_at")
+
+
+@dataclass(frozen=True)
+class ReplayConfig(Flags):
+    """Recompute what the curriculum of a run did from its group records, and compare.
+
+    Prints a line if all agrees; else the first step and arm that differ, and the exit code is 2.
+    """
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+
+
+@dataclass(frozen=True)
+class ReportConfig(Flags):
+    """Write the report of a folder anew, or compare two evaluations, problem by problem."""
+
+    folders: tyro.conf.Positional[tuple[Path, ...]]
+    """One folder of a training run, which may still be going on, also through TRL, of a game of SOAR,
+    or of an evaluation; or two of evaluations, to compare the second with the first."""
+    output: Path | None = None
+    """Markdown file for a comparison; by default it is only printed."""
+    seed: int = 0
+    """Seed of the draws of a comparison."""
+
+
+@dataclass(frozen=True)
+class LeaderboardConfig(Flags):
+    """Write leaderboard.md and leaderboard.html from the results in a folder."""
+
+    folder: tyro.conf.Positional[Path] = Path("benchmarks/results")
+    """Has a folder for each result, with the config.json and summary.json of an evaluation."""
+    readme: Path | None = None
+    """Markdown file in which the tables replace what stands between the marks of the leaderboard."""
+
+
+@dataclass(frozen=True)
+class ExportConfig(KeywordFlags):
+    """Write problems of an environment as JSON lines or parquet, with a card beside the file."""
+
+    env_options: str = "{}"
+    """Further keywords of the environment, JSON: {"interactive": true}, {"data": "FOLDER"}."""
+    layout: Literal["trl", "trl-turns", "verl", "verifiers"] = "trl"
+    """Framework that the columns are for; its reward function is given the problem's name."""
+    output: Path = Path("problems.jsonl")
+    """File to write, .jsonl or .parquet; it is replaced if it exists."""
+    size: int = 1000
+    """Problems of each level; fewer where there are no more."""
+    levels: tuple[int, ...] | None = None
+    """Levels to write; by default all that are not kept out of training."""
+    split: Literal["train", "validation", "test"] = "train"
+    """Split of the problems; no problem is in two."""
+
+    def __post_init__(self) -> None:
+        """Check the size."""
+        super().__post_init__()
+        check_at_least(self, 1, "size")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainCommand(ThreadFlags):
+    """Train a small model from scratch on the worked traces of environments, and measure it."""
+
+    recipe: Path
+    """JSON file of sizes, sources and seed, such as recipes/countdown-0.json."""
+    output: Path
+    """Folder of the model, which must not exist."""
+    evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
+    """What is asked of each level for the model card."""
+    threads: int = 1
+    """Threads of torch; the same number gives the same model."""
+
+
+@dataclass(frozen=True)
+class UntieCommand(Flags):
+    """Write a model whose head is not tied to its embeddings, so that vLLM can reload its weights."""
+
+    output: Path
+    """Folder of the model, which must not exist."""
+    agent: str = "seedling"
+    """Model to write: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
+    dtype: Precision = "float32"
+    """Precision of the weights."""
