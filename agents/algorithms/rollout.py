@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 from edgewise.agents.algorithms.filters import Filter, kept_by
 from edgewise.agents.policies.base import Completions, Sampler, Sampling, Teller
 from edgewise.pool import TooManyUnverified
-from edgewise.wrappers.lesson import Gather
+from edgewise.wrappers.batch import Gather
 from edgewise.wrappers.vector import curriculum_of
 from edgewise.wrappers.vector.prompt_format import opening_of
 

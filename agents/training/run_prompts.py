@@ -73,5 +73,4 @@ def screened_pool(envs: Any) -> dict[str, Any]:
     lesson = envs.lesson
     if not isinstance(lesson, ProblemLesson) or not envs.unwrapped.env.num_unfit:
         return {}
-    difficulties = lesson.rule.difficulties.tolist()
-    return {"pool": {"names": list(lesson.rule.names), "difficulties": difficulties}}
+    return {"pool": lesson.pool()}

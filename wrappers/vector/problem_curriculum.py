@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.env import ReasoningEnv
-from edgewise.wrappers.lesson import Gather
+from edgewise.wrappers.batch import Gather
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.rule import Rule
