@@ -99,8 +99,7 @@ def describe(curriculum: Curriculum, model: Any, args: Any, algorithm: str) -> d
         "trl": json.loads(json.dumps(args.to_dict(), default=str)),
     }
     if isinstance(lesson, ProblemLesson):
-        difficulties = lesson.rule.difficulties.tolist()
-        config["pool"] = {"names": list(lesson.rule.names), "difficulties": difficulties}
+        config["pool"] = lesson.pool()
     return config
 
 

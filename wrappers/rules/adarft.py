@@ -33,6 +33,8 @@ class AdaRFT(Rule):
     near share.
     """
 
+    name: ClassVar[str] = "adarft"
+    order: ClassVar[int] = 190
     paper: ClassVar[str] = "2504.05520"
     signal: Signal = field(default=SuccessRate(), kw_only=True)
     target_success: float = 0.5  # beta, the success aimed at
@@ -89,6 +91,8 @@ class AdaRFTProblems(ProblemRule):
     code may pick the same ones again and again.
     """
 
+    name: ClassVar[str] = "adarft-problems"
+    order: ClassVar[int] = 70
     paper: ClassVar[str] = "2504.05520"
     target_success: float = 0.5  # beta, the success aimed at
     sensitivity: float = 2.0  # alpha, positive

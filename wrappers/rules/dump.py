@@ -30,7 +30,10 @@ class DUMP(Rule):
     This is the paper. Its released code updates only at validation, from raw rewards.
     """
 
+    name: ClassVar[str] = "dump"
+    order: ClassVar[int] = 160
     paper: ClassVar[str] = "2504.09710"
+    equivariant: ClassVar[bool] = True
     window: int = 300  # problems of an arm, at least 1
     temperature: float = 0.1  # tau, positive
 

@@ -32,6 +32,8 @@ class GRESO(ProblemRule):
     after two passes without enough problems none is skipped.
     """
 
+    name: ClassVar[str] = "greso"
+    order: ClassVar[int] = 50
     paper: ClassVar[str] = "2506.02177"
     explore: float = 0.5  # the first e of both kinds, in [least, 1]
     target_easy: float = 1 / 12  # share of groups that are all right

@@ -54,6 +54,8 @@ class SFL(LastSuccess):
     not trained on; here the rollouts of training are the only ones, so p may be old.
     """
 
+    name: ClassVar[str] = "sfl"
+    order: ClassVar[int] = 40
     paper: ClassVar[str] = "2408.15099"
     explore: float = 0.5  # in [0, 1]; ours
 
@@ -81,6 +83,8 @@ class DOTS(LastSuccess):
     problems of its difficulty that do, or else 1/2; there are no further rollouts.
     """
 
+    name: ClassVar[str] = "dots"
+    order: ClassVar[int] = 60
     paper: ClassVar[str] = "2506.05316"
     temperature: float = 0.1  # tau, positive; ours
 

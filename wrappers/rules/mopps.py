@@ -30,6 +30,8 @@ class MoPPS(ProblemRule):
     successes and eight failures; here they count as one completion. The default of lambda is ours.
     """
 
+    name: ClassVar[str] = "mopps"
+    order: ClassVar[int] = 30
     paper: ClassVar[str] = "2507.04632"
     low: float = 0.5  # least success aimed at
     high: float = 0.5  # largest success aimed at
