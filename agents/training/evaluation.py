@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import comb
 from typing import Any
 
 import gymnasium as gym
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgewise.agents.algorithms.rollout import Envs, collect
 from edgewise.agents.policies.base import Sampler, Sampling
+from edgewise.agents.statistics import Stratum, pass_at_k, wilson
 from edgewise.agents.training.prompt_limit import PromptLimit
 from edgewise.env import evaluation_set
 from edgewise.frame import Render
@@ -21,7 +21,6 @@ from edgewise.wrappers import vector
 
 BATCH = 512  # completions at a time
 KEYS = ("correct", "verified", "formatted", "ended", "length")
-Z = 1.96  # two-sided 95 % of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -175,7 +174,7 @@ def summarize(
     }
     counts = first["verified"].sum(axis=1)
     rates = first["correct"].sum(axis=1)[counts > 0] / counts[counts > 0]  # of each problem
-    error = Z * rates.std(ddof=1) / np.sqrt(len(rates)) if len(rates) > 1 else 1.0
+    found = wilson([Stratum(rates)], int(counts.sum()))
     deep = parts[0] if len(parts[0]["correct"]) else first
     right, verified = (deep[name].sum(axis=1).astype(int) for name in ("correct", "verified"))
     k = min(plan.k, deep["correct"].shape[1])
@@ -187,8 +186,8 @@ def summarize(
         num_problems=len(rates),
         num_samples=plan.num_samples,
         pass_at_1=float(rates.mean()),
-        low=float(max(0.0, rates.mean() - error)),
-        high=float(min(1.0, rates.mean() + error)),
+        low=found.low,
+        high=found.high,
         k=k,
         pass_at_k=float(np.mean(solved)),
         num_pass_k=len(solved),
@@ -197,17 +196,6 @@ def summarize(
         mean_length=float(first["length"].mean()),
         unverified=int(sum((1 - part["verified"]).sum() for part in parts)),
     )
-
-
-def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
-    """Return the unbiased estimate of the chance that one of k samples is right.
-
-    1 - C(n - c, k) / C(n, k), of Chen et al. (2021), arXiv 2107.03374.
-
-    >>> pass_at_k(4, 1, 2)
-    0.5
-    """
-    return 1 - comb(num_samples - num_correct, k) / comb(num_samples, k)
 
 
 def as_records(scores: Sequence[LevelScore]) -> dict[str, Any]:
