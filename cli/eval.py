@@ -15,9 +15,11 @@ import torch
 from rich.console import Console
 
 import edgewise
-from edgewise.agents.policies.base import Sampler, Sampling
+from edgewise.agents.policies.base import Sampler
 from edgewise.agents.policies.chat import read_chat_options, today
-from edgewise.agents.policies.load import Precision, load_policy, made_for
+from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.model_card import made_for
+from edgewise.agents.policies.options import Precision, Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.clean import check_model
 from edgewise.agents.training.config import read_options

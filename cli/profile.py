@@ -13,9 +13,11 @@ import torch
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from edgewise.agents.policies.base import Sampler, Sampling
+from edgewise.agents.policies.base import Sampler
 from edgewise.agents.policies.chat import is_dated, read_chat_options, today
-from edgewise.agents.policies.load import load_policy, made_for
+from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.model_card import made_for
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.pairs import failed, write_halves
 from edgewise.agents.training.display import announcer

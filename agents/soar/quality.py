@@ -16,8 +16,9 @@ from typing import Any
 import gymnasium as gym
 from torch import Generator
 
-from edgewise.agents.policies.base import Sampler, Sampling
-from edgewise.agents.policies.load import Precision, load_policy
+from edgewise.agents.policies.base import Sampler
+from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.options import Precision, Sampling
 from edgewise.agents.soar.pairs import Pair
 from edgewise.frame import Frame, Render
 from edgewise.task import Task, Unsolvable

@@ -8,7 +8,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from edgewise.agents.policies.load import model_path
+from edgewise.agents.policies.model_card import model_path
 from edgewise.agents.training.config import TrainConfig, from_record
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.fields import convert

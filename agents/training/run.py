@@ -16,9 +16,9 @@ import torch
 from edgewise.agents import distributed
 from edgewise.agents.algorithms.catalogue import ALGORITHMS, Algorithm
 from edgewise.agents.algorithms.rollout import Envs
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.chat import today
-from edgewise.agents.policies.load import IMPORTANCE_CAP, OWN, made_for
+from edgewise.agents.policies.model_card import made_for
+from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, Sampling
 from edgewise.agents.policies.sampling import is_out_of_memory
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.checkpoint import load
