@@ -13,7 +13,7 @@ from rich.console import Console
 from edgewise.agents.seedlings.card import load_recipe, save_seedling
 from edgewise.agents.seedlings.pretrain import build_policy, pretrain
 from edgewise.agents.training.display import clock
-from edgewise.agents.training.evaluation import EvaluationPlan
+from edgewise.agents.training.scores import EvaluationPlan
 from edgewise.cli.parse import parse
 from edgewise.errors import UsageError, usage
 from edgewise.files import replacing

@@ -18,12 +18,10 @@ from torch import Generator, Tensor
 
 from edgewise.agents.algorithms.filters import Filter, kept_by
 from edgewise.agents.policies.base import Completions, Sampler, Sampling, Teller
-from edgewise.pool import TooManyUnverified
+from edgewise.pool import refuse_unverified
 from edgewise.wrappers.lesson import Gather
 from edgewise.wrappers.vector import curriculum_of
 from edgewise.wrappers.vector.prompt_format import opening_of
-
-MAX_UNVERIFIED = 0.01  # of the completions of a batch
 
 Envs = VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any]]
 
@@ -253,19 +251,6 @@ def blank(num_rows: int, like: Completions) -> Completions:
     numbers = like.logprobs.new_zeros((num_rows, 1))
     ended = like.ended.new_zeros(num_rows)
     return Completions([""] * num_rows, ids, ids, numbers, numbers, ended, like.scale)
-
-
-def refuse_unverified(count: int, total: int) -> None:
-    """Check that few of the `total` answers of a batch, `count`, are without a verdict.
-
-    Raises:
-        TooManyUnverified: If more than 1 % are.
-    """
-    if count > MAX_UNVERIFIED * total:
-        raise TooManyUnverified(
-            f"{count} of {total} answers could not be verified, more than {MAX_UNVERIFIED:.0%}: the "
-            "workers that verify were killed twice; the memory of the machine may be too small"
-        )
 
 
 def refuse_nonfinite(

@@ -14,7 +14,8 @@ import gymnasium as gym
 from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.seedlings.pretrain import PretrainConfig
-from edgewise.agents.training.evaluation import EvaluationPlan, LevelScore, evaluate
+from edgewise.agents.training.evaluation import evaluate
+from edgewise.agents.training.scores import EvaluationPlan, LevelScore
 from edgewise.fields import build
 from edgewise.files import about, read_json, write_atomically
 from edgewise.registration import check_id

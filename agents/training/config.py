@@ -13,9 +13,9 @@ from typing import Any, Literal
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
 from edgewise.agents.policies.model_card import made_for, model_path
 from edgewise.agents.policies.options import LogProbs, Precision
-from edgewise.agents.training.evaluation import EvaluationPlan
 from edgewise.agents.training.prompt_limit import UNLIMITED
 from edgewise.agents.training.recipe_file import read_recipe
+from edgewise.agents.training.scores import EvaluationPlan
 from edgewise.errors import shown
 from edgewise.fields import build
 from edgewise.files import about

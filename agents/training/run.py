@@ -24,11 +24,12 @@ from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.checkpoint import load
 from edgewise.agents.training.clean import check_config
 from edgewise.agents.training.config import TrainConfig, complete, default_output, from_run
-from edgewise.agents.training.evaluation import LevelScore, as_records, evaluate
+from edgewise.agents.training.evaluation import evaluate
 from edgewise.agents.training.report import arm_names, arm_sizes
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.run_policy import make_policy
 from edgewise.agents.training.run_prompts import check_prompts, limit_of, sampling_of, screened_pool
+from edgewise.agents.training.scores import LevelScore, as_records
 from edgewise.env import ReasoningEnv
 from edgewise.files import FileError, about, replacing, said
 from edgewise.pool import WorkerError

@@ -12,7 +12,7 @@ from typing import Any
 import gymnasium as gym
 
 import edgewise
-from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.options import Sampling
 from edgewise.benchmarks.evaluation.suite import Part
 from edgewise.env import ReasoningEnv
 from edgewise.errors import unknown

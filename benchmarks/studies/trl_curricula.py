@@ -30,8 +30,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from edgewise.agents.algorithms import grpo
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.statistics import mean_interval
 from edgewise.agents.training.figures import save_figure

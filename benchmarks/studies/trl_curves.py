@@ -26,12 +26,13 @@ import tyro
 from matplotlib.figure import Figure
 
 from edgewise.agents.algorithms import grpo
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.statistics import mean_interval
-from edgewise.agents.training.evaluation import EvaluationPlan, as_records, evaluate
+from edgewise.agents.training.evaluation import evaluate
 from edgewise.agents.training.figures import save_figure
+from edgewise.agents.training.scores import EvaluationPlan, as_records
 from edgewise.benchmarks.speed.training import MAX_TOKENS, make_envs, posed, rewarded, trl_trainer
 from edgewise.files import write_atomically
 
