@@ -7,58 +7,59 @@ counted half, on average over tasks. Intervals are of a stratified bootstrap: th
 drawn with replacement. rliable, the authors' package, draws the runs of X and of Y apart; so do we, and
 pairing by seed is left to the table of effects.
 
-Shapes: N runs of each of M tasks, scores (M, N).
+Shapes: N runs of each of M tasks, scores (..., M, N); statistics keep the leading axes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import trim_mean
 
-from edgewise.benchmarks.evaluation.intervals import Estimate
+from edgewise.agents.statistics import Estimate, stratified_bootstrap
 
 Scores = NDArray[np.float64]
-NUM_RESAMPLES = 2_000
-PERCENTILES = (2.5, 97.5)
 
 
-def iqm(scores: Scores) -> float:
-    """Return the interquartile mean of all runs of all tasks.
+def iqm(scores: Scores) -> Scores:
+    """Compute the interquartile mean of all runs of all tasks.
 
-    >>> iqm(np.array([[0.0, 0.2, 0.4, 1.0]]))
+    >>> float(iqm(np.array([[0.0, 0.2, 0.4, 1.0]])))
     0.30000000000000004
     """
-    return float(trim_mean(scores.ravel(), 0.25))
+    runs = scores.reshape(*scores.shape[:-2], -1)
+    means: Scores = trim_mean(runs, 0.25, axis=-1)
+    return means
 
 
-def improvement(first: Scores, second: Scores) -> float:
-    """Return the probability that a run of `first` is better than one of `second`, over tasks.
+def improvement(first: Scores, second: Scores) -> Scores:
+    """Compute the probability that a run of `first` is better than one of `second`, over tasks.
 
-    >>> improvement(np.array([[0.1, 0.3]]), np.array([[0.2, 0.3]]))
+    >>> float(improvement(np.array([[0.1, 0.3]]), np.array([[0.2, 0.3]])))
     0.375
     """
-    greater = first[:, :, None] > second[:, None, :]
-    equal = first[:, :, None] == second[:, None, :]
-    return float((greater + 0.5 * equal).mean(axis=(1, 2)).mean())
+    greater = first[..., :, None] > second[..., None, :]
+    equal = first[..., :, None] == second[..., None, :]
+    wins: Scores = (greater + 0.5 * equal).mean(axis=(-3, -2, -1))
+    return wins
 
 
-def interval(statistic: Callable[..., float], *scores: Scores, seed: int = 0) -> Estimate:
-    """Return a statistic of one or several tables of scores, with its interval.
+def interval(statistic: Callable[..., Scores], *tables: Scores, seed: int = 0) -> Estimate:
+    """Compute a statistic of one or several tables of scores, with its interval.
 
-    One run of each task has none: the bounds are nan.
+    The bounds are nan where a task has one run.
     """
-    if min(table.shape[1] for table in scores) < 2:
-        return Estimate(statistic(*scores), float("nan"), float("nan"))
-    rng = np.random.default_rng(seed)
-    values = [statistic(*(resampled(table, rng) for table in scores)) for _ in range(NUM_RESAMPLES)]
-    low, high = np.percentile(values, PERCENTILES)
-    return Estimate(statistic(*scores), float(low), float(high))
+    if min(table.shape[1] for table in tables) < 2:
+        return Estimate(float(statistic(*tables)), nan, nan)
+    ends = list(accumulate(len(table) for table in tables))
 
+    def of_rows(*rows: Scores) -> Scores:
+        parts = zip([0, *ends], ends, strict=False)
+        return statistic(*(np.stack(rows[first:last], axis=-2) for first, last in parts))
 
-def resampled(scores: Scores, rng: np.random.Generator) -> Scores:
-    """Return as many runs of each task, drawn with replacement."""
-    runs = rng.integers(scores.shape[1], size=scores.shape)
-    return np.take_along_axis(scores, runs, axis=1)
+    rows = [row for table in tables for row in table]
+    return stratified_bootstrap(of_rows, rows, np.random.default_rng(seed))

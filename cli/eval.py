@@ -5,54 +5,57 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import torch
 from rich.console import Console
 
-import edgewise
 from edgewise.agents.policies.chat import read_chat_options, today
 from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.model_card import made_for
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.policies.policy import Sampler
-from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.clean import check_model
 from edgewise.agents.training.display import announcer, score_line
-from edgewise.agents.training.evaluation import as_records, evaluate
 from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.prompt_limit import PromptLimit
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run_prompts import limit_for
+from edgewise.agents.training.scores import Asker, as_records, score_levels
 from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
 from edgewise.benchmarks.evaluation.suite import Part, parts_of
 from edgewise.cli.flags import EvalConfig
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import UsageError, usage
 from edgewise.files import write_atomically
-from edgewise.frame import Render
 from edgewise.interrupts import GOES_ON, Stopped, asked, repeatable
 from edgewise.lock import locked
 from edgewise.registration import check_id
 
+LEARNERS = ("seedling", "hf")  # models that are loaded into this process
+
 
 def run(config: EvalConfig, arguments: Sequence[str]) -> None:
     """Score, print a line for each level, and write the scores if asked."""
-    torch.set_num_threads(config.threads)
-    if config.suite is not None or not (
-        is_scripted(config.agent) or config.agent.partition(":")[0] in ("seedling", "hf")
-    ):
+    if config.suite is not None or not (is_scripted(config.agent) or kind_of(config) in LEARNERS):
         run_session(config, shlex.join(["edgewise", "eval", *arguments]))
     else:
         run_levels(replace(config, chat_date=config.chat_date or today()))
+
+
+def kind_of(config: EvalConfig) -> str:
+    """Return the kind of agent: what stands before the colon."""
+    return config.agent.partition(":")[0]
 
 
 def run_session(config: EvalConfig, command: str) -> None:
     """Ask what is still open, and write every answer, the summary and the report."""
     from edgewise.benchmarks.evaluation import session as sessions
 
+    if kind_of(config) in sessions.MODELS:
+        set_threads(config.threads)
     console = Console()
     with usage():
         parts = (own_part(config),) if config.suite is None else parts_of(config.suite)
@@ -125,29 +128,20 @@ def run_levels(config: EvalConfig) -> None:
     with usage():
         check_id(config.env)
         options = options_of(config)
-        levels = config.levels
-        env = unwrap(gym.make(config.env, split=config.plan.split, levels=levels, **options))
-        if not is_scripted(config.agent):
-            check_model(config.agent, config.env, split=config.plan.split, **options)
-        policy, render = load(config, env)
-        sampling = sampling_of(config, env)
-        limit = None
-        if isinstance(policy, TransformersPolicy):
-            limit = limit_for(policy, sampling, config.max_prompt_tokens)
-        if limit is not None:
-            limit.check(env, [{"level": level} for level in levels or env.preset.levels])
+        env = unwrap(gym.make(config.env, split=config.plan.split, levels=config.levels, **options))
+        asker, limit = load(config, env, options)
     console = Console()
-    scores = evaluate(
-        policy,
-        config.env,
-        config.plan,
-        sampling,
-        levels=levels,
-        limit=limit,
-        render=render,
-        progress=lambda score: console.print(score_line(score), soft_wrap=True, highlight=False),
-        **options,
-    )
+    with usage() if is_scripted(config.agent) else nullcontext():
+        scores = score_levels(
+            asker,
+            env,
+            config.plan,
+            levels=config.levels,
+            limit=limit,
+            progress=lambda score: console.print(
+                score_line(score), soft_wrap=True, highlight=False
+            ),
+        )
     if config.output is not None:
         write(config.output, {"config": asdict(config), **as_records(scores)})
         console.print(f"scores {config.output}", soft_wrap=True, highlight=False, markup=False)
@@ -176,18 +170,36 @@ def options_of(config: EvalConfig) -> dict[str, Any]:
     }
 
 
-def load(config: EvalConfig, env: ReasoningEnv) -> tuple[Sampler, Render | None]:
-    """Return what answers, and what makes text of the messages of a chat for it."""
+def load(
+    config: EvalConfig, env: ReasoningEnv, options: dict[str, Any]
+) -> tuple[Asker, PromptLimit | None]:
+    """Return what answers, and how long its prompts may be.
+
+    Raises:
+        ValueError: If there is no such agent, or no problem of a level fits the model.
+    """
     if is_scripted(config.agent):
-        posed = [
-            options
-            for level in config.levels or env.preset.levels
-            for options in edgewise.evaluation_set(env, level, config.plan.num_problems)
-        ]
-        return scripted(config.agent, env, posed), None
+        return scripted(config.agent, env), None
+    from edgewise.agents.training.evaluation import asking
+
+    set_threads(config.threads)
+    split = config.plan.split
+    check_model(config.agent, config.env, split=split, **options)
     chat = read_chat_options(config.chat_date, config.chat_template_kwargs)
     policy = load_policy(config.agent, config.dtype, config.device, chat)
-    return policy, policy.render
+    sampling = sampling_of(config, env)
+    limit = limit_for(policy, sampling, config.max_prompt_tokens)
+    if limit is not None:
+        limit.check(env, [{"level": level} for level in config.levels or env.preset.levels])
+    render = policy.render
+    return asking(policy, config.env, sampling, split=split, render=render, **options), limit
+
+
+def set_threads(count: int) -> None:
+    """Set the threads of torch."""
+    import torch
+
+    torch.set_num_threads(count)
 
 
 def write(path: Path, record: dict[str, Any]) -> None:

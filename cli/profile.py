@@ -16,17 +16,16 @@ from edgewise.agents.policies.chat import is_dated, read_chat_options, today
 from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.model_card import made_for
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.pairs import failed, write_halves
 from edgewise.agents.training.display import announcer
+from edgewise.agents.training.evaluation import asking
 from edgewise.agents.training.run_prompts import limit_for
-from edgewise.benchmarks.evaluation.profile import batches_of, begun_on, profile
+from edgewise.benchmarks.evaluation.profile import WIDTH, begun_on, profile
 from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
 from edgewise.cli.flags import ProfileConfig
-from edgewise.env import ReasoningEnv, unwrap
+from edgewise.env import unwrap
 from edgewise.errors import UsageError, usage
-from edgewise.frame import Render
 from edgewise.interrupts import repeatable
 from edgewise.lock import locked
 from edgewise.registration import check_id
@@ -46,16 +45,27 @@ def measure(config: ProfileConfig) -> None:
         check_id(config.env)
         options = options_of(config)
         env = unwrap(gym.make(config.env, split=config.plan.split, **options))
-        policy, render = load(config, env)
         frame = env.preset.frame
         sampling = Sampling(
             max_tokens=config.max_tokens or frame.max_completion_tokens,
             temperature=config.temperature,
             stop=frame.stop,
         )
-        limit = None
-        if isinstance(policy, TransformersPolicy):
-            limit = limit_for(policy, sampling, config.max_prompt_tokens)
+        limit, chat = None, None
+        if is_scripted(config.agent):
+            asker = scripted(config.agent, env)
+        else:
+            policy = load(config)
+            limit, chat = limit_for(policy, sampling, config.max_prompt_tokens), policy.chat
+            asker = asking(
+                policy,
+                config.env,
+                sampling,
+                split=config.plan.split,
+                render=policy.render,
+                batch=WIDTH * config.plan.num_samples,
+                **options,
+            )
         notes = [] if limit is None else limit.check(env)
     console = Console()
     for note in notes:
@@ -66,15 +76,14 @@ def measure(config: ProfileConfig) -> None:
         try:
             with repeatable(say=announcer(console)):
                 records = profile(
-                    policy,
+                    asker,
                     config.env,
                     config.plan,
                     sampling,
                     config.output,
                     agent=config.agent,
-                    render=render,
                     limit=limit,
-                    chat=policy.chat if isinstance(policy, TransformersPolicy) else None,
+                    chat=chat,
                     progress=lambda done, total: bar.update(task, completed=done, total=total),
                     **options,
                 )
@@ -107,17 +116,14 @@ def options_of(config: ProfileConfig) -> dict[str, Any]:
     return {"preset": config.preset or made, "levels": config.levels}
 
 
-def load(config: ProfileConfig, env: ReasoningEnv) -> tuple[Sampler, Render | None]:
-    """Return what answers, and what makes text of the messages of a chat for it."""
-    if is_scripted(config.agent):
-        posed = [options for groups in batches_of(env, config.plan) for options in groups]
-        return scripted(config.agent, env, posed), None
+def load(config: ProfileConfig) -> TransformersPolicy:
+    """Load the model, whose chats have the day on which the profile began."""
     policy = load_policy(config.agent)
     told = read_chat_options(config.chat_date, config.chat_template_kwargs)
     if is_dated(policy.tokenizer):
         told = replace(told, date=told.date or begun_on(config.output) or today())
     policy.chat = told
-    return policy, policy.render
+    return policy
 
 
 def told(config: ProfileConfig, errors: Sequence[float]) -> list[str]:

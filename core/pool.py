@@ -20,6 +20,7 @@ from pkgutil import resolve_name
 from types import TracebackType
 from typing import Any, Final
 
+MAX_UNVERIFIED = 0.01  # of the completions of a batch
 START_SECONDS = 120  # for the imports of a worker
 END_SECONDS = 10  # for a worker to be gone that has closed its line
 MAX_STARTS = 10  # of a worker that ends before it is up
@@ -59,6 +60,19 @@ class WorkerError(RuntimeError):
 
 class TooManyUnverified(WorkerError):
     """So many answers could not be verified that a run must not go on."""
+
+
+def refuse_unverified(count: int, total: int) -> None:
+    """Check that few of the `total` answers of a batch, `count`, are without a verdict.
+
+    Raises:
+        TooManyUnverified: If more than 1 % are.
+    """
+    if count > MAX_UNVERIFIED * total:
+        raise TooManyUnverified(
+            f"{count} of {total} answers could not be verified, more than {MAX_UNVERIFIED:.0%}: the "
+            "workers that verify were killed twice; the memory of the machine may be too small"
+        )
 
 
 def as_verdict(result: Any) -> bool | None:

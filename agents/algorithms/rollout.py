@@ -16,12 +16,10 @@ from edgewise.agents.algorithms.anticipation import anticipated
 from edgewise.agents.algorithms.filters import Filter, kept_by
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions, Sampler, blank
-from edgewise.pool import TooManyUnverified
+from edgewise.pool import refuse_unverified
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.batch import Gather
 from edgewise.wrappers.vector import curriculum_of
-
-MAX_UNVERIFIED = 0.01  # of the completions of a batch
 
 Envs = VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any]]
 
@@ -253,19 +251,6 @@ class Batch:
             verified=verified,
             num_extra_rollouts=self.num_rollouts - len(rewards),
             num_extra_tokens=int(self.num_tokens - self.completions.mask.sum().item()),
-        )
-
-
-def refuse_unverified(count: int, total: int) -> None:
-    """Check that few of the `total` answers of a batch, `count`, are without a verdict.
-
-    Raises:
-        TooManyUnverified: If more than 1 % are.
-    """
-    if count > MAX_UNVERIFIED * total:
-        raise TooManyUnverified(
-            f"{count} of {total} answers could not be verified, more than {MAX_UNVERIFIED:.0%}: the "
-            "workers that verify were killed twice; the memory of the machine may be too small"
         )
 
 

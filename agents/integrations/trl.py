@@ -29,7 +29,6 @@ import torch
 from numpy.typing import NDArray
 
 from edgewise.agents import distributed
-from edgewise.agents.algorithms.rollout import refuse_unverified
 from edgewise.agents.integrations import named, trl_run, trl_turns
 from edgewise.agents.integrations.named import Completion
 from edgewise.agents.integrations.trl_turns import TurnEnvironment
@@ -38,6 +37,7 @@ from edgewise.agents.policies.chat import encode_prompt
 from edgewise.agents.training.checkpoint import read_tensors
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.manifest import write_manifest
+from edgewise.pool import refuse_unverified
 from edgewise.wrappers.vector import Curriculum
 
 check_version(version("trl"))

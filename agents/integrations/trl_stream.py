@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from datasets import IterableDataset
 
-from edgewise.agents.algorithms.rollout import refuse_unverified
 from edgewise.agents.integrations import named
 from edgewise.agents.integrations.named import Completion
 from edgewise.agents.policies.chat import bare
+from edgewise.pool import refuse_unverified
 from edgewise.wrappers.batch import Draw
 from edgewise.wrappers.vector import Curriculum
 

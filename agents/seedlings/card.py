@@ -14,8 +14,9 @@ import gymnasium as gym
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.seedlings.pretrain import PretrainConfig
-from edgewise.agents.training.evaluation import LevelScore, evaluate
+from edgewise.agents.training.evaluation import evaluate
 from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.scores import LevelScore
 from edgewise.env import unwrap
 from edgewise.fields import build
 from edgewise.files import about, read_json, write_atomically

@@ -20,19 +20,19 @@ import torch
 
 from edgewise.agents.algorithms import rloo
 from edgewise.agents.algorithms.optimizer import schedule
-from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
+from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.game import Floats
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.sizes import Exam, StudentConfig
+from edgewise.agents.training.evaluation import ask
 from edgewise.answer import extract_answer
 from edgewise.pool import TooManyUnverified
 from edgewise.wrappers import vector
 from edgewise.wrappers.rules.signal import Bools
 
 Phase = tuple[Sequence[Pair], int]  # problems, and steps on them
-BATCH = 512  # completions at a time, where nothing is learnt
 
 
 class PolicyStudent:
@@ -139,14 +139,16 @@ class PolicyStudent:
     ) -> Iterator[Rollout]:
         """Yield answers to all problems in turn, those of some at once."""
         generator = torch.Generator().manual_seed(seed)
-        width = max(1, BATCH // num_samples)
-        for first in range(0, len(problems), width):
-            part = problems[first : first + width]
-            envs = self.framed(part, len(part), num_samples)
-            groups = [{"level": 1, "problem_seed": row} for row in range(len(part))]
-            yield collect(
-                envs, self.policy, self.sampling(temperature), generator, options={"groups": groups}
-            )
+        return ask(
+            self.policy, problems, num_samples, self.sampling(temperature), generator, self.posed
+        )
+
+    def posed(
+        self, problems: Sequence[Pair], num_samples: int
+    ) -> tuple[Envs, list[dict[str, Any]]]:
+        """Make environments of problems, and the options that pose each of them."""
+        groups = [{"level": 1, "problem_seed": row} for row in range(len(problems))]
+        return self.framed(problems, len(problems), num_samples), groups
 
     def framed(self, problems: Sequence[Pair], num_problems: int, group_size: int) -> Envs:
         """Return environments of `problems`, framed for the model."""

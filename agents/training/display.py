@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from edgewise.agents.training.evaluation import LevelScore
+from edgewise.agents.training.scores import LevelScore
 
 SMOOTHING = 0.9  # of what is shown of the past
 LINE_EVERY = 10  # steps, where there is no terminal

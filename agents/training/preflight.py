@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 import torch
 
 from edgewise.agents.training.config import TrainConfig
-from edgewise.agents.training.evaluation import LevelScore
 from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.agents.training.run import begin
+from edgewise.agents.training.scores import LevelScore
 
 NUM_STEPS = 5
 PLAN = EvaluationPlan(num_problems=8, num_samples=8, k=8, num_pass_k=8, split="validation")

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from edgewise.agents.statistics import Estimate
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.run_folder import RunFolder
 
@@ -92,8 +93,8 @@ def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
 
 
 def interval(score: Mapping[str, Any]) -> str:
-    """Return pass@1 and its interval."""
-    return f"{score['pass_at_1']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
+    """Format pass@1 with its interval."""
+    return str(Estimate(score["pass_at_1"], score["low"], score["high"]))
 
 
 def probabilities(metrics: Mapping[str, float]) -> NDArray[np.float64]:

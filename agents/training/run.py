@@ -23,11 +23,12 @@ from edgewise.agents.policies.sampling import is_out_of_memory
 from edgewise.agents.training.checkpoint import load
 from edgewise.agents.training.clean import check_problems
 from edgewise.agents.training.config import TrainConfig, begun, from_run
-from edgewise.agents.training.evaluation import LevelScore, as_records, evaluate
+from edgewise.agents.training.evaluation import evaluate
 from edgewise.agents.training.parts import AlgorithmPart, Setup, arm_names
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.run_policy import make_policy
 from edgewise.agents.training.run_prompts import check_prompts, limit_of, screened_pool
+from edgewise.agents.training.scores import LevelScore, as_records
 from edgewise.env import ReasoningEnv
 from edgewise.files import FileError, about, replacing, said
 from edgewise.pool import WorkerError

@@ -14,14 +14,11 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from rich.console import Console
 
-from edgewise.agents.policies.options import Sampling
 from edgewise.benchmarks.evaluation.question import Question
 from edgewise.benchmarks.evaluation.scripted import completion
-from edgewise.benchmarks.simulation.env import RIGHT
-from edgewise.benchmarks.simulation.learner import SimulatedLearner
+from edgewise.benchmarks.simulation.skills import Draws, Skills
 from edgewise.benchmarks.simulation.worlds import WORLDS
 from edgewise.errors import unknown
 from edgewise.interrupts import asked
@@ -149,17 +146,17 @@ def simulated(world: str, seed: int) -> Script:
     """
     if world not in WORLDS:
         raise ValueError(unknown("world", world, WORLDS))
-    learners: dict[int, SimulatedLearner] = {}  # by the count of levels
+    learners: dict[int, Skills] = {}  # by the count of levels
 
     def script(question: Question, sample: int) -> str:
         levels = list(question.env.preset.levels)
         size = max(2, len(levels))
         if size not in learners:
-            learners[size] = SimulatedLearner(WORLDS[world](size, 0))
-        generator = torch.Generator().manual_seed(entropy(seed, question, sample)[0])
-        place = f"{levels.index(question.level) + 1} {question.problem_seed}"
-        outcome = learners[size].generate([place], Sampling(), generator)
-        return oracle(question, sample) if outcome.texts[0] == RIGHT else ""
+            learners[size] = Skills(WORLDS[world](size, 0))
+        place = np.array([levels.index(question.level) + 1])
+        chance = learners[size].chances(place, np.array([question.problem_seed]))
+        lot = Draws(entropy(seed, question, sample)[0]).uniform(1)
+        return oracle(question, sample) if lot < chance else ""
 
     return script
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import edgewise
-from edgewise.agents.algorithms.rollout import refuse_unverified
 from edgewise.benchmarks.evaluation.agent import Agent, Reply, Request
 from edgewise.benchmarks.evaluation.answers import AnswerFile, EvaluationFolder, Key
 from edgewise.benchmarks.evaluation.question import Question
 from edgewise.interrupts import asked as asked_to_stop
+from edgewise.pool import refuse_unverified
 
 PATIENCE = 10.0  # seconds for an agent to end once the user has asked to stop
 Progress = Callable[[int, int], None]  # of the answers that are known, and of all

@@ -14,13 +14,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgewise.agents.statistics import (
+    NUM_DRAWS,
+    Estimate,
+    Floats,
+    Stratum,
+    paired_difference,
+    sign_flip_test,
+    weighted_mean,
+)
 from edgewise.benchmarks.evaluation.answers import EvaluationFolder
-from edgewise.benchmarks.evaluation.intervals import Floats, Stratum
 from edgewise.benchmarks.evaluation.summary import Level, read_levels
 from edgewise.names import read_name
 
-NUM_DRAWS = 10_000
-TIE = 1e-9  # of two statistics that rounding alone tells apart
 Key = tuple[str, int, int]  # part, level, problem seed
 
 
@@ -33,9 +39,7 @@ class Difference:
     num_problems: int
     first: float
     second: float
-    value: float
-    low: float
-    high: float
+    change: Estimate
     p_value: float
 
 
@@ -131,51 +135,23 @@ def difference(
     for one in levels:
         sizes[one.part] += len(one.first)
     weights = [len(one.first) / sizes[one.part] / len(sizes) for one in levels]
-    strata = [
-        Stratum(one.second - one.first, weight) for one, weight in zip(levels, weights, strict=True)
-    ]
-    low, high = np.quantile(resampled(rng, strata, num_draws), [0.025, 0.975])
-    scored = [
-        float(sum(w * values.mean() for w, values in zip(weights, side, strict=True)))
-        for side in ([one.first for one in levels], [one.second for one in levels])
-    ]
+    first, second, change = (
+        [Stratum(values, weight) for values, weight in zip(side, weights, strict=True)]
+        for side in (
+            [one.first for one in levels],
+            [one.second for one in levels],
+            [one.second - one.first for one in levels],
+        )
+    )
     return Difference(
         part=part,
         levels=name,
         num_problems=sum(sizes.values()),
-        first=scored[0],
-        second=scored[1],
-        value=total(strata),
-        low=float(low),
-        high=float(high),
-        p_value=permuted(rng, strata, num_draws),
+        first=weighted_mean(first),
+        second=weighted_mean(second),
+        change=paired_difference(change, rng, num_draws),
+        p_value=sign_flip_test(change, rng, num_draws),
     )
-
-
-def total(strata: Sequence[Stratum]) -> float:
-    """Return the weighted sum of the means."""
-    return float(sum(stratum.weight * stratum.rates.mean() for stratum in strata))
-
-
-def resampled(rng: np.random.Generator, strata: Sequence[Stratum], num_draws: int) -> Floats:
-    """Return that sum for problems that are drawn anew within each stratum, (num_draws,)."""
-    sums = np.zeros(num_draws)
-    for stratum in strata:
-        size = len(stratum.rates)
-        drawn = stratum.rates[rng.integers(size, size=(num_draws, size))]
-        sums += stratum.weight * drawn.mean(axis=1)
-    return sums
-
-
-def permuted(rng: np.random.Generator, strata: Sequence[Stratum], num_draws: int) -> float:
-    """Return how often flipped signs give a sum as large, the sum as it is counted among them."""
-    sums = np.zeros(num_draws)
-    for stratum in strata:
-        size = len(stratum.rates)
-        signs = rng.integers(2, size=(num_draws, size), dtype=np.int8) * 2.0 - 1
-        sums += stratum.weight * (signs @ stratum.rates) / size
-    as_large = np.abs(sums) >= abs(total(strata)) - TIE
-    return float((1 + as_large.sum()) / (1 + num_draws))
 
 
 def markdown(rows: Sequence[Difference], first: str, second: str) -> str:
@@ -183,10 +159,11 @@ def markdown(rows: Sequence[Difference], first: str, second: str) -> str:
     head = ["part", "level", "problems", first, second, "difference [95 %]", "p"]
     lines = [head, ["---"] * len(head)]
     for row in rows:
-        change = f"{row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
         scored = (f"{row.first:.3f}", f"{row.second:.3f}")
         p_value = f"{row.p_value:.4f}"
-        lines.append([row.part, row.levels, str(row.num_problems), *scored, change, p_value])
+        lines.append(
+            [row.part, row.levels, str(row.num_problems), *scored, row.change.signed, p_value]
+        )
     table = ["| " + " | ".join(cells) + " |" for cells in lines]
     note = (
         "pass@1, paired by problem: bootstrap over problems within levels, and a permutation test of "

@@ -1,19 +1,25 @@
-"""A language model of this process as an agent."""
+"""A language model of this process as an agent of suites; needs torch."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import torch
 
+from edgewise.agents.policies.chat import ChatOptions
+from edgewise.agents.policies.load import load_policy, with_engine
+from edgewise.agents.policies.options import Precision
 from edgewise.agents.policies.policy import Sampler
-from edgewise.benchmarks.evaluation.agent import Reply, Request, entropy
+from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.training.evaluation import BATCH
+from edgewise.agents.training.run_prompts import limit_for
+from edgewise.benchmarks.evaluation.agent import Agent, Reply, Request, entropy
+from edgewise.benchmarks.evaluation.question import Opened
 from edgewise.frame import Render
 from edgewise.interrupts import asked
-
-BATCH = 512  # completions at a time
 
 
 class PolicyAgent:
@@ -65,3 +71,38 @@ class PolicyAgent:
                     )
                     for row, (question, sample) in enumerate(batch)
                 ]
+
+
+def load_agent(
+    model: str, dtype: Precision, device: str, chat: ChatOptions, engine: str | None, seed: int
+) -> PolicyAgent:
+    """Load a model to answer questions.
+
+    Args:
+        model: As `load_policy` takes it.
+        dtype: Precision of the weights.
+        device: Where it computes.
+        chat: What its chat template is given.
+        engine: What samples in place of the model itself.
+        seed: Of the sampled tokens.
+    """
+    policy = load_policy(model, dtype, device, chat)
+    sampler = policy if engine is None else with_engine(policy, engine)
+    return PolicyAgent(sampler, policy.render, seed)
+
+
+def fitting(opened: Opened, agent: Agent, max_prompt_tokens: int | None) -> Opened:
+    """Leave out the problems for whose prompts the model has no room.
+
+    Raises:
+        ValueError: If it has room for none of a level.
+    """
+    if not (isinstance(agent, PolicyAgent) and isinstance(agent.policy, TransformersPolicy)):
+        return opened
+    limit = limit_for(agent.policy, opened.sampling, max_prompt_tokens)
+    if limit is None:
+        return opened
+    kept = [one for one in opened.questions if limit.fits(one.env, one.problem)]
+    for level in {one.level for one in opened.questions} - {one.level for one in kept}:
+        limit.check(opened.env, [{"level": level}])
+    return replace(opened, questions=kept, num_too_long=len(opened.questions) - len(kept))

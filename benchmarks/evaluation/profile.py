@@ -13,35 +13,30 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 
-from edgewise.agents.algorithms.rollout import Envs, collect
 from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.training.prompt_limit import PromptLimit
+from edgewise.agents.training.scores import Asker
 from edgewise.benchmarks.evaluation.plans import ProfilePlan
 from edgewise.env import unwrap
 from edgewise.files import read_jsonl, writable, write_atomically
-from edgewise.frame import Render
 from edgewise.interrupts import Stopped
 from edgewise.interrupts import asked as asked_to_stop
 from edgewise.pool import TooManyUnverified
-from edgewise.wrappers import vector
 
 WIDTH = 32  # problems answered at once
 Record = dict[str, Any]
 
 
 def profile(
-    policy: Sampler,
+    asker: Asker,
     env_id: str,
     plan: ProfilePlan,
     sampling: Sampling,
     path: Path,
     *,
     agent: str,
-    render: Render | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     limit: PromptLimit | None = None,
     chat: ChatOptions | None = None,
@@ -53,13 +48,12 @@ def profile(
     been. Problems whose prompts do not fit are left out.
 
     Args:
-        policy: Answers.
+        asker: Answers; of each batch it begins anew, with a seed of its own.
         env_id: A registered environment of one task.
         plan: Split, counts and seed.
-        sampling: How completions are drawn.
+        sampling: How completions are drawn, for the lines.
         path: Where a line for each problem is added as soon as its batch is measured.
-        agent: What the policy is called in the lines; those of another are not gone on with.
-        render: Turns the messages of a chat into text, for `PromptFormat`.
+        agent: What the asker is called in the lines; those of another are not gone on with.
         progress: Called with how many problems are done, of how many.
         limit: How long prompts may be; by default anything.
         chat: What the model's chat template is told, for the lines.
@@ -79,22 +73,11 @@ def profile(
         for place, groups in enumerate(batches):
             done += len(groups)
             if groups and done > len(records):
-                generator = torch.Generator().manual_seed(plan.seed * 1_000_003 + place)
-                envs: Envs = gym.make_vec(
-                    env_id,
-                    num_envs=len(groups) * plan.num_samples,
-                    group_size=plan.num_samples,
-                    split=plan.split,
-                    **env_options,
-                )
-                envs = vector.PromptFormat(envs, render=render)
-                options = {"groups": [dict(group) for group in groups]}
-                rollout = collect(envs, policy, sampling, generator, options=options)
-                verified = rollout.verified.sum(dim=1).tolist()
-                right = rollout.correct.sum(dim=1).tolist()
+                found = asker(plan.seed * 1_000_003 + place)(groups, plan.num_samples)
+                counts = zip(found.num_correct.tolist(), found.num_verified.tolist(), strict=True)
                 fresh = [
-                    record_of(base, asked, options, rate_of(*counts), plan.num_samples - counts[1])
-                    for options, *counts in zip(groups, right, verified, strict=True)
+                    record_of(base, asked, options, rate_of(right, seen), plan.num_samples - seen)
+                    for options, (right, seen) in zip(groups, counts, strict=True)
                 ]
                 with writable(path):
                     file.write("".join(json.dumps(record) + "\n" for record in fresh))

@@ -1,101 +1,22 @@
-"""Agents that need no model: one knows every answer, one always says the same, one guesses."""
+"""Answers that need no model: the solver's, always the same, or right by chance; without torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
-from torch import Generator
+import numpy as np
 
-from edgewise.agents.policies.options import Sampling
-from edgewise.agents.policies.policy import Completions, Sampler
-from edgewise.benchmarks.simulation.env import RIGHT
-from edgewise.benchmarks.simulation.learner import SimulatedLearner
+from edgewise.agents.training.scores import Ask, Asker, Options, Verdicts
+from edgewise.benchmarks.simulation.skills import Draws, Skills
 from edgewise.benchmarks.simulation.worlds import WORLDS
 from edgewise.env import ReasoningEnv
 from edgewise.errors import unknown
+from edgewise.pool import refuse_unverified
 from edgewise.task import Task
 
-Script = Callable[[str, int], str]  # from the prompt and the turn, from 0, to the completion
 KINDS = ("oracle", "constant", "simulated")
-
-
-class Scripted:
-    """A sampler that answers by a script; its completions have one token a turn."""
-
-    def __init__(self, script: Script) -> None:
-        """Answer with `script(prompt, turn)`."""
-        self.script = script
-        self.prompts, self.turn = list[str](), 0  # of the completions that were made last
-
-    def generate(
-        self, prompts: Sequence[str], sampling: Sampling, generator: Generator
-    ) -> Completions:
-        """Answer each of B prompts."""
-        self.prompts, self.turn = list(prompts), 0
-        said = {prompt: self.script(prompt, 0) for prompt in dict.fromkeys(prompts)}
-        tokens, ones = (torch.full((len(prompts), 1), number) for number in (0, 1))
-        return Completions(
-            [said[prompt] for prompt in prompts],
-            tokens,
-            ones,
-            ones.float(),
-            torch.zeros(len(prompts), 1),
-            torch.ones(len(prompts), dtype=torch.bool),
-        )
-
-    def extend(
-        self,
-        completions: Completions,
-        observations: Sequence[str],
-        sampling: Sampling,
-        generator: Generator,
-    ) -> Completions:
-        """Answer each observation in a further turn; "" is passed over."""
-        self.turn += 1
-        told = [
-            self.script(prompt, self.turn) if text else ""
-            for prompt, text in zip(self.prompts, observations, strict=True)
-        ]
-        tokens = torch.zeros(len(told), 1, dtype=torch.int64)
-        live = torch.tensor([[bool(text)] for text in observations])
-        return Completions(
-            told,
-            torch.cat([completions.tokens, tokens], dim=1),
-            torch.cat([completions.attention, live.long()], dim=1),
-            torch.cat([completions.mask, live.float()], dim=1),
-            torch.cat([completions.logprobs, torch.zeros(len(told), 1)], dim=1),
-            completions.ended,
-        )
-
-
-class Guesser(SimulatedLearner):
-    """A simulated learner that answers real prompts: rightly, or with no answer at all."""
-
-    def __init__(self, world: str, known: Mapping[str, tuple[str, str]], num_levels: int) -> None:
-        """Begin with the skills of the first learner of a world.
-
-        Args:
-            world: Its name.
-            known: For each prompt, "level problem_seed" and the completion that is right.
-            num_levels: How many levels there are, easiest first.
-        """
-        if world not in WORLDS:
-            raise ValueError(unknown("world", world, WORLDS))
-        super().__init__(WORLDS[world](max(2, num_levels), 0))
-        self.known = known
-
-    def generate(
-        self, prompts: Sequence[str], sampling: Sampling, generator: Generator
-    ) -> Completions:
-        """Answer each of B prompts."""
-        named = [self.known[prompt][0] for prompt in prompts]
-        completions = super().generate(named, sampling, generator)
-        told = zip(prompts, completions.texts, strict=True)
-        texts = [self.known[prompt][1] if text == RIGHT else "" for prompt, text in told]
-        return replace(completions, texts=texts)
+Turns = Callable[[int], str]  # from the turn, from 0, to the answer
 
 
 def is_scripted(agent: str) -> bool:
@@ -104,8 +25,8 @@ def is_scripted(agent: str) -> bool:
     return kind in KINDS and not (kind == "oracle" and colon)
 
 
-def scripted(agent: str, env: ReasoningEnv, posed: Iterable[Mapping[str, Any]]) -> Sampler:
-    r"""Return the agent of that name for some problems of `env`.
+def scripted(agent: str, env: ReasoningEnv) -> Asker:
+    r"""Make the agent of that name answer problems of `env`.
 
     "oracle" gives the answers of the task's solver, "constant:TEXT" always the answer TEXT, by
     default 0, both in the answer format of the preset. "simulated:WORLD", by default independent,
@@ -113,37 +34,98 @@ def scripted(agent: str, env: ReasoningEnv, posed: Iterable[Mapping[str, Any]]) 
 
     Args:
         agent: Its name.
-        env: What is answered.
-        posed: The options of the problems that it will be asked, "level" and "problem_seed".
+        env: Is reset to each problem that is asked.
 
     Raises:
-        ValueError: If there is no such world, or the oracle has no answer.
+        ValueError: If there is no such world; when it is asked, if the oracle has no answer.
 
     Example:
         >>> env = gym.make("Countdown-v0", split="test").unwrapped
-        >>> scripted("constant:7", env, []).script("Which number?", 0)
-        '\\boxed{7}'
+        >>> ask = scripted("constant:7", env)(0)
+        >>> ask([{"level": 1, "problem_seed": 0}], 2).formatted.tolist()
+        [[1.0, 1.0]]
     """
     kind, _, name = agent.partition(":")
-    if kind == "constant":
-        first, later = (
-            completion(env, name or "0", each) for each in (env.preset.frame.opening, "")
-        )
-        return Scripted(lambda prompt, turn: later if turn else first)
-    known = {}
-    places = {level: place for place, level in enumerate(env.preset.levels, start=1)}
-    for options in posed:
-        problem = env.draw(options["level"], options["problem_seed"])
-        frame = env.frame_of(problem)
-        answers = answers_of(env, problem)
-        openings = [frame.opening, *("" for _ in answers[1:])]
-        texts = [completion(env, *pair) for pair in zip(answers, openings, strict=True)]
-        place = f"{places[options['level']]} {options['problem_seed']}"
-        known[frame.text(env.prompt(problem))] = place, texts
     if kind == "simulated":
-        single = {prompt: (place, texts[0]) for prompt, (place, texts) in known.items()}
-        return Guesser(name or "independent", single, len(places))
-    return Scripted(lambda prompt, turn: "".join(known[prompt][1][turn : turn + 1]))
+        return by_chance(name or "independent", env)
+
+    def ask(problems: Sequence[Options], num_samples: int) -> Verdicts:
+        rows = []
+        for options in problems:
+            problem = env.draw(options["level"], options["problem_seed"])
+            answers = turns_of(answers_of(env, problem)) if kind == "oracle" else repeated
+            rows.append(played(env, options, answers))
+        table = np.array(rows, dtype=np.float64).reshape(-1, 1, 5)
+        return judged(np.repeat(table, num_samples, axis=1))
+
+    def repeated(turn: int) -> str:
+        return name or "0"
+
+    return lambda seed: ask
+
+
+def by_chance(world: str, env: ReasoningEnv) -> Asker:
+    """Make a learner of `world` at its start answer: rightly, or with no answer at all.
+
+    Raises:
+        ValueError: If there is no such world.
+    """
+    if world not in WORLDS:
+        raise ValueError(unknown("world", world, WORLDS))
+    places = {level: place for place, level in enumerate(env.preset.levels, start=1)}
+    skills = Skills(WORLDS[world](max(2, len(places)), 0))
+
+    def begin(seed: int) -> Ask:
+        draws = Draws(seed)
+
+        def ask(problems: Sequence[Options], num_samples: int) -> Verdicts:
+            rows = []
+            for options in problems:
+                problem = env.draw(options["level"], options["problem_seed"])
+                seeds = np.array([options["problem_seed"]], dtype=np.int64)
+                chance = skills.chances(np.array([places[options["level"]]]), seeds)
+                right = played(env, options, turns_of(answers_of(env, problem)[:1]))
+                wrong = (0.0, 1.0, 0.0, 1.0, 1.0)
+                lots = draws.uniform(num_samples) < chance
+                rows.append([right if lot else wrong for lot in lots])
+            table = np.array(rows, dtype=np.float64).reshape(len(problems), num_samples, 5)
+            return judged(table)
+
+        return ask
+
+    return begin
+
+
+def turns_of(answers: Sequence[str]) -> Turns:
+    """Give the answers turn by turn, and "" after the last."""
+    return lambda turn: answers[turn] if turn < len(answers) else ""
+
+
+def played(
+    env: ReasoningEnv, options: Options, answers: Turns
+) -> tuple[float, float, float, float, float]:
+    """Play an episode; return what `Verdicts` has of its answer, of one token a turn."""
+    env.reset(options=dict(options))
+    correct, verified, formatted, done, turn = False, True, False, False, 0
+    while not done:
+        text = completion(env, answers(turn), "")
+        _, _, done, _, info = env.step(text)
+        correct |= info["correct"]
+        verified &= info["verified"]
+        formatted |= info["formatted"]
+        turn += 1
+    return float(correct and verified), float(verified), float(formatted), 1.0, float(turn)
+
+
+def judged(table: Any) -> Verdicts:
+    """Make verdicts of a table, (N, n, 5).
+
+    Raises:
+        TooManyUnverified: If more than 1 % of the answers have none.
+    """
+    found = Verdicts(*np.moveaxis(table, 2, 0))
+    refuse_unverified(int((1 - found.verified).sum()), found.verified.size)
+    return found
 
 
 def answers_of(env: ReasoningEnv, problem: Any) -> list[str]:

@@ -15,12 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.policies.chat import read_chat_options, today
-from edgewise.agents.policies.load import load_policy, with_engine
 from edgewise.agents.policies.model_card import made_for
 from edgewise.agents.policies.options import Precision
-from edgewise.agents.policies.policy import ModelPolicy, Sampler
-from edgewise.agents.training.clean import check_model
-from edgewise.agents.training.run_prompts import limit_for
 from edgewise.benchmarks.evaluation.agent import (
     Agent,
     HumanAgent,
@@ -35,7 +31,6 @@ from edgewise.benchmarks.evaluation.answers import EvaluationFolder
 from edgewise.benchmarks.evaluation.evaluate import evaluate, provenance
 from edgewise.benchmarks.evaluation.page import write_page
 from edgewise.benchmarks.evaluation.plans import ServerConfig
-from edgewise.benchmarks.evaluation.policy_agent import PolicyAgent
 from edgewise.benchmarks.evaluation.question import NotAtHand, Opened, checksum, open_part
 from edgewise.benchmarks.evaluation.secret import Secret
 from edgewise.benchmarks.evaluation.suite import Part, described
@@ -130,6 +125,8 @@ def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
             skipped.append({"name": part.name, "reason": str(error)})
             continue
         if session.kind in MODELS:
+            from edgewise.agents.training.clean import check_model
+
             check_model(session.model, part.env, split=session.split, **part.options)
         opened.append(one)
     if not opened:
@@ -163,10 +160,11 @@ def make_agent(session: Session, console: Console) -> Agent:
         told = partial(console.print, markup=False)
         return ServerAgent(rest, session.server, key_of(session), seed, told)
     if kind in MODELS:
+        from edgewise.benchmarks.evaluation.policy_agent import load_agent
+
         chat = read_chat_options(session.chat_date, session.chat_template_kwargs)
-        policy = load_policy(session.model, session.dtype, session.device, chat)
-        sampler = with_engine(policy, "vllm") if kind == "vllm" else policy
-        return PolicyAgent(sampler, policy.render, seed)
+        engine = "vllm" if kind == "vllm" else None
+        return load_agent(session.model, session.dtype, session.device, chat, engine, seed)
     if rest:
         return own_agent(session.agent)
     raise ValueError(unknown("agent", session.agent, CHOICES))
@@ -205,8 +203,10 @@ def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[
     session = on_its_day(session)
     agent = make_agent(session, console)
     opened, skipped = open_parts(session)
-    if isinstance(agent, PolicyAgent):
-        opened = [fitting(session, one, agent.policy) for one in opened]
+    if session.kind in MODELS:
+        from edgewise.benchmarks.evaluation.policy_agent import fitting
+
+        opened = [fitting(one, agent, session.max_prompt_tokens) for one in opened]
     for one in opened:
         console.print(described(one.record()), soft_wrap=True, markup=False, highlight=False)
     for part in skipped:
@@ -253,23 +253,6 @@ def on_its_day(session: Session) -> Session:
             f"got {session.chat_date}"
         )
     return replace(session, chat_date=day)
-
-
-def fitting(session: Session, opened: Opened, policy: Sampler) -> Opened:
-    """Return a part without the problems for whose prompts the model has no room.
-
-    Raises:
-        ValueError: If it has room for none of a level.
-    """
-    if not isinstance(policy, ModelPolicy):
-        return opened
-    limit = limit_for(policy, opened.sampling, session.max_prompt_tokens)
-    if limit is None:
-        return opened
-    kept = [one for one in opened.questions if limit.fits(one.env, one.problem)]
-    for level in {one.level for one in opened.questions} - {one.level for one in kept}:
-        limit.check(opened.env, [{"level": level}])
-    return replace(opened, questions=kept, num_too_long=len(opened.questions) - len(kept))
 
 
 def config_of(

@@ -10,14 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.agents.statistics import Estimate, Stratum, pass_at_k, powers_of_two, wilson
 from edgewise.benchmarks.evaluation.answers import KEY, EvaluationFolder
-from edgewise.benchmarks.evaluation.intervals import (
-    Estimate,
-    Stratum,
-    estimate,
-    ladder_of_k,
-    rates_of,
-)
 from edgewise.benchmarks.evaluation.question import checksum_of_records
 from edgewise.benchmarks.evaluation.suite import described
 from edgewise.files import FileError, read_jsonl
@@ -140,16 +134,16 @@ def scores(levels: Sequence[Level], num_samples: int, by_part: bool = False) -> 
     for level in counted:
         sizes[level.part] += len(level.answers)
     found: dict[int, Estimate] = {}
-    for k in ladder_of_k(num_samples):
+    for k in powers_of_two(num_samples):
         strata = [
             Stratum(
-                rates_of(level.correct, k),
+                np.array([pass_at_k(len(row), sum(row), k) for row in level.correct]),
                 len(level.answers) / (sizes[level.part] if by_part else 1),
             )
             for level in counted
         ]
         total = sum(len(level.answers) * level.num_samples for level in counted)
-        found[k] = estimate(strata, total if k == 1 else None)
+        found[k] = wilson(strata, total if k == 1 else None)
     deeper = {str(k): asdict(one) for k, one in found.items() if k > 1}
     one = found[1]
     return {"pass_at_1": one.value, "low": one.low, "high": one.high, "pass_at_k": deeper}

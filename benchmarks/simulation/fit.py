@@ -40,7 +40,7 @@ from scipy.stats import rankdata
 
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.benchmarks.simulation.compare import Cell, Size, run_world
-from edgewise.benchmarks.simulation.learner import ADVANTAGES, NODES, WEIGHTS
+from edgewise.benchmarks.simulation.skills import ADVANTAGES, NODES, WEIGHTS
 from edgewise.benchmarks.simulation.worlds import World, falling
 from edgewise.errors import unknown
 from edgewise.wrappers.rules.signal import Floats, Ints

@@ -30,13 +30,12 @@ Shapes: P problems a step, G completions a problem, K arms, M arms with those ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import expit, ndtri
 from torch import Generator
 
 from edgewise.agents.algorithms.filters import Filter
@@ -44,68 +43,14 @@ from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions
 from edgewise.benchmarks.simulation.env import RIGHT, WRONG
-from edgewise.benchmarks.simulation.worlds import World
-from edgewise.errors import unknown
+from edgewise.benchmarks.simulation.skills import Skills
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.rules.signal import Bools, Floats, Ints, group_advantages, spread
+from edgewise.wrappers.rules.signal import Floats, spread
 from edgewise.wrappers.vector import teach
 
-NUM_NODES = 15  # of Gauss and Hermite, for means over the problems of an arm
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(NUM_NODES)
-WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
-
-def leave_one_out(rewards: Floats) -> Floats:
-    """Return how far `rewards`, (P, G), are above the mean of the others in their group: RLOO's A."""
-    centered = rewards - rewards.mean(axis=1, keepdims=True)
-    equal = rewards.max(axis=1, keepdims=True) == rewards.min(axis=1, keepdims=True)
-    size = rewards.shape[1]
-    advantages: Floats = np.where(equal, 0.0, centered * (size / (size - 1)))
-    return advantages
-
-
-ADVANTAGES: dict[str, Callable[[Floats], Floats]] = {
-    "grpo": group_advantages,
-    "rloo": leave_one_out,
-}
-
-
-class SimulatedLearner:
+class SimulatedLearner(Skills):
     """A policy with the skills of a world, and its algorithm."""
-
-    def __init__(self, world: World, algorithm: str = "grpo") -> None:
-        """Begin with the first skills of `world`.
-
-        Args:
-            world: What the learner can do, and what practice does to it.
-            algorithm: Whose advantages it forms: "grpo" or "rloo".
-        """
-        if algorithm not in ADVANTAGES:
-            raise ValueError(unknown("algorithm", algorithm, ADVANTAGES))
-        self.world = world
-        self.advantages = ADVANTAGES[algorithm]
-        self.skills = world.skills.copy()  # theta, (M,)
-
-    def unlocked(self) -> Bools:
-        """Return which arms can be solved, (M,): of the locked ones, those whose arm before is learned.
-
-        An arm is learned when its skill is at least 0; behind a locked arm, all are.
-        """
-        if self.world.locked is None:
-            return np.ones(len(self.skills), dtype=np.bool_)
-        learned = np.concatenate([[True], self.skills[:-1] >= 0])
-        opened: Bools = np.logical_and.accumulate(~self.world.locked | learned)
-        return opened
-
-    def accuracy(self) -> Floats:
-        """Return the mean success of each arm over all its problems, (M,)."""
-        return self.unlocked() * mean_success(self.skills, self.world.spread)
-
-    def logits(self, levels: Ints, problem_seeds: Ints) -> Floats:
-        """Return z of problems, arm k being level k + 1, (P,)."""
-        easiness = self.world.spread * normal(problem_seeds, self.world.salt)
-        logits: Floats = self.skills[levels - 1] + easiness
-        return logits
 
     def generate(
         self, prompts: Sequence[str], sampling: Sampling, generator: Generator
@@ -114,7 +59,7 @@ class SimulatedLearner:
         distinct = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
         named = np.array([prompt.split() for prompt in distinct], np.int64)  # (P, 2)
         levels, problem_seeds = named.T
-        p = self.unlocked()[levels - 1] * expit(self.logits(levels, problem_seeds))
+        p = self.chances(levels, problem_seeds)
         p = p[[distinct[prompt] for prompt in prompts]]  # (B,)
         draws = torch.rand(len(prompts), generator=generator, dtype=torch.float64).numpy()
         right = draws < p
@@ -139,44 +84,6 @@ class SimulatedLearner:
     ) -> Completions:
         """Refuse: a simulated problem has one turn."""
         raise RuntimeError("`extend` must not be called: a simulated problem has one turn")
-
-    def improve(
-        self, levels: Ints, problem_seeds: Ints, correct: Bools, advantages: Floats
-    ) -> None:
-        """Take one step of the policy gradient.
-
-        Args:
-            levels: Of the problems, (P,).
-            problem_seeds: Of the problems, (P,).
-            correct: Of their completions, (P, G).
-            advantages: A of their completions, (P, G).
-        """
-        world = self.world
-        score = correct - expit(self.logits(levels, problem_seeds))[:, None]  # y - sigma(z)
-        of_problems = (advantages * score).mean(axis=1)  # (P,)
-        gradient = np.bincount(levels - 1, of_problems, world.num_arms) / len(levels)  # (K,)
-        self.skills += world.learning_rate * gradient @ world.transfer
-        self.skills -= world.forgetting * (self.skills - world.skills)
-
-
-def mean_success(skills: Floats, spread: float) -> Floats:
-    """Return the mean of sigma(theta + d), d from N(0, spread^2), for each theta."""
-    success: Floats = expit(skills[..., None] + spread * NODES) @ WEIGHTS
-    return success
-
-
-def normal(numbers: Ints, salt: int) -> Floats:
-    """Return a standard normal draw for each of `numbers`, always the same for the same salt.
-
-    The bits of the numbers are mixed as by SplitMix64.
-    """
-    bits = numbers.astype(np.uint64) + np.uint64((salt + 1) * 0x9E3779B97F4A7C15 % 2**64)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    bits = bits ^ (bits >> np.uint64(31))
-    uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
-    draws: Floats = ndtri(uniform)
-    return draws
 
 
 @dataclass

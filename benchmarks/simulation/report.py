@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
-from scipy.stats import t as student
 
+from edgewise.agents.statistics import Estimate, mean_interval
 from edgewise.agents.training.figures import save_figure
 from edgewise.benchmarks.simulation.compare import BASELINE, Record
 from edgewise.files import write_atomically
@@ -25,7 +25,6 @@ METRICS = {  # fields of a record, and what they are called
     "extra_rollouts": "extra rollouts",
 }
 CLAIMED = ("auc_id", "final_id", "final_ood")  # what a curriculum may be better in
-CONFIDENCE = 0.95
 NOTES = """
 Intervals are 95 %, of Student's t over seeds. The first table is of means over the worlds. Every
 curriculum has the same budget of completions, those of rejected groups included, which are the
@@ -86,24 +85,15 @@ class Results:
         areas = {name: -self.values(name, "auc_id").mean() for name in self.curricula}
         return sorted(self.curricula, key=lambda name: areas[name])
 
-    def differences(self, curriculum: str, metric: str) -> list[tuple[float, float]]:
-        """Return the mean paired difference from Random in each world, and its half interval."""
+    def differences(self, curriculum: str, metric: str) -> list[Estimate]:
+        """Return the mean paired difference from Random in each world, with its interval."""
         paired = self.values(curriculum, metric) - self.values(BASELINE, metric)
-        return [interval(row) for row in paired]
+        return [mean_interval(row) for row in paired]
 
     def wins(self, curriculum: str, metric: str) -> tuple[int, int]:
         """Return in how many worlds the curriculum is better than Random, and in how many worse."""
         found = self.differences(curriculum, metric)
-        return sum(mean > half for mean, half in found), sum(-mean > half for mean, half in found)
-
-
-def interval(values: Floats) -> tuple[float, float]:
-    """Return the mean of `values` over seeds and half its 95 % interval, nan for a single seed."""
-    mean, size = float(values.mean()), len(values)
-    if size < 2:
-        return mean, float("nan")
-    error = float(values.std(ddof=1)) / size**0.5
-    return mean, float(student.ppf((1 + CONFIDENCE) / 2, size - 1)) * error
+        return sum(one.low > 0 for one in found), sum(one.high < 0 for one in found)
 
 
 def titled(results: Results) -> str:
@@ -117,8 +107,8 @@ def overall(results: Results) -> Sheet:
     for name in results.ranked():
         cells = []
         for metric in METRICS:
-            mean, half = interval(results.values(name, metric).mean(axis=0))
-            cells.append(f"{mean:.3f} ± {half:.3f}")
+            found = mean_interval(results.values(name, metric).mean(axis=0))
+            cells.append(f"{found.value:.3f} ± {found.half_width:.3f}")
         rows.append([name, *cells])
     return Sheet(titled(results), ["curriculum", *METRICS.values()], rows)
 
@@ -130,8 +120,8 @@ def by_world(results: Results) -> Sheet:
         if name == BASELINE:
             continue
         cells = [
-            f"{mean:+.3f} ± {half:.3f}{'*' if abs(mean) > half else ''}"
-            for mean, half in results.differences(name, "final_id")
+            f"{one.value:+.3f} ± {one.half_width:.3f}{'*' if one.low > 0 or one.high < 0 else ''}"
+            for one in results.differences(name, "final_id")
         ]
         counts = [results.wins(name, metric) for metric in CLAIMED]
         rows.append([name, *cells, *(f"+{better} -{worse}" for better, worse in counts)])
@@ -173,8 +163,8 @@ def draw(results: Results, path: Path) -> None:
     figure = Figure(figsize=(16, 1.5 + 0.27 * len(names)), layout="constrained")
     panels = figure.subplots(1, len(METRICS), sharey=True)
     for panel, (metric, title) in zip(panels, METRICS.items(), strict=True):
-        found = [interval(results.values(name, metric).mean(axis=0)) for name in names]
-        means, halves = np.array(found).T
+        found = [mean_interval(results.values(name, metric).mean(axis=0)) for name in names]
+        means, halves = np.array([(one.value, one.half_width) for one in found]).T
         places = np.arange(len(names))
         panel.errorbar(means, places, xerr=np.nan_to_num(halves), fmt="o", markersize=4, capsize=2)
         panel.axvline(means[names.index(BASELINE)], color="grey", linestyle="--", linewidth=1)

@@ -23,9 +23,9 @@ from scipy.stats import t as student
 
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.display import score_line
-from edgewise.agents.training.evaluation import LevelScore
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run import begin, resume
+from edgewise.agents.training.scores import LevelScore
 from edgewise.files import read_json, write_atomically
 
 Setting = Mapping[str, Any]

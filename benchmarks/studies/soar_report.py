@@ -57,10 +57,7 @@ def accuracy_sheet(rows: Mapping[str, Sequence[Record]]) -> Sheet:
         counts, num_samples = nest(records), records[0]["num_samples"]
         shape = f"{len(counts)} x {max(map(len, counts.values()))}"
         sizes = sorted({row["size"] for row in records if row["size"] is not None})
-        cells = []
-        for k in KS:
-            mean, *bounds = nested_interval(counts, num_samples, k, rng)
-            cells.append(f"{100 * mean:.1f} [{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]")
+        cells = [nested_interval(counts, num_samples, k, rng).percent for k in KS]
         scores = [row["vendi"][0] for row in records if "vendi" in row]
         vendi = f"{np.mean(scores):.1f}" if scores else ""
         lines.append([LABELS[method], shape, "/".join(map(str, sizes)), vendi, *cells])
@@ -76,8 +73,7 @@ def effect_sheet(rows: Mapping[str, Sequence[Record]]) -> Sheet:
         if method == BASELINE:
             continue
         sides = nest(records), nest(rows[BASELINE])
-        mean, *bounds = nested_difference(*sides, records[0]["num_samples"], KS[-1], rng)
-        ours = f"{100 * mean:+.1f} [{100 * bounds[0]:+.1f}, {100 * bounds[1]:+.1f}]"
+        ours = nested_difference(*sides, records[0]["num_samples"], KS[-1], rng).points
         told = ", ".join(f"{data} {value:+.1f}" for data, value in published_soar(method).items())
         lines.append([LABELS[method], ours, told or "-"])
     header = ["method", f"effect at pass@{KS[-1]}, points", "in the paper"]

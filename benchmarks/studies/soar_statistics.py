@@ -25,11 +25,17 @@ from edgewise.agents.soar.game import Floats, seed_of
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.presets import FreshPlan
 from edgewise.agents.soar.student import Phase, PolicyStudent
-from edgewise.agents.training.evaluation import pass_at_k
+from edgewise.agents.statistics import (
+    PERCENTILES,
+    Estimate,
+    hierarchical_bootstrap,
+    hierarchical_draws,
+    hierarchical_mean,
+    pass_at_k,
+)
 
 MIXINGS = ("curriculum", "mixed")
 KS = (1, 4, 8, 16, 32)
-NUM_DRAWS = 2_000  # of the bootstrap
 SPAN = 200  # steps after the rule's choice
 Tests = Sequence[Sequence[int]]  # (C, P) right answers
 Counts = Mapping[int, Mapping[int, Tests]]  # by teacher and student
@@ -93,10 +99,8 @@ def count_right(
     return [int(count) for count in answers.sum(axis=1)]
 
 
-def nested_interval(
-    counts: Counts, num_samples: int, k: int, rng: np.random.Generator
-) -> tuple[float, float, float]:
-    """Return the mean pass@k and its 95 % interval.
+def nested_interval(counts: Counts, num_samples: int, k: int, rng: np.random.Generator) -> Estimate:
+    """Compute the mean pass@k with its 95 % interval.
 
     Args:
         counts: Right answers, by teacher, student, test and problem.
@@ -104,16 +108,13 @@ def nested_interval(
         k: At most `num_samples`.
         rng: Of the bootstrap.
     """
-    values = solved(counts, num_samples, k)
-    draws = [resampled(values, rng) for _ in range(NUM_DRAWS)]
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return center(values), float(low), float(high)
+    return hierarchical_bootstrap([solved(counts, num_samples, k)], rng, shared=False)
 
 
 def nested_difference(
     counts: Counts, baseline: Counts, num_samples: int, k: int, rng: np.random.Generator
-) -> tuple[float, float, float]:
-    """Return the mean pass@k minus that of a baseline, and its 95 % interval.
+) -> Estimate:
+    """Compute the mean pass@k minus that of a baseline, with its 95 % interval.
 
     The two are drawn on their own, although they are asked the same problems: the interval is too
     wide rather than too narrow.
@@ -126,9 +127,10 @@ def nested_difference(
         rng: Of the bootstrap.
     """
     ours, theirs = (solved(found, num_samples, k) for found in (counts, baseline))
-    draws = [resampled(ours, rng) - resampled(theirs, rng) for _ in range(NUM_DRAWS)]
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return center(ours) - center(theirs), float(low), float(high)
+    draws = hierarchical_draws([ours], rng, shared=False)
+    draws -= hierarchical_draws([theirs], rng, shared=False)
+    low, high = np.percentile(draws, PERCENTILES)
+    return Estimate(hierarchical_mean(ours) - hierarchical_mean(theirs), float(low), float(high))
 
 
 def solved(counts: Counts, num_samples: int, k: int) -> list[list[Floats]]:
@@ -140,22 +142,6 @@ def solved(counts: Counts, num_samples: int, k: int) -> list[list[Floats]]:
         ]
         for students in counts.values()
     ]
-
-
-def center(values: Sequence[Sequence[Floats]]) -> float:
-    """Return the mean over teachers of the means over their students."""
-    return float(np.mean([np.mean([row.mean() for row in students]) for students in values]))
-
-
-def resampled(values: Sequence[Sequence[Floats]], rng: np.random.Generator) -> float:
-    """Return the mean over teachers, students and problems drawn with replacement."""
-    means = []
-    for teacher in rng.integers(len(values), size=len(values)).tolist():
-        students = values[teacher]
-        drawn = [students[s] for s in rng.integers(len(students), size=len(students)).tolist()]
-        rows = [row[rng.integers(len(row), size=len(row))].mean() for row in drawn]
-        means.append(np.mean(rows))
-    return float(np.mean(means))
 
 
 def settled_step(rewards: Sequence[float], window: int = 25, share: float = 0.15) -> int:

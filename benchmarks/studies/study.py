@@ -20,14 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import torch
 import tyro
 
 import edgewise
 from edgewise.agents.training.checkpoint import restore
 from edgewise.agents.training.config import TrainConfig, complete
-from edgewise.agents.training.evaluation import sample
-from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.evaluation import asking
 from edgewise.agents.training.parts import Problems
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run import Training, begin, resume
@@ -231,20 +229,19 @@ def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
     for level in scored:
         env = gym.make(level.env, split=split, allow_ood=True, **level.options)
         protocol = unwrap(env).preset.protocol
-        found = sample(
-            edgewise.evaluation_set(env, level.number, size),
-            num_samples,
+        asker = asking(
             training.policy,
             level.env,
-            level.options,
-            EvaluationPlan(split=split),
             replace(training.sampling, temperature=protocol.temperature),
-            torch.Generator().manual_seed(1_000 + level.number),
-            training.policy.render,
+            split=split,
+            render=training.policy.render,
+            **level.options,
         )
-        if not found["verified"].all():
+        problems = edgewise.evaluation_set(env, level.number, size)
+        found = asker(1_000 + level.number)(problems, num_samples)
+        if not found.verified.all():
             raise TooManyUnverified(f"answers to {level.name} could not be verified; go on later")
-        counts[level.name] = found["correct"].sum(axis=1).astype(int).tolist()
+        counts[level.name] = found.num_correct.tolist()
     rows = [counts[level.name] for level in scored if not level.ood]
     means = [sum(row) / len(row) / num_samples for row in rows]
     return {"mean": sum(means) / len(means), "samples": num_samples, "correct": counts}

@@ -12,61 +12,26 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from edgewise.agents.statistics import Estimate, Floats, hierarchical_bootstrap
 from edgewise.agents.training.figures import save_figure
 from edgewise.benchmarks.studies.plan import Cell, Plan
 from edgewise.files import read_json, write_atomically
 
-Floats = NDArray[np.float64]
-NUM_RESAMPLES = 2_000
-PERCENTILES = (2.5, 97.5)
 LAST, BEST, AT_TOKENS = "after.json", "best.json", "at-tokens.json"  # the scores of a run
 
 
-@dataclass(frozen=True)
-class Effect:
-    """A difference of accuracies, with the bounds of its 95 % interval."""
+def effect_of(differences: Sequence[Floats]) -> Estimate:
+    """Compute the mean over levels of `differences`, each (A, S, N), with its interval.
 
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Return it in points."""
-        return f"{100 * self.mean:+.1f} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
-
-
-def bootstrap(differences: Sequence[Floats], seed: int = 0) -> Effect:
-    """Return the mean over levels of `differences`, each (A, S, N), with its interval.
-
-    Levels are not drawn: they are what is asked.
+    The levels are not drawn: they are what is asked.
     """
-    rng = np.random.default_rng(seed)
-    num_models, num_seeds, _ = differences[0].shape
-    runs = run_weights(rng, num_models, num_seeds)  # (NUM_RESAMPLES, A S)
-    means = np.zeros(NUM_RESAMPLES)
-    for level in differences:
-        size = level.shape[2]
-        problems = rng.multinomial(size, np.full(size, 1 / size), NUM_RESAMPLES) / size
-        means += ((runs @ level.reshape(-1, size)) * problems).sum(axis=1) / len(differences)
-    low, high = np.percentile(means, PERCENTILES)
-    return Effect(float(np.mean([level.mean() for level in differences])), float(low), float(high))
-
-
-def run_weights(rng: np.random.Generator, num_models: int, num_seeds: int) -> Floats:
-    """Return how much each run counts in each resample, shape (NUM_RESAMPLES, A S)."""
-    weights = np.zeros((NUM_RESAMPLES, num_models * num_seeds))
-    for resample in weights:
-        for model in rng.integers(num_models, size=num_models):
-            np.add.at(resample, model * num_seeds + rng.integers(num_seeds, size=num_seeds), 1.0)
-    return weights / (num_models * num_seeds)
+    return hierarchical_bootstrap(differences, np.random.default_rng(0), shared=True)
 
 
 class Scores:
@@ -99,13 +64,13 @@ class Scores:
         num_models = len({cell.agent for cell in cells})
         return np.reshape(table, (num_models, -1, table.shape[1]))
 
-    def effect(self, rule: str, baseline: str, levels: Sequence[str], file: str = LAST) -> Effect:
+    def effect(self, rule: str, baseline: str, levels: Sequence[str], file: str = LAST) -> Estimate:
         """Return how much better `rule` is than `baseline`, on the mean of `levels`."""
-        return bootstrap(
+        return effect_of(
             [self.rates(rule, level, file) - self.rates(baseline, level, file) for level in levels]
         )
 
-    def gain(self, rule: str, levels: Sequence[str]) -> Effect:
+    def gain(self, rule: str, levels: Sequence[str]) -> Estimate:
         """Return how much better `rule` is than its models were before training."""
         starts = sorted(self.of("start"), key=lambda name: self.cells[name].agent)
         differences = []
@@ -113,7 +78,7 @@ class Scores:
             rows = [self.found[name] for name in starts]
             before = np.array([row["correct"][level] for row in rows]) / rows[0]["samples"]
             differences.append(self.rates(rule, level) - before[:, None])
-        return bootstrap(differences)
+        return effect_of(differences)
 
     def mean(self, names: Iterable[str], key: str) -> float:
         """Return the mean over cells of a number in their scores."""
@@ -188,16 +153,16 @@ def comparison_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> lis
         baseline = plan.baseline_of(rule)
         effects = ["-"] * 3
         if baseline is not None:
-            effects = [str(scores.effect(rule, baseline, trained)), "-", "-"]
+            effects = [scores.effect(rule, baseline, trained).points, "-", "-"]
             runs = scores.of("comparison", rule) + scores.of("comparison", baseline)
             if all(scores.files[AT_TOKENS][name] for name in runs):  # have used so many
-                effects[1] = str(scores.effect(rule, baseline, trained, AT_TOKENS))
+                effects[1] = scores.effect(rule, baseline, trained, AT_TOKENS).points
             if unseen:
-                effects[2] = str(scores.effect(rule, baseline, unseen))
+                effects[2] = scores.effect(rule, baseline, unseen).points
         steps = scores.mean(names, "steps")
         used = [f"{scores.mean(names, key):,.0f}" for key in ("rollouts", "tokens")]
         signal = scores.mean(names, "effective") / steps
-        gain = str(scores.gain(rule, trained))
+        gain = scores.gain(rule, trained).points
         cells = [f"{100 * accuracy:.1f}", gain, *effects, f"{steps:.1f}", *used, f"{signal:.2f}"]
         lines.append(f"| {rule} | " + " | ".join(cells) + " |")
     return lines
@@ -218,7 +183,7 @@ def level_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str
     for rule in plan.rules:
         baseline = plan.baseline_of(rule)
         if baseline is not None:
-            effects = [str(scores.effect(rule, baseline, [level])) for level in ood]
+            effects = [scores.effect(rule, baseline, [level]).points for level in ood]
             lines.append(f"| {rule}, effect | " + " | ".join(effects) + " |")
     return lines
 
@@ -273,8 +238,8 @@ def draw(plan: Plan, scores: Scores, ood: Mapping[str, bool], path: Path) -> Non
         levels = [level for level in ood if ood[level] is out]
         for row, (rule, baseline) in enumerate(reversed(rules)):
             found = scores.effect(rule, str(baseline), levels)
-            reach = [[100 * (found.mean - found.low)], [100 * (found.high - found.mean)]]
-            axes.errorbar([100 * found.mean], [row], xerr=reach, fmt="o", capsize=3, color="C0")
+            reach = [[100 * (found.value - found.low)], [100 * (found.high - found.value)]]
+            axes.errorbar([100 * found.value], [row], xerr=reach, fmt="o", capsize=3, color="C0")
         axes.axvline(0, color="gray", linewidth=1)
         axes.set(
             title="levels kept out of training" if out else "training levels",

@@ -111,7 +111,7 @@ def effect_sheet(
                     effect = outcome.scores.effect(*rules, levels)
                     theirs = published_effect(suite, outcome.task, algorithm, column, name)
                     told = ", ".join(f"{model} {value:+.1f}" for model, value in theirs.items())
-                    rows.append([outcome.task, algorithm, name, column, str(effect), told or "-"])
+                    rows.append([outcome.task, algorithm, name, column, effect.points, told or "-"])
     header = ["task", "algorithm", "curriculum", "levels", "effect, points", "in the paper"]
     return Sheet("effect against random", header, rows)
 
@@ -135,7 +135,7 @@ def against_random(outcome: Outcome, algorithm: str, name: str, levels: Sequence
     """Return the accuracy of a rule at the end, and by how much it differs from random's."""
     rules = rule_name(algorithm, name), rule_name(algorithm, BASELINE)
     mean = f"{outcome.runs(rules[0], levels).mean():.1f}"
-    return mean if name == BASELINE else f"{mean}, {outcome.scores.effect(*rules, levels)}"
+    return mean if name == BASELINE else f"{mean}, {outcome.scores.effect(*rules, levels).points}"
 
 
 def rank_sheet(

@@ -33,9 +33,9 @@ from edgewise.agents.algorithms import grpo
 from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.statistics import mean_interval
 from edgewise.agents.training.figures import save_figure
 from edgewise.benchmarks.speed.training import GROUP_SIZE, MAX_TOKENS, NUM_PROBLEMS, make_envs
-from edgewise.benchmarks.studies.gain import interval
 from edgewise.benchmarks.studies.trl_curves import (
     SMOOTH,
     TRAINERS,
@@ -163,12 +163,9 @@ def summary(config: CurriculaConfig, before: float, records: Sequence[Record]) -
         )
         for name in ours[0]:
             pairs = [(one[name], other[name]) for one, other in zip(ours, theirs, strict=True)]
-            mean, low, high = interval([one - other for one, other in pairs])
+            change = mean_interval([one - other for one, other in pairs]).signed
             own, other = np.mean(pairs, axis=0)
-            lines.append(
-                f"| {curriculum} | {name} | {own:.3f} | {other:.3f} "
-                f"| {mean:+.3f} [{low:+.3f}, {high:+.3f}] |"
-            )
+            lines.append(f"| {curriculum} | {name} | {own:.3f} | {other:.3f} | {change} |")
     return lines
 
 

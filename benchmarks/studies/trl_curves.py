@@ -29,11 +29,12 @@ from edgewise.agents.algorithms import grpo
 from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.training.evaluation import as_records, evaluate
+from edgewise.agents.statistics import mean_interval
+from edgewise.agents.training.evaluation import evaluate
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.scores import as_records
 from edgewise.benchmarks.speed.training import MAX_TOKENS, make_envs, posed, rewarded, trl_trainer
-from edgewise.benchmarks.studies.gain import interval
 from edgewise.files import write_atomically
 from edgewise.vector_env import unwrap_vector
 
@@ -156,11 +157,8 @@ def summary(config: CurvesConfig, before: float, records: Sequence[Record]) -> l
     ]
     for name, values in reached.items():
         ours, theirs = (np.array(values[trainer]) for trainer in TRAINERS)
-        mean, low, high = interval((ours - theirs).tolist())
-        lines.append(
-            f"| {name} | {ours.mean():.3f} | {theirs.mean():.3f} "
-            f"| {mean:+.3f} [{low:+.3f}, {high:+.3f}] |"
-        )
+        change = mean_interval(ours - theirs).signed
+        lines.append(f"| {name} | {ours.mean():.3f} | {theirs.mean():.3f} | {change} |")
     return lines
 
 

@@ -7,7 +7,6 @@ import os
 import socket
 from collections import Counter
 from contextlib import closing
-from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
@@ -23,13 +22,13 @@ from edgewise.agents.algorithms.filters import FILTERS  # noqa: E402
 from edgewise.agents.algorithms.grpo import group_advantages  # noqa: E402
 from edgewise.agents.algorithms.rollout import collect  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
+from edgewise.agents.policies.policy import Completions  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402
-from edgewise.agents.training.evaluation import EvaluationPlan  # noqa: E402
 from edgewise.agents.training.replay import replay  # noqa: E402
 from edgewise.agents.training.run import begin, resume  # noqa: E402
 from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
-from edgewise.benchmarks.evaluation.scripted import Scripted  # noqa: E402
+from edgewise.agents.training.scores import EvaluationPlan  # noqa: E402
 from edgewise.wrappers import SEC, make_rule, vector  # noqa: E402
 
 RUNS = {
@@ -125,11 +124,8 @@ class Digits(Task[int]):
         return str(problem % 4)
 
 
-class Dice(Scripted):
+class Dice:
     """Answers rightly by lot, the more often the shorter the prompt; the lots are the prompts'."""
-
-    def __init__(self):
-        super().__init__(lambda prompt, turn: prompt)
 
     def generate(self, prompts, sampling, generator):
         count, texts = Counter(), []
@@ -138,7 +134,9 @@ class Dice(Scripted):
             lot = hashlib.sha256(f"{prompt} {count[prompt]}".encode()).digest()[0]
             said = int(prompt) % 4 if lot < 240 / len(prompt) else "?"
             texts.append(f"<answer>{said}</answer>")
-        return replace(super().generate(prompts, sampling, generator), texts=texts)
+        zeros, ones = (torch.full((len(prompts), 1), number) for number in (0, 1))
+        ended = torch.ones(len(prompts), dtype=torch.bool)
+        return Completions(texts, zeros, ones, ones.float(), zeros.float(), ended)
 
 
 def lesson(name):

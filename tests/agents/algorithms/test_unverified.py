@@ -9,15 +9,16 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise import Preset, ReasoningVectorEnv, Task  # noqa: E402
-from edgewise.agents.algorithms import grpo, reinforce, rollout  # noqa: E402
+from edgewise.agents.algorithms import grpo, reinforce  # noqa: E402
 from edgewise.agents.algorithms.catalogue import ALGORITHMS  # noqa: E402
 from edgewise.agents.algorithms.filters import SPEED, Bae, kept_by  # noqa: E402
 from edgewise.agents.algorithms.losses import of_verified  # noqa: E402
 from edgewise.agents.algorithms.rloo import leave_one_out  # noqa: E402
-from edgewise.agents.algorithms.rollout import collect, refuse_unverified  # noqa: E402
+from edgewise.agents.algorithms.rollout import collect  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
-from edgewise.agents.training.evaluation import KEYS, EvaluationPlan, summarize  # noqa: E402
-from edgewise.pool import TooManyUnverified  # noqa: E402
+from edgewise.agents.training.flags import EvaluationPlan  # noqa: E402
+from edgewise.agents.training.scores import Verdicts, score_level  # noqa: E402
+from edgewise.pool import TooManyUnverified, refuse_unverified  # noqa: E402
 from edgewise.wrappers import SEC, vector  # noqa: E402
 
 CASES = {
@@ -58,7 +59,7 @@ class Unsure(Task[int]):
 @pytest.fixture
 def any_share(monkeypatch):
     """Let any share of a batch be without a verdict."""
-    monkeypatch.setattr(rollout, "MAX_UNVERIFIED", 1.0)
+    monkeypatch.setattr("edgewise.pool.MAX_UNVERIFIED", 1.0)
 
 
 def told_policy(bandit, lossy):
@@ -156,12 +157,11 @@ def test_a_batch_of_which_too_much_is_lost_is_refused(bandit):
 
 
 def test_scores_leave_out_what_is_lost():
-    part = {key: np.ones((3, 4)) for key in KEYS}
-    part["correct"] = np.array([[1.0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]])
-    part["verified"] = np.array([[1.0, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]])
-    empty = {key: np.zeros((0, 2)) for key in KEYS}
+    correct = np.array([[1.0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]])
+    verified = np.array([[1.0, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]])
+    part, empty = Verdicts(correct, verified, *np.ones((3, 3, 4))), Verdicts(*np.zeros((5, 0, 2)))
     plan = EvaluationPlan(num_samples=2, k=4)
-    score = summarize("Countdown-v0", 1, False, [part, empty], plan)
+    score = score_level("Countdown-v0", 1, False, part, empty, plan)
     # of the first two samples 1 of 2, and 2 of 2; of all four, 1 of 2 at most, and 2 of 4
     assert (score.num_problems, score.pass_at_1, score.unverified) == (2, 0.75, 6)
     assert (score.num_pass_k, score.pass_at_k) == (2, 1.0)

@@ -306,7 +306,7 @@ def first_group(lost):
 
 
 def test_a_group_that_is_lost_teaches_neither_trl_nor_the_rule(tiny_model, tmp_path, monkeypatch):
-    monkeypatch.setattr("edgewise.agents.algorithms.rollout.MAX_UNVERIFIED", 1.0)
+    monkeypatch.setattr("edgewise.pool.MAX_UNVERIFIED", 1.0)
     weights = []
     for lost in (True, False):
         folder = tmp_path / str(lost)

@@ -18,7 +18,7 @@ from edgewise.agents.seedlings.pretrain import (  # noqa: E402
     read,
     summed_loss,
 )
-from edgewise.agents.training.evaluation import EvaluationPlan  # noqa: E402
+from edgewise.agents.training.scores import EvaluationPlan  # noqa: E402
 
 TINY = PretrainConfig(
     sources=(Source(weights=(1.0,)),),

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from edgewise.agents.policies.load import load_policy  # noqa: E402
 from edgewise.agents.policies.model_card import SEEDLINGS, made_for  # noqa: E402
 from edgewise.agents.seedlings.card import load_recipe, score  # noqa: E402
-from edgewise.agents.training.evaluation import EvaluationPlan  # noqa: E402
+from edgewise.agents.training.scores import EvaluationPlan  # noqa: E402
 
 FOLDERS = sorted(path.parent for path in SEEDLINGS.glob("*/config.json"))
 RANGES = {1: (0.85, 1.0), 2: (0.35, 0.65), 3: (0.05, 0.25)}

@@ -15,8 +15,8 @@ torch = pytest.importorskip("torch")
 from edgewise.agents.soar.run import SOARRunConfig  # noqa: E402
 from edgewise.agents.soar.run import begin as begin_game  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402
-from edgewise.agents.training.evaluation import EvaluationPlan  # noqa: E402
 from edgewise.agents.training.run import begin  # noqa: E402
+from edgewise.agents.training.scores import EvaluationPlan  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 
 

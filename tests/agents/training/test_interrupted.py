@@ -13,7 +13,6 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("tyro")
 
 from edgewise import Preset, Task, register  # noqa: E402
-from edgewise.agents.algorithms import rollout  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402
 from edgewise.agents.training.replay import replay  # noqa: E402
 from edgewise.agents.training.run import begin  # noqa: E402
@@ -253,7 +252,7 @@ def test_a_run_whose_verifier_is_lost_stops_in_one_line_and_goes_on(
 
 @pytest.mark.parametrize("curriculum", ["sec", "mopps"])
 def test_a_run_records_what_was_lost_and_replays(monkeypatch, tiny_model, tmp_path, curriculum):
-    monkeypatch.setattr(rollout, "MAX_UNVERIFIED", 1.0)
+    monkeypatch.setattr("edgewise.pool.MAX_UNVERIFIED", 1.0)
     path = tmp_path / "run"
     told = {**options(tiny_model, path), "env": "Forgetful-v0", "curriculum": curriculum}
     metrics = list(begin(TrainConfig(**told, pool_size=20)).steps())

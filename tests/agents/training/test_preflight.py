@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("torch")
 
 from edgewise.agents.training.config import TrainConfig
-from edgewise.agents.training.evaluation import LevelScore
 from edgewise.agents.training.preflight import preflight, warnings_of
+from edgewise.agents.training.scores import LevelScore
 from edgewise.cli import main
 
 GOOD = LevelScore("Countdown-v0", 1, False, 8, 8, 0.5, 0.4, 0.6, 8, 0.9, 8, 0.9, 0.1, 20.0)

@@ -18,8 +18,9 @@ from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.room import positions_of  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402
-from edgewise.agents.training.evaluation import EvaluationPlan, evaluate  # noqa: E402
+from edgewise.agents.training.evaluation import evaluate  # noqa: E402
 from edgewise.agents.training.prompt_limit import PromptLimit  # noqa: E402
+from edgewise.agents.training.scores import EvaluationPlan  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 from edgewise.frame import Frame  # noqa: E402
 from edgewise.mixture import Mixture  # noqa: E402

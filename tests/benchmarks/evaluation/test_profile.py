@@ -10,7 +10,8 @@ pytest.importorskip("torch")
 
 from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.options import Sampling
-from edgewise.benchmarks.evaluation.profile import ProfilePlan, profile
+from edgewise.agents.training.evaluation import asking
+from edgewise.benchmarks.evaluation.profile import WIDTH, ProfilePlan, profile
 from edgewise.cli import main
 
 PLAN = ProfilePlan(num_problems=40, num_samples=2)
@@ -25,7 +26,11 @@ def policy():
 
 def measure(policy, path, plan=PLAN, **kwargs):
     kwargs = {"agent": "seedling", **OPTIONS, **kwargs}
-    return profile(policy, "Countdown-v0", plan, kwargs.pop("sampling", SAMPLING), path, **kwargs)
+    sampling = kwargs.pop("sampling", SAMPLING)
+    options = {name: kwargs[name] for name in OPTIONS}
+    batch = WIDTH * plan.num_samples
+    asker = asking(policy, "Countdown-v0", sampling, split=plan.split, batch=batch, **options)
+    return profile(asker, "Countdown-v0", plan, sampling, path, **kwargs)
 
 
 class Stop(Exception):

@@ -60,7 +60,7 @@ def test_what_is_lost_is_left_out_and_verified_when_the_evaluation_goes_on(
     whole, said = evaluate(AGENT, *ASKED, output="whole")
     assert "not complete" not in said.out
     monkeypatch.setattr(Flaky, "lost", frozenset(problems(whole)[:1]))
-    monkeypatch.setattr("edgewise.agents.algorithms.rollout.MAX_UNVERIFIED", 0.02)  # two of 120
+    monkeypatch.setattr("edgewise.pool.MAX_UNVERIFIED", 0.02)  # two of 120
     folder, said = evaluate(AGENT, *ASKED)
     assert "not complete" in said.out
     told, [level] = summary(folder), summary(folder)["levels"]

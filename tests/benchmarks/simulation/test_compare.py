@@ -4,7 +4,6 @@ import csv
 import json
 from dataclasses import asdict, replace
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -27,7 +26,6 @@ from edgewise.benchmarks.simulation.report import (
     Results,
     by_world,
     claims,
-    interval,
     overall,
 )
 from edgewise.benchmarks.simulation.worlds import WORLDS
@@ -174,13 +172,6 @@ def test_a_folder_of_another_size_is_refused(tmp_path, capsys):
     flags = [*FLAGS, "--steps", "4", "--output", str(tmp_path)]
     assert main(["compare", *flags]) == 2
     assert "`output` must be of the same sizes and agent" in capsys.readouterr().err
-
-
-def test_intervals_worked_by_hand():
-    # 1, 2, 3: standard error 1 / sqrt 3, times 4.3027 of Student's t with 2 degrees
-    mean, half = interval(np.array([1.0, 2.0, 3.0]))
-    assert mean == 2 and half == pytest.approx(2.4841, abs=1e-4)
-    assert np.isnan(interval(np.array([1.0]))[1])
 
 
 def test_a_curriculum_wins_where_its_paired_difference_is_beyond_chance():

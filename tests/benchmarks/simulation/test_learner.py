@@ -12,13 +12,16 @@ from edgewise.agents.algorithms.rollout import collect  # noqa: E402
 from edgewise.answer import extract_answer  # noqa: E402
 from edgewise.benchmarks.simulation.env import SimulatedVectorEnv  # noqa: E402
 from edgewise.benchmarks.simulation.learner import (  # noqa: E402
-    ADVANTAGES,
     SimulatedLearner,
+    start,
+    train,
+)
+from edgewise.benchmarks.simulation.skills import (  # noqa: E402
+    ADVANTAGES,
+    Draws,
     leave_one_out,
     mean_success,
     normal,
-    start,
-    train,
 )
 from edgewise.benchmarks.simulation.worlds import WORLDS, World, falling  # noqa: E402
 from edgewise.wrappers import SEC, Random, make_rule, vector  # noqa: E402
@@ -251,3 +254,11 @@ def test_collect_answers_every_environment():
     assert rollout.correct[0].all() and not rollout.correct[1].any()
     assert rollout.infos["level"].tolist() == [1, 2, 3]
     assert rollout.completions.logprobs.max() <= 0
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**31 + 7, 2**32 - 1, 10**12])
+def test_draws_are_those_of_torch(seed):
+    generator, draws = torch.Generator().manual_seed(seed), Draws(seed)
+    for size in (1, 40, 3):
+        theirs = torch.rand(size, generator=generator, dtype=torch.float64)
+        assert draws.uniform(size).tolist() == theirs.tolist()

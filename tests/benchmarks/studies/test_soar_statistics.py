@@ -34,20 +34,20 @@ def test_the_interval_covers_the_spread_of_teachers_not_only_of_problems():
     rng = np.random.default_rng(0)
     alike = {t: {s: [[1, 0] * 20] for s in range(2)} for t in range(4)}
     differing = {t: {s: [[int(t < 2)] * 40] for s in range(2)} for t in range(4)}
-    mean, low, high = nested_interval(alike, 2, 1, rng)
-    assert mean == 0.25 and 0.15 < low < 0.25 < high < 0.35
-    mean, low, high = nested_interval(differing, 2, 1, rng)
-    assert mean == 0.25 and low == 0.0 and high == 0.5  # all four teachers may be the same
+    found = nested_interval(alike, 2, 1, rng)
+    assert found.value == 0.25 and 0.15 < found.low < 0.25 < found.high < 0.35
+    found = nested_interval(differing, 2, 1, rng)
+    assert str(found) == "0.250 [0.000, 0.500]"  # all four teachers may be the same
     # pass@2 of 2: whether any is right
-    assert nested_interval(alike, 2, 2, rng)[0] == 0.5
+    assert nested_interval(alike, 2, 2, rng).value == 0.5
 
 
 def test_one_teacher_and_student_leave_the_spread_of_problems():
     rng = np.random.default_rng(0)
-    mean, low, high = nested_interval({0: {0: [[32] * 10]}}, 32, 8, rng)
-    assert (mean, low, high) == (1.0, 1.0, 1.0)
+    found = nested_interval({0: {0: [[32] * 10]}}, 32, 8, rng)
+    assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
     # of two tests the mean of pass@k counts, not pass@k of the mean
-    assert nested_interval({0: {0: [[32] * 10, [0] * 10]}}, 32, 8, rng)[0] == 0.5
+    assert nested_interval({0: {0: [[32] * 10, [0] * 10]}}, 32, 8, rng).value == 0.5
 
 
 def test_the_step_after_which_rewards_no_longer_rise():

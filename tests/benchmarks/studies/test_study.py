@@ -11,7 +11,7 @@ from edgewise.agents.training.config import complete
 from edgewise.agents.training.run import begin
 from edgewise.benchmarks.studies import study
 from edgewise.benchmarks.studies.plan import Plan, comparison_cells, selection_cells, start_cells
-from edgewise.benchmarks.studies.study_report import Scores, bootstrap, comparison_table
+from edgewise.benchmarks.studies.study_report import Scores, comparison_table
 
 PLANS = sorted((Path(__file__).parents[3] / "benchmarks" / "plans").glob("*.json"))
 SMALL = Plan(
@@ -35,29 +35,6 @@ SMALL = Plan(
     test_problems=5,
     test_samples=2,
 )
-
-
-def test_the_interval_of_one_number_is_that_number():
-    effect = bootstrap([np.full((2, 3, 10), 0.25)])
-    assert (effect.mean, effect.low, effect.high) == pytest.approx((0.25, 0.25, 0.25))
-
-
-def test_the_interval_covers_what_differs_between_models():
-    # one model gains 1 on every problem, the other 0: a resample has 0, 1/2 or 1 of the first
-    effect = bootstrap([np.stack([np.ones((4, 50)), np.zeros((4, 50))])])
-    assert (effect.mean, effect.low, effect.high) == pytest.approx((0.5, 0.0, 1.0))
-
-
-def test_the_interval_of_many_problems_is_the_normal_one():
-    # a coin on each of 400 problems, equal in all runs: the error of the mean is .5 / 20
-    coins = np.tile(np.repeat([0.0, 1.0], 200), (1, 2, 1))
-    effect = bootstrap([coins])
-    assert effect.mean == 0.5
-    assert effect.high - effect.low == pytest.approx(2 * 1.96 * 0.025, rel=0.08)
-
-
-def test_levels_count_alike_whatever_their_size():
-    assert bootstrap([np.ones((1, 1, 2)), np.zeros((1, 1, 98))]).mean == 0.5
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
