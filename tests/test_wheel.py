@@ -1,4 +1,4 @@
-"""The wheel, installed where nothing else of the project is, trains and evaluates."""
+"""The wheels, installed where nothing else of the project is, train and evaluate."""
 
 import subprocess
 import sys
@@ -19,17 +19,20 @@ def ran(*command, cwd):
 
 
 @pytest.mark.slow
-def test_the_wheel_trains_and_evaluates(tmp_path):
+def test_the_wheels_train_and_evaluate(tmp_path):
     pytest.importorskip("torch")
-    ran(sys.executable, "-m", "build", "--outdir", tmp_path / "dist", cwd=ROOT)
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
-    assert wheel.stat().st_size < 16_000_000
+    dist = tmp_path / "dist"
+    for folder in (ROOT, ROOT / "seedlings"):
+        ran(sys.executable, "-m", "build", "--outdir", dist, cwd=folder)
+    (base,), (models,) = dist.glob("edgewise-*.whl"), dist.glob("edgewise_seedlings-*.whl")
+    assert base.stat().st_size < 1_000_000 and models.stat().st_size < 10_000_000
+    assert all(path.stat().st_size < 10_000_000 for path in dist.glob("*.tar.gz"))
     venv.create(tmp_path / "venv", with_pip=True)
     (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
     # its dependencies are those of this environment, which a .pth adds without its own .pth files
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     python = tmp_path / "venv" / "bin" / "python"
-    ran(python, "-m", "pip", "install", "--no-deps", wheel, cwd=tmp_path)
+    ran(python, "-m", "pip", "install", "--no-deps", base, cwd=tmp_path)
     where = ran(python, "-c", "import edgewise; print(edgewise.__file__)", cwd=tmp_path)
     assert where.startswith(str(site))
     few = [
@@ -43,6 +46,10 @@ def test_the_wheel_trains_and_evaluates(tmp_path):
         "4",
     ]
     edgewise = tmp_path / "venv" / "bin" / "edgewise"
+    refused = subprocess.run([edgewise, "train"], cwd=tmp_path, capture_output=True, text=True)
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1
+    assert "pip install 'edgewise[train]'" in refused.stderr
+    ran(python, "-m", "pip", "install", "--no-deps", models, cwd=tmp_path)
     assert "report" in ran(edgewise, "train", *few, "--output", "run", cwd=tmp_path)
     plan = ["--plan.num-problems", "4", "--plan.k", "1", "--agent", "hf:run/model"]
     assert "Countdown-v0 3: pass@1" in ran(edgewise, "eval", *plan, cwd=tmp_path)

@@ -37,6 +37,7 @@ def load_policy(
         1027456
 
     Raises:
+        ImportError: If the seedlings are asked for and not installed.
         ValueError: If there is no such model or device.
     """
     check_device(device)

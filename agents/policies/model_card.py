@@ -18,13 +18,14 @@ TRAIN: dict[str, Any] = {  # the flags of `edgewise train` that a model has defa
     "group_size": int,
     "learning_rate": float,
 }
-SEEDLINGS = Path(str(files("edgewise.agents") / "seedlings"))
+MODELS = "edgewise_seedlings"  # a distribution of its own
 
 
 def model_path(agent: str) -> str:
     """Return the folder or hub id that `agent` names: seedling, seedling:NAME or hf:PATH.
 
     Raises:
+        ImportError: If it is a seedling, and those are not installed.
         ValueError: If it names none.
     """
     kind, _, name = agent.partition(":")
@@ -32,11 +33,27 @@ def model_path(agent: str) -> str:
         return name
     if kind != "seedling":
         raise ValueError(unknown("agent", agent, ["seedling", "seedling:NAME", "hf:PATH"]))
-    names = sorted(path.parent.name for path in SEEDLINGS.glob("*/config.json"))
+    folder = seedlings()
+    names = sorted(path.parent.name for path in folder.glob("*/config.json"))
     name = name or "countdown"
     if name not in names:
         raise ValueError(unknown("seedling", name, names))
-    return str(SEEDLINGS / name)
+    return str(folder / name)
+
+
+def seedlings() -> Path:
+    """Return the folder of the packaged models, one folder for each.
+
+    Raises:
+        ImportError: If they are not installed, with how to install them.
+    """
+    try:
+        return Path(str(files(MODELS)))
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "the seedlings are in edgewise-seedlings: pip install 'edgewise[train]', "
+            "or in a checkout pip install ./seedlings"
+        ) from error
 
 
 def made_for(agent: str) -> dict[str, Any]:

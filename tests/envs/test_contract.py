@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter
 from dataclasses import fields, replace
+from functools import partial
 from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
@@ -55,7 +56,17 @@ for env_id, preset, level in {ladders}:
         prompt, info = env.reset(options=dict(level=level, problem_seed=seed))
         print([prompt, info["problem"], env.task.solve(env.problem)])
 """
-more = pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.slow)])
+ALONE = """
+import gymnasium as gym, json, os, sys
+assert "edgewise" not in sys.modules
+for env_id in {ids}:
+    if os.fork() == 0:  # a process for each, as none has imported edgewise for the next
+        print(json.dumps(gym.make("edgewise:" + env_id).reset(seed=3)[0]), flush=True)
+        os._exit(0)
+    _, status = os.wait()
+    assert status == 0
+"""
+many = pytest.param(500, marks=pytest.mark.slow)
 
 
 def make(ladder, **kwargs):
@@ -79,21 +90,29 @@ def ladder(place):
     return make(place)
 
 
-DRAWN = {}  # the first problems of a level and split, which many tests look at
+DRAWN = {}  # the problems of a split by level and seed, which many tests look at
+
+
+def draw_once(env, level, seed):
+    key = (json.dumps(env.identity), level, seed)
+    if key not in DRAWN:
+        DRAWN[key] = type(env).draw(env, level, seed)
+    return DRAWN[key]
 
 
 def problems(env, count):
     level = env.levels[0]
     rows = env.task.num_rows(env.split, **env.preset.levels[level])
-    drawn = DRAWN.setdefault((json.dumps(env.identity), level), [])
     for seed in range(count if rows is None else min(count, rows)):
-        if seed == len(drawn):
-            drawn.append(env.draw(level, seed))
-        yield drawn[seed]
+        yield draw_once(env, level, seed)
 
 
 def is_generated(env):
     return env.task.num_rows(env.split, **env.preset.levels[env.levels[0]]) is None
+
+
+def is_drafted(env):
+    return type(env.task).draft is not Task.draft  # whose problems are slow to finish
 
 
 def completion(env, problem):
@@ -150,9 +169,14 @@ def test_it_is_the_same_in_other_processes():
     assert run(code, PYTHONHASHSEED="1") == run(code, PYTHONHASHSEED="2") != ""
 
 
-def test_it_is_made_without_importing_edgewise(env):
-    code = f"import gymnasium as gym; print([gym.make('edgewise:{env.spec.id}').reset(seed=3)[0]])"
-    assert run(code).strip() == repr([env.reset(seed=3)[0]])
+@pytest.fixture(scope="module")
+def alone():
+    """The first prompt of each environment, made where nothing has imported edgewise."""
+    return json.loads(f"[{','.join(run(ALONE.format(ids=IDS)).splitlines())}]")
+
+
+def test_it_is_made_without_importing_edgewise(env, alone):
+    assert alone[IDS.index(env.spec.id)] == env.reset(seed=3)[0]
 
 
 def test_unknown_keywords_and_options_raise(env):
@@ -215,8 +239,9 @@ def test_splits_share_no_problem(place):
     canonical = {}
     for split in SPLITS:
         env = make(place, split=split)
-        drafted = type(env.task).draft is not Task.draft  # slow to finish
-        found = list(problems(env, (20 if drafted else 200) if is_generated(env) else 20_000))
+        found = list(
+            problems(env, (20 if is_drafted(env) else 60) if is_generated(env) else 20_000)
+        )
         if is_generated(env):  # the splits of a data set are those of its source
             assert {env.task.split_of(problem) for problem in found} == {split}
         canonical[split] = {env.task.canonical(problem) for problem in found}
@@ -251,7 +276,7 @@ def test_no_problem_lies_in_two_splits(env_id, preset):
             break
 
 
-DRAFTED = [place for place in LADDERS if type(make(place).task).draft is not Task.draft]
+DRAFTED = [place for place in LADDERS if is_drafted(make(place))]
 
 
 @pytest.mark.parametrize("place", DRAFTED)
@@ -265,7 +290,7 @@ def test_finished_problems_lie_in_the_split_of_their_draft(ladder):
 
 
 def test_few_problems_are_drawn_twice(place, ladder):
-    drawn = list(problems(ladder, 200))
+    drawn = list(problems(ladder, 60 if is_drafted(ladder) else 200))
     distinct = {ladder.task.canonical(problem) for problem in drawn}
     share = 0.25 if place in GUESSED else 0.5 if place in FEW else 0.99
     assert len(distinct) >= share * len(drawn)
@@ -273,10 +298,10 @@ def test_few_problems_are_drawn_twice(place, ladder):
 
 def digest(env_id, preset, level):
     env = gym.make(env_id, preset=preset, levels=(level,), split="test").unwrapped
+    env.draw = partial(draw_once, env)
     chosen = edgewise.evaluation_set(env, level)
     assert len(chosen) == 200 or not is_generated(env) or (env_id, preset, level) in GUESSED
-    drawn = list(problems(env, chosen[-1]["problem_seed"] + 1))
-    texts = [env.task.canonical(drawn[options["problem_seed"]]) for options in chosen]
+    texts = [env.task.canonical(env.draw(level, options["problem_seed"])) for options in chosen]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
@@ -293,7 +318,7 @@ def test_the_test_set_has_200_problems_and_is_frozen(place):
 # Answers
 
 
-@more
+@pytest.mark.parametrize("count", [100, many])
 def test_the_reference_solver_is_right(place, count):
     env = make(place, split="test")
     for problem in problems(env, count):
@@ -334,7 +359,7 @@ def guesses(place, env, posed):
         yield [text[i % len(text)] for text in words]
 
 
-@more
+@pytest.mark.parametrize("count", [60, many])
 def test_guessing_does_not_pay(place, count):
     env = make(place, split="test")
     posed = list(problems(env, count))
@@ -348,9 +373,17 @@ def test_guessing_does_not_pay(place, count):
 
 @pytest.fixture
 def watch():
-    """Count the lines of Python that run, and note what reaches the machine."""
-    seen = {"lines": 0, "events": set(), "on": True}
+    """Note what reaches the machine, and count the lines of Python that a call runs."""
+    seen = {"events": set(), "on": True}
     forbidden = ("exec", "open", "import", "os.", "subprocess.", "socket.", "ctypes.")
+
+    def lines_of(function, *arguments):
+        seen["lines"], before = 0, sys.gettrace()
+        sys.settrace(trace)
+        try:
+            return function(*arguments), seen["lines"]
+        finally:
+            sys.settrace(before)
 
     def trace(frame, event, argument):
         seen["lines"] += event == "line"
@@ -362,10 +395,7 @@ def watch():
             seen["events"].add(event)
 
     sys.addaudithook(audit)  # for good, so it is switched off below
-    before = sys.gettrace()
-    sys.settrace(trace)
-    yield seen
-    sys.settrace(before)
+    yield seen, lines_of
     seen["on"] = False
 
 
@@ -379,16 +409,16 @@ def test_hostile_answers_are_wrong_and_harmless(env, count, hostile_answers, tmp
     env.reset(seed=0)
     solution = base.task.solve(base.problem)
     base.task.verify(base.problem, solution)  # whatever is imported late is imported now
-    watch["events"].clear()
+    seen, lines_of = watch
+    seen["events"].clear()
     for answer in hostile_answers(solution, tmp_path / "made", count):
-        watch["lines"] = 0
-        assert base.task.verify(base.problem, answer) is False
-        assert watch["lines"] <= 10_000 + 20 * len(answer)
+        verdict, num_lines = lines_of(base.task.verify, base.problem, answer)
+        assert verdict is False and num_lines <= 10_000 + 20 * len(answer)
         outcome = base.score(
             [base.problem], [()], [rf"<answer>{answer}</answer>\boxed{{{answer}}}"]
         )
         assert outcome[0].correct is False
-    assert not watch["events"] and not list(tmp_path.iterdir())
+    assert not seen["events"] and not list(tmp_path.iterdir())
 
 
 if __name__ == "__main__":

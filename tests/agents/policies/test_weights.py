@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.policies.load import load_policy  # noqa: E402
-from edgewise.agents.policies.model_card import SEEDLINGS, made_for  # noqa: E402
+from edgewise.agents.policies.model_card import made_for, seedlings  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.policies.weights import refuse_unsafe  # noqa: E402
 from edgewise.cli import main  # noqa: E402
@@ -29,7 +29,7 @@ class Touch:
 def folder(tmp_path):
     """A seedling whose weights are a pickle that makes a file."""
     path = tmp_path / "model"
-    shutil.copytree(SEEDLINGS / "sums", path)
+    shutil.copytree(seedlings() / "sums", path)
     (path / "model.safetensors").unlink()
     (path / "pytorch_model.bin").write_bytes(pickle.dumps(Touch(tmp_path / "made")))
     return path
@@ -66,7 +66,7 @@ def test_the_line_that_is_told_converts_a_model(tmp_path):
 
 def test_code_that_comes_with_a_model_is_not_run(tmp_path):
     path = tmp_path / "model"
-    shutil.copytree(SEEDLINGS / "sums", path)
+    shutil.copytree(seedlings() / "sums", path)
     config = (path / "config.json").read_text()
     auto = '{"auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Own"}, "model_type": "own", '
     own = config.replace("{", auto, 1).replace('"model_type": "qwen2"', '"x": "y"')
@@ -96,7 +96,7 @@ def test_what_a_model_says_of_itself_is_checked(card, message, tmp_path):
 
 def test_a_model_asks_for_no_kernel_of_the_hub(tmp_path):
     path = tmp_path / "model"
-    shutil.copytree(SEEDLINGS / "sums", path)
+    shutil.copytree(seedlings() / "sums", path)
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps({**config, "attn_implementation": "evil/kernel"}))
     with pytest.raises(

@@ -1,6 +1,7 @@
 """The packaged seedlings: what they can do before any reinforcement learning, and their size."""
 
 import json
+import sys
 from itertools import pairwise
 
 import pytest
@@ -8,16 +9,27 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.policies.load import load_policy  # noqa: E402
-from edgewise.agents.policies.model_card import SEEDLINGS, made_for  # noqa: E402
+from edgewise.agents.policies.model_card import made_for, seedlings  # noqa: E402
 from edgewise.agents.seedlings.card import load_recipe, score  # noqa: E402
-from edgewise.agents.training.scores import EvaluationPlan  # noqa: E402
+from edgewise.agents.training.flags import EvaluationPlan  # noqa: E402
+from edgewise.cli import main  # noqa: E402
 
-FOLDERS = sorted(path.parent for path in SEEDLINGS.glob("*/config.json"))
+FOLDERS = sorted(path.parent for path in seedlings().glob("*/config.json"))
 RANGES = {1: (0.85, 1.0), 2: (0.35, 0.65), 3: (0.05, 0.25)}
 
 
 def test_there_is_a_seedling():
-    assert SEEDLINGS / "countdown" in FOLDERS
+    assert [folder.name for folder in FOLDERS] == ["countdown", "puzzles", "sums"]
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "profile", "preflight", "soar --check"])
+def test_without_them_one_line_says_what_to_install(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "edgewise_seedlings", None)  # as if not installed
+    assert main(command.split()) == 2
+    line = "edgewise: the seedlings are in edgewise-seedlings: pip install 'edgewise[train]', "
+    assert capsys.readouterr().err == line + "or in a checkout pip install ./seedlings\n"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -46,7 +58,7 @@ def test_the_model_is_small_and_follows_its_recipe(folder):
 @pytest.mark.slow
 def test_the_format_is_known_and_there_is_room_to_learn():
     torch.set_num_threads(1)
-    recipe = load_recipe(SEEDLINGS / "countdown" / "recipe.json")
+    recipe = load_recipe(seedlings() / "countdown" / "recipe.json")
     policy = load_policy("seedling:countdown")
     for found in score(recipe, policy, EvaluationPlan(num_pass_k=25))["Countdown-v0"]:
         assert found.num_problems == 200
@@ -60,7 +72,7 @@ def test_the_format_is_known_and_there_is_room_to_learn():
 @pytest.mark.slow
 def test_puzzles_get_harder_for_the_model_that_knows_them_all():
     torch.set_num_threads(1)
-    recipe = load_recipe(SEEDLINGS / "puzzles" / "recipe.json")
+    recipe = load_recipe(seedlings() / "puzzles" / "recipe.json")
     plan = EvaluationPlan(k=8)  # 200 problems: two levels of Blocksworld are nearly solved
     for env_id, found in score(recipe, load_policy("seedling:puzzles"), plan).items():
         trained = [level for level in found if not level.ood]

@@ -102,17 +102,17 @@ def slow_env():
     del gym.registry["Slow-v0"], gym.registry["Forgetful-v0"]
 
 
-def options(model, path):
-    size = {"num_steps": STEPS, "num_problems": 4, "group_size": 4, "max_tokens": 8}
+def options(model, path, **changes):
+    size = {"num_steps": STEPS, "num_problems": 4, "group_size": 4, "max_tokens": 8, **changes}
     flags = {"env": "Slow-v0", "preset": "toy", "evaluate": False, "learning_rate": 1e-3}
     return {"agent": f"hf:{model}", "output": path, **flags, **size, "checkpoint_every": 2}
 
 
-def words(model, path):
+def words(model, path, **changes):
     """The command that begins the run in `path`, or goes on with it."""
     if (path / "config.json").is_file():
         return ["train", "--resume", str(path)]
-    flags = {**options(model, path)}
+    flags = {**options(model, path, **changes)}
     del flags["evaluate"]
     told = [
         word
@@ -226,17 +226,18 @@ def test_a_run_whose_verifier_is_lost_stops_in_one_line_and_goes_on(
     judge, tiny_model, tmp_path, capsys
 ):
     Slow.flag, flag = judge, Path(judge)
+    few = {"num_problems": 2, "group_size": 2}
     whole, path = tmp_path / "whole", tmp_path / "stopped"
     with Pool("slow_judge:run", num_workers=2) as Slow.pool:
-        assert main(words(tiny_model, whole)) == 0
-        steps = begin(TrainConfig(**options(tiny_model, path))).steps()
+        assert main(words(tiny_model, whole, **few)) == 0
+        steps = begin(TrainConfig(**options(tiny_model, path, **few))).steps()
         for _ in range(3):
             next(steps)
         flag.touch()
         Slow.pool.close()
         try:
             with Pool("slow_judge:run", num_workers=2) as Slow.pool:
-                reason = r"after step 3: \d+ of 16 answers could not be verified.* is .*/2$"
+                reason = r"after step 3: \d+ of 4 answers could not be verified.* is .*/2$"
                 with pytest.raises(TooManyUnverified, match=reason):
                     list(steps)
                 capsys.readouterr()

@@ -109,28 +109,12 @@ def test_steps_after_the_last_checkpoint_are_done_again(tiny_model, tmp_path, wh
     assert weights(tmp_path / "run") == weights(whole)
 
 
-def started(tiny_model, path, *flags):
-    """A run in another process that has done its first step."""
-    command = [sys.executable, "-m", "edgewise", "train", "--agent", f"hf:{tiny_model}"]
-    command += [
-        "--output",
-        str(path),
-        "--max-tokens",
-        "12",
-        "--no-evaluate",
-        "--preset",
-        "sec",
-        *flags,
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert any(line.startswith("step 1/") for line in process.stdout)
-    return process
-
-
-def test_a_run_that_was_killed_continues_bit_for_bit(tiny_model, tmp_path, whole):
-    with started(tiny_model, tmp_path / "run", "--checkpoint-every", "2") as process:
-        process.kill()
-    assert process.returncode == -signal.SIGKILL
+def test_a_run_that_was_killed_continues_bit_for_bit(start, tiny_model, tmp_path, whole):
+    flags = f"--agent hf:{tiny_model} --output {tmp_path}/run --preset sec --no-evaluate"
+    command = start(f"train {flags} --max-tokens 12 --checkpoint-every 2")
+    command.until_said("step 1/")
+    command.process.kill()
+    assert command.end()[0] == -signal.SIGKILL
     list(resume(tmp_path / "run").steps())
     assert lines(tmp_path / "run") == lines(whole)
     assert weights(tmp_path / "run") == weights(whole)

@@ -1,6 +1,6 @@
-"""A server of OpenAI's protocol that misbehaves as it is told, in a process of its own.
+"""Servers of OpenAI's protocol that misbehave as they are told, in a process of their own.
 
-It answers every request with a boxed 7, after the faults of its plan are used up. A plan is a list of
+They answer every request with a boxed 7, after the faults of their plan are used up. A plan is a list of
 faults, one for each request in the order in which they come.
 """
 
@@ -227,7 +227,8 @@ class Server(ThreadingHTTPServer):
         """Say nothing of clients that have gone."""
 
 
-if __name__ == "__main__":
-    server = Server(*json.loads(sys.argv[1]))
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
+if __name__ == "__main__":  # a server for each line, which has its arguments
+    for line in sys.stdin:
+        server = Server(*json.loads(line))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        print(server.server_address[1], flush=True)

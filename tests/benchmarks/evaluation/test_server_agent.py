@@ -31,11 +31,9 @@ NUM = 6  # answers: 3 problems, 2 samples each
 class Running:
     """A server in another process."""
 
-    def __init__(self, *told):
-        self.process = subprocess.Popen(
-            [sys.executable, str(SERVER), json.dumps(told)], stdout=subprocess.PIPE, text=True
-        )
-        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}/v1"
+    def __init__(self, process, *told):
+        print(json.dumps(told), file=process.stdin, flush=True)
+        self.url = f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
 
     def agent(self, model="tiny"):
         return f"openai:{self.url}#{model}"
@@ -50,19 +48,19 @@ class Running:
         return self.told["requests"]
 
 
+@pytest.fixture(scope="module")
+def servers():
+    """The process of all servers."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, str(SERVER)], **pipes) as process:
+        yield process
+        process.kill()
+
+
 @pytest.fixture
-def serve():
+def serve(servers):
     """A function that starts a server with a plan of faults."""
-    running = []
-
-    def start(plan=(), rest="none", delay=0.0):
-        running.append(Running(list(plan), rest, delay))
-        return running[-1]
-
-    yield start
-    for server in running:
-        server.process.kill()
-        server.process.communicate()
+    return lambda plan=(), rest="none", delay=0.0: Running(servers, list(plan), rest, delay)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def work(path, number):
     """Wait in steps until it is time to stop, and say so in a file."""
     (path / f"begun{number}").touch()
     while not asked():
-        os.sched_yield()
+        time.sleep(0.01)
     (path / f"kept{number}").touch()
     raise Stopped
 
@@ -113,7 +114,7 @@ def work(path, number):
 def begun(path):
     """Ask this process to stop once two workers are at work."""
     while not all((path / f"begun{number}").exists() for number in (0, 1)):
-        os.sched_yield()
+        time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGINT)
 
 

@@ -1,11 +1,12 @@
 import os
 from multiprocessing import get_context
+from queue import SimpleQueue
 
 import pytest
 
 pytest.importorskip("torch")
 
-from edgewise.benchmarks.studies.cells import folder_of_size, in_parallel
+from edgewise.benchmarks.studies.cells import folder_of_size, in_parallel, take_device
 
 
 def device_of(others):
@@ -13,12 +14,22 @@ def device_of(others):
     return os.environ.get("CUDA_VISIBLE_DEVICES", "none")
 
 
-@pytest.mark.parametrize(("visible", "seen"), [("2,5", {"2", "5"}), ("7", {"7"}), ("", {""})])
-def test_every_process_sees_one_gpu_of_those_that_are_allowed(visible, seen, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+def test_every_process_sees_one_gpu_of_those_that_are_allowed(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with get_context("spawn").Manager() as manager:
         others = manager.Barrier(2)
-        assert set(in_parallel(device_of, [(others,)] * 2, 2)) == seen
+        assert set(in_parallel(device_of, [(others,)] * 2, 2)) == {"2", "5"}
+
+
+@pytest.mark.parametrize(("visible", "seen"), [("2,5", ["2", "5"]), ("7", ["7", "7"]), ("", [""])])
+def test_a_worker_takes_the_next_gpu(visible, seen, monkeypatch):
+    places = SimpleQueue()
+    for place, device in enumerate(seen):
+        places.put(place)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        take_device(places)
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == device
 
 
 def test_a_folder_has_cells_of_one_size(tmp_path):

@@ -1,0 +1,1 @@
+"""Small language models to try Edgewise with: countdown, puzzles and sums."""
