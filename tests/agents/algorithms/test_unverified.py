@@ -20,7 +20,7 @@ from edgewise.agents.training.evaluation import KEYS, EvaluationPlan, summarize 
 from edgewise.pool import TooManyUnverified  # noqa: E402
 from edgewise.wrappers import SEC, vector  # noqa: E402
 
-CASES = {
+CASES = {name: (name, {}) for name in ALGORITHMS} | {
     "grpo": ("grpo", {}),
     "grpo, batch": ("grpo", {"standardize": "batch", "num_minibatches": 3}),
     "Dr. GRPO": ("grpo", {"standardize": "none", "loss_mean": "constant"}),
