@@ -53,7 +53,7 @@ from edgewise.agents.algorithms.rollout import Envs, collect
 from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
-__all__ = ["GRPOConfig", "State", "start", "train"]
+__all__ = ["GRPOConfig", "start", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,19 +87,17 @@ def train(
         # Pose P problems to G environments each, sample and score.
         keep = None if config.filter == "none" else FILTERS[config.filter]()
         rollout = collect(envs, policy, config.sampling, state.generator, filter=keep)
-        advantages = group_advantages(
-            rollout.rewards, config.standardize, rollout.verified
-        )  # (P, G)
+        verified = rollout.verified  # (P, G)
+        advantages = group_advantages(rollout.rewards, config.standardize, verified)  # (P, G)
 
         # The curriculum observes the batch before the policy learns from it.
-        lesson = teach(envs, advantages.abs().numpy().astype("float64"))
+        curriculum = teach(envs, advantages.abs().numpy().astype("float64"))
 
         # Improve the policy.
-        used = advantages[rollout.verified]
-        updates = improve(policy, rollout.counted(), used, config, state)
+        updates = improve(policy, rollout.counted(), advantages[verified], config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, advantages.abs()
-        yield {"step": state.step, **rollout.metrics(), **updates, **lesson}
+        yield {"step": state.step, **rollout.metrics(), **updates, **curriculum}
 
 
 def improve(

@@ -103,13 +103,13 @@ def train(
         # The curriculum observes the batch before the policy learns from it.
         abs_advantages = sequence_mean(estimates.advantages.abs(), completions.mask)
         abs_advantages = rollout.in_groups(abs_advantages.cpu())  # (P, G)
-        lesson = teach(envs, abs_advantages.numpy().astype("float64"))
+        curriculum = teach(envs, abs_advantages.numpy().astype("float64"))
 
         # Improve the policy.
         updates = improve(policy, completions, estimates, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, abs_advantages
-        yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **lesson}
+        yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **curriculum}
 
 
 def token_rewards(rewards: Tensor, penalty: Tensor, mask: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ from edgewise.agents.algorithms.token_rewards import penalize, whiten
 from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
-__all__ = ["REINFORCEConfig", "REINFORCEPlusPlusConfig", "State", "start", "train"]
+__all__ = ["REINFORCEConfig", "REINFORCEPlusPlusConfig", "start", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +102,13 @@ def train(
 
         # The curriculum observes the batch before the policy learns from it.
         abs_advantages = rollout.in_groups(sequence_mean(advantages.abs(), mask).cpu())
-        lesson = teach(envs, abs_advantages.numpy().astype("float64"))
+        curriculum = teach(envs, abs_advantages.numpy().astype("float64"))
 
         # Improve the policy.
         updates = improve(policy, completions, advantages, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, abs_advantages
-        yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **lesson}
+        yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **curriculum}
 
 
 def improve(

@@ -42,7 +42,7 @@ from edgewise.agents.algorithms.token_rewards import penalize
 from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
-__all__ = ["RLOOConfig", "State", "start", "train"]
+__all__ = ["RLOOConfig", "start", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +76,13 @@ def train(
         advantages = per_verified_group(leave_one_out, rollout.rewards - paid, verified)  # (P, G)
 
         # The curriculum observes the batch before the policy learns from it.
-        lesson = teach(envs, advantages.abs().numpy().astype("float64"))
+        curriculum = teach(envs, advantages.abs().numpy().astype("float64"))
 
         # Improve the policy.
         updates = improve(policy, completions, advantages[verified], config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, advantages.abs()
-        yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **lesson}
+        yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **curriculum}
 
 
 def improve(
