@@ -125,7 +125,7 @@ def start_with(
 
 
 def check_group_size(envs: Envs, config: OnPolicyConfig, name: str) -> None:
-    """Raise ValueError if groups are too small for `name`, what needs them."""
+    """Raise ValueError if groups are smaller than `name`, which the message names, needs."""
     size, least = unwrap_vector(envs).group_size, config.min_group_size
     if size < least:
         raise ValueError(f"`group_size` must be at least {least} for {name}, got {size}")
@@ -159,10 +159,8 @@ def update(
         order = torch.randperm(len(used), generator=state.generator)
         for rows in order.tensor_split(config.num_minibatches):
             weights = token_weights(completions.mask[rows], loss_mean, config.sampling.max_tokens)
-            rows, weights = (
-                rows[used[rows]],
-                weights[used[rows]],
-            )  # (at most B / num_minibatches, T)
+            kept = used[rows]
+            rows, weights = rows[kept], weights[kept]  # at most B / num_minibatches
             loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
             own, counted = shard_weighted(rows, weights)
             if len(own):
