@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from edgewise.agents.distributed import joined, rank
+from edgewise.agents.distributed import process_group, rank
 from edgewise.agents.training.config import TrainConfig, complete
 from edgewise.agents.training.display import score_line
 from edgewise.agents.training.parts import Setup
@@ -20,7 +20,7 @@ def run(config: TrainConfig, arguments: Sequence[str]) -> None:
     with usage():
         config.refuse_folder()
         setup = complete(config).setup
-    with joined():
+    with process_group():
         console = Console(quiet=rank() > 0)
         say(console, "a few validation problems of each level before training:")
         with usage():

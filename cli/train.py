@@ -10,7 +10,13 @@ from typing import Any
 
 from rich.console import Console
 
-from edgewise.agents.distributed import everyones, joined, locked, of_first, rank
+from edgewise.agents.distributed import (
+    all_gather_object,
+    broadcast_from_rank0,
+    locked,
+    process_group,
+    rank,
+)
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.display import Display, announcer, score_line, score_table
 from edgewise.agents.training.folder_kind import TRAIN, check_kind
@@ -22,9 +28,9 @@ from edgewise.interrupts import Stopped, asked, stoppable
 
 def run(config: TrainConfig, arguments: Sequence[str]) -> None:
     """Train, or continue a run."""
-    with joined(), ExitStack() as held:
+    with process_group(), ExitStack() as held:
         with usage():
-            path = of_first(config.folder())
+            path = broadcast_from_rank0(config.folder())
             if config.resumes:
                 check_kind(path, "resume", TRAIN)
             held.enter_context(locked(path))
@@ -56,7 +62,7 @@ def work(training: Training, console: Console) -> None:
     ):
         for metrics in steps:
             display.update(metrics)
-            if any(everyones(asked())) and training.state.step < num_steps:
+            if any(all_gather_object(asked())) and training.state.step < num_steps:
                 break
     if training.state.step < num_steps:
         if rank() == 0:

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-from edgewise.agents.distributed import everyones, rank
+from edgewise.agents.distributed import all_gather_object, rank
 from edgewise.agents.integrations.trl_config import TRLConfig
 from edgewise.agents.integrations.trl_recipe import make_trainer
 from edgewise.agents.training.report import write_report
@@ -62,7 +62,7 @@ def stop_when_asked() -> Any:
 
     class StopWhenAsked(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if any(everyones(asked())):
+            if any(all_gather_object(asked())):
                 control.should_save = control.should_training_stop = True
 
     return StopWhenAsked()

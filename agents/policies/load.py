@@ -77,7 +77,7 @@ def vllm_settings(engine: str) -> VLLMSettings:
 
 def with_engine(
     policy: TransformersPolicy, engine: str, folder: Path | None = None
-) -> TransformersPolicy:
+) -> TransformersPolicy | EnginePolicy:
     """Return `policy`, which samples with `engine`.
 
     Args:

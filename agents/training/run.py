@@ -18,8 +18,8 @@ from edgewise.agents.algorithms.rollout import Envs
 from edgewise.agents.policies.load import check_engine
 from edgewise.agents.policies.model_card import made_for
 from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import ModelPolicy
 from edgewise.agents.policies.sampling import is_out_of_memory
-from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.checkpoint import load
 from edgewise.agents.training.clean import check_problems
 from edgewise.agents.training.config import TrainConfig, begun, from_run
@@ -55,7 +55,7 @@ class Training:
         >>> folder.cleanup()
     """
 
-    def __init__(self, setup: Setup, folder: RunFolder, policy: TransformersPolicy) -> None:
+    def __init__(self, setup: Setup, folder: RunFolder, policy: ModelPolicy) -> None:
         """Make the environments for `policy`, and take up the last checkpoint if there is one.
 
         Raises:
@@ -78,12 +78,12 @@ class Training:
 
     def restore(self) -> None:
         """Continue from the newest intact checkpoint; without one, save the first."""
-        found = distributed.from_first(self.folder.to_continue)
+        found = distributed.run_on_rank0(self.folder.to_continue)
         if found is None:
             self.save()
             return
         algorithm, envs = load(found, self.policy)
-        distributed.wait()  # until all have read
+        distributed.barrier()  # until all have read
         self.state.load_state_dict(algorithm)
         self.envs.load_state_dict(envs)
         if distributed.rank() == 0:
@@ -159,7 +159,7 @@ class Training:
         own: list[dict[str, Any]] = self.envs.records()
         for group in own:
             group["place"] += distributed.rank() * self.envs.lesson.shape[0]
-        found = [group for part in distributed.everyones(own) for group in part]
+        found = [group for part in distributed.all_gather_object(own) for group in part]
         return sorted(found, key=order_of)
 
     def record(self, metrics: Mapping[str, float], groups: list[dict[str, Any]]) -> None:
@@ -176,7 +176,7 @@ class Training:
 
     def score(self, name: str, progress: Callable[[LevelScore], None]) -> dict[str, Any]:
         """Evaluate on all levels, unless the file `name` says how that came out, and write it."""
-        scores: dict[str, Any] | None = distributed.of_first(self.folder.read(name))
+        scores: dict[str, Any] | None = distributed.broadcast_from_rank0(self.folder.read(name))
         if scores is None:
             found: list[LevelScore] = []
             problems = self.setup.problems
@@ -218,7 +218,7 @@ def order_of(group: Mapping[str, Any]) -> tuple[bool, int, int]:
     return not kept, 0 if kept else group["round"], group["place"]
 
 
-def make_envs(setup: Setup, policy: TransformersPolicy) -> vector.Curriculum:
+def make_envs(setup: Setup, policy: ModelPolicy) -> vector.Curriculum:
     """Return this rank's training environments, framed for the model, under the curriculum.
 
     Raises:
@@ -230,7 +230,7 @@ def make_envs(setup: Setup, policy: TransformersPolicy) -> vector.Curriculum:
     if limit := limit_of(setup.sampling, policy, base.env.members):
         limit.screen(base.env)
     framed = vector.PromptFormat(envs, render=policy.render)
-    gather = distributed.gather if distributed.num_ranks() > 1 else None
+    gather = distributed.all_gather if distributed.num_ranks() > 1 else None
     curriculum, rank = setup.curriculum, distributed.rank()
     return vector.with_rule(framed, curriculum.make(envs), curriculum.pool_size, rank, gather)
 
@@ -289,7 +289,7 @@ def begin(config: TrainConfig) -> Training:
     Raises:
         ValueError: If any part of `config` is refused, or the folder exists.
     """
-    config = distributed.of_first(begun(config))
+    config = distributed.broadcast_from_rank0(begun(config))
     setup, output = config.setup, config.folder()
     if distributed.rank() == 0:
         RunFolder.check_free(output)  # before the model is loaded
@@ -304,7 +304,7 @@ def begin(config: TrainConfig) -> Training:
     envs = make_envs(setup, policy)
     if distributed.rank() == 0:
         RunFolder.create(output, to_record(config, envs))
-    distributed.wait()
+    distributed.barrier()
     training = Training(setup, RunFolder.open(output), policy)
     training.notes = notes
     return training

@@ -10,7 +10,7 @@ import gymnasium as gym
 
 from edgewise.agents.policies.chat import encode_prompt
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.policies.policy import ModelPolicy
 from edgewise.agents.training.parts import SamplingPart, Setup
 from edgewise.agents.training.prompt_limit import UNLIMITED, PromptLimit
 from edgewise.env import ReasoningEnv, unwrap
@@ -20,14 +20,14 @@ from edgewise.wrappers.vector import Curriculum
 
 
 def limit_of(
-    part: SamplingPart, policy: TransformersPolicy, members: Sequence[ReasoningEnv]
+    part: SamplingPart, policy: ModelPolicy, members: Sequence[ReasoningEnv]
 ) -> PromptLimit | None:
     """Return how long the prompts of a run may be; None for any length."""
     return limit_for(policy, part.sampling(members), part.max_prompt_tokens)
 
 
 def limit_for(
-    policy: TransformersPolicy, sampling: Sampling, max_prompt_tokens: int | None = None
+    policy: ModelPolicy, sampling: Sampling, max_prompt_tokens: int | None = None
 ) -> PromptLimit | None:
     """Return how long the prompts of `policy` may be; None for any length."""
     if max_prompt_tokens == UNLIMITED:
@@ -37,9 +37,7 @@ def limit_for(
     return PromptLimit(tokens_of, policy.render, *places)
 
 
-def check_prompts(
-    setup: Setup, policy: TransformersPolicy, members: Sequence[ReasoningEnv]
-) -> list[str]:
+def check_prompts(setup: Setup, policy: ModelPolicy, members: Sequence[ReasoningEnv]) -> list[str]:
     """Measure prompts that a run would train and be scored on; return what is left out, in lines.
 
     Raises:
