@@ -55,7 +55,7 @@ INTERRUPTED = 130  # that of Ctrl-C, 128 and the number of the signal
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, 2 for a mistake or 130 if it was stopped.
 
-    A mistake and a stop are told in one line. Whether anybody reads the output changes nothing.
+    Mistakes and stops are reported in one line. A closed pipe changes nothing.
     """
     with closed_pipes():
         try:
@@ -96,7 +96,7 @@ def execute(arguments: Sequence[str]) -> int:
 
 
 def perform(command: str, arguments: Sequence[str]) -> None:
-    """Read the flags, which takes no torch, then import and run what they ask for."""
+    """Parse the flags, without torch, then import and run the command."""
     config = import_module("edgewise.cli.parse").configure(command, COMMANDS[command][1], arguments)
     import_module(f"edgewise.cli.{command}").run(config, arguments)
 

@@ -57,7 +57,7 @@ from edgewise.pool import WorkerError
 
 CRASHES = (ArithmeticError, MemoryError, RuntimeError)  # of a student; a loss that is not finite is
 Weights = Mapping[str, Any]
-Heard = Callable[[int, int], None]  # of how many are done, and of how many
+Progress = Callable[[int, int], None]  # how many are done, and of how many
 
 
 class Teacher(Protocol):
@@ -170,7 +170,7 @@ def play(
     hard: Sequence[Pair],
     config: SOARConfig,
     state: State,
-    heard: Heard = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> Iterator[dict[str, Any]]:
     r"""Train `teacher`, and promote students, yielding the metrics of each outer step.
 
@@ -205,7 +205,7 @@ def play(
         config: Sizes and seed.
         state: Is changed by each step; from a checkpoint of it and of `teacher`, taken between two
             steps, the run goes on as if it had not been stopped.
-        heard: Is told how many students of an outer step are done, of how many.
+        progress: Called with how many students of an outer step are done, and of how many.
     """
     while state.step < config.num_steps and not state.stopped:
         try:
@@ -217,7 +217,7 @@ def play(
         if config.reward == "learnability":
             rewards, metrics = learnability(student, datasets, config, state)
         else:
-            rewards, metrics = grounded(student, datasets, hard, config, state, heard)
+            rewards, metrics = grounded(student, datasets, hard, config, state, progress)
         earned = filled(dataset_rewards(rewards))
         metrics |= {f"teacher/{name}": value for name, value in teacher.learn(earned).items()}
         state.written = [
@@ -255,7 +255,7 @@ def grounded(
     hard: Sequence[Pair],
     config: SOARConfig,
     state: State,
-    heard: Heard = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> tuple[Floats, dict[str, Any]]:
     """Train r students on each data set and return their gains, (g, r); promote one if it is time.
 
@@ -274,7 +274,7 @@ def grounded(
     for k, dataset in enumerate(datasets):
         seeds = [seed_of(config.seed, state.step, k, j) for j in range(config.num_students)]
         gains, trained = train_students(student, state.baseline, dataset, asked, num_steps, seeds)
-        heard((k + 1) * len(seeds), config.num_datasets * len(seeds))
+        progress((k + 1) * len(seeds), config.num_datasets * len(seeds))
         rewards[k] = np.array(gains) - before
         means = dataset_rewards(rewards[: k + 1])
         if not np.isnan(means[k]) and int(np.nanargmax(means)) == k:
@@ -285,7 +285,7 @@ def grounded(
         "rewards": [[None if np.isnan(x) else float(x) for x in row] for row in rewards],
         "promoted": 0,
     }
-    chosen = state.promotions.hear(rewards) if config.promote else None
+    chosen = state.promotions.update(rewards) if config.promote else None
     if chosen is not None and (weights := kept[chosen[1]]) is not None:
         reward = float(dataset_rewards(rewards)[chosen[0]])
         dataset = [replace(pair, reward=reward) for pair in datasets[chosen[0]]]
@@ -379,7 +379,7 @@ class Promotions:
         """Return the moving average, None until the window is full."""
         return float(np.mean(self.rewards)) if len(self.rewards) == self.window else None
 
-    def hear(self, rewards: Floats) -> tuple[int, int] | None:
+    def update(self, rewards: Floats) -> tuple[int, int] | None:
         """Take the rewards of an outer step, (g, r), NaN where a student crashed.
 
         Returns:
