@@ -23,8 +23,8 @@ from edgewise.agents.algorithms.optimizer import schedule
 from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.soar.game import Floats
 from edgewise.agents.soar.pairs import Pair
+from edgewise.agents.soar.promotion import Floats
 from edgewise.agents.soar.sizes import Exam, StudentConfig
 from edgewise.answer import extract_answer
 from edgewise.pool import TooManyUnverified
