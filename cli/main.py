@@ -55,7 +55,7 @@ INTERRUPTED = 130  # that of Ctrl-C, 128 and the number of the signal
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, 2 for a mistake or 130 if it was stopped.
 
-    A mistake and a stop are told in one line. Whether anybody reads the output changes nothing.
+    Mistakes and stops are reported in one line. A closed pipe changes nothing.
     """
     with closed_pipes():
         try:
@@ -82,10 +82,6 @@ def execute(arguments: Sequence[str]) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # of transformers, while loading
     try:
         perform(command, rest)
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("edgewise"):
-            raise
-        return fail(INSTALL)
     except Stopped as stop:
         return fail(str(stop), INTERRUPTED) if str(stop) else INTERRUPTED
     except OSError as error:
@@ -96,9 +92,20 @@ def execute(arguments: Sequence[str]) -> int:
 
 
 def perform(command: str, arguments: Sequence[str]) -> None:
-    """Read the flags, which takes no torch, then import and run what they ask for."""
-    config = import_module("edgewise.cli.parse").configure(command, COMMANDS[command][1], arguments)
-    import_module(f"edgewise.cli.{command}").run(config, arguments)
+    """Parse the flags, without torch, then import and run the command.
+
+    Raises:
+        UsageError: If the flags are refused, or what the command imports is not installed.
+    """
+    try:
+        configure = import_module("edgewise.cli.parse").configure
+        config = configure(command, COMMANDS[command][1], arguments)
+        run = import_module(f"edgewise.cli.{command}").run
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith("edgewise"):
+            raise
+        raise UsageError(INSTALL) from error
+    run(config, arguments)
 
 
 def fail(message: str, code: int = FAILED) -> int:

@@ -1,4 +1,4 @@
-"""Turn the words of the command line into a config, and what is wrong with them into one line."""
+"""Parse flags into configs, with errors of one line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FRAME = re.compile(r"[╭╮╰╯│─]+")  # what is drawn round a message
 
 
 def configure(command: str, kind: str, arguments: Sequence[str]) -> Any:
-    """Return the config of a command; `--help` prints its flags and exits.
+    """Parse the flags of a command into its config; `--help` prints them and exits.
 
     Args:
         command: Its name.
@@ -38,7 +38,7 @@ def configure(command: str, kind: str, arguments: Sequence[str]) -> Any:
 
 
 def parse(kind: type[Config], command: str, arguments: Sequence[str]) -> Config:
-    """Return a `kind`, a dataclass, made of the recipe, if one is named, and the flags, which win.
+    """Parse flags into the dataclass `kind`, over the values of a recipe if one is named.
 
     Raises:
         UsageError: If a flag does not exist, or a value or the recipe is refused.
@@ -59,7 +59,7 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str]) -> Config:
 def parse_flags(
     kind: type[Config], command: str, arguments: Sequence[str], default: Config | None
 ) -> Config:
-    """Return a `kind` made of the flags; `default` has the values of those that are not given.
+    """Parse flags into `kind`; `default` has the values of those that are left out.
 
     Raises:
         UsageError: If a flag does not exist, or its value is refused.
@@ -78,7 +78,7 @@ def parse_flags(
 
 
 def flag(arguments: Sequence[str], name: str) -> str | None:
-    """Return the value of one flag before all are parsed, None without it."""
+    """Return the value of a single flag before all are parsed, None without it."""
     finder = ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument(f"--{name}", dest="value", nargs="?", const="")
     value: str | None = finder.parse_known_args(list(arguments))[0].value
@@ -86,7 +86,7 @@ def flag(arguments: Sequence[str], name: str) -> str | None:
 
 
 def one_line(message: str) -> str:
-    """Return what a message of tyro says is wrong, without its frame, title and help."""
+    """Extract the error from a message of tyro, without its frame, title and help."""
     lines = [FRAME.sub(" ", line).strip() for line in message.splitlines()]
-    told = " ".join(line for line in lines[1:] if line)
-    return re.split(r" (?:; )?(?:Got errors:|Argument helptext:|For full helptext)", told)[0]
+    text = " ".join(line for line in lines[1:] if line)
+    return re.split(r" (?:; )?(?:Got errors:|Argument helptext:|For full helptext)", text)[0]

@@ -60,5 +60,5 @@ def play(env: ReasoningEnv, console: Console) -> tuple[bool, bool]:
 
 
 def form(env: ReasoningEnv) -> str:
-    """Return the preset's answer format, with a place for the answer."""
+    """Return the preset's answer format as a template."""
     return WRAPPED[env.preset.answer]

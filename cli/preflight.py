@@ -25,12 +25,12 @@ def run(config: TrainConfig, arguments: Sequence[str]) -> None:
         say(console, "a few validation problems of each level before training:")
         with usage():
             found = preflight(config, lambda score: say(console, f"  {score_line(score)}"))
-        for line in told(found, setup):
+        for line in summary(found, setup):
             say(console, line)
 
 
-def told(found: Preflight, setup: Setup) -> list[str]:
-    """Return what was measured, what the whole run would take, and the warnings."""
+def summary(found: Preflight, setup: Setup) -> list[str]:
+    """Return the measurements, the time of the whole run, and the warnings."""
     num_steps = setup.batch.num_steps
     hours = found.step_seconds * num_steps / 3600
     warnings = [*found.notes, *warnings_of(found.scores, setup.problems.levels)]

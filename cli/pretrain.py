@@ -29,7 +29,7 @@ def run(command: PretrainCommand, arguments: Sequence[str]) -> None:
 
 
 def make(command: PretrainCommand) -> None:
-    """Train, and write the folder of the model, whole or not at all."""
+    """Train, and write the folder of the model, atomically."""
     with usage():
         config = load_recipe(command.recipe)
         policy = build_policy(config)

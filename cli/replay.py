@@ -16,13 +16,13 @@ def run(config: ReplayConfig, arguments: Sequence[str]) -> None:
     with usage():
         check_kind(config.run, "run", TRAIN, TRL)
         folder = RunFolder.open(config.run, "run")
-        told = replay(folder)
+        result = replay(folder)
     folder.tell()
-    rejected = f" ({told.num_rejected:,} of them rejected)" if told.num_rejected else ""
+    rejected = f" ({result.num_rejected:,} of them rejected)" if result.num_rejected else ""
     state = "no checkpoint to compare the state with"
-    if told.state_step is not None:
-        state = f"so does the state in the checkpoint of step {told.state_step}"
+    if result.state_step is not None:
+        state = f"so does the state in the checkpoint of step {result.state_step}"
     print(
-        f"{config.run}: draws, probabilities and metrics of {told.num_steps:,} steps and "
-        f"{told.num_groups:,} groups{rejected} agree; {state}"
+        f"{config.run}: draws, probabilities and metrics of {result.num_steps:,} steps and "
+        f"{result.num_groups:,} groups{rejected} agree; {state}"
     )

@@ -13,7 +13,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.soar.check import check_game
 from edgewise.agents.soar.config import SOARRunConfig
-from edgewise.agents.soar.game import Heard
+from edgewise.agents.soar.game import Progress as Report
 from edgewise.agents.soar.report import write_report
 from edgewise.agents.soar.run import SOARRun, begin, resume
 from edgewise.agents.training.display import announcer, clock
@@ -47,12 +47,12 @@ def run(config: SOARRunConfig, arguments: Sequence[str]) -> None:
 
 
 @contextmanager
-def bar(console: Console) -> Iterator[Callable[[str, int], Heard]]:
-    """Show bars in a terminal while the block runs; it is given what adds one, at so many done."""
+def bar(console: Console) -> Iterator[Callable[[str, int], Report]]:
+    """Show progress bars in a terminal; yields a function that adds one, with how many are done."""
     columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
 
-        def add(name: str, begun: int) -> Heard:
+        def add(name: str, begun: int) -> Report:
             task = shown.add_task(name, completed=begun, total=None)
             return lambda done, total: shown.update(task, completed=done, total=total)
 
@@ -108,5 +108,5 @@ def line(metrics: Mapping[str, Any], num_steps: int, seconds: float) -> str:
 
 
 def continued(game: SOARRun) -> str:
-    """Say how the run goes on."""
+    """Return how to resume the run."""
     return f"continue with: edgewise soar --resume {quote(str(game.folder.path))}"

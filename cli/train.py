@@ -85,12 +85,12 @@ def work(training: Training, console: Console) -> None:
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line as it is, however narrow the terminal."""
+    """Print a line without wrapping or markup."""
     console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def stopped(when: str, training: Training) -> Stopped:
-    """Return what ends the command, and on the first rank says how the run goes on."""
+    """Return the exception that ends the command, with how to resume on rank 0."""
     path = training.folder.path
     return Stopped(
         f"{when}; continue with: edgewise train --resume {quote(str(path))}" if rank() == 0 else ""
@@ -98,7 +98,7 @@ def stopped(when: str, training: Training) -> Stopped:
 
 
 def evaluated(training: Training, console: Console, when: str) -> dict[str, Any] | None:
-    """Score all levels, unless that is turned off or already done."""
+    """Evaluate all levels, unless disabled or already done."""
     if not training.setup.evaluate:
         return None
     say(console, f"test problems {when} training:")

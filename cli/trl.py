@@ -28,13 +28,13 @@ def run(config: TRLConfig, arguments: Sequence[str]) -> None:
     """
     with usage():
         require("trl")
-    told = f"continue with: edgewise trl {shlex.join(with_resume(arguments))}"
+    hint = f"continue with: edgewise trl {shlex.join(with_resume(arguments))}"
     with locked(config.output) if is_first() else nullcontext():
         with usage():
             refuse_output(config)
             config = begun_again(config)
             trainer = make_trainer(config)
-        with repeatable(told, quiet=rank() > 0):
+        with repeatable(hint, quiet=rank() > 0):
             trainer.add_callback(stop_when_asked())
             trainer.train(resume_from_checkpoint=config.resume)
             if trainer.state.global_step < trainer.args.max_steps:
@@ -47,12 +47,12 @@ def run(config: TRLConfig, arguments: Sequence[str]) -> None:
 
 
 def is_first() -> bool:
-    """Return whether this is the first process of those that torchrun or accelerate started, or alone."""
+    """Return whether this is rank 0, by the environment variables of torchrun and accelerate."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def with_resume(arguments: Sequence[str]) -> list[str]:
-    """Return the flags that continue a run which was begun with `arguments`."""
+    """Return `arguments` with --resume."""
     return [*arguments, *([] if "--resume" in arguments else ["--resume"])]
 
 
@@ -69,7 +69,7 @@ def stop_when_asked() -> Any:
 
 
 def refuse_output(config: TRLConfig) -> None:
-    """Check that a run begins in a folder without one, or goes on where there is one.
+    """Check that `output` has a run if it is to be resumed, and none otherwise.
 
     Raises:
         ValueError: If it does not.
@@ -86,7 +86,7 @@ def refuse_output(config: TRLConfig) -> None:
 
 
 def begun_again(config: TRLConfig) -> TRLConfig:
-    """Return a run that begins anew if it is to go on and was stopped before its first checkpoint.
+    """Restart a run that was stopped before its first checkpoint; else return `config`.
 
     Its records go, with the first process.
     """

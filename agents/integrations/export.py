@@ -21,7 +21,7 @@ FORMATS = (".jsonl", ".parquet")
 
 
 def chat(frame: Frame, prompt: str) -> list[Message]:
-    """Return `prompt` in its frame as messages, also where the frame is not of a chat."""
+    """Return `prompt` as chat messages, also where its frame is plain text."""
     if frame.chat:
         return messages(frame, prompt)
     return [{"role": "user", "content": frame.text(prompt)}]
@@ -77,7 +77,7 @@ LAYOUTS: dict[str, Callable[[ReasoningEnv, Any, Mapping[str, Any]], dict[str, An
 def problem_rows(
     env: gym.Env[str, str], layout: str, size: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return rows of the first `size` different problems of each level, and what they are.
+    """Return rows of the first `size` different problems of each level, and a summary of each level.
 
     They are those of `evaluation_set`, in the split of `env`, level after level.
     """

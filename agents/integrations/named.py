@@ -1,4 +1,4 @@
-"""Score completions of problems that are known by their names alone."""
+"""Score completions of problems given by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Completion = (
 def score(
     names: Sequence[str], completions: Sequence[Completion], begun: bool = True
 ) -> list[Outcome]:
-    """Return what each completion leads to, as the first turn of the problem that is so named.
+    """Score each completion as the first turn of its named problem.
 
     Example:
         >>> env = gym.make("Countdown-v0", preset="seedling")
@@ -44,5 +44,5 @@ def score(
 
 
 def text_of(completion: Completion) -> str:
-    """Return the text of a completion, of a chat that of its last message."""
+    """Return the text of a completion, or of the last message of a chat."""
     return completion if isinstance(completion, str) else completion[-1]["content"]

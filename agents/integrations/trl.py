@@ -49,7 +49,7 @@ REST = "batch-{}.pt"  # of a rank: what a checkpoint in the middle of a batch ha
 
 
 class CurriculumTrainer:
-    """What is done about the curriculum around a trainer of TRL."""
+    """Mixin that runs a curriculum inside a trainer of TRL."""
 
     algorithm: str  # what the run is called after
 
@@ -92,9 +92,9 @@ class CurriculumTrainer:
             **kwargs,
         )
 
-    def describe(self, **told: Any) -> None:
-        """Add what the recorded config of a run says that begins with `train`."""
-        self._config |= told
+    def describe(self, **fields: Any) -> None:
+        """Add fields to the config that `train` records for a new run."""
+        self._config |= fields
 
     def verify(
         self,
@@ -115,7 +115,7 @@ class CurriculumTrainer:
         return trl_turns.play(self.curriculum, self._own, turns)
 
     def row(self, slot: int, prompt: str, name: str) -> dict[str, Any]:
-        """Return what TRL is given of the problem in a slot: a text, or messages to take turns."""
+        """Return TRL's row for the problem in a slot: a text, or messages to take turns."""
         if not self.in_turns:
             return {"prompt": prompt, "problem": name}
         base = self.curriculum.base
@@ -150,7 +150,7 @@ class CurriculumTrainer:
         return [encode_prompt(processor, prompt) for prompt in prompts], None, {}
 
     def leave_out(self, answered: dict[str, Any], own: slice) -> None:
-        """Let neither TRL nor the rule learn from groups in which some could not be verified.
+        """Mask groups with unverified completions from TRL's loss and from the rule.
 
         Args:
             answered: What TRL learns from, of this rank.
@@ -166,15 +166,15 @@ class CurriculumTrainer:
             answered[name][torch.as_tensor(lost, device=answered[name].device)] = 0
 
     def learn(self, tokens: NDArray[np.int64], infos: dict[str, Any]) -> None:
-        """Tell the rule of the batch, with TRL's |A|, and record it.
+        """Update the rule with the batch and TRL's |A|, and record it.
 
         Args:
             tokens: In each completion of all ranks, (P, G).
-            infos: What `reset` told of the problems.
+            infos: Of `reset`.
         """
         lesson = self.curriculum.lesson
-        told: Any = self._logs["advantages"]  # type: ignore[attr-defined]
-        advantages = np.array(told).reshape(lesson.shape)  # of all ranks, in their order
+        logged: Any = self._logs["advantages"]  # type: ignore[attr-defined]
+        advantages = np.array(logged).reshape(lesson.shape)  # of all ranks, in their order
         verified = lesson.verified.copy()
         earned = {
             "reward": float(lesson.rewards[verified].mean()),
@@ -202,7 +202,7 @@ class CurriculumTrainer:
         return Path(self.args.output_dir)  # type: ignore[attr-defined]
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
-        """Train as TRL does, from a checkpoint with the curriculum as it was there.
+        """Train as TRL does, restoring the curriculum with a checkpoint.
 
         Raises:
             FileError: If all checkpoints are damaged, or the state of the curriculum is.
@@ -224,7 +224,7 @@ class CurriculumTrainer:
         return trainer.train(resume_from_checkpoint=named_by, **kwargs)
 
     def resume(self, checkpoint: Path) -> None:
-        """Take up the curriculum, and the batch in use if the checkpoint lies within one."""
+        """Restore the curriculum, and the rest of a batch if the checkpoint lies within one."""
         self.num_batches = trl_run.load(checkpoint, self.curriculum)
         if distributed.rank() == 0:
             run = RunFolder(self.folder)
@@ -237,7 +237,7 @@ class CurriculumTrainer:
             self._step, self._buffered_inputs = state["step"], state["inputs"]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Save the curriculum with the rest, and the batch in use unless another comes next."""
+        """Save TRL's checkpoint with the curriculum and the rest of an unfinished batch."""
         trainer: Any = super()
         args: Any = self.args  # type: ignore[attr-defined]
         global_step = self.state.global_step  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""A whole training run with TRL under a curriculum, from the settings of a recipe."""
+"""Build TRL's trainer with a curriculum from the config of a run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MODEL_ARGUMENTS = ("dtype", "torch_dtype", "attn_implementation", "revision", "d
 
 
 def layout(config: TRLConfig, num_processes: int) -> dict[str, int]:
-    """Return how TRL divides a batch, so that it is P problems whatever the number of processes.
+    """Return TRL's batch arguments, so that a batch is P problems for any number of processes.
 
     Raises:
         ValueError: If it cannot.
@@ -56,7 +56,7 @@ def layout(config: TRLConfig, num_processes: int) -> dict[str, int]:
 
 
 def sampler(config: TRLConfig, envs: Envs) -> dict[str, Any]:
-    """Return the arguments of TRL about what samples; vLLM stops where the frame says."""
+    """Return TRL's sampling arguments; vLLM stops at the stop strings of the frame."""
     if config.vllm == "none":
         return {}
     base = unwrap_vector(envs)
@@ -94,7 +94,7 @@ def make_arguments(config: TRLConfig, envs: Envs) -> Any:
 
 
 def read_arguments(text: str) -> dict[str, Any]:
-    """Return further arguments of TRL's config, whose model is loaded from safetensors, without code.
+    """Parse further arguments of TRL's config; models are loaded from safetensors, without code.
 
     Raises:
         ValueError: If `text` is no JSON object, or asks for a model to be loaded otherwise.
@@ -158,7 +158,7 @@ def make_trainer(config: TRLConfig) -> Any:
 
 
 def chat_date_of(config: TRLConfig) -> str | None:
-    """Return the day that chat templates take for today: that on which a run that goes on began."""
+    """Return the date for chat templates; that of a resumed run is the day it began."""
     if not config.resume:
         return config.chat_date or today()
     begun: Any = RunFolder(config.output).read("config.json")
@@ -168,7 +168,7 @@ def chat_date_of(config: TRLConfig) -> str | None:
 def limit_prompts(
     config: TRLConfig, envs: Envs, tokenizer: Any, render: Render, model: Any
 ) -> None:
-    """Draw again what does not fit the model of that config, and say what was seen of it.
+    """Make environments redraw problems whose prompts do not fit the model, and print notes.
 
     Raises:
         ValueError: If no problem of an arm fits.

@@ -1,4 +1,4 @@
-"""What a run through TRL records beside TRL's own files, for `edgewise replay` and reports.
+"""Records of a TRL run beside TRL's own files, for `edgewise replay` and reports.
 
 In the output folder: config.json, groups.jsonl and metrics.jsonl as of our own runs, whose step is a
 batch of generated completions, of which TRL may make several optimiser steps, or the reverse. In each
@@ -36,7 +36,7 @@ def num_batches(args: Any) -> int:
 
 
 def refuse_misfit(curriculum: Curriculum, args: Any) -> None:
-    """Check that `curriculum` poses what TRL generates with the config `args`.
+    """Check that the curriculum's batch and groups have TRL's sizes.
 
     Raises:
         ValueError: If it does not.
@@ -62,7 +62,7 @@ def refuse_misfit(curriculum: Curriculum, args: Any) -> None:
 
 
 def refuse_format(curriculum: Curriculum) -> None:
-    """Check that no frame is put around the prompts, for those of turns are messages.
+    """Check that there is no `PromptFormat`, since the prompts of turns are messages.
 
     Raises:
         ValueError: If there is one.
@@ -124,7 +124,7 @@ def record(
     metrics: Mapping[str, float],
     tokens: NDArray[np.int64],
 ) -> None:
-    """Add the batch that the curriculum has learned from.
+    """Append a batch to the records.
 
     Args:
         path: The output folder.
@@ -174,7 +174,7 @@ def newest_intact(run: RunFolder) -> Path | None:
 
 
 def load(checkpoint: Path, curriculum: Curriculum) -> int:
-    """Take up the state of the curriculum, and return the number of batches it has learned from.
+    """Restore the curriculum, and return the number of batches that it has learned from.
 
     Raises:
         ValueError: If the checkpoint has none.

@@ -6,7 +6,7 @@
 
 This needs public names alone, and knows less than `edgewise.agents.integrations.trl`. TRL's data loader draws a batch
 before it hands over the one before, so the rule has learned from all batches but the last: a lag of one
-batch. The rule hears of the |A| of the rewards, not of TRL's own; there is one process; and a run that is
+batch. The rule observes the |A| of the rewards, not of TRL's own; there is one process; and a run that is
 resumed begins its curriculum anew.
 """
 

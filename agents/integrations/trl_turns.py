@@ -59,7 +59,7 @@ class TurnEnvironment:
         self._outcome: Outcome | None = None
 
     def reset(self, problem: str, **columns: Any) -> str:
-        """Take up the problem of that name, and return what the prompt does not say.
+        """Start a named problem, and return what follows its prompt.
 
         Raises:
             ValueError: If the name is of another version of its environment, or of none.
@@ -90,7 +90,7 @@ class TurnEnvironment:
 
 
 def is_over(environment: TurnEnvironment) -> bool:
-    """Return whether no action changes anything any more."""
+    """Return whether the episode has ended."""
     return environment._outcome is not None and environment._outcome.done
 
 
@@ -100,7 +100,7 @@ def actions_of(environment: TurnEnvironment) -> list[str]:
 
 
 def reward(environments: Sequence[TurnEnvironment], **columns: Any) -> list[float]:
-    """Return what each earned; a reward function for TRL.
+    """Return the reward of each episode; a reward function for TRL.
 
     One that stopped before the end gave no answer, and earns what that does.
     """
@@ -108,7 +108,7 @@ def reward(environments: Sequence[TurnEnvironment], **columns: Any) -> list[floa
 
 
 def earned(environment: TurnEnvironment) -> float:
-    """Return what one earned."""
+    """Return the reward of an episode."""
     env = environment._env
     if env is None:
         raise ValueError("`environments` must have been reset")
@@ -128,7 +128,7 @@ def messages(frame: Frame, prompt: str) -> list[Message]:
 
 
 def answer(curriculum: Curriculum, own: slice, texts: Sequence[str]) -> list[float]:
-    """Answer the problems of `own` in one turn; return what each earned.
+    """Answer this rank's problems in one turn; return their rewards.
 
     Args:
         curriculum: Around the environments of all ranks, which remembers.
@@ -148,7 +148,7 @@ def answer(curriculum: Curriculum, own: slice, texts: Sequence[str]) -> list[flo
 
 
 def play(curriculum: Curriculum, own: slice, turns: Sequence[Sequence[str]]) -> list[float]:
-    """Answer the problems of `own` in turns; return what each earned.
+    """Answer this rank's problems in turns; return their rewards.
 
     Args:
         curriculum: Around the environments of all ranks, which remembers.
@@ -168,7 +168,7 @@ def play(curriculum: Curriculum, own: slice, turns: Sequence[Sequence[str]]) -> 
 def step(
     curriculum: Curriculum, own: slice, texts: Sequence[str]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Answer for `own` while the others wait; return rewards, and who is done."""
+    """Step this rank's environments alone; return their rewards, and which are done."""
     actions = np.full(curriculum.num_envs, None, dtype=object)
     actions[own] = list(texts)
     _, rewards, ended, _, _ = curriculum.step(actions.tolist())

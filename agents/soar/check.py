@@ -1,4 +1,4 @@
-"""Whether a game of SOAR can be won: what students gain from problems that no teacher wrote.
+"""Check that a game of SOAR can be won: train students on generated instead of written problems.
 
 If problems of some level, with right answers, do not give a reward above tau, no teacher can earn
 one, and the game needs other hard problems or another domain. With the answers of the same problems
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from edgewise.agents.soar.config import SOARRunConfig, game_of, hard_file
-from edgewise.agents.soar.game import Heard, grounded, start
+from edgewise.agents.soar.game import Progress, grounded, start
 from edgewise.agents.soar.pairs import Pair, hard_pairs
 from edgewise.agents.soar.presets import Game
 from edgewise.agents.soar.run import make_student
@@ -26,7 +26,7 @@ from edgewise.env import unwrap
 
 @dataclass(frozen=True)
 class CheckRow:
-    """What students gained from one kind of problems."""
+    """Gains of students from one kind of problems."""
 
     name: str
     rewards: list[list[float | None]]  # of each data set and student
@@ -47,13 +47,13 @@ class CheckRow:
 
 
 def check_game(
-    config: SOARRunConfig, heard: Heard = lambda done, total: None
+    config: SOARRunConfig, progress: Progress = lambda done, total: None
 ) -> Iterator[CheckRow]:
-    """Yield a row for each level of the generator, then one for shuffled answers of the best.
+    """Measure gains for each level of the generator, then for the best one with shuffled answers.
 
     Args:
         config: What is played.
-        heard: Is told how many students of a row are done, of how many.
+        progress: Called with how many students of a row are done, and of how many.
 
     Raises:
         ValueError: If any part of `config` is refused.
@@ -67,7 +67,7 @@ def check_game(
     def measure(name: str, pairs: Sequence[Pair]) -> CheckRow:
         size, soar = game.soar.dataset_size, replace(game.soar, promote=False)
         datasets = [pairs[k * size : (k + 1) * size] for k in range(soar.num_datasets)]
-        _, metrics = grounded(student, datasets, hard, soar, start(student, soar), heard)
+        _, metrics = grounded(student, datasets, hard, soar, start(student, soar), progress)
         return CheckRow(name, metrics["rewards"], soar.threshold)
 
     drawn = {level: generated(env, game, level, config.seed) for level in env.preset.levels}
@@ -91,7 +91,7 @@ def generated(env: Any, game: Game, level: int, seed: int) -> list[Pair]:
 
 
 def whole(env: Any, game: Game, most: int) -> list[Pair]:
-    """Return the training problems of all levels that are no test of generalisation.
+    """Return the training problems of all in-distribution levels.
 
     Those of a data set are all of them, those of a generator the first `most` of it, in equal shares.
     """
@@ -106,7 +106,7 @@ def whole(env: Any, game: Game, most: int) -> list[Pair]:
 
 
 def shuffled(pairs: Sequence[Pair], seed: int) -> list[Pair]:
-    """Return the questions with each other's answers, of which as few as can be are right.
+    """Return the questions with permuted answers, of which as few as possible are right.
 
     All move by the same number of places, drawn from those that leave the fewest right by chance.
     """

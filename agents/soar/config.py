@@ -1,4 +1,4 @@
-"""The flags of `edgewise soar`, and the game that they make; imports no torch."""
+"""The config of a game of SOAR: a preset and what overrides it; imports no torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OVERRIDES = (
 
 @dataclass(frozen=True)
 class GameFlags(Flags):
-    """The game, and what of it is not the preset's."""
+    """The preset, and what overrides its sizes."""
 
     preset: str = "seedling"
     """Game: seedling, for a CPU; llama-math or llama-harp, with the settings of the paper."""
@@ -68,7 +68,7 @@ class GameFlags(Flags):
     each level, and from problems with wrong answers."""
 
     def __post_init__(self) -> None:
-        """Check the preset, and that there is a step."""
+        """Validate the preset and the number of steps."""
         super().__post_init__()
         if self.preset not in GAMES:
             raise ValueError(unknown("preset", self.preset, GAMES))
@@ -88,7 +88,7 @@ class SOARRunConfig(RunFlags, ThreadFlags, LearnerFlags, ChatFlags, GameFlags):
 
 
 def game_of(config: SOARRunConfig) -> Game:
-    """Return the game with what the command line overrides."""
+    """Return the preset's game with the overrides applied."""
     game = GAMES[config.preset]
     given = {name: getattr(config, name) for name in OVERRIDES}
     sizes = {name: value for name, value in given.items() if value is not None}
@@ -109,7 +109,7 @@ def game_of(config: SOARRunConfig) -> Game:
 
 
 def hard_file(config: SOARRunConfig, game: Game, half: str = "train") -> Path:
-    """Return the file of hard problems.
+    """Return the path of the hard problems.
 
     Raises:
         ValueError: If there is none.

@@ -1,4 +1,4 @@
-r"""How many different problems a set of problems amounts to: the Vendi score.
+r"""The Vendi score: the effective number of different problems in a set.
 
 Friedman and Dieng (2023), "The Vendi Score", arXiv 2210.02410: with K_ij the cosine similarity of the
 embeddings of n texts, and lambda_i the eigenvalues of K / n,
@@ -38,7 +38,7 @@ def character_ngrams(texts: Sequence[str]) -> Floats:
 
 
 def vendi_score(texts: Sequence[str], embed: Embed = character_ngrams) -> float:
-    """Return how many different texts `texts` amount to, between 1 and their number.
+    """Return the effective number of different texts, between 1 and their number.
 
     >>> round(vendi_score(["1+1"] * 5), 6)
     1.0

@@ -10,7 +10,7 @@ The teacher takes one step of RLOO with R_k for every problem of data set k, and
 the best data set becomes the baseline when rewards have been high enough: see `promotion`.
 
 Nothing here knows of models, prompts or files: a teacher and a student are whatever answers to the
-two protocols, such as the policies of `soar_teacher` and `soar_student`, or tables.
+two protocols, such as `PolicyTeacher` and `PolicyStudent`, or tables.
 
 Where the paper leaves a choice:
     - After a promotion it trains "slightly longer (we use +5 steps)", and elsewhere says 10 to 20
@@ -25,20 +25,6 @@ Where the paper leaves a choice:
     - A student that crashes (memory, numbers that are not finite) is left out of its data set's
       mean; a data set without any student gets the mean of the others, so no advantage.
     - A teacher whose attempts run out ends the run, with a message and without an error.
-
-When SOAR makes a trained student the new baseline, and which one: arXiv 2601.18778, Algorithm 1.
-
-After each outer step the moving average of the mean reward is compared with tau. If it is above, the
-student of median reward of the best data set is promoted, and that data set joins D_best.
-
-Where the paper leaves a choice:
-    - Algorithm 1 of its first version says EMA; text, table of hyperparameters and its third version
-      say moving average of the last three, which is what is used.
-    - Until there are as many rewards as the window is long there is no average, so no promotion.
-    - The window is emptied by a promotion: its rewards were measured against the old baseline, and
-      would promote again at once.
-    - Of an even number of students the lower median is promoted; of equal ones the first.
-    - A student that crashed has no reward; a data set without any student is never the best.
 """
 
 from __future__ import annotations
@@ -48,16 +34,16 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.posing import Posed, TooFewProblems
+from edgewise.agents.soar.promotion import Floats, Promotions, dataset_rewards
 from edgewise.agents.soar.sizes import SOARConfig
 from edgewise.pool import WorkerError
 
 CRASHES = (ArithmeticError, MemoryError, RuntimeError)  # of a student; a loss that is not finite is
 Weights = Mapping[str, Any]
-Heard = Callable[[int, int], None]  # of how many are done, and of how many
+Progress = Callable[[int, int], None]  # how many are done, and of how many
 
 
 class Teacher(Protocol):
@@ -170,7 +156,7 @@ def play(
     hard: Sequence[Pair],
     config: SOARConfig,
     state: State,
-    heard: Heard = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> Iterator[dict[str, Any]]:
     r"""Train `teacher`, and promote students, yielding the metrics of each outer step.
 
@@ -205,7 +191,7 @@ def play(
         config: Sizes and seed.
         state: Is changed by each step; from a checkpoint of it and of `teacher`, taken between two
             steps, the run goes on as if it had not been stopped.
-        heard: Is told how many students of an outer step are done, of how many.
+        progress: Called with how many students of an outer step are done, and of how many.
     """
     while state.step < config.num_steps and not state.stopped:
         try:
@@ -213,31 +199,44 @@ def play(
         except TooFewProblems as error:
             state.stopped = f"outer step {state.step + 1}: {error}"
             return
-        datasets = divide(posed.pairs, config, state.step + 1)
-        if config.reward == "learnability":
-            rewards, metrics = learnability(student, datasets, config, state)
-        else:
-            rewards, metrics = grounded(student, datasets, hard, config, state, heard)
-        earned = filled(dataset_rewards(rewards))
-        metrics |= {f"teacher/{name}": value for name, value in teacher.learn(earned).items()}
-        state.written = [
-            replace(pair, reward=float(reward))
-            for dataset, reward in zip(datasets, earned, strict=True)
-            for pair in dataset
-        ]
-        state.step += 1
-        yield {
-            "step": state.step,
-            "reward": float(earned.mean()),
-            "best_reward": float(earned.max()),
-            "reward_std": float(earned.std()),
-            "crashed": int(np.isnan(rewards).sum()),
-            "accepted_ratio": posed.accepted_ratio,
-            "rejected": posed.rejected,
-            "num_promoted": state.num_promoted,
-            "best_size": len(state.best),
-            **metrics,
-        }
+        yield outer_step(teacher, student, hard, config, state, posed, progress)
+
+
+def outer_step(
+    teacher: Teacher,
+    student: Student,
+    hard: Sequence[Pair],
+    config: SOARConfig,
+    state: State,
+    posed: Posed,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train students on the problems in `posed` and the teacher on their gains; return metrics."""
+    datasets = divide(posed.pairs, config, state.step + 1)
+    if config.reward == "learnability":
+        rewards, metrics = learnability(student, datasets, config, state)
+    else:
+        rewards, metrics = grounded(student, datasets, hard, config, state, progress)
+    earned = filled(dataset_rewards(rewards))
+    metrics |= {f"teacher/{name}": value for name, value in teacher.learn(earned).items()}
+    state.written = [
+        replace(pair, reward=float(reward))
+        for dataset, reward in zip(datasets, earned, strict=True)
+        for pair in dataset
+    ]
+    state.step += 1
+    return {
+        "step": state.step,
+        "reward": float(earned.mean()),
+        "best_reward": float(earned.max()),
+        "reward_std": float(earned.std()),
+        "crashed": int(np.isnan(rewards).sum()),
+        "accepted_ratio": posed.accepted_ratio,
+        "rejected": posed.rejected,
+        "num_promoted": state.num_promoted,
+        "best_size": len(state.best),
+        **metrics,
+    }
 
 
 def divide(pairs: Sequence[Pair], config: SOARConfig, step: int) -> list[list[Pair]]:
@@ -255,7 +254,7 @@ def grounded(
     hard: Sequence[Pair],
     config: SOARConfig,
     state: State,
-    heard: Heard = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> tuple[Floats, dict[str, Any]]:
     """Train r students on each data set and return their gains, (g, r); promote one if it is time.
 
@@ -274,7 +273,7 @@ def grounded(
     for k, dataset in enumerate(datasets):
         seeds = [seed_of(config.seed, state.step, k, j) for j in range(config.num_students)]
         gains, trained = train_students(student, state.baseline, dataset, asked, num_steps, seeds)
-        heard((k + 1) * len(seeds), config.num_datasets * len(seeds))
+        progress((k + 1) * len(seeds), config.num_datasets * len(seeds))
         rewards[k] = np.array(gains) - before
         means = dataset_rewards(rewards[: k + 1])
         if not np.isnan(means[k]) and int(np.nanargmax(means)) == k:
@@ -285,7 +284,7 @@ def grounded(
         "rewards": [[None if np.isnan(x) else float(x) for x in row] for row in rewards],
         "promoted": 0,
     }
-    chosen = state.promotions.hear(rewards) if config.promote else None
+    chosen = state.promotions.update(rewards) if config.promote else None
     if chosen is not None and (weights := kept[chosen[1]]) is not None:
         reward = float(dataset_rewards(rewards)[chosen[0]])
         dataset = [replace(pair, reward=reward) for pair in datasets[chosen[0]]]
@@ -361,55 +360,3 @@ def seed_of(*entropy: int) -> int:
     """Return a seed of 63 bits for a student; equal entropy gives an equal one."""
     state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
-
-
-Floats = NDArray[np.float64]
-
-
-@dataclass
-class Promotions:
-    """The window of rewards, and what it decides."""
-
-    threshold: float = 0.01  # tau
-    window: int = 3  # outer steps
-    rewards: list[float] = field(default_factory=list)  # of the last outer steps
-
-    @property
-    def average(self) -> float | None:
-        """Return the moving average, None until the window is full."""
-        return float(np.mean(self.rewards)) if len(self.rewards) == self.window else None
-
-    def hear(self, rewards: Floats) -> tuple[int, int] | None:
-        """Take the rewards of an outer step, (g, r), NaN where a student crashed.
-
-        Returns:
-            The best data set and its median student, if it is to be promoted.
-        """
-        means = dataset_rewards(rewards)
-        if np.isnan(means).all():
-            return None
-        self.rewards = [*self.rewards, float(np.nanmean(means))][-self.window :]
-        if self.average is None or self.average <= self.threshold:
-            return None
-        self.rewards = []
-        best = int(np.nanargmax(means))
-        return best, median_place(rewards[best].tolist())
-
-
-def dataset_rewards(rewards: Floats) -> Floats:
-    """Return the mean reward of the students of each data set, (g,), NaN where all crashed."""
-    known = ~np.isnan(rewards)
-    counts = known.sum(axis=1)
-    sums = np.where(known, rewards, 0.0).sum(axis=1)
-    means: Floats = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    return means
-
-
-def median_place(rewards: Sequence[float]) -> int:
-    """Return which of `rewards` is the lower median, leaving out NaN; the first of equal ones.
-
-    >>> median_place([0.3, 0.1, 0.2, 0.4]), median_place([0.5, float("nan"), 0.7, 0.6])
-    (2, 3)
-    """
-    known = [(reward, place) for place, reward in enumerate(rewards) if not np.isnan(reward)]
-    return sorted(known)[(len(known) - 1) // 2][1]

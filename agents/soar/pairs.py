@@ -1,4 +1,4 @@
-"""Questions with the answers that count: what a teacher wrote, or what an agent never solves.
+"""Pairs of question and answer: written by a teacher, or never solved by a model.
 
 The latter are fail@k of a profile, in two halves: SOAR, arXiv 2601.18778, keeps the problems that
 fail 128 times of 128, and divides them at random into halves for training and test.
@@ -27,7 +27,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Pair:
-    """A question and the answer that counts, with where they come from."""
+    """A question with its reference answer and where they come from."""
 
     question: str
     answer: str
@@ -37,7 +37,7 @@ class Pair:
 
 
 def failed(records: Iterable[Record], fail_at: int) -> list[Record]:
-    """Return the records of problems that were never solved in `fail_at` completions or more.
+    """Filter records to problems that were never solved in `fail_at` or more completions.
 
     Raises:
         ValueError: If a problem was given fewer completions, which says less.
@@ -51,7 +51,7 @@ def failed(records: Iterable[Record], fail_at: int) -> list[Record]:
 
 
 def halves(records: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]]:
-    """Return a random half for training and the other for test, each in the given order."""
+    """Split records at random into halves for training and test, each in the order of `records`."""
     order = np.random.default_rng(seed).permutation(len(records))
     first = set(order[: len(records) // 2].tolist())
     parts: tuple[list[Record], list[Record]] = ([], [])
@@ -61,7 +61,7 @@ def halves(records: Sequence[Record], seed: int) -> tuple[list[Record], list[Rec
 
 
 def write_halves(path: Path, records: Sequence[Record], seed: int) -> tuple[Path, Path]:
-    """Write both halves beside the profile `path`, each whole or not at all, and return where."""
+    """Write both halves beside the profile `path`, atomically, and return their paths."""
     paths = tuple(path.with_name(f"{path.stem}-hard-{name}.jsonl") for name in ("train", "test"))
     for target, part in zip(paths, halves(records, seed), strict=True):
         write_atomically(target, "".join(json.dumps(record) + "\n" for record in part))
@@ -69,7 +69,7 @@ def write_halves(path: Path, records: Sequence[Record], seed: int) -> tuple[Path
 
 
 def hard_pairs(path: Path, question: str) -> list[Pair]:
-    """Return the problems of a file of `write_halves` as a teacher would have written them.
+    """Load the hard problems that `write_halves` wrote.
 
     Args:
         path: JSON lines, each with the name of a problem, or with a question and an answer.
@@ -91,7 +91,7 @@ def hard_pairs(path: Path, question: str) -> list[Pair]:
 
 
 def named(name: Mapping[str, Any], question: str) -> Pair:
-    """Return the problem of that name, its text in the template `question`."""
+    """Return a named problem, with its text in the template `question`."""
     read = read_name(json.dumps(name))
     worded = replace(read, overrides={**read.overrides, "template": question})
     env = maker(worded.env, worded.split, json.dumps(worded.overrides, sort_keys=True))
@@ -101,18 +101,18 @@ def named(name: Mapping[str, Any], question: str) -> Pair:
 
 @lru_cache(maxsize=8)
 def maker(env_id: str, split: str, overrides: str) -> ReasoningEnv:
-    """Return the environment that poses what these, which `read_name` checked, name."""
+    """Return the environment of a name, once for each preset and split."""
     return unwrap(gym.make(env_id, split=split, allow_ood=True, **json.loads(overrides)))
 
 
 def save_pairs(path: Path, pairs: Iterable[Pair]) -> None:
-    """Write JSON lines with where each pair comes from, whole or not at all."""
+    """Write pairs as JSON lines, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, "".join(json.dumps(asdict(pair)) + "\n" for pair in pairs))
 
 
 def load_pairs(path: Path) -> list[Pair]:
-    """Return the pairs in a file of JSON lines, `save_pairs`'s or any with question and answer.
+    """Load pairs from JSON lines of `save_pairs`, or any with question and answer.
 
     Raises:
         FileError: If a line is none of a pair.

@@ -1,4 +1,4 @@
-r"""Ask a teacher for problems until there are enough that are well formed.
+r"""Sample problems from a teacher until enough are well formed.
 
 Prompt and filter of SOAR, arXiv 2601.18778. Its Proposition 1: with z drawn from the policy
 restricted to what the filter accepts, and advantages that sum to 0 as RLOO's do,
@@ -96,7 +96,7 @@ def read_compact(text: str) -> Pair | Rejected:
 
 
 def read_turns(text: str, then: str, mark: str = "") -> Pair:
-    r"""Read a question with its mark and, after `then`, its answer; never refuses.
+    r"""Read a question with its mark and, after `then`, its answer; rejects nothing.
 
     >>> read_turns(r"1+1? How many? I say \boxed{2}", " How many? ", mark="?")
     Pair(question='1+1', answer='2', step=-1, dataset=-1, reward=None)
@@ -117,7 +117,7 @@ def boxed(question: str, text: str) -> Pair | Rejected:
 
 
 def between(text: str, tag: str) -> str | None:
-    """Return what stands between the first `tag` and the tag that ends it, stripped.
+    """Return the text of the first `tag`, stripped; None without one.
 
     That is the closing one or, unless another tag of the prompt comes before, the opening one again.
     """
@@ -141,12 +141,12 @@ def readable_numbers(answers: Sequence[str]) -> list[bool]:
 
 @dataclass(frozen=True)
 class Format:
-    """What a teacher is asked, and what of its reply is accepted."""
+    """A prompt of the teacher, and the parser and filter of its replies."""
 
     prompt: str
     read: Callable[[str], Pair | Rejected]
     readable: Callable[[Sequence[str]], list[bool]]  # which answers can be verified
-    then: str = ""  # what a teacher of two turns is told between them
+    then: str = ""  # the message to a teacher of two turns between them
     stop: tuple[str, ...] = ()  # of the first turn
 
 
@@ -171,7 +171,7 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Posed:
-    """What a teacher wrote: the pairs that were accepted, and what became of the others."""
+    """The accepted pairs of a teacher, and counts of the rejected ones."""
 
     pairs: list[Pair]
     places: list[int]  # of the pairs, among all attempts
@@ -200,10 +200,10 @@ class TooFewProblems(Exception):
 def gather_problems(
     ask: Callable[[int], Sequence[str]], form: Format, count: int, max_attempts: int
 ) -> Posed:
-    """Return `count` problems, drawn again until they are well formed.
+    """Sample until `count` problems are well formed.
 
     Args:
-        ask: Returns as many completions of the teacher as it is told.
+        ask: Samples as many completions of the teacher as asked.
         form: Says which are accepted.
         count: How many are wanted, at least 1.
         max_attempts: Completions in all, at most.
@@ -221,7 +221,7 @@ def gather_problems(
 
 
 def joined(posed: Posed, texts: Sequence[str], form: Format) -> Posed:
-    """Return `posed` with what is accepted of further attempts."""
+    """Return `posed` with the accepted pairs of further attempts."""
     read = [form.read(text) for text in texts]
     places = [place for place, found in enumerate(read) if isinstance(found, Pair)]
     pairs = [found for found in read if isinstance(found, Pair)]

@@ -21,7 +21,7 @@ from edgewise.frame import SOAR_FRAME
 
 @dataclass(frozen=True)
 class FreshPlan:
-    """How a fresh student is trained on problems, to see what they are worth."""
+    """How fresh students are trained to evaluate a set of problems."""
 
     num_steps: int = 1500
     written_steps: int = 64  # of those, on the written problems alone, with "curriculum"
@@ -33,7 +33,7 @@ class FreshPlan:
 
 @dataclass(frozen=True)
 class Game:
-    """All that `edgewise soar` needs to know beside seeds and files."""
+    """A preset: everything but seeds and files."""
 
     agent: str  # of teacher and student
     env: str  # whose generator or data the hard problems come from

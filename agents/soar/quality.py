@@ -1,4 +1,4 @@
-r"""Whether the problems of a teacher make sense, and whether its answers are right.
+r"""Judge a teacher's problems: are they well posed, and are the answers right.
 
 By the reference solver, where a task can read its own problems (`Task.parse`), else by a judge, a
 model that is asked for the JSON that arXiv 2601.18778 asked of its judge; greedily.
@@ -42,7 +42,7 @@ First reason within <think> and </think>. Is the problem well posed, so that it 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one problem."""
+    """The judgement of one problem."""
 
     well_posed: bool
     correct: bool  # never of a problem that is not well posed
@@ -55,7 +55,7 @@ Quality = Callable[[Sequence[Pair]], "list[Verdict | None]"]
 def quality_of(
     env_id: str, agent: str | None = None, dtype: Precision = "float32", device: str = "cpu"
 ) -> Quality | None:
-    """Return what judges problems of a domain: its solver, else the model `agent`, None if neither.
+    """Return a judge for a domain: its solver, else the model `agent`, else None.
 
     Raises:
         ValueError: If there is no such model.
@@ -70,7 +70,7 @@ def quality_of(
 
 
 def verdict_of(task: Task[Any], pair: Pair) -> Verdict | None:
-    """Return what the reference solver of `task` says, None if it is lost; never raises."""
+    """Judge a pair with the reference solver of `task`, None if its worker is lost; never raises."""
     problem = task.parse(pair.question, pair.answer)
     if problem is None:
         return Verdict(False, False, "Ill_Posed")
@@ -91,7 +91,7 @@ def judge(
     generator: Generator,
     render: Render | None = None,
 ) -> list[Verdict | None]:
-    """Ask a model about each pair, as its user in a chat; None where its reply is no verdict."""
+    """Ask a model about each pair, in a chat; None where its reply has no verdict."""
     asked = [JUDGE_PROMPT.format(question=pair.question, answer=pair.answer) for pair in pairs]
     prompts = [Frame(chat=True).text(text, render) for text in asked]
     verdicts: list[Verdict | None] = []
@@ -125,7 +125,7 @@ def read_verdict(text: str) -> Verdict | None:
 
 
 def rates(verdicts: Sequence[Verdict | None]) -> dict[str, float]:
-    """Return the shares of what is well posed, correct and of each error, among the judged ones."""
+    """Return the rates of well-posed and correct problems and of each error, among those judged."""
     known = [verdict for verdict in verdicts if verdict is not None]
     errors = Counter(verdict.error for verdict in known)
     count = max(len(known), 1)

@@ -1,4 +1,4 @@
-"""The report of a game of SOAR: rewards, promotions, and what the problems were like over time."""
+"""The report of a game of SOAR: rewards, promotions and problem quality over time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write_report(folder: RunFolder, judge: str | None = None) -> Path:
 
 
 def by_step(records: Any) -> dict[int, list[Pair]]:
-    """Return the problems of each outer step, by its number."""
+    """Group problems by outer step."""
     steps: dict[int, list[Pair]] = {}
     for record in records:
         steps.setdefault(record["step"], []).append(Pair(**record))
@@ -60,7 +60,7 @@ def by_step(records: Any) -> dict[int, list[Pair]]:
 
 
 def described(judged: Quality | None, pairs: Sequence[Pair]) -> dict[str, float]:
-    """Return diversity, and what a solver or judge says of the first problems if there is one."""
+    """Return diversity, and the judgement of the first problems if there is a judge."""
     found = {"vendi": vendi_score([pair.question for pair in pairs])}
     if judged is not None:
         found |= rates(judged(pairs[:JUDGED]))
@@ -68,7 +68,7 @@ def described(judged: Quality | None, pairs: Sequence[Pair]) -> dict[str, float]
 
 
 def played(config: Row, metrics: Sequence[Row], stopped: Row | None) -> list[str]:
-    """Return what was played, and how it ended."""
+    """Return lines on the game and how it ended."""
     soar = config["game"]["soar"]
     seconds = sum(m["time/step_seconds"] for m in metrics)
     promoted = [m["step"] for m in metrics if m.get("promoted")]
@@ -105,7 +105,7 @@ def tabulated(
 
 
 def draw(metrics: Sequence[Row], quality: Sequence[Row], config: Row, path: Path) -> None:
-    """Draw rewards with promotions, the baseline, and what the problems were like."""
+    """Plot rewards with promotions, the baseline, and problem quality."""
     figure = Figure(figsize=(10, 7), layout="constrained")
     axes: Any = figure.subplots(2, 2, sharex=True)
     steps = [m["step"] for m in metrics]
@@ -138,7 +138,7 @@ def draw(metrics: Sequence[Row], quality: Sequence[Row], config: Row, path: Path
 
 
 def label(axis: Axes, text: str) -> None:
-    """Name what an axis shows, and its lines if there are several."""
+    """Label an axis, with a legend if it has several lines."""
     axis.set_ylabel(text)
     if axis.get_legend_handles_labels()[1]:
         axis.legend(fontsize="small")

@@ -1,4 +1,4 @@
-"""A game of SOAR in a run folder: what the command line shows, and what continues after a stop."""
+"""Games of SOAR in run folders: begin, resume, step, checkpoint and export."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.model_card import model_path
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.config import SOARRunConfig, game_of, game_record, hard_file
-from edgewise.agents.soar.game import Heard, play, start
+from edgewise.agents.soar.game import Progress, play, start
 from edgewise.agents.soar.pairs import Pair, hard_pairs, save_pairs
 from edgewise.agents.soar.posing import FORMATS
 from edgewise.agents.soar.presets import Game
@@ -30,10 +30,10 @@ from edgewise.frame import Frame
 
 
 class SOARRun:
-    """A game in progress."""
+    """A game in progress, which can be stopped and resumed."""
 
     def __init__(self, config: SOARRunConfig, folder: RunFolder) -> None:
-        """Load the models, and take up the last checkpoint if there is one.
+        """Load the models, and the last checkpoint if there is one.
 
         Raises:
             ValueError: If any part of `config` is refused.
@@ -69,11 +69,11 @@ class SOARRun:
         self.folder.checkpoint(self.policy, states, {}, keep=2)
 
     def steps(
-        self, heard: Heard = lambda done, total: None
+        self, progress: Progress = lambda done, total: None
     ) -> Generator[dict[str, Any], None, None]:
-        """Play, saving after each outer step and yielding its metrics; `heard` is as in `play`."""
+        """Play, saving after each outer step and yielding its metrics; `progress` is as in `play`."""
         began = time.perf_counter()
-        game = play(self.teacher, self.student, self.hard, self.game.soar, self.state, heard)
+        game = play(self.teacher, self.student, self.hard, self.game.soar, self.state, progress)
         for metrics in game:
             metrics["time/step_seconds"] = time.perf_counter() - began
             self.folder.append("metrics.jsonl", [metrics])
@@ -87,7 +87,7 @@ class SOARRun:
             self.folder.write("stopped.json", {"why": self.state.stopped})
 
     def finish(self) -> None:
-        """Write teacher and promoted student, for `hf:PATH`."""
+        """Export the teacher and the promoted student, for `hf:PATH`."""
         with replacing(self.folder.path / "teacher") as partial:
             self.policy.export(partial)
         self.student.restore(self.state.champion or self.state.baseline)
@@ -96,14 +96,14 @@ class SOARRun:
 
 
 def make_policy(config: SOARRunConfig, game: Game) -> TransformersPolicy:
-    """Return the model that teacher and student begin with."""
+    """Load the initial model of teacher and student."""
     policy = load_policy(game.agent, config.dtype, config.device, config.chat)
     policy.gradient_checkpointing = config.gradient_checkpointing
     return policy
 
 
 def within_reach(policy: TransformersPolicy, game: Game, pairs: Sequence[Pair]) -> list[Pair]:
-    """Return the problems that the model has room for, in a prompt and a completion.
+    """Filter problems to those whose prompt and completion fit the model's context.
 
     Raises:
         ValueError: If it has none, or not for the teacher's prompt.
@@ -191,7 +191,7 @@ def config_of(folder: RunFolder) -> SOARRunConfig:
 
 
 def differs(recorded: Any, now: Any) -> bool:
-    """Return whether a part of a game is another one now; what was not recorded may be anything."""
+    """Return whether a recorded setting differs from the current one; unrecorded ones do not."""
     if isinstance(recorded, dict) and isinstance(now, dict):
         return any(name not in now or differs(part, now[name]) for name, part in recorded.items())
     return bool(recorded != now)

@@ -71,13 +71,13 @@ class TeacherConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Check the numbers that users give."""
+        """Validate the hyperparameters."""
         check(self)
 
 
 @dataclass(frozen=True)
 class Exam:
-    """How a question is put to a student, and how the answer is paid."""
+    """The prompt of a question for a student, and the rewards of its answers."""
 
     template: str = "{problem}"
     frame: Frame = field(default_factory=Frame)
@@ -116,5 +116,5 @@ class StudentConfig:
     max_tokens: int = 1024
 
     def __post_init__(self) -> None:
-        """Check the numbers that users give."""
+        """Validate the hyperparameters."""
         check(self)

@@ -23,8 +23,8 @@ from edgewise.agents.algorithms.optimizer import schedule
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.soar.game import Floats
 from edgewise.agents.soar.pairs import Pair
+from edgewise.agents.soar.promotion import Floats
 from edgewise.agents.soar.sizes import Exam, StudentConfig
 from edgewise.agents.training.evaluation import ask
 from edgewise.answer import extract_answer
@@ -36,7 +36,7 @@ Phase = tuple[Sequence[Pair], int]  # problems, and steps on them
 
 
 class PolicyStudent:
-    """Trains a policy, and asks it."""
+    """Trains a policy on problems, and evaluates it."""
 
     def __init__(self, policy: TransformersPolicy, exam: Exam, config: StudentConfig) -> None:
         """Take the policy, whose weights are those of whichever student is at work."""
@@ -48,7 +48,7 @@ class PolicyStudent:
         return {name: weight.detach().to("cpu", copy=True) for name, weight in weights}
 
     def restore(self, weights: Mapping[str, Any]) -> None:
-        """Take up weights that `snapshot` returned."""
+        """Load weights that `snapshot` returned."""
         self.policy.load_state_dict(weights)
 
     def train(
@@ -56,13 +56,13 @@ class PolicyStudent:
         problems: Sequence[Pair],
         num_steps: int,
         seed: int,
-        told: Callable[[dict[str, float]], None] = lambda metrics: None,
+        report: Callable[[dict[str, float]], None] = lambda metrics: None,
     ) -> None:
-        """Take so many steps of RLOO on `problems`; `told` is called with the metrics of each."""
-        self.train_in_turn([(problems, num_steps)], seed, told)
+        """Take `num_steps` of RLOO on `problems`; `report` is called with the metrics of each."""
+        self.train_in_turn([(problems, num_steps)], seed, report)
 
     def train_in_turn(
-        self, phases: Sequence[Phase], seed: int, told: Callable[[dict[str, float]], None]
+        self, phases: Sequence[Phase], seed: int, report: Callable[[dict[str, float]], None]
     ) -> None:
         """Train on the problems of each phase for its steps, with one optimiser and schedule."""
         config, total = self.config, sum(num_steps for _, num_steps in phases)
@@ -84,7 +84,7 @@ class PolicyStudent:
                     share = schedule(state.step, total, config.num_warmup_steps)
                     for group in state.optimizer.param_groups:
                         group["lr"] = config.learning_rate * share
-                    told(next(steps))
+                    report(next(steps))
         finally:
             state.optimizer.release()
 
@@ -128,7 +128,7 @@ class PolicyStudent:
         return right, np.concatenate([rollout.verified.numpy() for rollout in rollouts])
 
     def replies(self, problems: Sequence[Pair], num_samples: int, seed: int) -> list[list[str]]:
-        """Return what stands in the boxes of sampled answers, "" without one, of each problem."""
+        """Return the boxed answers of sampled completions, "" without one, of each problem."""
         rollouts = self.rollouts(problems, num_samples, self.config.temperature, seed)
         texts = [text for rollout in rollouts for text in rollout.completions.texts]
         found = [extract_answer(text, "boxed") or "" for text in texts]
@@ -137,7 +137,7 @@ class PolicyStudent:
     def rollouts(
         self, problems: Sequence[Pair], num_samples: int, temperature: float, seed: int
     ) -> Iterator[Rollout]:
-        """Yield answers to all problems in turn, those of some at once."""
+        """Yield rollouts of all problems, a batch at a time."""
         generator = torch.Generator().manual_seed(seed)
         return ask(
             self.policy, problems, num_samples, self.sampling(temperature), generator, self.posed
@@ -151,7 +151,7 @@ class PolicyStudent:
         return self.framed(problems, len(problems), num_samples), groups
 
     def framed(self, problems: Sequence[Pair], num_problems: int, group_size: int) -> Envs:
-        """Return environments of `problems`, framed for the model."""
+        """Return environments of `problems`, with the model's prompt format."""
         envs = self.exam.envs(problems, num_problems, group_size)
         return vector.PromptFormat(envs, render=self.policy.render)
 

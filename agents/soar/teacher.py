@@ -27,13 +27,13 @@ from edgewise.agents.algorithms import rloo
 from edgewise.agents.algorithms.optimizer import schedule
 from edgewise.agents.algorithms.token_rewards import penalize
 from edgewise.agents.policies.policy import Completions, Policy, blank
-from edgewise.agents.soar.game import Floats
 from edgewise.agents.soar.posing import Format, Posed, gather_problems
+from edgewise.agents.soar.promotion import Floats
 from edgewise.agents.soar.sizes import TeacherConfig
 
 
 class PolicyTeacher:
-    """Asks a policy for problems, and trains it."""
+    """Samples problems from a policy, and trains it."""
 
     def __init__(self, policy: Policy, prompt: str, form: Format, config: TeacherConfig) -> None:
         """Take the policy to train; `prompt` is that of `form`, in the model's own markup."""
@@ -62,7 +62,7 @@ class PolicyTeacher:
         return self.posed
 
     def ask(self, count: int) -> Sequence[str]:
-        """Return so many completions of the prompt, of one turn or two, and keep them."""
+        """Sample `count` completions of the prompt, of one turn or two, and keep them."""
         sampling, generator = self.config.sampling, self.state.generator
         first = replace(sampling, stop=self.form.stop)
         fresh = self.policy.generate([self.prompt] * count, first, generator)

@@ -1,4 +1,4 @@
-"""A checkpoint: a folder with all that the next step depends on, and a manifest to find damage by.
+"""Save, verify and load checkpoints: the state of a run, with a manifest of checksums.
 
 model/        as the policy saves it
 algorithm.pt  the `state_dict` of the algorithm: tensors, numbers and lists
@@ -33,7 +33,7 @@ UNLOADABLE = (
 
 
 def fill(folder: Path, policy: Policy, algorithm: dict[str, Any], envs: dict[str, Any]) -> None:
-    """Write the files of a checkpoint, the manifest last, and wait until they are on the disk."""
+    """Write the files of a checkpoint, the manifest last, and fsync them."""
     folder.mkdir(parents=True)
     policy.save(folder / "model")
     content = io.BytesIO()  # so that a full disk is an OSError
@@ -46,7 +46,7 @@ def fill(folder: Path, policy: Policy, algorithm: dict[str, Any], envs: dict[str
 
 
 def check(folder: Path, needed: Collection[str] = NEEDED) -> None:
-    """Check a checkpoint by its manifest; one of version 0.1, by what its files are.
+    """Verify a checkpoint by its manifest; without one (version 0.1), by the formats of its files.
 
     Args:
         folder: The checkpoint.
@@ -71,7 +71,7 @@ def check(folder: Path, needed: Collection[str] = NEEDED) -> None:
 
 
 def check_weights(path: Path) -> None:
-    """Raise FileError if a file of safetensors is not as long as its head says."""
+    """Raise FileError if a safetensors file is truncated."""
     try:
         with readable(path), safe_open(path, "pt"):
             pass
@@ -80,7 +80,7 @@ def check_weights(path: Path) -> None:
 
 
 def check_archive(path: Path) -> None:
-    """Raise FileError if a file of `torch.save` is not whole, by the checksums of the archive."""
+    """Raise FileError if a `torch.save` file is damaged, by the checksums of its archive."""
     try:
         with readable(path), ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -101,7 +101,7 @@ def load(folder: Path, policy: Policy) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def restore(folder: Path, policy: Policy) -> None:
-    """Take up the weights in a folder.
+    """Load the weights in a folder into `policy`.
 
     Raises:
         FileError: If they cannot be loaded, or are of another model.
@@ -117,7 +117,7 @@ def restore(folder: Path, policy: Policy) -> None:
 
 
 def read_tensors(path: Path) -> dict[str, Any]:
-    """Return what `torch.save` wrote to a file: tensors, numbers, texts and lists, no other objects.
+    """Load a `torch.save` file of tensors, numbers, strings and lists, without unpickling others.
 
     Raises:
         FileError: If it is anything else.

@@ -1,4 +1,4 @@
-"""Whether the problems that a model is scored on are none of those that it was trained on."""
+"""Contamination checks: a model is not scored on problems that it was trained on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgewise.problem_set import check_clean
 
 
 def check_model(agent: str, env_id: str, **options: Any) -> None:
-    """Raise ValueError if a model is out of a run that was trained on problems of an environment.
+    """Raise ValueError if the run that made a model trained on problems of an environment.
 
     Args:
         agent: Names the model; one that is in no run folder is passed.
@@ -35,7 +35,7 @@ def check_model(agent: str, env_id: str, **options: Any) -> None:
 
 
 def trained(record: Mapping[str, Any]) -> Problems:
-    """Return what a run trained on, also one of SOAR, whose hard problems are training problems."""
+    """Return the training problems of a run; of a game of SOAR, the environment of its hard problems."""
     if "game" not in record:
         return from_record(record).problems
     game: Mapping[str, Any] = convert(record["game"], Mapping[str, Any], "game")
@@ -43,7 +43,7 @@ def trained(record: Mapping[str, Any]) -> Problems:
 
 
 def check_problems(problems: Problems, env_id: str, **options: Any) -> None:
-    """Raise ValueError if a run trains on problems of an environment, at whatever level.
+    """Raise ValueError if training problems overlap with those of an environment, at any level.
 
     Args:
         problems: What the run trains on.

@@ -1,4 +1,4 @@
-"""The flags of a training run, read here alone: `setup` makes the parts of the run of them."""
+"""The config of a training run; its fields are read in this module alone, which makes typed parts."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class TrainConfig(
     """Where a vLLM server reads new weights; by default a temporary folder, on the same machine."""
 
     def __post_init__(self) -> None:
-        """Check what the types do not say."""
+        """Validate combinations of flags."""
         super().__post_init__()
         check_at_least(self, 1, "num_steps", "num_problems", "group_size")
         check_at_least(self, 1, "checkpoint_every", "keep_checkpoints")
@@ -135,12 +135,12 @@ class TrainConfig(
             raise ValueError(f"`temperature` must be positive, got {self.temperature}")
 
     def check_names(self) -> None:
-        """Check environments, rule and model."""
+        """Validate the names of environments, rule and model."""
         super().check_names()
         model_path(self.agent)
 
     def source(self, name: str) -> AbstractContextManager[None]:
-        """Begin what is refused about a flag, while the block runs, with the recipe that gives it."""
+        """Prefix errors about a flag with the path of the recipe that sets it."""
         if self.recipe is None or read_json(self.recipe).get(name) != getattr(self, name):
             return nullcontext()
         return about(self.recipe)
@@ -160,14 +160,14 @@ class TrainConfig(
 
     @property
     def problems(self) -> Problems:
-        """Return the environments, and what of them is trained on."""
+        """Return the environments and the problems that are trained on."""
         ids = tuple(self.env.split(","))
         keywords = read_options(self.env_options, ids, self.data)
         return Problems(ids, self.preset, self.levels, keywords, self.data)
 
     @property
     def setup(self) -> Setup:
-        """Return the parts of the run; the flags must be complete, as `complete` makes them."""
+        """Return the parts of the run; `complete` must have filled in the config."""
         for name in SEC_SIZE:
             if getattr(self, name) is None:
                 raise ValueError(f"`{name}` must be given, got nothing")
@@ -198,12 +198,12 @@ class TrainConfig(
 
     @property
     def samples_itself(self) -> bool:
-        """Return whether completions are sampled from the very weights that learn."""
+        """Return whether the learner's own weights sample the completions."""
         return self.engine == OWN and self.decode_dtype in (None, self.dtype)
 
     @property
     def model(self) -> ModelPart:
-        """Return the model to train, how it is held, and what samples for it."""
+        """Return the model, its precision and adapters, and its engine."""
         adapters = None
         if self.lora_rank is not None:
             alpha = 2 * self.lora_rank if self.lora_alpha is None else self.lora_alpha
@@ -223,13 +223,13 @@ class TrainConfig(
         )
 
     def record(self) -> dict[str, Any]:
-        """Return the flags for JSON."""
+        """Return the config as JSON types."""
         record: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
         return record
 
 
 def complete(config: TrainConfig) -> TrainConfig:
-    """Fill in what is left open from what the model was made for, else with the size of SEC's runs.
+    """Fill in unset fields from the model's card, else with the sizes of SEC's runs.
 
     Raises:
         ValueError: If the agent does not exist.
@@ -243,7 +243,7 @@ def complete(config: TrainConfig) -> TrainConfig:
 
 
 def begun(config: TrainConfig) -> TrainConfig:
-    """Return the complete flags of a run that begins now: in its folder, on this day.
+    """Return the complete config of a run that starts now, with its folder and the current date.
 
     Raises:
         ValueError: If the agent does not exist.
@@ -253,7 +253,7 @@ def begun(config: TrainConfig) -> TrainConfig:
 
 
 def from_record(record: Mapping[str, Any]) -> TrainConfig:
-    """Return the config of a run that has begun; what it leaves out has its default.
+    """Read the config of an existing run; missing fields get their defaults.
 
     Raises:
         ValueError: If a value is refused.
@@ -262,6 +262,6 @@ def from_record(record: Mapping[str, Any]) -> TrainConfig:
 
 
 def from_run(record: Mapping[str, Any]) -> TrainConfig:
-    """Return the config of a run that has begun, with the defaults of the version that began it."""
+    """Read the config of an existing run; what version 0.1 did not record is as it was in 0.1."""
     before = {name: value for name, value in UNRECORDED.items() if name not in record}
     return replace(from_record(record), **before)

@@ -1,4 +1,4 @@
-"""What the command line shows of a run: a live table in a terminal, a line now and then elsewhere."""
+"""Terminal output of a run: a live table, or log lines where there is no terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINE_EVERY = 10  # steps, where there is no terminal
 
 
 def announcer(console: Console) -> Callable[[str], None] | None:
-    """Return what prints a line above a live display; None without a terminal, where there is none."""
+    """Return a function that prints above a live display; None without a terminal."""
     if not console.is_terminal:
         return None
     return partial(console.print, soft_wrap=True, highlight=False, markup=False)
@@ -37,13 +37,13 @@ class Display:
         self.live = Live(console=console, transient=False, refresh_per_second=4)
 
     def __enter__(self) -> Display:
-        """Begin to show, if this is a terminal."""
+        """Start the live display, if this is a terminal."""
         if self.console.is_terminal:
             self.live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the last table on the screen."""
+        """Stop the live display; the last table stays on the screen."""
         self.live.stop()
 
     def update(self, metrics: Mapping[str, float]) -> None:
@@ -62,7 +62,7 @@ class Display:
         return (self.num_steps - step) * self.smooth["time/step_seconds"]
 
     def progress(self, step: int) -> Table:
-        """Return the bar, with what is true of the whole batch."""
+        """Return the progress bar with the metrics of the whole batch."""
         grid = Table.grid(padding=(0, 2))
         grid.add_row(
             f"step {step}/{self.num_steps}",
@@ -93,7 +93,7 @@ class Display:
         return table
 
     def line(self, step: int) -> str:
-        """Return the same in one line, for logs."""
+        """Return the metrics as one log line."""
         probabilities = [
             self.smooth.get(f"arm/{arm}_probability") for arm in range(len(self.names))
         ]
@@ -108,17 +108,17 @@ class Display:
 
 
 def row(values: Sequence[float | None]) -> str:
-    """Return the values to two decimals, a dash for one that is not known yet."""
+    """Format values to two decimals, with a dash for None."""
     return "/".join("-" if value is None else f"{value:.2f}" for value in values)
 
 
 def clock(seconds: float) -> str:
-    """Return minutes and seconds."""
+    """Format seconds as minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def score_line(score: LevelScore) -> str:
-    """Return one level's score in one line."""
+    """Format the score of a level as one line."""
     kind = " OOD" if score.ood else ""
     lost = f"  unverified {score.unverified}" if score.unverified else ""
     return (
@@ -131,7 +131,7 @@ def score_line(score: LevelScore) -> str:
 
 
 def score_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
-    """Return the scores of each level before and after training, and the gain."""
+    """Return a table of each level's score before and after training, and the gain."""
     k = f"pass@{before['levels'][0]['k']}"
     table = Table("test problems", "pass@1 before", "after", "gain", f"{k} before", "after")
     for one, two in zip(before["levels"], after["levels"], strict=True):
@@ -147,5 +147,5 @@ def score_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
 
 
 def compared(before: float, after: float) -> tuple[str, str, str]:
-    """Return two fractions and their difference."""
+    """Format two fractions and their difference."""
     return f"{before:.3f}", f"{after:.3f}", f"{after - before:+.3f}"

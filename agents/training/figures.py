@@ -1,4 +1,4 @@
-"""How figures are written."""
+"""Write matplotlib figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgewise.files import write_atomically
 
 
 def save_figure(figure: Figure, path: Path, dpi: int = 110) -> None:
-    """Write a figure as PNG, whole or not at all.
+    """Write a figure as PNG, atomically.
 
     Raises:
         OSError: If it cannot be written.

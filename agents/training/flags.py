@@ -27,10 +27,10 @@ def check_at_least(config: Any, least: int, *names: str) -> None:
 
 @dataclass(frozen=True)
 class Flags:
-    """The flags of a command."""
+    """Base of the flags that commands share."""
 
     def __post_init__(self) -> None:
-        """Check what the types do not say; every class checks its own fields."""
+        """Validate combinations of flags; each class validates its own fields."""
 
     def check_names(self) -> None:
         """Raise ValueError if a flag names something that is not registered."""
@@ -38,7 +38,7 @@ class Flags:
 
 @dataclass(frozen=True)
 class EnvFlags(Flags):
-    """The problems."""
+    """The environment and its preset."""
 
     env: str = "Countdown-v0"
     """Environment id, as `edgewise list` prints them."""
@@ -54,7 +54,7 @@ class EnvFlags(Flags):
 
 @dataclass(frozen=True)
 class KeywordFlags(EnvFlags):
-    """The problems, with further keywords of the environment."""
+    """The environment, with keywords."""
 
     env_options: str = "{}"
     """Further keywords of the environment, JSON: {"partition": "soar"}, {"interactive": true}."""
@@ -62,7 +62,7 @@ class KeywordFlags(EnvFlags):
 
 @dataclass(frozen=True)
 class DataFlags(KeywordFlags):
-    """The problems, also those of files."""
+    """The environment, with keywords and data files."""
 
     data: str | None = None
     """Folder or file of an environment that reads data, or hub; by default EDGEWISE_DATA."""
@@ -147,7 +147,7 @@ class AdapterFlags(Flags):
 
 @dataclass(frozen=True)
 class DeviceFlags(Flags):
-    """Where a model computes, and how exactly."""
+    """Device and precision of a model."""
 
     dtype: Precision = "float32"
     """Precision of the weights."""
@@ -157,7 +157,7 @@ class DeviceFlags(Flags):
 
 @dataclass(frozen=True)
 class LearnerFlags(DeviceFlags):
-    """The same of a model that is trained."""
+    """Device, precision and memory of a model that is trained."""
 
     gradient_checkpointing: bool = False
     """Whether passes are computed again for the gradient, which takes less memory and more time."""
@@ -165,7 +165,7 @@ class LearnerFlags(DeviceFlags):
 
 @dataclass(frozen=True)
 class ThreadFlags(Flags):
-    """Threads."""
+    """CPU threads."""
 
     threads: int = 1
     """Threads of torch; one is fastest for a small model on a busy machine."""
@@ -198,7 +198,7 @@ class RunFlags(Flags):
         return self.resume is not None
 
     def folder(self) -> Path:
-        """Return where the run is: in `resume`, in `output`, or in runs/NAME[-N], the first free one."""
+        """Return the folder of the run: `resume`, `output`, or the first free runs/NAME[-N]."""
         chosen = self.resume or self.output
         name = self.run_name
         names = [name, *(f"{name}-{number}" for number in range(2, 1_000))]
@@ -209,14 +209,14 @@ class RunFlags(Flags):
 
 @dataclass(frozen=True)
 class RecipeFlags(Flags):
-    """Flags that may be read from a file."""
+    """Flags that a JSON recipe can set."""
 
     recipe: Path | None = None
     """JSON file of flags, such as recipes/sec-qwen2.5-3b.json; flags given beside it win."""
 
     @classmethod
     def from_recipe(cls, path: Path) -> Self:
-        """Return the flags in a JSON file; what it leaves out has its default.
+        """Read the flags from a JSON recipe; missing ones get their defaults.
 
         Raises:
             FileError: If there is no such file, it has a field that is no flag, or a value is refused.

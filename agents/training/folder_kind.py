@@ -1,4 +1,4 @@
-"""What a folder is of: a run, an evaluation, a comparison, a model; by what its config.json says."""
+"""Tell folders of runs, evaluations, comparisons and models apart by their config.json."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ READ_BY = {
 
 
 def kind_of(path: Path) -> str | None:
-    """Return what the folder `path` is of; None if that cannot be seen, as where it is damaged."""
+    """Return the kind of a folder, None if it is damaged or unknown."""
     if not (path / "config.json").is_file():
         return SUITE if (path / "size.json").is_file() else None
     try:
@@ -48,7 +48,7 @@ def kind_of(path: Path) -> str | None:
 
 
 def check_kind(path: Path, argument: str, *wanted: str) -> None:
-    """Check that a folder, if it can be seen what it is of, is of what is asked for.
+    """Raise ValueError if a folder is known to be of another kind than wanted.
 
     Args:
         path: The folder.

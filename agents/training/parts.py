@@ -1,4 +1,4 @@
-"""The parts of a training run, each what one step of its set-up needs; imports no torch.
+"""Typed parts of a training run, one for each step of its set-up; imports no torch.
 
 `TrainConfig.setup` makes them of the flags; whoever builds a part of a run is given that part alone.
 """
@@ -35,7 +35,7 @@ class Problems:
     data: str | None = None
 
     def options(self, **others: Any) -> dict[str, Any]:
-        """Return the keywords of an environment, with `others`, over which those of the run win."""
+        """Return the keywords of an environment, merged over `others`."""
         return {"preset": self.preset, **others, **self.keywords}
 
     def make(self, num_problems: int, group_size: int, num_ranks: int = 1) -> Envs:
@@ -74,7 +74,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class CurriculumPart:
-    """The rule that chooses what is posed."""
+    """The curriculum's rule and its pool."""
 
     rule: str  # its name and arguments
     num_steps: int
@@ -111,7 +111,7 @@ class AlgorithmPart:
 
 @dataclass(frozen=True)
 class SamplingPart:
-    """How completions are drawn, and how long they and their prompts may be."""
+    """Sampling parameters, and limits on the length of prompts and completions."""
 
     temperature: float
     max_tokens: int | None
@@ -140,7 +140,7 @@ class AdapterPart:
 
 @dataclass(frozen=True)
 class ModelPart:
-    """The model to train, how it is held, and what samples for it."""
+    """The model to train: precision, adapters, sharding, and the engine that samples for it."""
 
     agent: str
     dtype: Precision
@@ -189,7 +189,7 @@ class Setup:
 
 
 def arm_names(env_ids: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what each arm is called: "level 2", or "Zebra-v0 level 2" among several tasks."""
+    """Name each arm: "level 2", or "Zebra-v0 level 2" among several tasks."""
     names = []
     for arm in arms:
         place = f"{env_ids[arm['env']]} " if "env" in arm else ""

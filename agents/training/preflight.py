@@ -1,4 +1,4 @@
-"""Try a training run for a few steps, and say what it takes and what stands in its way."""
+"""Take a few training steps to measure memory and speed, and warn of levels that cannot learn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEVER_LESS = 0.5  # answers found, or completions that end, without a warning
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a few steps have shown."""
+    """Measurements of a few training steps."""
 
     scores: list[LevelScore]  # of each level, before training
     step_seconds: float  # of the fastest step
@@ -36,7 +36,7 @@ class Preflight:
 def preflight(
     config: TrainConfig, progress: Callable[[LevelScore], None] = lambda score: None
 ) -> Preflight:
-    """Score a few problems of each level as `config` would, take five steps, and leave nothing.
+    """Score a few problems of each level and take five steps in a temporary folder.
 
     Raises:
         ValueError: If any part of `config` is refused.
@@ -66,7 +66,7 @@ def preflight(
 
 
 def peak_memory(device: str) -> int:
-    """Return the most bytes that were in use: of the accelerator, or of this process."""
+    """Return the peak memory in bytes: of the GPU, or of this process."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -74,7 +74,7 @@ def peak_memory(device: str) -> int:
 
 
 def warnings_of(scores: Sequence[LevelScore], levels: Sequence[int] | None = None) -> list[str]:
-    """Return what is wrong with the levels that are trained on, one line each.
+    """Return one warning for each problem with a training level.
 
     Args:
         scores: Of each level.

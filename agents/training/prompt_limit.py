@@ -1,4 +1,4 @@
-"""Which problems a model can be given: those whose prompt fits, with room for a completion."""
+"""Leave out problems whose prompts leave no room for a completion in the model's context."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Options = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class PromptLimit:
-    """How long prompts may be: as the frame says, and so that a model has room for an answer."""
+    """The longest prompt allowed by the frame and by the model's context."""
 
     tokens_of: Callable[[str], Sequence[int]]  # the tokens of a prompt
     render: Render | None  # makes text of the messages of a chat
@@ -30,12 +30,12 @@ class PromptLimit:
     max_prompt_tokens: int | None = None  # in place of the frames' own
 
     def room(self, frame: Frame) -> int:
-        """Return how many tokens a prompt in `frame` may have."""
+        """Return the most tokens that a prompt in `frame` may have."""
         most = self.max_prompt_tokens or frame.max_prompt_tokens
         return most if self.positions is None else min(most, self.positions - self.max_tokens)
 
     def length(self, env: ReasoningEnv, problem: Any) -> int:
-        """Return how many tokens the prompt of `problem` has, its frame included."""
+        """Return the number of tokens of a problem's prompt, frame included."""
         text = env.frame_of(problem).text(env.prompt(problem), self.render)
         return len(self.tokens_of(text))
 
@@ -44,16 +44,16 @@ class PromptLimit:
         return self.length(env, problem) <= self.room(env.frame_of(problem))
 
     def screen(self, env: ReasoningEnv) -> None:
-        """Make `env`, and every member of it, draw again what does not fit."""
+        """Make `env` and its members redraw problems whose prompts do not fit."""
         for member in env.members:
             member.fits = partial(self.fits, member)
 
     def fitting(self, env: ReasoningEnv, problems: Sequence[Options]) -> list[Options]:
-        """Return the options of those problems that fit."""
+        """Filter problems to those whose prompts fit."""
         return [options for options in problems if self.fits(env, problem_of(env, options))]
 
     def check(self, env: ReasoningEnv, arms: Sequence[Options] | None = None) -> list[str]:
-        """Measure some problems of each arm; return a line for each of which some do not fit.
+        """Measure the first prompts of each arm; return a note for each arm with prompts that do not fit.
 
         Args:
             env: Of one task.
@@ -86,7 +86,7 @@ class PromptLimit:
         return lines
 
     def refusal(self, name: str, shortest: int, frame: Frame, longest: int) -> str:
-        """Return what must change so that prompts fit, those of an arm and of all others.
+        """Return the error message for an arm without any prompt that fits.
 
         Args:
             name: Of the arm.

@@ -1,4 +1,4 @@
-"""Configs of what JSON says: the flags in a recipe, the record of a run, the keywords of environments."""
+"""Read configs from JSON: recipes, records of runs, and keywords of environments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Config = TypeVar("Config")
 
 
 def read_recipe(kind: type[Config], path: Path) -> Config:
-    """Return the config in a JSON file; what it leaves out has its default.
+    """Read a config from a JSON recipe; missing fields get their defaults.
 
     A flag that is a text of JSON may be given as an object.
 
@@ -46,7 +46,7 @@ def names_of(kind: type[Any]) -> list[str]:
 
 
 def as_flags(kind: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values as flags have them: an object as JSON where a text is declared."""
+    """Encode objects as JSON where a flag is declared as a string."""
     texts = {field.name for field in fields(kind) if field.type == "str"}
     return {
         name: json.dumps(value) if name in texts and isinstance(value, dict) else value
@@ -55,7 +55,7 @@ def as_flags(kind: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_fields(kind: type[Config], record: Mapping[str, Any]) -> Config:
-    """Return the config in the record of a run; what it leaves out has its default.
+    """Read a config from the record of a run; missing fields get their defaults.
 
     Args:
         kind: The config, a dataclass.
@@ -73,7 +73,7 @@ def from_fields(kind: type[Config], record: Mapping[str, Any]) -> Config:
 
 
 def read_options(text: str, env_ids: Sequence[str], data: str | None = None) -> dict[str, Any]:
-    """Return the keywords that `text` gives, and `data` if it is not None.
+    """Parse keywords of environments from JSON; add `data` if it is not None.
 
     >>> read_options('{"partition": "soar"}', ["MATH-v0"], data="files")
     {'partition': 'soar', 'data': 'files'}
@@ -94,7 +94,7 @@ def read_options(text: str, env_ids: Sequence[str], data: str | None = None) -> 
 
 
 def read_object(text: str, argument: str) -> dict[str, Any]:
-    """Return the object that a text of JSON is.
+    """Parse a JSON object.
 
     Raises:
         ValueError: If it is none.

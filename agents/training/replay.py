@@ -1,4 +1,4 @@
-"""Recompute what the curriculum of a run did from the records of its groups, and compare.
+"""Recompute the curriculum of a run from its group records, and compare.
 
 The rule is made anew from the config of the run and draws from the seed of the run; it hears of the
 groups as they were recorded, also of those that a filter rejected. Compared are, of each group, the
@@ -44,7 +44,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Pool:
-    """The problems that a rule chose from."""
+    """The pool of a rule over problems."""
 
     names: Sequence[str]
     difficulties: Sequence[float]
@@ -52,7 +52,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a config must say of a run, beside its rule."""
+    """The fields of a config that a replay needs beside the rule."""
 
     arms: Sequence[str]  # their names
     seed: int
@@ -75,7 +75,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Replay:
-    """How much of a run was recomputed, and agreed."""
+    """What was recomputed, and agreed."""
 
     num_steps: int
     num_groups: int
@@ -103,7 +103,7 @@ def replay(folder: RunFolder) -> Replay:
     agreed = compare_state(lesson, 0, saved) if checkpoint == 0 else None
     for step, metrics, records in recorded_steps(folder):
         try:
-            hear(lesson, records)
+            replay_step(lesson, records)
         except (KeyError, IndexError, TypeError, ValueError, ResetNeeded) as error:
             path = folder.path / "groups.jsonl"
             raise FileError(f"{path}: step {step}: {damaged(error)}") from error
@@ -117,7 +117,7 @@ def replay(folder: RunFolder) -> Replay:
 
 
 def make_lesson(config: Record) -> ArmLesson | ProblemLesson:
-    """Return the lesson of a run, with a rule that has heard of nothing.
+    """Return the lesson of a run, with its rule in the initial state.
 
     Raises:
         ValueError: If the config is of a version that recorded less, or says something else.
@@ -137,7 +137,7 @@ def make_lesson(config: Record) -> ArmLesson | ProblemLesson:
 
 
 def refuse_lacking(config: Record, needed: set[str]) -> None:
-    """Raise ValueError if `config` has not all that is needed."""
+    """Raise ValueError if `config` lacks a field."""
     if lacking := needed - config.keys():
         raise ValueError(f"config.json must have {sorted(lacking)}, which this run does not record")
 
@@ -202,15 +202,15 @@ def refuse_short(folder: RunFolder, num_steps: int, checkpoint: int) -> None:
 
 
 def damaged(error: Exception) -> str:
-    """Say that records cannot be what a run wrote."""
+    """Return the error message for damaged records."""
     reason = " ".join(str(error).split())
     return f"the records are damaged: {reason if isinstance(error, ValueError) else repr(error)}"
 
 
-def hear(lesson: ArmLesson | ProblemLesson, records: Sequence[Record]) -> None:
-    """Let the rule draw, hear of and learn from the groups of one step."""
+def replay_step(lesson: ArmLesson | ProblemLesson, records: Sequence[Record]) -> None:
+    """Let the rule draw and learn from the recorded groups of one step."""
     for number in range(1 + max(record["round"] for record in records)):
-        pose(lesson, [record for record in records if record["round"] == number])
+        replay_round(lesson, [record for record in records if record["round"] == number])
     kept = [record["abs_advantages"] for record in records if record["kept"]]
     lesson.feedback(np.array(kept))
     lesson.learn()
@@ -227,13 +227,13 @@ def compare_step(
         shared = {key: own[key] for key in record if key in own}
         where = f"step {step}, group {record['place']} of arm {record['arm']}"
         refuse(where, difference({key: record[key] for key in shared}, shared, tolerance))
-    told = {name: metrics[name] for name in lesson.metrics if name in metrics}
-    again = {name: lesson.metrics[name] for name in told}
-    refuse(f"step {step}", difference(told, again, tolerance))
+    recorded = {name: metrics[name] for name in lesson.metrics if name in metrics}
+    replayed = {name: lesson.metrics[name] for name in recorded}
+    refuse(f"step {step}", difference(recorded, replayed, tolerance))
 
 
-def pose(lesson: ArmLesson | ProblemLesson, drawn: Sequence[Record]) -> None:
-    """Let the rule draw as often as it did in one round, and fill in what the groups earned."""
+def replay_round(lesson: ArmLesson | ProblemLesson, drawn: Sequence[Record]) -> None:
+    """Redraw the groups of one round, and fill in their recorded outcomes."""
     places = [record["place"] for record in drawn]
     lesson.draw(np.isin(np.arange(lesson.shape[0]), places))
     for place, record in zip(places, drawn, strict=True):

@@ -43,7 +43,7 @@ def write_report(folder: RunFolder) -> Path:
 
 
 def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]]) -> list[str]:
-    """Return what was run: model, size, budget, time."""
+    """Return lines on the model, size, budget and time."""
     rollouts = sum(
         config["num_problems"] * config["group_size"] + m["num_extra_rollouts"] for m in metrics
     )
@@ -67,7 +67,7 @@ def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]])
 
 
 def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:
-    """Return the table of scores, as far as they are known."""
+    """Return the table of scores, if there are some from both before and after training."""
     if before is None or after is None:
         return ["Not evaluated both before and after.", ""]
     one = before["levels"][0]
@@ -106,7 +106,7 @@ def probabilities(metrics: Mapping[str, float]) -> NDArray[np.float64]:
 
 
 def draw(metrics: Sequence[Mapping[str, float]], names: Sequence[str], path: Path) -> None:
-    """Draw what was earned, what was posed, and how far that was from uniform."""
+    """Plot reward, effective groups, accuracy, arm probabilities, level and distance from uniform."""
     figure = Figure(figsize=(12, 10), layout="constrained")
     reward, effective, accuracy, arms, level, distance = figure.subplots(3, 2).flat
     curve(reward, metrics, "reward", "mean reward")
@@ -128,7 +128,7 @@ def draw(metrics: Sequence[Mapping[str, float]], names: Sequence[str], path: Pat
 def draw_arms(
     accuracy: Axes, arms: Axes, metrics: Sequence[Mapping[str, float]], names: Sequence[str]
 ) -> None:
-    """Draw the accuracy of each arm, and the probabilities of all as areas that add up to 1."""
+    """Plot the accuracy of each arm, and the arm probabilities as stacked areas."""
     shares = np.array([probabilities(m) for m in metrics])  # (steps, K)
     names = names[: shares.shape[1]]  # none without a curriculum
     if names:
@@ -149,7 +149,7 @@ def curve(
     bottom: float = 0.0,
     top: float | None = None,
 ) -> None:
-    """Draw one metric against the step, as a mean over a window of the steps that have it."""
+    """Plot one metric against the step, smoothed by a moving average."""
     points = np.array([(m["step"], m[name]) for m in metrics if name in m]).reshape(-1, 2)
     width = min(WINDOW, 1 + len(points) // 4)
     if len(points):

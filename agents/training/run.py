@@ -1,4 +1,4 @@
-"""Train a policy in a run folder: evaluate, train, save, evaluate, report; stop and go on."""
+"""Training runs: begin, resume, step, checkpoint, evaluate and export."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from edgewise.wrappers.rules.rule_record import to_json
 
 
 class Training:
-    """A run in progress: what the command line shows, and what continues after a stop.
+    """A training run in progress, which can be stopped and resumed.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -57,7 +57,7 @@ class Training:
     """
 
     def __init__(self, setup: Setup, folder: RunFolder, policy: ModelPolicy) -> None:
-        """Make the environments for `policy`, and take up the last checkpoint if there is one.
+        """Make the environments for `policy`, and load the last checkpoint if there is one.
 
         Raises:
             ValueError: If any part of `setup` is refused.
@@ -146,14 +146,14 @@ class Training:
             self.save()
 
     def failed(self, reason: str) -> str:
-        """Say when the run failed, and from where it continues."""
+        """Return the message for a failed step, with the checkpoint to resume from."""
         kept: object = "not to be found"
         with suppress(FileError, IndexError):
             kept = self.folder.checkpoints()[-1]
         return f"after step {self.state.step}: {reason}; the last checkpoint is {kept}"
 
     def groups(self) -> list[dict[str, Any]]:
-        """Return a record of each group that the curriculum heard of in the last step, on any rank.
+        """Gather the records of the last step's groups, rejected ones included, from all ranks.
 
         Those that were kept come first, in their places; then the others, in their rounds.
         """
@@ -164,7 +164,7 @@ class Training:
         return sorted(found, key=order_of)
 
     def record(self, metrics: Mapping[str, float], groups: list[dict[str, Any]]) -> None:
-        """Add the last step to the files of the run."""
+        """Append the last step to groups.jsonl and metrics.jsonl."""
         rollout = self.state.rollout
         assert rollout is not None
         tokens = rollout.completions.mask.sum(dim=1).int().view_as(rollout.rewards).tolist()
@@ -176,7 +176,7 @@ class Training:
         self.folder.append("metrics.jsonl", [dict(metrics)])
 
     def score(self, name: str, progress: Callable[[LevelScore], None]) -> dict[str, Any]:
-        """Evaluate on all levels, unless the file `name` says how that came out, and write it."""
+        """Evaluate on all levels and save the scores as `name`, unless that file exists."""
         scores: dict[str, Any] | None = distributed.broadcast_from_rank0(self.folder.read(name))
         if scores is None:
             found: list[LevelScore] = []
@@ -200,7 +200,7 @@ class Training:
         return scores
 
     def finish(self) -> Path:
-        """Write the trained model, with what it was made for, and return its folder."""
+        """Export the trained model with its card, and return its folder."""
         path = self.folder.path / "model"
         card = {"envs": self.setup.problems.ids, "preset": self.members[0].preset_name}
         content = json.dumps({**made_for(self.setup.model.agent), **card}, indent=2) + "\n"
@@ -214,7 +214,7 @@ class Training:
 
 
 def order_of(group: Mapping[str, Any]) -> tuple[bool, int, int]:
-    """Return where the record of a group stands among those of its step."""
+    """Return the sort key of a group's record within its step."""
     kept = group["kept"]
     return not kept, 0 if kept else group["round"], group["place"]
 
@@ -237,7 +237,7 @@ def make_envs(setup: Setup, policy: ModelPolicy) -> vector.Curriculum:
 
 
 def make_hyperparameters(part: AlgorithmPart, sampling: Sampling) -> Any:
-    """Return the config of the algorithm.
+    """Return the hyperparameters of the algorithm.
 
     Raises:
         ValueError: If there is no such algorithm or argument, or the groups are too small for it.
@@ -312,7 +312,7 @@ def begin(config: TrainConfig) -> Training:
 
 
 def check_evaluation(setup: Setup) -> None:
-    """Raise ValueError if the evaluation of a run would score what the run trains on."""
+    """Raise ValueError if a run would be evaluated on problems that it trains on."""
     options = setup.problems.options(split=setup.evaluation.split)
     for env_id in setup.problems.ids if setup.evaluate else ():
         check_id(env_id)

@@ -1,4 +1,4 @@
-"""A run on disk: config, metrics, group records, checkpoints; it survives a kill at any moment."""
+"""The folder of a run: config, metrics, group records, checkpoints; safe against a kill at any time."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ class RunFolder:
 
     config.json          what the run was started with
     metrics.jsonl        one line a step
-    groups.jsonl         one line for each group that the curriculum heard of in a step, by "schema"
+    groups.jsonl         one line for each group of a step that the curriculum observed, by "schema"
     problems.jsonl       one line for each problem that a teacher wrote in a step
     tensorboard/         the metrics again
     checkpoints/<step>/  model, optimiser, generators, curriculum and environment; the last few
     before.json, after.json, report.md, report.png, model/
 
-    A group is told by its problem, its arm and that arm's probability when it was drawn; by its place
-    in the batch, the round of draws it comes from, and whether it was kept; and, of each completion,
-    by the reward, whether it is correct, |A|, the length in characters and, of kept groups, the
-    number of tokens. Groups that were rejected come after the others of their step, with the
+    A group has its problem, its arm and that arm's probability when it was drawn; its place in the
+    batch, the round of draws it comes from, and whether it was kept; and, of each completion, the
+    reward, whether it is correct, |A|, the length in characters and, of kept groups, the number of
+    tokens. Groups that were rejected come after the others of their step, with the
     completions that were made. Where some could not be verified, "verified" says which were; before
     schema 3 all were. In schema 1 no groups were rejected, and lengths were in tokens.
     """
@@ -83,7 +83,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path, argument: str = "resume") -> RunFolder:
-        """Take up the folder of a run that has begun.
+        """Open the folder of an existing run.
 
         Args:
             path: The folder.
@@ -99,15 +99,15 @@ class RunFolder:
         return cls(path)
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write a JSON file, whole or not at all."""
+        """Write a JSON file, atomically."""
         self.write_text(name, json.dumps(content, indent=2) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
-        """Write a file, whole or not at all."""
+        """Write a text file, atomically."""
         write_atomically(self.path / name, text)
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """Return the object in a JSON file, None if it is not there.
+        """Read a JSON file, None if it does not exist.
 
         Raises:
             FileError: If it is damaged.
@@ -116,7 +116,7 @@ class RunFolder:
         return read_json(path) if path.exists() else None
 
     def config(self) -> dict[str, Any]:
-        """Return what the run was started with.
+        """Read config.json.
 
         Raises:
             FileError: If it is damaged or gone.
@@ -124,7 +124,7 @@ class RunFolder:
         return read_json(self.path / "config.json")
 
     def lines(self, name: str, needed: Collection[str] = ()) -> Iterator[dict[str, Any]]:
-        """Yield the complete lines of a JSON-lines file, none if it is not there.
+        """Yield the records of a JSON-lines file, none if it does not exist.
 
         Raises:
             FileError: If one is damaged or has not all keys of `needed`.
@@ -134,7 +134,7 @@ class RunFolder:
             yield from read_jsonl(path, needed)
 
     def append(self, name: str, records: list[dict[str, Any]]) -> None:
-        """Add lines to a JSON-lines file.
+        """Append records to a JSON-lines file.
 
         Raises:
             OSError: If it cannot be written, with the path.
@@ -150,13 +150,13 @@ class RunFolder:
         try:
             yield writer
         except BaseException:
-            with suppress(OSError):  # a disk that is full is told already
+            with suppress(OSError):  # a full disk was reported already
                 writer.close()
             raise
         writer.close()
 
     def forget_after(self, step: int, sizes: Mapping[str, int] | None = None) -> None:
-        """Drop what is of later steps, and a line that was cut off in the middle.
+        """Drop records and checkpoints of later steps, and a line that was cut off.
 
         What is damaged is set aside, under its name and ".damaged", and named in `notes`, with the
         steps whose records are missing.
@@ -181,7 +181,7 @@ class RunFolder:
                 self.notes.append(f"{reasons[0]}{more}{what}; the run goes on without")
 
     def keep_until(self, name: str, step: int) -> tuple[Counter[int], list[str]]:
-        """Write a file of lines again until a step; return its records by step, and what is damaged."""
+        """Truncate a file to the records until a step; return their counts by step, and what is damaged."""
         path, reasons, counts = self.path / name, list[str](), Counter[int]()
         if not path.exists():
             return counts, reasons
@@ -205,7 +205,7 @@ class RunFolder:
         envs: dict[str, Any],
         keep: int = 1,
     ) -> None:
-        """Save all that the next step depends on, whole or not at all, unless it is saved.
+        """Save a checkpoint atomically, unless it exists, and remove old ones.
 
         What is there is on the disk itself, with the lines of all steps until now, before any older
         checkpoint goes.
@@ -277,7 +277,7 @@ class RunFolder:
         return None
 
     def to_continue(self) -> Path | None:
-        """Return the checkpoint from which the run goes on, None if it has done no step.
+        """Return the checkpoint to resume from, None if no step was done.
 
         Raises:
             FileError: If all are damaged, or there is none and there are records of steps.
@@ -297,7 +297,7 @@ class RunFolder:
         return None if found is None else load(found, policy)
 
     def lacking(self, last: int) -> str:
-        """Say of which steps until `last` the metrics are missing, path first; "" if of none.
+        """Return a message that names the steps until `last` without metrics, "" if there are none.
 
         Raises:
             FileError: If a line is damaged.
@@ -318,20 +318,20 @@ class RunFolder:
 
 
 def is_blank(path: Path) -> bool:
-    """Return whether a folder has nothing but a lock and what a kill left of a run not yet begun."""
+    """Return whether a folder holds nothing but a lock and leftovers of a run that never began."""
     names = {found.name for found in path.iterdir() if not found.name.endswith(PARTIAL)}
     return names <= {LOCK, "checkpoints"} and not any(path.glob("checkpoints/*"))
 
 
 def set_aside(path: Path) -> None:
-    """Rename what is damaged, in place of what was set aside before."""
+    """Rename something damaged to NAME.damaged, replacing an earlier one."""
     aside = path.with_name(f"{path.name}{DAMAGED}")
     remove(aside)
     os.replace(path, aside)
 
 
 def read_state(path: Path) -> tuple[int, dict[str, Any]]:
-    """Return the number of batches that a curriculum has learned from, and its state.
+    """Read the number of batches that a curriculum has learned from, and its state.
 
     Raises:
         FileError: If the file is damaged.

@@ -1,4 +1,4 @@
-"""The policy that a run trains: whole, with adapters or sharded, and the engine that samples for it."""
+"""Load the policy of a run: whole, with adapters or sharded, with the engine that samples for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgewise.agents.training.parts import ModelPart
 
 
 def make_policy(model: ModelPart) -> ModelPolicy:
-    """Return the policy to train, as it is at the start, with the engine that samples for it.
+    """Load the initial policy, with the engine that samples for it.
 
     Raises:
         ImportError: If adapters are asked for and peft is not installed, or an engine is not.
@@ -37,7 +37,7 @@ def make_policy(model: ModelPart) -> ModelPolicy:
 
 
 def make_whole(model: ModelPart) -> TransformersPolicy:
-    """Return the policy to train, all of it on this rank, with its adapters."""
+    """Load the whole model on this rank, with its adapters."""
     policy = load_policy(model.agent, model.dtype, distributed.device(model.device))
     if model.adapters is None:
         return policy
@@ -46,7 +46,7 @@ def make_whole(model: ModelPart) -> TransformersPolicy:
 
 
 def make_sharded(model: ModelPart) -> TransformersPolicy:
-    """Return the policy to train, sharded over the ranks.
+    """Load the model sharded over the ranks.
 
     Raises:
         ImportError: If torch is too old.

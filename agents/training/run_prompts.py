@@ -1,4 +1,4 @@
-"""How long the prompts of a run may be for its model, and which problems that leaves out."""
+"""The prompt limit of a run, and the problems that it leaves out."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from edgewise.wrappers.vector import Curriculum
 def limit_of(
     part: SamplingPart, policy: ModelPolicy, members: Sequence[ReasoningEnv]
 ) -> PromptLimit | None:
-    """Return how long the prompts of a run may be; None for any length."""
+    """Return the prompt limit of a run; None for any length."""
     return limit_for(policy, part.sampling(members), part.max_prompt_tokens)
 
 
 def limit_for(
     policy: ModelPolicy, sampling: Sampling, max_prompt_tokens: int | None = None
 ) -> PromptLimit | None:
-    """Return how long the prompts of `policy` may be; None for any length."""
+    """Return the prompt limit of `policy`; None for any length."""
     if max_prompt_tokens == UNLIMITED:
         return None
     tokens_of = partial(encode_prompt, policy.tokenizer)
@@ -38,7 +38,7 @@ def limit_for(
 
 
 def check_prompts(setup: Setup, policy: ModelPolicy, members: Sequence[ReasoningEnv]) -> list[str]:
-    """Measure prompts that a run would train and be scored on; return what is left out, in lines.
+    """Measure prompts of training and evaluation; return a note for each arm with some left out.
 
     Raises:
         ValueError: If no problem of an arm, or of a level that is scored, fits the model.
@@ -55,7 +55,7 @@ def check_prompts(setup: Setup, policy: ModelPolicy, members: Sequence[Reasoning
 
 
 def screened_pool(envs: Curriculum) -> dict[str, Any]:
-    """Return the pool of a rule over problems for a record, if some problems did not fit it.
+    """Return the pool of a rule over problems for the record, if prompts were left out of it.
 
     For the environment alone would then draw another one.
     """

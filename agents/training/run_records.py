@@ -1,4 +1,4 @@
-"""The records of a run, a JSON line each, also where some are damaged or missing."""
+"""Read the records of a run, a JSON line each, where some may be damaged or missing."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def step_of(record: Mapping[str, Any], path: Path, number: int) -> int:
 
 
 def counted(record: Mapping[str, Any]) -> bool:
-    """Return whether a record is one of those of which each step has the same number."""
+    """Return whether a record is of a kept group; every step has the same number of these."""
     return record.get("kept", True) is True  # groups that were rejected come on top
 
 
 def missing(counts: Mapping[int, int], last: int, size: int) -> str:
-    """Say which of the steps 1 to `last` have not their `size` records; "" if all have them.
+    """Return which of the steps 1 to `last` do not have `size` records, in words; "" if all do.
 
     >>> missing({1: 1, 2: 1, 5: 1}, last=6, size=1)
     'the records of steps 3 to 4, 6 are missing'
@@ -59,13 +59,13 @@ def missing(counts: Mapping[int, int], last: int, size: int) -> str:
     counts = Counter(counts)
     fewer = [step for step in range(1, last + 1) if counts[step] < size]
     more = [step for step in range(1, last + 1) if counts[step] > size]
-    told = [f"the records of {listed(fewer)} are missing"] if fewer else []
-    told += [f"the records of {listed(more)} are there more than once"] if more else []
-    return " and ".join(told)
+    parts = [f"the records of {listed(fewer)} are missing"] if fewer else []
+    parts += [f"the records of {listed(more)} are there more than once"] if more else []
+    return " and ".join(parts)
 
 
 def listed(steps: list[int]) -> str:
-    """Return steps in words, those in a row by the first and the last.
+    """Format step numbers, with ranges.
 
     >>> listed([4]), listed([1, 2, 3, 7])
     ('step 4', 'steps 1 to 3, 7')

@@ -47,7 +47,7 @@ def run(python: str, words: list[str]) -> tuple[float, subprocess.CompletedProce
 def commands(python: str) -> list[str]:
     """Return the names of the commands, as `edgewise --help` lists them."""
     lines = run(python, ["-m", "edgewise", "--help"])[1].stdout.splitlines()
-    return [line.split()[0] for line in lines if line.startswith("  ")]
+    return [line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "]
 
 
 def measure(python: str, words: list[str], repeats: int) -> tuple[float, list[str]]:

@@ -109,7 +109,7 @@ def test_the_command_lines_of_the_pages_are_taken(monkeypatch):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"num_stepz": 3}', "`recipe field` must be one of model, .*did you mean 'num_steps'"),
+        ('{"num_stepz": 3}', "`recipe field` must be one of .*did you mean 'num_steps'"),
         ('{"per_device": 0}', "`per_device` must be at least 1, got 0"),
         ("{", r"recipe.json:1: must be JSON, got"),
         ("[3]", r"recipe.json:1: must be a JSON object, got list"),

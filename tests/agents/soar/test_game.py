@@ -8,16 +8,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edgewise.agents.soar.game import (
-    Promotions,
-    SOARConfig,
-    dataset_rewards,
-    median_place,
-    play,
-    start,
-)
+from edgewise.agents.soar.game import play, start
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.posing import FORMATS, gather_problems
+from edgewise.agents.soar.promotion import Promotions, dataset_rewards, median_place
+from edgewise.agents.soar.sizes import SOARConfig
 from edgewise.pool import WorkerError
 
 HARD = [Pair(f"hard {i}", "1") for i in range(20)]
@@ -118,7 +113,7 @@ def test_whoever_listens_hears_of_every_data_set():
         TableTeacher(),
         TableStudent(),
         replace(CONFIG, num_steps=2),
-        heard=lambda *counts: heard.append(counts),
+        progress=lambda *counts: heard.append(counts),
     )
     assert heard == [(3, 12), (6, 12), (9, 12), (12, 12)] * 2
 
@@ -129,16 +124,16 @@ def test_the_window_the_median_and_the_best_data_set_by_hand():
     # averages: none, none, (.015 + .015 - .03) / 3 = 0; then (.015 - .03 + .015) / 3 = 0;
     # then (-.03 + .015 + .06) / 3 = .015 is above .01, and the window is empty again
     steps = [rewards, rewards, rewards - 0.045, rewards, rewards + 0.045]
-    found = [promotions.hear(step) for step in steps]
+    found = [promotions.update(step) for step in steps]
     assert found == [None, None, None, None, (1, 1)] and promotions.rewards == []
-    assert [promotions.hear(rewards) for _ in range(3)] == [None, None, (1, 1)]
+    assert [promotions.update(rewards) for _ in range(3)] == [None, None, (1, 1)]
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.001])
 def test_the_average_must_be_above_the_threshold(scale):
     promotions = Promotions(threshold=0.25, window=2)
-    promotions.hear(np.full((2, 2), 0.25))
-    assert (promotions.hear(np.full((2, 2), 0.25 * scale)) is not None) == (scale > 1)
+    promotions.update(np.full((2, 2), 0.25))
+    assert (promotions.update(np.full((2, 2), 0.25 * scale)) is not None) == (scale > 1)
 
 
 def test_the_lower_of_two_medians_and_students_that_crashed():
@@ -149,8 +144,8 @@ def test_the_lower_of_two_medians_and_students_that_crashed():
     rewards = np.array([[nan, nan], [0.2, nan], [0.1, 0.2]])
     assert dataset_rewards(rewards).tolist()[1:] == pytest.approx([0.2, 0.15])
     promotions = Promotions(threshold=0.1, window=1)
-    assert promotions.hear(rewards) == (1, 0)
-    assert promotions.hear(np.full((3, 2), nan)) is None and promotions.rewards == []
+    assert promotions.update(rewards) == (1, 0)
+    assert promotions.update(np.full((3, 2), nan)) is None and promotions.rewards == []
 
 
 def test_promotions_move_the_baseline_gather_the_best_and_lengthen_training():

@@ -126,7 +126,7 @@ def test_a_student_learns_and_is_put_back(student):
     before = student.snapshot()
     success = student.success(always_one, 16, seed=0)
     told = []
-    student.train(always_one, 4, seed=0, told=told.append)
+    student.train(always_one, 4, seed=0, report=told.append)
     trained = student.snapshot()
     assert len(told) == 4 and any((trained[name] != before[name]).any() for name in trained)
     student.restore(before)
