@@ -367,6 +367,13 @@ def evaluation_set(env: gym.Env[str, str], level: int, size: int = 200) -> list[
 
     They are the same on every machine: the test set of a level, if the split of `env` is "test".
     There are fewer where the first 10,000 seeds, or all rows, give no more.
+
+    Example:
+        >>> env = gym.make("Countdown-v0", split="test")
+        >>> chosen = evaluation_set(env, level=1, size=20)
+        >>> prompts = {env.reset(options=options)[0] for options in chosen}
+        >>> len(prompts)
+        20
     """
     base: ReasoningEnv = env.unwrapped  # type: ignore[assignment]
     if level not in base.allowed:

@@ -19,6 +19,11 @@ class Mixture(ReasoningEnv):
     """Pose problems of several environments; each has its arms, and `env`, its place, in options.
 
     Problems keep the names that their own environments give them.
+
+    Example:
+        >>> env = gym.make("Mixture-v0", envs=[{"id": "Countdown-v0"}, {"id": "Zebra-v0"}])
+        >>> sorted({arm["env"] for arm in env.unwrapped.arms})
+        [0, 1]
     """
 
     def __init__(

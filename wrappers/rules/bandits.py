@@ -29,6 +29,13 @@ class UCB(Rule):
 
     Arms that were never posed come first; arms of the same U share. A step that poses several arms
     counts for each.
+
+    Example:
+        >>> rule = UCB()
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([0.8, 0.1]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.0, 1.0, 0.0]
     """
 
     name: ClassVar[str] = "ucb"
@@ -92,6 +99,13 @@ class Thompson(Rule):
         v <- min(v + d, 1),    mu <- mu + v / (v + w) (r - mu),    v <- v w / (v + w).
 
     The probability is computed, not drawn, so that the draws are the wrapper's.
+
+    Example:
+        >>> rule = Thompson()
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([0.8, 0.1]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.71, 0.24, 0.05]
     """
 
     name: ClassVar[str] = "thompson"
@@ -149,6 +163,13 @@ class Regression(Rule):
 
     and arms are drawn in proportion to exp(theta . phi(c) / tau). By default phi(c) is (1, x, x^2)
     with x from -1 for the first arm to 1 for the last: a hump that moves along the ladder.
+
+    Example:
+        >>> rule = Regression()
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([0.8, 0.1]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.44, 0.29, 0.27]
     """
 
     name: ClassVar[str] = "regression"

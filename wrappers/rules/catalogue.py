@@ -68,6 +68,17 @@ def register_rule(name: str, kind: type[Rule] | type[ProblemRule]) -> None:
 def register_signal(name: str, kind: type[Signal]) -> None:
     """Let rules be told a signal of your own by `name`: "sec:signal=NAME", and in records of runs.
 
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from edgewise.wrappers import MeanReward
+        >>> @dataclass(frozen=True)
+        ... class Cost(MeanReward):
+        ...     def __call__(self, groups, arms):
+        ...         return -super().__call__(groups, arms)
+        >>> register_signal("cost", Cost)
+        >>> make_rule("sec:signal=cost", num_steps=100).signal
+        Cost()
+
     Args:
         name: Lower-case words with hyphens between.
         kind: A dataclass.

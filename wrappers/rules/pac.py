@@ -37,6 +37,13 @@ class PAC(Rule):
     The source leaves open, and here it is so: the slope is that of the mean success of a step over
     steps, 0 before the second; beliefs begin as N(0, 1) and are corrected in the cold steps too; an
     arm that was not posed has rho = 0 and only widens, to variance 1 at most.
+
+    Example:
+        >>> rule = PAC(cold_steps=0)
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([[0.8, 0.5], [0.1, 0.1]]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.5, 0.28, 0.22]
     """
 
     name: ClassVar[str] = "pac"

@@ -19,6 +19,16 @@ class ProblemRule(ABC):
     A rule is a dataclass whose fields are its hyperparameters; `start` makes the state. Draws are
     made with the generator that `propose` is given. Subclasses call `start` of this class first. A
     rule in this package that sets `name` is in the catalogue.
+
+    Example:
+        >>> @dataclass(eq=False)
+        ... class Hardest(ProblemRule):
+        ...     def choose(self, num_problems, rng):
+        ...         return np.argsort(-self.difficulties)[:num_problems]
+        >>> rule = Hardest()
+        >>> rule.start(["a", "b", "c"], difficulties=[0, 100, 50])
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['b', 'c']
     """
 
     name: ClassVar[str] = ""  # by which `make_rule`, the command line and records call it
@@ -90,7 +100,14 @@ class ProblemRule(ABC):
 
 @dataclass(eq=False)
 class RandomProblems(ProblemRule):
-    """Problems of the pool at random: the baseline of rules over problems."""
+    """Problems of the pool at random: the baseline of rules over problems.
+
+    Example:
+        >>> rule = RandomProblems()
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['c', 'a']
+    """
 
     name: ClassVar[str] = "random-problems"
     order: ClassVar[int] = 10

@@ -18,6 +18,16 @@ class Rule(ABC):
     A rule is a dataclass whose fields are its hyperparameters; `start` makes the state. Subclasses
     call `start` and `update` of this class first. A rule in this package that sets `name` is in the
     catalogue; the other class attributes describe it there and to its tests.
+
+    Example:
+        >>> @dataclass(eq=False)
+        ... class Last(Rule):
+        ...     def probabilities(self):
+        ...         return np.eye(self.num_arms)[-1]
+        >>> rule = Last()
+        >>> rule.start(num_arms=3)
+        >>> rule.probabilities().tolist()
+        [0.0, 0.0, 1.0]
     """
 
     name: ClassVar[str] = ""  # by which `make_rule`, the command line and records call it

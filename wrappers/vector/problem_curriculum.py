@@ -26,6 +26,14 @@ class ProblemCurriculum(Curriculum):
 
     Everything else is as in `Curriculum`; "arm" in infos is the problem's place in the pool, and
     there is no "arm_probability", for a rule only proposes.
+
+    Example:
+        >>> from edgewise.wrappers import MoPPS
+        >>> base = gym.make_vec("Countdown-v0", num_envs=4, group_size=2)
+        >>> envs = ProblemCurriculum(base, MoPPS(), pool_size=20)
+        >>> prompts, infos = envs.reset(seed=0)
+        >>> prompts[0] == prompts[1], len(envs.arms)
+        (True, 20)
     """
 
     def __init__(
@@ -104,7 +112,14 @@ def with_rule(
     rank: int = 0,
     gather: Gather | None = None,
 ) -> Curriculum:
-    """Return `envs` under the curriculum that carries out `rule`, over arms or over problems."""
+    """Return `envs` under the curriculum that carries out `rule`, over arms or over problems.
+
+    Example:
+        >>> from edgewise.wrappers import SEC, MoPPS
+        >>> base = gym.make_vec("Countdown-v0", num_envs=4, group_size=2)
+        >>> [type(with_rule(base, rule, pool_size=20)).__name__ for rule in (SEC(), MoPPS())]
+        ['Curriculum', 'ProblemCurriculum']
+    """
     if isinstance(rule, ProblemRule):
         return ProblemCurriculum(envs, rule, pool_size, rank=rank, gather=gather)
     return Curriculum(envs, rule, rank, gather)

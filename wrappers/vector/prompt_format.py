@@ -17,6 +17,13 @@ class PromptFormat(TextWrapper):
     """Show each prompt in its frame, and score what the model was made to begin with.
 
     A completion goes on where the frame ends, so the frame's `opening` is put before it again.
+
+    Example:
+        >>> base = gym.make_vec("Countdown-v0", num_envs=1)
+        >>> envs = PromptFormat(base, Frame(before="Question: ", after=" Answer:"))
+        >>> prompts, _ = envs.reset(seed=0)
+        >>> prompts[0][:16], prompts[0][-8:]
+        ('Question: Using ', ' Answer:')
     """
 
     def __init__(
