@@ -71,18 +71,18 @@ class Mixture(ReasoningEnv):
 
     def prompt(self, problem: Any) -> str:
         """State `problem` as its member does."""
-        place, posed = problem
-        return self.members[int(place)].prompt(posed)
+        place, own = problem
+        return self.members[int(place)].prompt(own)
 
     def frame_of(self, problem: Any) -> Frame:
         """Return the frame of its member."""
-        place, posed = problem
-        return self.members[int(place)].frame_of(posed)
+        place, own = problem
+        return self.members[int(place)].frame_of(own)
 
     def demonstrate(self, problem: Any) -> str:
         """Work the problem out as its member does."""
-        place, posed = problem
-        return self.members[int(place)].demonstrate(posed)
+        place, own = problem
+        return self.members[int(place)].demonstrate(own)
 
     def score(
         self, problems: Sequence[Any], histories: Sequence[Sequence[str]], actions: Sequence[str]
@@ -106,8 +106,8 @@ class Mixture(ReasoningEnv):
 
     def anticipate(self, problem: Any, action: str) -> None:
         """Let its member anticipate."""
-        place, posed = problem
-        self.members[int(place)].anticipate(posed, action)
+        place, own = problem
+        self.members[int(place)].anticipate(own, action)
 
 
 class VectorMixture(ReasoningVectorEnv):

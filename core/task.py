@@ -187,7 +187,7 @@ class Task(ABC, Generic[Problem]):
         raise NotImplementedError(f"{type(self).__name__} has drafts, but no `draft_key`")
 
     def notes(self, problem: Problem) -> Mapping[str, str]:
-        """Return what `info` says of `problem` when it is posed, by default nothing."""
+        """Return entries that `reset` adds to `info` for `problem`, by default none."""
         return {}
 
     def num_answers(self, problem: Problem) -> int | None:
@@ -228,7 +228,7 @@ class Task(ABC, Generic[Problem]):
         return [single(*pair) for pair in zip(correct, credit, strict=True)]
 
     def num_rows(self, split: str, **params: Any) -> int | None:
-        """Return how many problems there are; None if they are generated without end."""
+        """Return the number of problems of a level; None if they are generated."""
         return None
 
     def draw(

@@ -63,7 +63,7 @@ class Entry(NamedTuple):
 
 
 def read_entry(place: str, row: Row, layout: Layout, by_difficulty: bool) -> Entry:
-    """Return what a row holds.
+    """Read the fields of a row.
 
     Args:
         place: Of the row, for messages.
@@ -91,7 +91,7 @@ def read_entry(place: str, row: Row, layout: Layout, by_difficulty: bool) -> Ent
 
 
 def pick(row: Row, layout: Layout, field: str) -> Any:
-    """Return what stands in the column of a field; ValueError if there is none."""
+    """Return the value of a field's column; ValueError if there is none."""
     path: str = getattr(layout, field)
     path = path.removeprefix("-") if field == "difficulty" else path
     if path in row:

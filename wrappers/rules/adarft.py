@@ -78,7 +78,7 @@ class AdaRFT(Rule):
         return {"target": self.now}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the target."""
+        """Restore the target."""
         self.now = state["target"]
 
 
@@ -136,7 +136,7 @@ class AdaRFTProblems(ProblemRule):
         return {"target": self.now}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the target."""
+        """Restore the target."""
         self.now = state["target"]
 
 

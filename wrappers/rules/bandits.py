@@ -84,7 +84,7 @@ class UCB(Rule):
         return {"counts": self.counts.tolist(), "sums": self.sums.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the counts and sums."""
+        """Restore the counts and sums."""
         self.counts, self.sums = np.array(state["counts"]), np.array(state["sums"])
 
 
@@ -128,7 +128,7 @@ class Thompson(Rule):
         self.variances = np.ones(num_arms)  # v, (K,)
 
     def probabilities(self) -> Floats:
-        """Return how likely each arm has the largest mean signal, shape (K,)."""
+        """Return the probability that each arm has the largest mean signal, shape (K,)."""
         return largest_normal(self.means, self.variances)
 
     def update(self, arms: Ints, signal: Floats) -> None:
@@ -149,7 +149,7 @@ class Thompson(Rule):
         return {"means": self.means.tolist(), "variances": self.variances.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the beliefs."""
+        """Restore the beliefs."""
         self.means, self.variances = np.array(state["means"]), np.array(state["variances"])
 
 
@@ -223,5 +223,5 @@ class Regression(Rule):
         return {"moments": self.moments.tolist(), "products": self.products.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the moments."""
+        """Restore the moments."""
         self.moments, self.products = np.array(state["moments"]), np.array(state["products"])

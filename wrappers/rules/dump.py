@@ -79,6 +79,6 @@ class DUMP(Rule):
         return {"counts": self.counts.tolist(), "past": [list(past) for past in self.past]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the counts and signals."""
+        """Restore the counts and signals."""
         self.counts = np.array(state["counts"], np.int64)
         self.past = [deque(past, maxlen=self.window) for past in state["past"]]

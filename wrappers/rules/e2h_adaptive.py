@@ -117,7 +117,7 @@ class E2HAdaptive(Schedule):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         super().load_state_dict(state)
         self.weights = np.array(state["weights"])
         self.values = np.array(state["values"])

@@ -69,7 +69,7 @@ class GRESO(ProblemRule):
         self.queue: list[int] = []  # the rows that remain of this pass
 
     def keep_probabilities(self) -> Floats:
-        """Return how likely each problem is not skipped, (N,)."""
+        """Return the probability that each problem is kept, (N,)."""
         kept: Floats = self.chances[self.kinds] ** self.streaks
         return kept
 
@@ -104,7 +104,7 @@ class GRESO(ProblemRule):
         return {**{key: array.tolist() for key, array in arrays.items()}, "queue": [*self.queue]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.chances = np.array(state["chances"])
         self.streaks = np.array(state["streaks"], np.int64)
         self.kinds = np.array(state["kinds"], np.int64)

@@ -40,7 +40,7 @@ class LastSuccess(ProblemRule):
         return {"success": self.success.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the success of each problem."""
+        """Restore the success of each problem."""
         self.success = np.array(state["success"])
 
 

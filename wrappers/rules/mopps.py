@@ -89,5 +89,5 @@ class MoPPS(ProblemRule):
         return {"belief": self.belief.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the beliefs."""
+        """Restore the beliefs."""
         self.belief = np.array(state["belief"])

@@ -74,7 +74,7 @@ class PAC(Rule):
         self.past: list[deque[list[float]]] = [deque(maxlen=self.window) for _ in range(num_arms)]
 
     def probabilities(self) -> Floats:
-        """Return how likely each arm has the largest utility, shape (K,)."""
+        """Return the probability that each arm has the largest utility, shape (K,)."""
         if self.step < self.cold_steps:
             return np.full(self.num_arms, 1 / self.num_arms)
         return largest_normal(self.means, self.variances)
@@ -116,7 +116,7 @@ class PAC(Rule):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.step = state["step"]
         self.means, self.variances = np.array(state["means"]), np.array(state["variances"])
         self.past = [deque(past, maxlen=self.window) for past in state["past"]]

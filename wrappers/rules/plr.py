@@ -104,7 +104,7 @@ class PLR(ProblemRule):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.step = state["step"]
         self.scores = np.array(state["scores"])
         self.posed = np.array(state["posed"], np.int64)

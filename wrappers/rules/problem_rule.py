@@ -38,7 +38,7 @@ class ProblemRule(ABC):
     example: ClassVar[str] = ""  # arguments for the fields without a default, such as "low=0.5"
 
     def start(self, names: Sequence[str], difficulties: Sequence[float]) -> None:
-        """Forget everything; the pool has problems with `names` and `difficulties`, both (N,).
+        """Reset the state, for a pool of problems with `names` and `difficulties`, both (N,).
 
         Args:
             names: All different.
@@ -88,14 +88,14 @@ class ProblemRule(ABC):
         """Return different rows of the pool, (num_problems,)."""
 
     def learn(self, rows: Ints, groups: Groups) -> None:  # noqa: B027
-        """Learn what groups of the problems in `rows`, (P,), earned."""
+        """Learn from the groups of the problems in `rows`, (P,)."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what `choose` and `learn` have changed, as plain numbers and lists."""
+        """Return the state that `choose` and `learn` change, as plain numbers and lists."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
-        """Take up a state that `state_dict` returned."""
+        """Restore a state that `state_dict` returned."""
 
 
 @dataclass(eq=False)

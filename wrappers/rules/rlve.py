@@ -80,6 +80,6 @@ class RLVE(Rule):
         return {"hardest": self.hardest, "count": self.count, "total": self.total}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the window and the count."""
+        """Restore the window and the count."""
         self.hardest = state["hardest"]
         self.count, self.total = state["count"], state["total"]

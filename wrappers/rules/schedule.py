@@ -50,5 +50,5 @@ class Schedule(Rule):
         return {"step": self.step}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the step."""
+        """Restore the step."""
         self.step = state["step"]

@@ -106,5 +106,5 @@ class SEC(Rule):
         return {"values": self.values.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the values."""
+        """Restore the values."""
         self.values = np.array(state["values"])

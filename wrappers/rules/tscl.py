@@ -145,7 +145,7 @@ class TSCL(Rule):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.step = state["step"]
         self.values, self.last = np.array(state["values"]), np.array(state["last"])
         self.past = [self._memory() for _ in range(self.num_arms)]

@@ -76,8 +76,8 @@ class ProblemCurriculum(Curriculum):
 
     def records(self) -> list[dict[str, Any]]:
         """Return a record of each group in the batch last learned, without a probability."""
-        told = super().records()
-        return [{key: record[key] for key in record if key != "arm_probability"} for record in told]
+        records = super().records()
+        return [{key: row[key] for key in row if key != "arm_probability"} for row in records]
 
 
 def draw_pool(

@@ -78,12 +78,12 @@ class PromptFormat(TextWrapper):
         return tuple(self._texts), rewards, terminations, truncations, infos
 
     def opening(self, i: int) -> str:
-        """Return what is put before the next action of environment `i`."""
+        """Return the text put before the next action of environment `i`."""
         return self._openings[i]
 
 
 def opening_of(envs: gym.vector.VectorEnv[Any, Any, Any], i: int) -> str:
-    """Return what all the formats around `envs` put before the next action of environment `i`."""
+    """Return the text that all formats around `envs` put before the next action of environment `i`."""
     layer, opening = envs, ""
     while isinstance(layer, gym.vector.VectorWrapper):
         if isinstance(layer, PromptFormat):
