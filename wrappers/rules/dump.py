@@ -28,6 +28,13 @@ class DUMP(Rule):
     and arms are drawn in proportion to exp(UCB(d) / tau). The mean of no problem is 0.
 
     This is the paper. Its released code updates only at validation, from raw rewards.
+
+    Example:
+        >>> rule = DUMP()
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([0.8, 0.1]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.97, 0.03, 0.0]
     """
 
     name: ClassVar[str] = "dump"
@@ -72,6 +79,6 @@ class DUMP(Rule):
         return {"counts": self.counts.tolist(), "past": [list(past) for past in self.past]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the counts and signals."""
+        """Restore the counts and signals."""
         self.counts = np.array(state["counts"], np.int64)
         self.past = [deque(past, maxlen=self.window) for past in state["past"]]

@@ -30,6 +30,15 @@ class GRESO(ProblemRule):
 
     The two targets add up to the 0.25 of the released scripts. Departures: the skipped are not sent to the end of a queue but met again in the next pass, and
     after two passes without enough problems none is skipped.
+
+    Example:
+        >>> rule = GRESO()
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> right = np.array([[True, False], [True, True]])  # of each completion, (P, G)
+        >>> groups = Groups(right * 1.0, right, abs_advantages=right * 0.5, lengths=right * 9)
+        >>> rule.observe(["a", "b"], groups)
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['d', 'b']
     """
 
     name: ClassVar[str] = "greso"
@@ -60,7 +69,7 @@ class GRESO(ProblemRule):
         self.queue: list[int] = []  # the rows that remain of this pass
 
     def keep_probabilities(self) -> Floats:
-        """Return how likely each problem is not skipped, (N,)."""
+        """Return the probability that each problem is kept, (N,)."""
         kept: Floats = self.chances[self.kinds] ** self.streaks
         return kept
 
@@ -95,7 +104,7 @@ class GRESO(ProblemRule):
         return {**{key: array.tolist() for key, array in arrays.items()}, "queue": [*self.queue]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.chances = np.array(state["chances"])
         self.streaks = np.array(state["streaks"], np.int64)
         self.kinds = np.array(state["kinds"], np.int64)

@@ -28,6 +28,15 @@ class MoPPS(ProblemRule):
 
     The released code has a slip of precedence, by which groups of one completion count as eight
     successes and eight failures; here they count as one completion. The default of lambda is ours.
+
+    Example:
+        >>> rule = MoPPS()
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> right = np.array([[True, False], [True, True]])  # of each completion, (P, G)
+        >>> groups = Groups(right * 1.0, right, abs_advantages=right * 0.5, lengths=right * 9)
+        >>> rule.observe(["a", "b"], groups)
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['b', 'c']
     """
 
     name: ClassVar[str] = "mopps"
@@ -80,5 +89,5 @@ class MoPPS(ProblemRule):
         return {"belief": self.belief.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the beliefs."""
+        """Restore the beliefs."""
         self.belief = np.array(state["belief"])
