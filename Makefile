@@ -10,7 +10,7 @@ FOLDERS := core envs wrappers agents benchmarks cli
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test test-all test-processors test-oldest test-vllm lint install clean FORCE
+.PHONY: demo test test-all test-processors test-oldest test-vllm lint docs install clean FORCE
 
 demo: $(VENV)/train
 	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
@@ -34,6 +34,11 @@ test-oldest: $(OLDEST)/done
 # vLLM on one thread of a CPU; no core is bound, so others may run beside it
 test-vllm: $(VLLM)/done
 	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py
+
+# what is built of committed tables, and not kept itself
+docs: install
+	$(BIN)/edgewise leaderboard
+	$(BIN)/python -m edgewise.benchmarks.studies.figures
 
 lint: install
 	$(BIN)/ruff check .

@@ -102,7 +102,13 @@ def open_part(
     split: str = "test",
     levels: Sequence[int] | None = None,
 ) -> Opened:
-    """Return a part with the first problems of the fixed set of each level.
+    """Open a part: make its environment and pose the first problems of the fixed set of each level.
+
+    Example:
+        >>> from edgewise.benchmarks.evaluation import SUITES
+        >>> opened = open_part(SUITES["sec"][0], num_problems=2, levels=[1, 4])
+        >>> [(question.level, question.ood) for question in opened.questions]
+        [(1, False), (1, False), (4, True), (4, True)]
 
     Args:
         part: Of a suite.

@@ -28,9 +28,9 @@ from edgewise.benchmarks.evaluation.agent import (
     simulated,
 )
 from edgewise.benchmarks.evaluation.answers import EvaluationFolder
-from edgewise.benchmarks.evaluation.evaluate import evaluate, provenance
 from edgewise.benchmarks.evaluation.page import write_page
 from edgewise.benchmarks.evaluation.question import NotAtHand, Opened, checksum, open_part
+from edgewise.benchmarks.evaluation.run import evaluate, provenance
 from edgewise.benchmarks.evaluation.secret import Secret
 from edgewise.benchmarks.evaluation.server_agent import ServerConfig
 from edgewise.benchmarks.evaluation.suite import Part, described

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.agents.statistics import Estimate, Stratum, pass_at_k, powers_of_two, wilson
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.evaluation.answers import KEY, EvaluationFolder
 from edgewise.benchmarks.evaluation.question import checksum_of_records
 from edgewise.benchmarks.evaluation.suite import described
@@ -252,7 +253,7 @@ def table(rows: Sequence[Record], heads: Sequence[str]) -> list[str]:
     by_level = heads[1] == "level"
     more = ["problems", "format", "truncated", "characters", "tokens"] if by_level else []
     titles = [*heads, "pass@1", *(f"pass@{k}" for k in ks), *more]
-    lines = [titles, ["---"] * len(titles)]
+    lines = []
     for row in rows:
         kind = "OOD" if row["ood"] else "ID"
         cells = [row["part"], f"{row['level']} {kind}" if by_level else kind, shown(row)]
@@ -262,7 +263,7 @@ def table(rows: Sequence[Record], heads: Sequence[str]) -> list[str]:
             cells += [number(row[name], 3) for name in ("format_rate", "truncated")]
             cells += [number(row[name], 0) for name in ("mean_characters", "mean_tokens")]
         lines.append(cells)
-    return ["| " + " | ".join(cells) + " |" for cells in lines] + [""]
+    return [*Sheet("", titles, lines).markdown(), ""]
 
 
 def shown(row: Record) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.benchmarks.simulation.report import Sheet
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.published import published_soar
 from edgewise.benchmarks.studies.soar_statistics import (
     KS,

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.report import probabilities
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.benchmarks.simulation.report import Sheet
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.statistics import Scores as Table
 from edgewise.benchmarks.statistics import improvement, interval, iqm
 from edgewise.benchmarks.studies.plan import Plan

@@ -33,6 +33,7 @@ from edgewise.agents.statistics import mean_interval
 from edgewise.agents.training.evaluation import evaluate
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.scores import EvaluationPlan, as_records
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.speed.training import MAX_TOKENS, make_envs, posed, rewarded, trl_trainer
 from edgewise.files import write_atomically
 
@@ -147,17 +148,17 @@ def summary(config: CurvesConfig, before: float, records: Sequence[Record]) -> l
                 ("reward, mean of the last quarter", float(np.mean(rewards[-len(own) // 4 :]))),
             ):
                 reached.setdefault(name, {}).setdefault(trainer, []).append(value)
-    lines = [
-        f"pass@1 before training {before:.3f}; {config.num_steps} steps, seeds {list(config.seeds)}",
-        "",
-        "| | edgewise | TRL | difference [95 % interval, paired seeds] |",
-        "|---|---|---|---|",
-    ]
+    rows = []
     for name, values in reached.items():
         ours, theirs = (np.array(values[trainer]) for trainer in TRAINERS)
         change = mean_interval(ours - theirs).signed
-        lines.append(f"| {name} | {ours.mean():.3f} | {theirs.mean():.3f} | {change} |")
-    return lines
+        rows.append([name, f"{ours.mean():.3f}", f"{theirs.mean():.3f}", change])
+    header = ["", "edgewise", "TRL", "difference [95 % interval, paired seeds]"]
+    return [
+        f"pass@1 before training {before:.3f}; {config.num_steps} steps, seeds {list(config.seeds)}",
+        "",
+        *Sheet("", header, rows).markdown(),
+    ]
 
 
 def draw(config: CurvesConfig, records: Sequence[Record], path: Path) -> None:

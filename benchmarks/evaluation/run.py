@@ -32,6 +32,18 @@ def evaluate(
 
     Answers that could not be verified are verified anew first, and not asked again.
 
+    Example:
+        >>> from edgewise.benchmarks.evaluation import SUITES, ScriptAgent, open_part
+        >>> from edgewise.benchmarks.evaluation.agent import oracle
+        >>> from tempfile import TemporaryDirectory
+        >>> questions = open_part(SUITES["sec"][0], num_problems=2).questions
+        >>> with TemporaryDirectory() as path:
+        ...     folder = EvaluationFolder.begin(Path(path) / "oracle", {"asked": {}})
+        ...     done = evaluate(folder, questions, ScriptAgent(oracle))
+        ...     correct = [answer["correct"] for answer in folder.lines("answers.jsonl")]
+        >>> done, all(correct), len(correct) == 8 * len(questions)
+        (True, True, True)
+
     Raises:
         ConnectionError: If the agent cannot go on; what it answered is kept.
         FileError: If the answers that are there are damaged.
