@@ -34,7 +34,7 @@ def write_page(folder: EvaluationFolder, summary: Record) -> None:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     parts = {
         "title": escape(f"{summary['agent']} on {summary['suite']}"),
-        "facts": facts(summary, folder.read("config.json")),
+        "facts": facts(summary, folder.config()),
         "body": body(summary),
         "kept": f"{len(kept):,} of {whole:,} problems, with all their answers; answers.jsonl has all.",
         "data": embedded(kept),
@@ -42,7 +42,7 @@ def write_page(folder: EvaluationFolder, summary: Record) -> None:
         "script": script,
         "script_hash": digest,
     }
-    folder.write("report.html", PLACE.sub(lambda place: parts[place[1]], read("page.html")))
+    folder.write_text("report.html", PLACE.sub(lambda place: parts[place[1]], read("page.html")))
 
 
 def read(name: str) -> str:

@@ -54,32 +54,32 @@ def evaluate(
     folder.keep("problems.jsonl", "".join(lines))
     asked = {(*question.key, n) for question in questions for n in range(question.num_samples)}
     total = len(asked)
-    with AnswerFile(folder.path / "answers.jsonl") as answers:
-        answers.add(judged(kept_replies(questions, answers.unverified)))
-        progress(len(answers.known), total)
-        requests, answered = [], answers.known | answers.unverified.keys()
-        for question in questions:
-            wanted = range(question.num_samples)
-            samples = tuple(n for n in wanted if (*question.key, n) not in answered)
-            if samples:
-                requests.append(Request(question, samples))
-        last = inf
-        if requests:
-            for replies in agent.answer(requests):
-                for reply in replies:
-                    if (*reply.question.key, reply.sample) not in asked:
-                        raise ValueError(
-                            "`agent` must answer what it is asked, got sample "
-                            f"{reply.sample} of {reply.question.key}"
-                        )
-                answers.add(judged(replies))
-                refuse_unverified(len(answers.unverified), total)
-                progress(len(answers.known), total)
-                if asked_to_stop():
-                    last = min(last, time.monotonic() + PATIENCE)
-                if time.monotonic() >= last:
-                    break
-        return len(answers.known) == total
+    answers = AnswerFile(folder.path / "answers.jsonl")
+    answers.add(judged(kept_replies(questions, answers.unverified)))
+    progress(len(answers.known), total)
+    requests, answered = [], answers.known | answers.unverified.keys()
+    for question in questions:
+        wanted = range(question.num_samples)
+        samples = tuple(n for n in wanted if (*question.key, n) not in answered)
+        if samples:
+            requests.append(Request(question, samples))
+    last = inf
+    if requests:
+        for replies in agent.answer(requests):
+            for reply in replies:
+                if (*reply.question.key, reply.sample) not in asked:
+                    raise ValueError(
+                        "`agent` must answer what it is asked, got sample "
+                        f"{reply.sample} of {reply.question.key}"
+                    )
+            answers.add(judged(replies))
+            refuse_unverified(len(answers.unverified), total)
+            progress(len(answers.known), total)
+            if asked_to_stop():
+                last = min(last, time.monotonic() + PATIENCE)
+            if time.monotonic() >= last:
+                break
+    return len(answers.known) == total
 
 
 def kept_replies(

@@ -245,7 +245,7 @@ def on_its_day(session: Session) -> Session:
     path = session.folder() / "config.json"
     if not path.is_file():
         return replace(session, chat_date=session.chat_date or today())
-    begun = EvaluationFolder(session.folder()).read("config.json")
+    begun = EvaluationFolder(session.folder()).config()
     day = begun.get("chat_date") if isinstance(begun, dict) else None
     if session.chat_date not in (None, day):
         raise ValueError(

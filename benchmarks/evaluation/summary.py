@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -100,7 +99,7 @@ def read_problems(folder: EvaluationFolder) -> list[Record]:
     Raises:
         FileError: If they are others, or damaged.
     """
-    path, config = folder.path / "problems.jsonl", folder.read("config.json")
+    path, config = folder.path / "problems.jsonl", folder.config()
     problems = list(read_jsonl(path, (*KEY[:3], "ood", "num_samples", "name", "prompt")))
     asked = config["asked"].get("checksum")
     try:
@@ -184,7 +183,7 @@ def spent(levels: Sequence[Level], prices: Mapping[str, float | None]) -> Record
 
 def summarize(folder: EvaluationFolder) -> Record:
     """Write summary.json and summary.md from the answers of an evaluation, and return the first."""
-    config, levels = folder.read("config.json"), read_levels(folder)
+    config, levels = folder.config(), read_levels(folder)
     summary = {
         "suite": config["asked"]["suite"],
         "agent": config["asked"]["agent"],
@@ -197,8 +196,8 @@ def summarize(folder: EvaluationFolder) -> Record:
         "skipped": config["skipped"],
         "spent": spent(levels, config.get("prices", {})),
     }
-    folder.write("summary.json", json.dumps(summary, indent=2) + "\n")
-    folder.write("summary.md", markdown(summary, config))
+    folder.write("summary.json", summary)
+    folder.write_text("summary.md", markdown(summary, config))
     return summary
 
 
