@@ -199,7 +199,7 @@ def entropy(seed: int, question: Question, sample: int) -> list[int]:
 
 
 def own_agent(name: str) -> Agent:
-    """Return what "module:object" names: an `Agent`, a class of one, or a function, a `Script`.
+    """Import the agent that "module:object" names: an `Agent`, a class of one, or a `Script`.
 
     The module may be in the working folder.
 

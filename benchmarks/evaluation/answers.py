@@ -55,17 +55,17 @@ class EvaluationFolder(Folder):
                     f"`output` must be new, or of an evaluation that asks the same, got {path} with "
                     f"another {name}"
                 )
-        told = {
+        prices_given = {
             name: value for name, value in config.get("prices", {}).items() if value is not None
         }
-        if told:
-            prices = {**(before.get("prices") or {}), **told}
+        if prices_given:
+            prices = {**(before.get("prices") or {}), **prices_given}
             folder.write("config.json", {**before, "prices": prices})
         return folder
 
     @classmethod
     def open(cls, path: Path) -> EvaluationFolder:
-        """Take up the folder of an evaluation.
+        """Open the folder of an evaluation.
 
         Raises:
             ValueError: If it is none.
@@ -128,5 +128,5 @@ class AnswerFile:
 
 
 def key_of(record: Mapping[str, Any]) -> Key:
-    """Return what tells an answer from the others."""
+    """Return the key of an answer."""
     return record["part"], record["level"], record["problem_seed"], record["sample"]

@@ -74,10 +74,10 @@ def transcripts(folder: EvaluationFolder) -> list[Record]:
         found = answers.get((problem["part"], problem["level"], problem["problem_seed"]))
         if found:
             rows = [found[sample] for sample in sorted(found)]
-            told = {
+            fields = {
                 name: problem[name] for name in ("part", "level", "ood", "problem_seed", "prompt")
             }
-            problems.append({**told, "answers": rows})
+            problems.append({**fields, "answers": rows})
     return problems
 
 
@@ -101,15 +101,15 @@ def select(problems: Sequence[Record], budget: int) -> list[Record]:
 
 
 def facts(summary: Record, config: Mapping[str, Any]) -> str:
-    """Return what was run, as one line of HTML."""
-    told = [
+    """Describe the run in one line of HTML."""
+    fields = [
         f"test set {summary['checksum']}",
         expense(summary["spent"]),
         f"version {config['version']}"
         + (f", commit {config['commit']}" if config["commit"] else ""),
         config["command"],
     ]
-    return " · ".join(map(escape, told))
+    return " · ".join(map(escape, fields))
 
 
 def body(summary: Record) -> str:

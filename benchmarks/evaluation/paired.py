@@ -103,7 +103,7 @@ def compare(
 
 
 def kind(ood: bool) -> str:
-    """Return how levels are called."""
+    """Name the kind of a level: in or out of distribution."""
     return "OOD" if ood else "ID"
 
 

@@ -110,7 +110,7 @@ def profile(
 def described(
     agent: str, sampling: Sampling, plan: ProfilePlan, chat: ChatOptions | None
 ) -> Record:
-    """Return what every line says of how its problem was answered."""
+    """Build the settings that every line records."""
     asked = {
         "agent": agent,
         "temperature": sampling.temperature,
@@ -160,7 +160,7 @@ def rate_of(right: int, verified: int) -> float:
 def record_of(
     base: Any, asked: Record, options: Mapping[str, Any], rate: float, unverified: int = 0
 ) -> Record:
-    """Return what is written of one problem; `question` is the whole prompt."""
+    """Build the line of one problem; `question` is the whole prompt."""
     problem, info = base.pose(options)
     lost = {"unverified": unverified} if unverified else {}  # completions that do not count
     return {

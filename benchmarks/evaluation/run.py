@@ -87,9 +87,9 @@ def kept_replies(
 ) -> list[Reply]:
     """Return the replies of which `records` were written, to the questions that are asked."""
     by_key = {question.key: question for question in questions}
-    told = ("ended", "num_tokens", "num_prompt_tokens", "seconds")
+    fields = ("ended", "num_tokens", "num_prompt_tokens", "seconds")
     return [
-        Reply(by_key[key[:-1]], key[-1], record["completion"], *(record[name] for name in told))
+        Reply(by_key[key[:-1]], key[-1], record["completion"], *(record[name] for name in fields))
         for key, record in records.items()
         if key[:-1] in by_key
     ]
@@ -136,7 +136,7 @@ def commit_of(path: Path) -> str | None:
         )
         if found.returncode != 0:
             return None
-        told = subprocess.run([*git, *describe], capture_output=True, text=True)
+        version = subprocess.run([*git, *describe], capture_output=True, text=True)
     except OSError:
         return None
-    return told.stdout.strip() or None
+    return version.stdout.strip() or None

@@ -103,7 +103,7 @@ class Session:
         return f"hf:{self.agent.partition(':')[2]}" if self.kind == "vllm" else self.agent
 
     def folder(self) -> Path:
-        """Return where the files are, by default a name in runs/ that says what is asked."""
+        """Return the output folder, by default in runs/ and named after suite and agent."""
         if self.output is not None:
             return self.output
         name = "".join(c if c.isalnum() or c in "-." else "-" for c in self.agent)
@@ -258,7 +258,7 @@ def on_its_day(session: Session) -> Session:
 def config_of(
     session: Session, opened: Sequence[Opened], skipped: Sequence[Mapping[str, str]]
 ) -> Record:
-    """Return what config.json holds: "asked" is what may not change when it goes on."""
+    """Build config.json; the settings in "asked" may not change when it is resumed."""
     questions = [question for one in opened for question in one.questions]
     asked: Record = {
         "suite": session.suite,

@@ -164,7 +164,7 @@ def means(levels: Sequence[Level]) -> list[Record]:
 
 
 def spent(levels: Sequence[Level], prices: Mapping[str, float | None]) -> Record:
-    """Return what all answers took: tokens, seconds of answering, and money if it is priced."""
+    """Sum the cost of all answers: tokens, seconds, and money if prices are known."""
     records = [
         record for level in levels for row in (*level.answers, level.others) for record in row
     ]
@@ -222,28 +222,28 @@ def markdown(summary: Record, config: Record) -> str:
 
 
 def incomplete(summary: Record) -> str:
-    """Say what is left out of the scores of an evaluation that is not complete."""
-    told = "Not complete: problems without all their answers are left out of the scores."
+    """Explain what the scores of an incomplete evaluation leave out."""
+    words = "Not complete: problems without all their answers are left out of the scores."
     if not summary["unverified"]:
-        return told
+        return words
     return (
-        f"{told} {summary['unverified']:,} answers could not be verified: the same command verifies "
+        f"{words} {summary['unverified']:,} answers could not be verified: the same command verifies "
         "them again."
     )
 
 
 def expense(total: Record) -> str:
-    """Return what the answers took, in words."""
-    told = [f"{total['answers']:,} answers"]
+    """Format the cost of the answers."""
+    words = [f"{total['answers']:,} answers"]
     if total["num_tokens"] is not None:
-        told.append(f"{total['num_tokens']:,.0f} tokens")
+        words.append(f"{total['num_tokens']:,.0f} tokens")
     if total["num_prompt_tokens"] is not None:
-        told.append(f"{total['num_prompt_tokens']:,.0f} tokens of prompts")
+        words.append(f"{total['num_prompt_tokens']:,.0f} tokens of prompts")
     if total["seconds"] is not None:
-        told.append(f"{total['seconds']:,.0f} s of answering")
+        words.append(f"{total['seconds']:,.0f} s of answering")
     if total["money"] is not None:
-        told.append(f"at a price of {total['money']:,.4f}")
-    return ", ".join(told)
+        words.append(f"at a price of {total['money']:,.4f}")
+    return ", ".join(words)
 
 
 def table(rows: Sequence[Record], heads: Sequence[str]) -> list[str]:

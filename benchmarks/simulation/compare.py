@@ -112,7 +112,7 @@ def parse_curriculum(text: str, num_steps: int) -> tuple[Rule | ProblemRule, Fil
 
 
 def split(text: str) -> list[str]:
-    """Return what stands between the commas of `text`, but for those within brackets.
+    """Split `text` at its commas, except within brackets.
 
     >>> split("sec,subset:arms=[1,2],random")
     ['sec', 'subset:arms=[1,2]', 'random']

@@ -219,7 +219,7 @@ def predict(world: World, curricula: Sequence[str], size: Size, num_seeds: int) 
 
 
 def reliability(scores: Mapping[str, Sequence[float]], rng: np.random.Generator) -> float:
-    """Return how reliable the ranking of the mean scores is, from splits of the seeds in halves.
+    """Estimate the split-half reliability of the ranking of mean scores over seeds.
 
     It is the mean over splits of Spearman's correlation of the means of both halves, and then by
     Spearman and Brown's 2 r / (1 + r) that of means over all seeds; nan with a single seed.

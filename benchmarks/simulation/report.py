@@ -75,7 +75,7 @@ class Results:
 
 
 def titled(results: Results) -> str:
-    """Return what the means are over."""
+    """Describe what the means are taken over."""
     return f"means over {len(results.worlds)} worlds and {len(results.seeds)} seeds"
 
 

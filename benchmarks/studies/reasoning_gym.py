@@ -107,7 +107,7 @@ def list_levels(name: str) -> list[str]:
 
 
 def measure(name: str, config: str) -> dict[str, Any]:
-    """Return what a level is like: its rate, its failures and what its scorer accepts."""
+    """Measure a level: its rate, its failures and what its scorer accepts."""
     from edgewise.envs.reasoning_gym.worker import dataset, entry, lock
 
     lock()
@@ -193,18 +193,20 @@ def survey(name: str, levels: list[str], pool: Pool) -> dict[str, Any]:
     for place, config in [*enumerate(levels, start=1), (0, "{}")]:
         if place == 0 and (kept or config in levels):
             break
-        told = pool.map([(name, config)])[0] or {"reason": f"dies, or no end within {SECONDS:g} s"}
-        if "reason" in told:
-            out[str(place)] = told["reason"]
+        measured = pool.map([(name, config)])[0] or {
+            "reason": f"dies, or no end within {SECONDS:g} s"
+        }
+        if "reason" in measured:
+            out[str(place)] = measured["reason"]
         else:
             kept.append(json.loads(config))
-            found.append(told)
-    flaws = [told["flaw"] for told in found if told["flaw"]]
+            found.append(measured)
+    flaws = [measured["flaw"] for measured in found if measured["flaw"]]
     return {"levels": kept, "out": out, "found": found, "flaw": flaws[0] if flaws else ""}
 
 
 def scorer_of(name: str, flaw: str) -> str:
-    """Return who scores the answers to a data set: "theirs", "ours" or "strict"."""
+    """Choose the scorer of a data set: "theirs", "ours" or "strict"."""
     if not flaw:
         return "theirs"
     return "ours" if name in OURS else "strict"
@@ -221,8 +223,8 @@ def row(name: str, result: dict[str, Any]) -> list[str]:
     )
     if not result["levels"]:
         return [name, "none", "", "", "", out]
-    rates = [told["rate"] for told in result["found"]]
-    constant = max(told["constant"] for told in result["found"])
+    rates = [measured["rate"] for measured in result["found"]]
+    constant = max(measured["constant"] for measured in result["found"])
     scorer = scorer_of(name, result["flaw"]) + (f" ({result['flaw']})" if result["flaw"] else "")
     speed = f"{min(rates):,.0f} to {max(rates):,.0f}"
     count = f"{len(result['levels'])} of {len(result['levels']) + len(result['out'])}"
@@ -245,7 +247,7 @@ def main() -> None:
             rows.append(row(name, result))
             print(row_line(rows[-1]), flush=True)
             if result["levels"]:
-                constant = max(told["constant"] for told in result["found"])
+                constant = max(measured["constant"] for measured in result["found"])
                 known = {
                     "scorer": scorer_of(name, result["flaw"]),
                     "constant": round(constant, 2),

@@ -66,13 +66,13 @@ class Scores:
         return np.reshape(table, (num_models, -1, table.shape[1]))
 
     def effect(self, rule: str, baseline: str, levels: Sequence[str], file: str = LAST) -> Estimate:
-        """Return how much better `rule` is than `baseline`, on the mean of `levels`."""
+        """Estimate the effect of `rule` against `baseline` on the mean of `levels`."""
         return effect_of(
             [self.rates(rule, level, file) - self.rates(baseline, level, file) for level in levels]
         )
 
     def gain(self, rule: str, levels: Sequence[str]) -> Estimate:
-        """Return how much better `rule` is than its models were before training."""
+        """Estimate the gain of `rule` over its models before training."""
         starts = sorted(self.of("start"), key=lambda name: self.cells[name].agent)
         differences = []
         for level in levels:
@@ -131,7 +131,7 @@ def write_study(
 
 
 def against(plan: Plan) -> str:
-    """Return what the rules are compared with, in words."""
+    """Describe the baselines in words."""
     others = [f"of {rule} against {baseline}" for rule, baseline in plan.baselines.items()]
     return ", ".join([plan.baseline, *others])
 
@@ -195,7 +195,7 @@ def selection_table(plan: Plan, scores: Scores) -> list[str]:
 
 
 def transfer_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str]:
-    """Return what training on one level alone does to each, against no training."""
+    """Build the table of transfer: training on one level, tested on each, against no training."""
     if not plan.transfer:
         return []
     names = [f"tested on {level}{' (OOD)' if out else ''}" for level, out in ood.items()]

@@ -110,8 +110,10 @@ def effect_sheet(
                 for column, levels in outcome.columns(hardest).items():
                     effect = outcome.scores.effect(*rules, levels)
                     theirs = published_effect(suite, outcome.task, algorithm, column, name)
-                    told = ", ".join(f"{model} {value:+.1f}" for model, value in theirs.items())
-                    rows.append([outcome.task, algorithm, name, column, effect.points, told or "-"])
+                    paper = ", ".join(f"{model} {value:+.1f}" for model, value in theirs.items())
+                    rows.append(
+                        [outcome.task, algorithm, name, column, effect.points, paper or "-"]
+                    )
     header = ["task", "algorithm", "curriculum", "levels", "effect, points", "in the paper"]
     return Sheet("effect against random", header, rows)
 

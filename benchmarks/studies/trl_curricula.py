@@ -139,7 +139,7 @@ def of_run(records: Sequence[Record], curriculum: str, trainer: str, seed: int) 
 
 
 def measures(rows: Sequence[Record]) -> dict[str, float]:
-    """Return what a run comes to."""
+    """Summarise the metrics of a run."""
     rewards, levels = ([float(row[name]) for row in rows] for name in ("reward", "level"))
     return {
         "pass@1 on test problems after training": float(rows[-1]["test"]),

@@ -95,11 +95,11 @@ def train_trl(config: CurvesConfig, policy: TransformersPolicy, seed: int) -> li
     drawn, envs = (make_envs(policy, informative=False) for _ in range(2))
     drawn.reset(seed=seed)
     rows = [row for _ in range(config.num_steps) for row in posed(*drawn.reset())]
-    heard: list[float] = []
+    recorded: list[float] = []
 
     def reward(completions: list[str], **columns: Any) -> list[float]:
         rewards = rewarded(envs, completions, columns)
-        heard.append(float(np.mean(rewards)))
+        recorded.append(float(np.mean(rewards)))
         return rewards
 
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
@@ -115,7 +115,7 @@ def train_trl(config: CurvesConfig, policy: TransformersPolicy, seed: int) -> li
             seed=seed,
         ).train()
     policy.model.eval()
-    return heard
+    return recorded
 
 
 def tested(config: CurvesConfig, policy: TransformersPolicy) -> float:
