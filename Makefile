@@ -36,6 +36,11 @@ test-oldest: $(OLDEST)/done
 test-vllm: $(VLLM)/done
 	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py
 
+# what is built of committed tables, and not kept itself
+docs: install
+	$(BIN)/edgewise leaderboard
+	$(BIN)/python -m edgewise.benchmarks.studies.figures
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

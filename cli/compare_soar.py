@@ -14,7 +14,7 @@ from edgewise.agents.soar.pairs import hard_pairs
 from edgewise.agents.soar.report import write_report
 from edgewise.agents.soar.run import begin, resume
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.benchmarks.simulation.report import Sheet
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.cells import folder_of_size, in_parallel
 from edgewise.benchmarks.studies.soar import Table, TableConfig
 from edgewise.benchmarks.studies.soar_report import LABELS, sheets

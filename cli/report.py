@@ -35,7 +35,7 @@ def run(config: ReportConfig, arguments: Sequence[str]) -> None:
                 check_kind(path, "folders", EVALUATION)
             first, second = map(EvaluationFolder.open, config.folders)
             rows = compare(first, second, config.seed)
-            names = [one.read("config.json")["asked"]["agent"] for one in (first, second)]
+            names = [one.config()["asked"]["agent"] for one in (first, second)]
         text = markdown(rows, *names)
         console.print(text, markup=False, highlight=False, soft_wrap=True)
         if config.output is not None:

@@ -17,6 +17,7 @@ from edgewise.agents.seedlings.pretrain import PretrainConfig
 from edgewise.agents.training.evaluation import evaluate
 from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.agents.training.scores import LevelScore
+from edgewise.agents.training.sheet import Sheet
 from edgewise.env import unwrap
 from edgewise.fields import build
 from edgewise.files import about, read_json, write_atomically
@@ -36,8 +37,6 @@ On the first {problems} problems of each level of the test split, at temperature
 reinforcement learning (pass@1 is a mean over {samples} completions of each, with its 95 % interval;
 pass@{k} is over {k} completions of each of the first {deep}):
 
-| env | level | pretraining share | pass@1 | pass@{k} | formatted | cut off | tokens |
-|---|---|---|---|---|---|---|---|
 {table}
 """
 
@@ -99,7 +98,7 @@ def save_seedling(
         samples=plan.num_samples,
         k=plan.k,
         deep=plan.num_pass_k,
-        table="\n".join(tabulate(config, score(config, policy, plan))),
+        table="\n".join(tabulate(config, score(config, policy, plan), plan.k)),
     )
     write_atomically(folder / "README.md", card)
 
@@ -109,17 +108,23 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
-def tabulate(config: PretrainConfig, scores: Mapping[str, list[LevelScore]]) -> list[str]:
-    """Return a row of the card for each environment and level."""
+def tabulate(config: PretrainConfig, scores: Mapping[str, list[LevelScore]], k: int) -> list[str]:
+    """Return the table of the card, with a row for each environment and level."""
     total = sum(sum(source.weights) for source in config.sources)
     rows = []
     for source in config.sources:
         for level, found in enumerate(scores[source.env]):
             share = source.weights[level] / total if level < len(source.weights) else 0.0
             rows.append(
-                f"| {source.env} | {found.level} | {share:.1%} "
-                f"| {found.pass_at_1:.3f} ({found.low:.3f} to {found.high:.3f}) "
-                f"| {found.pass_at_k:.3f} | {found.format_rate:.3f} | {found.truncated:.3f} "
-                f"| {found.mean_length:.1f} |"
+                [
+                    source.env,
+                    str(found.level),
+                    f"{share:.1%}",
+                    f"{found.pass_at_1:.3f} ({found.low:.3f} to {found.high:.3f})",
+                    *(f"{rate:.3f}" for rate in (found.pass_at_k, found.format_rate)),
+                    f"{found.truncated:.3f}",
+                    f"{found.mean_length:.1f}",
+                ]
             )
-    return rows
+    header = ["env", "level", "pretraining share", "pass@1", f"pass@{k}"]
+    return Sheet("", [*header, "formatted", "cut off", "tokens"], rows).markdown()

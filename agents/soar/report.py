@@ -15,6 +15,7 @@ from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.quality import Quality, quality_of, rates
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.agents.training.sheet import Sheet
 
 Row = Mapping[str, Any]
 NEEDED = ("step", "reward", "best_reward", "accepted_ratio", "time/step_seconds")
@@ -89,18 +90,16 @@ def tabulated(
     if not metrics:
         return []
     columns = [key for key in ("vendi", "well_posed", "correct") if key in quality[0]]
-    lines = [
-        "| outer steps | reward | best of g | accepted | " + " | ".join(columns) + " |",
-        "|---|---|---|---|" + "---|" * len(columns),
-    ]
+    table = []
     for part in np.array_split(np.arange(len(metrics)), min(5, len(metrics))):
         rows = [metrics[place] for place in part]
         means = [np.mean([m[key] for m in rows]) for key in ("reward", "best_reward")]
         means.append(np.mean([m["accepted_ratio"] for m in rows]))
         means += [np.mean([quality[place][key] for place in part]) for key in columns]
-        shown = " | ".join(f"{mean:.3f}" for mean in means)
-        lines.append(f"| {part[0] + 1} to {part[-1] + 1} | {shown} |")
+        table.append([f"{part[0] + 1} to {part[-1] + 1}", *(f"{mean:.3f}" for mean in means)])
     examples = [f"    {pair.question[:200]!r} -> {pair.answer!r}" for pair in written[-1][:5]]
+    header = ["outer steps", "reward", "best of g", "accepted", *columns]
+    lines = Sheet("", header, table).markdown()
     return [*lines, "", "The first problems of the last step:", "", *examples, ""]
 
 

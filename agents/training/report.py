@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgewise.agents.statistics import Estimate
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.agents.training.sheet import Sheet
 
 WINDOW = 10  # steps that a curve is averaged over, at the most
 DISTANCE = "distance_from_uniform"
@@ -71,25 +72,32 @@ def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
     if before is None or after is None:
         return ["Not evaluated both before and after.", ""]
     one = before["levels"][0]
-    lines = [
+    rows = [
+        [
+            f"{old['env']} {old['level']}{' (OOD)' if old['ood'] else ''}",
+            interval(old),
+            interval(new),
+            f"{new['pass_at_1'] - old['pass_at_1']:+.3f}",
+            *(f"{score['pass_at_k']:.3f}" for score in (old, new)),
+            *(f"{new[name]:.3f}" for name in ("format_rate", "truncated")),
+        ]
+        for old, new in zip(before["levels"], after["levels"], strict=True)
+    ]
+    means = [
+        f"{before['mean']:.3f}",
+        f"{after['mean']:.3f}",
+        f"{after['mean'] - before['mean']:+.3f}",
+    ]
+    rows.append(["mean of training levels", *means, "", "", "", ""])
+    header = ["level", "pass@1 before", "after", "gain", f"pass@{one['k']} before", "after"]
+    return [
         f"pass@1 is the mean over {one['num_problems']} test problems of {one['num_samples']} "
         f"samples each, with a 95 % interval over problems; pass@{one['k']} is over the first "
         f"{one['num_pass_k']} problems.",
         "",
-        f"| level | pass@1 before | after | gain | pass@{one['k']} before | after | format | truncated |",
-        "|---|---|---|---|---|---|---|---|",
+        *Sheet("", [*header, "format", "truncated"], rows).markdown(),
+        "",
     ]
-    for old, new in zip(before["levels"], after["levels"], strict=True):
-        lines.append(
-            f"| {old['env']} {old['level']}{' (OOD)' if old['ood'] else ''} | {interval(old)} | {interval(new)} "
-            f"| {new['pass_at_1'] - old['pass_at_1']:+.3f} | {old['pass_at_k']:.3f} "
-            f"| {new['pass_at_k']:.3f} | {new['format_rate']:.3f} | {new['truncated']:.3f} |"
-        )
-    gain = after["mean"] - before["mean"]
-    lines.append(
-        f"| mean of training levels | {before['mean']:.3f} | {after['mean']:.3f} | {gain:+.3f} | | | | |"
-    )
-    return [*lines, ""]
 
 
 def interval(score: Mapping[str, Any]) -> str:

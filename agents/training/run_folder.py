@@ -22,12 +22,10 @@ from edgewise.files import (
     FileError,
     flush,
     read_json,
-    read_jsonl,
     remove,
     replacing,
-    writable,
-    write_atomically,
 )
+from edgewise.folder import Folder
 from edgewise.lock import LOCK
 
 LINES = ("groups.jsonl", "metrics.jsonl", "problems.jsonl")
@@ -35,7 +33,7 @@ DAMAGED = ".damaged"  # the end of the name of what was set aside
 STATE = "curriculum.json"
 
 
-class RunFolder:
+class RunFolder(Folder):
     """The files of one run.
 
     config.json          what the run was started with
@@ -56,7 +54,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         """Take an existing folder; `create` makes a new one."""
-        self.path = path
+        super().__init__(path)
         self.notes: list[str] = []  # what is damaged, path first, of all that was done so far
 
     @staticmethod
@@ -97,51 +95,6 @@ class RunFolder:
                 f"{path / 'config.json'}: `{argument}` must be the folder of a run, got no such file"
             )
         return cls(path)
-
-    def write(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write a JSON file, atomically."""
-        self.write_text(name, json.dumps(content, indent=2) + "\n")
-
-    def write_text(self, name: str, text: str) -> None:
-        """Write a text file, atomically."""
-        write_atomically(self.path / name, text)
-
-    def read(self, name: str) -> dict[str, Any] | None:
-        """Read a JSON file, None if it does not exist.
-
-        Raises:
-            FileError: If it is damaged.
-        """
-        path = self.path / name
-        return read_json(path) if path.exists() else None
-
-    def config(self) -> dict[str, Any]:
-        """Read config.json.
-
-        Raises:
-            FileError: If it is damaged or gone.
-        """
-        return read_json(self.path / "config.json")
-
-    def lines(self, name: str, needed: Collection[str] = ()) -> Iterator[dict[str, Any]]:
-        """Yield the records of a JSON-lines file, none if it does not exist.
-
-        Raises:
-            FileError: If one is damaged or has not all keys of `needed`.
-        """
-        path = self.path / name
-        if path.exists():
-            yield from read_jsonl(path, needed)
-
-    def append(self, name: str, records: list[dict[str, Any]]) -> None:
-        """Append records to a JSON-lines file.
-
-        Raises:
-            OSError: If it cannot be written, with the path.
-        """
-        path = self.path / name
-        with writable(path), path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(record) + "\n" for record in records)
 
     @contextmanager
     def curves(self, step: int) -> Iterator[SummaryWriter]:

@@ -28,7 +28,14 @@ MAX_TEXT = 1_000_000  # characters of a completion that are kept
 
 @dataclass(frozen=True)
 class Request:
-    """What is still wanted of a question."""
+    """A question, and which of its answers are still wanted.
+
+    Example:
+        >>> from edgewise.benchmarks.evaluation import SUITES, open_part
+        >>> question = open_part(SUITES["sec"][0], num_problems=1).questions[0]
+        >>> len(Request(question, (0, 1)).samples), question.level
+        (2, 1)
+    """
 
     question: Question
     samples: tuple[int, ...]  # which of its answers, from 0
@@ -36,7 +43,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer to a question."""
+    r"""One answer to a question.
+
+    Example:
+        >>> from edgewise.benchmarks.evaluation import SUITES, open_part
+        >>> question = open_part(SUITES["sec"][0], num_problems=1).questions[0]
+        >>> Reply(question, sample=0, text=r"\boxed{7}").ended
+        True
+    """
 
     question: Question
     sample: int
@@ -49,11 +63,19 @@ class Reply:
 
 @runtime_checkable
 class Agent(Protocol):
-    """Whatever answers questions.
+    """Anything that answers questions: a class of one's own needs the method `answer` alone.
 
     It answers in any order, as many at once as it likes; what it yields is kept at once, and never
     asked again. It may stop early, or raise ConnectionError: the evaluation then goes on later. Once
     `edgewise.interrupts.asked` is true it yields what is under way, and ends within ten seconds.
+
+    Example:
+        >>> class Seven:
+        ...     def answer(self, requests):
+        ...         for request in requests:
+        ...             yield [Reply(request.question, n, "7") for n in request.samples]
+        >>> isinstance(Seven(), Agent)
+        True
     """
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
@@ -64,7 +86,15 @@ Script = Callable[[Question, int], str]  # from a question and the number of the
 
 
 class ScriptAgent:
-    """An agent that answers by a function, one sample after the other."""
+    """An agent that answers by a function, one sample after the other.
+
+    Example:
+        >>> from edgewise.benchmarks.evaluation import SUITES, open_part
+        >>> question = open_part(SUITES["sec"][0], num_problems=1).questions[0]
+        >>> agent = ScriptAgent(lambda question, sample: f"answer {sample}")
+        >>> [reply.text for reply in next(agent.answer([Request(question, (0, 1))]))]
+        ['answer 0', 'answer 1']
+    """
 
     def __init__(self, script: Script) -> None:
         """Answer with `script(question, sample)`."""
@@ -169,7 +199,7 @@ def entropy(seed: int, question: Question, sample: int) -> list[int]:
 
 
 def own_agent(name: str) -> Agent:
-    """Return what "module:object" names: an `Agent`, a class of one, or a function, a `Script`.
+    """Import the agent that "module:object" names: an `Agent`, a class of one, or a `Script`.
 
     The module may be in the working folder.
 

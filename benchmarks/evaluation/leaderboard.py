@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.evaluation.page import html_table, read
 from edgewise.benchmarks.evaluation.summary import Record, number, shown
 from edgewise.files import read_json
@@ -48,10 +49,8 @@ class Result:
 class Board:
     """The table of one test set."""
 
-    title: str
     about: list[str]
-    head: list[str]
-    rows: list[list[str]]
+    sheet: Sheet
 
 
 def read_results(folder: Path) -> list[Result]:
@@ -104,7 +103,8 @@ def board(group: Sequence[Result]) -> Board:
     whole = [name.partition("-v")[0] for name in names]
     short = [w if short.count(s) > 1 else s for s, w in zip(short, whole, strict=True)]
     head = ["agent", "ID", "OOD", *short, "result"]
-    return Board(f"{first['suite']}, test set {first['checksum']}", about, head, rows)
+    title = f"{first['suite']}, test set {first['checksum']}"
+    return Board(about, Sheet(title, head, rows))
 
 
 def both(training: Record | None, ood: Record | None) -> str:
@@ -117,30 +117,19 @@ def markdown(results: Sequence[Result]) -> str:
     """Return all tables as Markdown."""
     lines = [NOTE, ""]
     for one in boards(results):
-        table = [one.head, ["---"] * len(one.head), *one.rows]
-        lines += [f"**{one.title}**", "", *(f"- {text}" for text in one.about), ""]
-        lines += ["| " + " | ".join(map(cell, cells)) + " |" for cells in table]
-        lines.append("")
+        lines += [f"**{one.sheet.title}**", "", *(f"- {text}" for text in one.about), ""]
+        lines += [*one.sheet.markdown(), ""]
     return "\n".join(lines)
-
-
-def cell(text: str) -> str:
-    r"""Return a text as it stands in a table of Markdown.
-
-    >>> print(cell("a|b <i>"))
-    a\|b &lt;i>
-    """
-    return text.replace("|", "\\|").replace("<", "&lt;")
 
 
 def page(results: Sequence[Result]) -> str:
     """Return all tables as one page that needs no other file."""
     sections = []
     for one in boards(results):
-        rows = [("", row) for row in one.rows]
+        rows = [("", row) for row in one.sheet.rows]
         about = "".join(f"<li>{escape(text)}</li>" for text in one.about)
         sections.append(
-            f"<section><h2>{escape(one.title)}</h2>{html_table(one.head, rows)}"
+            f"<section><h2>{escape(one.sheet.title)}</h2>{html_table(one.sheet.header, rows)}"
             f'<ul class="plain note">{about}</ul></section>'
         )
     return (

@@ -34,7 +34,7 @@ def write_page(folder: EvaluationFolder, summary: Record) -> None:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     parts = {
         "title": escape(f"{summary['agent']} on {summary['suite']}"),
-        "facts": facts(summary, folder.read("config.json")),
+        "facts": facts(summary, folder.config()),
         "body": body(summary),
         "kept": f"{len(kept):,} of {whole:,} problems, with all their answers; answers.jsonl has all.",
         "data": embedded(kept),
@@ -42,7 +42,7 @@ def write_page(folder: EvaluationFolder, summary: Record) -> None:
         "script": script,
         "script_hash": digest,
     }
-    folder.write("report.html", PLACE.sub(lambda place: parts[place[1]], read("page.html")))
+    folder.write_text("report.html", PLACE.sub(lambda place: parts[place[1]], read("page.html")))
 
 
 def read(name: str) -> str:
@@ -74,10 +74,10 @@ def transcripts(folder: EvaluationFolder) -> list[Record]:
         found = answers.get((problem["part"], problem["level"], problem["problem_seed"]))
         if found:
             rows = [found[sample] for sample in sorted(found)]
-            told = {
+            fields = {
                 name: problem[name] for name in ("part", "level", "ood", "problem_seed", "prompt")
             }
-            problems.append({**told, "answers": rows})
+            problems.append({**fields, "answers": rows})
     return problems
 
 
@@ -101,15 +101,15 @@ def select(problems: Sequence[Record], budget: int) -> list[Record]:
 
 
 def facts(summary: Record, config: Mapping[str, Any]) -> str:
-    """Return what was run, as one line of HTML."""
-    told = [
+    """Describe the run in one line of HTML."""
+    fields = [
         f"test set {summary['checksum']}",
         expense(summary["spent"]),
         f"version {config['version']}"
         + (f", commit {config['commit']}" if config["commit"] else ""),
         config["command"],
     ]
-    return " · ".join(map(escape, told))
+    return " · ".join(map(escape, fields))
 
 
 def body(summary: Record) -> str:

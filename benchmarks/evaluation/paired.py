@@ -23,6 +23,7 @@ from edgewise.agents.statistics import (
     sign_flip_test,
     weighted_mean,
 )
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.evaluation.answers import EvaluationFolder
 from edgewise.benchmarks.evaluation.summary import Level, read_levels
 from edgewise.names import read_name
@@ -57,7 +58,23 @@ class Pairs:
 def compare(
     first: EvaluationFolder, second: EvaluationFolder, seed: int = 0, num_draws: int = NUM_DRAWS
 ) -> list[Difference]:
-    """Return the differences of every level, every part and all parts, training and OOD apart.
+    """Compute the differences of every level, every part and all parts, training and OOD apart.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from edgewise.benchmarks.evaluation import SUITES, ScriptAgent, checksum, evaluate, open_part
+        >>> from edgewise.benchmarks.evaluation.agent import constant, oracle
+        >>> questions = open_part(SUITES["sec"][0], num_problems=3).questions
+        >>> with TemporaryDirectory() as path:
+        ...     folders = []
+        ...     for script in (constant("no number"), oracle):
+        ...         config = {"asked": {"checksum": checksum(questions)}}
+        ...         folders.append(EvaluationFolder.begin(Path(path) / str(len(folders)), config))
+        ...         done = evaluate(folders[-1], questions, ScriptAgent(script))
+        ...     first = compare(*folders)[0]
+        >>> first.levels, first.num_problems, first.change.signed
+        ('1 ID', 3, '+1.000 [+1.000, +1.000]')
 
     Args:
         first: An evaluation.
@@ -86,7 +103,7 @@ def compare(
 
 
 def kind(ood: bool) -> str:
-    """Return how levels are called."""
+    """Name the kind of a level: in or out of distribution."""
     return "OOD" if ood else "ID"
 
 
@@ -155,18 +172,22 @@ def difference(
 
 
 def markdown(rows: Sequence[Difference], first: str, second: str) -> str:
-    """Return the differences as a table."""
-    head = ["part", "level", "problems", first, second, "difference [95 %]", "p"]
-    lines = [head, ["---"] * len(head)]
-    for row in rows:
-        scored = (f"{row.first:.3f}", f"{row.second:.3f}")
-        p_value = f"{row.p_value:.4f}"
-        lines.append(
-            [row.part, row.levels, str(row.num_problems), *scored, row.change.signed, p_value]
-        )
-    table = ["| " + " | ".join(cells) + " |" for cells in lines]
+    """Format the differences as a table."""
+    header = ["part", "level", "problems", first, second, "difference [95 %]", "p"]
+    cells = [
+        [
+            row.part,
+            row.levels,
+            str(row.num_problems),
+            f"{row.first:.3f}",
+            f"{row.second:.3f}",
+            row.change.signed,
+            f"{row.p_value:.4f}",
+        ]
+        for row in rows
+    ]
     note = (
         "pass@1, paired by problem: bootstrap over problems within levels, and a permutation test of "
         f"{NUM_DRAWS:,} draws each; p is not corrected for the number of rows."
     )
-    return "\n".join([*table, "", note, ""])
+    return "\n".join([*Sheet("", header, cells).markdown(), "", note, ""])

@@ -64,9 +64,9 @@ def axes(labels: Sequence[str], step: float) -> str:
 def mark(x: float, point: Point) -> str:
     """Return a point with its interval, and what it says when it is pointed at."""
     low, high, y = height(point.low), height(point.high), height(point.value)
-    told = f"{point.label}: {point.value:.3f} [{point.low:.3f}, {point.high:.3f}]"
+    tooltip = f"{point.label}: {point.value:.3f} [{point.low:.3f}, {point.high:.3f}]"
     return (
-        f"<g><title>{escape(told)}</title>"
+        f"<g><title>{escape(tooltip)}</title>"
         f'<line class="bar" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>'
         f'<circle class="mark{kind(point)}" cx="{x:.1f}" cy="{y:.1f}" r="4"/></g>'
     )
@@ -78,5 +78,5 @@ def kind(point: Point) -> str:
 
 
 def height(value: float) -> float:
-    """Return where a fraction is drawn."""
+    """Compute the vertical position of a fraction."""
     return TOP + (1 - value) * (HEIGHT - TOP - BOTTOM)

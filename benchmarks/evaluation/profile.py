@@ -20,7 +20,7 @@ from edgewise.agents.training.prompt_limit import PromptLimit
 from edgewise.agents.training.scores import Asker
 from edgewise.benchmarks.evaluation.plans import ProfilePlan
 from edgewise.env import unwrap
-from edgewise.files import read_jsonl, writable, write_atomically
+from edgewise.folder import JsonLines
 from edgewise.interrupts import Stopped
 from edgewise.interrupts import asked as asked_to_stop
 from edgewise.pool import TooManyUnverified
@@ -67,32 +67,31 @@ def profile(
     posed = list(batches_of(base, plan))
     batches = posed if limit is None else [list(limit.fitting(base, part)) for part in posed]
     asked = described(agent, sampling, plan, chat)
-    records = resume(path, base, asked, batches)
+    file = JsonLines(path)
+    records = resume(file, base, asked, batches)
     total, done = sum(map(len, batches)), 0
-    with path.open("a", encoding="utf-8") as file:
-        for place, groups in enumerate(batches):
-            done += len(groups)
-            if groups and done > len(records):
-                found = asker(plan.seed * 1_000_003 + place)(groups, plan.num_samples)
-                counts = zip(found.num_correct.tolist(), found.num_verified.tolist(), strict=True)
-                fresh = [
-                    record_of(base, asked, options, rate_of(right, seen), plan.num_samples - seen)
-                    for options, (right, seen) in zip(groups, counts, strict=True)
-                ]
-                with writable(path):
-                    file.write("".join(json.dumps(record) + "\n" for record in fresh))
-                    file.flush()
-                records += fresh
-            progress(done, total)
-            if asked_to_stop() and done < total:
-                raise Stopped
+    file.append([])  # an empty profile is a file, too
+    for place, groups in enumerate(batches):
+        done += len(groups)
+        if groups and done > len(records):
+            found = asker(plan.seed * 1_000_003 + place)(groups, plan.num_samples)
+            counts = zip(found.num_correct.tolist(), found.num_verified.tolist(), strict=True)
+            fresh = [
+                record_of(base, asked, options, rate_of(right, seen), plan.num_samples - seen)
+                for options, (right, seen) in zip(groups, counts, strict=True)
+            ]
+            file.append(fresh)
+            records += fresh
+        progress(done, total)
+        if asked_to_stop() and done < total:
+            raise Stopped
     return records
 
 
 def described(
     agent: str, sampling: Sampling, plan: ProfilePlan, chat: ChatOptions | None
 ) -> Record:
-    """Return what every line says of how its problem was answered."""
+    """Build the settings that every line records."""
     asked = {
         "agent": agent,
         "temperature": sampling.temperature,
@@ -142,7 +141,7 @@ def rate_of(right: int, verified: int) -> float:
 def record_of(
     base: Any, asked: Record, options: Mapping[str, Any], rate: float, unverified: int = 0
 ) -> Record:
-    """Return what is written of one problem; `question` is the whole prompt."""
+    """Build the line of one problem; `question` is the whole prompt."""
     problem, info = base.pose(options)
     lost = {"unverified": unverified} if unverified else {}  # completions that do not count
     return {
@@ -158,7 +157,7 @@ def record_of(
 
 
 def resume(
-    path: Path, base: Any, asked: Record, batches: Sequence[Sequence[Mapping[str, Any]]]
+    file: JsonLines, base: Any, asked: Record, batches: Sequence[Sequence[Mapping[str, Any]]]
 ) -> list[Record]:
     """Return the records of the batches that are whole, and cut off what follows them.
 
@@ -166,12 +165,12 @@ def resume(
         FileError: If a line is damaged.
         ValueError: If there are more records, or others, than those of this environment and plan.
     """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if not file.path.exists():
+        file.path.parent.mkdir(parents=True, exist_ok=True)
         return []
-    refusal = f"`output` must be new, or a profile with the same flags, got {path}"
+    refusal = f"`output` must be new, or a profile with the same flags, got {file.path}"
     options = [group for groups in batches for group in groups]
-    records = list(read_jsonl(path))
+    records = list(file.read())
     if len(records) > len(options):
         raise ValueError(f"{refusal} of {len(records)} problems, more than {len(options)}")
     for record, group in zip(records, options, strict=False):
@@ -182,5 +181,5 @@ def resume(
                 raise ValueError(f"{refusal} with another {name}")
     ends = np.cumsum([0, *map(len, batches)])
     last = int(ends[ends <= len(records)].max())
-    write_atomically(path, "".join(json.dumps(record) + "\n" for record in records[:last]))
+    file.rewrite(records[:last])
     return records[:last]

@@ -79,7 +79,7 @@ class Opened:
     num_too_long: int = 0  # problems that are not among these, since the model has no room for them
 
     def record(self) -> dict[str, Any]:
-        """Return what was asked and how, for a file."""
+        """Build the record of the part for config.json."""
         return {
             "name": self.part.name,
             "env": self.part.env,
@@ -102,7 +102,13 @@ def open_part(
     split: str = "test",
     levels: Sequence[int] | None = None,
 ) -> Opened:
-    """Return a part with the first problems of the fixed set of each level.
+    """Open a part: make its environment and pose the first problems of the fixed set of each level.
+
+    Example:
+        >>> from edgewise.benchmarks.evaluation import SUITES
+        >>> opened = open_part(SUITES["sec"][0], num_problems=2, levels=[1, 4])
+        >>> [(question.level, question.ood) for question in opened.questions]
+        [(1, False), (1, False), (4, True), (4, True)]
 
     Args:
         part: Of a suite.
@@ -135,13 +141,13 @@ def open_part(
     for level in dict.fromkeys(env.preset.levels if levels is None else levels):
         ood = part.ood or level in env.preset.ood
         for options in edgewise.evaluation_set(env, level, num_problems):
-            problem, told = env.pose(options)
+            problem, info = env.pose(options)
             if not questions and takes_turns(env, problem):
                 raise ValueError(
                     f"`env` must have one turn, {part.env} with these options has more"
                 )
-            number = int(told["problem_seed"])
-            place = (part.name, level, ood, number, told["problem"])
+            number = int(info["problem_seed"])
+            place = (part.name, level, ood, number, info["problem"])
             questions.append(Question(*place, env, problem, sampling, protocol.num_samples))
     return Opened(part, env, sampling, questions)
 

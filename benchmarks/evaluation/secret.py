@@ -42,7 +42,7 @@ class Secret:
         return "".join(kept)
 
     def remove(self, text: str) -> str:
-        """Return what a model wrote without the whole key; placeholders, which are short, stay."""
+        """Remove the whole key from a model's output; placeholders, which are short, stay."""
         if self.size < SHORTEST:
             return text
         for form in self.forms:

@@ -169,7 +169,7 @@ class ServerAgent:
         raise ConnectionError(f"{self.url}: stopped because another request failed")
 
     def content(self, request: Request) -> dict[str, Any]:
-        """Return what is sent."""
+        """Build the body of the request."""
         question, sampling = request.question, request.question.sampling
         asked: dict[str, Any] = {
             "model": self.model,
@@ -297,7 +297,7 @@ def cut(text: str, question: Question) -> str:
 
 
 def usage_of(answer: Mapping[str, Any], count: int) -> object:
-    """Return what a server counts of an answer of `count` choices, if it is true of all of them.
+    """Read the token counts of a response with `count` choices, if they cover all of them.
 
     llama.cpp's server counts the tokens of the first choice alone, as its timings show.
     """

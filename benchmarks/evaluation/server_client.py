@@ -25,7 +25,7 @@ class Transient(Exception):
     """A request that failed and may be made again."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
-        """Say why, and in how many seconds, if the server said."""
+        """Store the reason, and the delay that the server asked for."""
         super().__init__(reason)
         self.retry_after = retry_after
 
@@ -83,7 +83,7 @@ class Client:
         await self.http.aclose()
 
     def post(self, content: Mapping[str, Any]) -> Any:
-        """Return what the server answers, from JSON.
+        """Parse the JSON response of the server.
 
         Raises:
             Transient: If it may answer another time.

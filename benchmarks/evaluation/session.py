@@ -28,10 +28,10 @@ from edgewise.benchmarks.evaluation.agent import (
     simulated,
 )
 from edgewise.benchmarks.evaluation.answers import EvaluationFolder
-from edgewise.benchmarks.evaluation.evaluate import evaluate, provenance
 from edgewise.benchmarks.evaluation.page import write_page
 from edgewise.benchmarks.evaluation.plans import ServerConfig
 from edgewise.benchmarks.evaluation.question import NotAtHand, Opened, checksum, open_part
+from edgewise.benchmarks.evaluation.run import evaluate, provenance
 from edgewise.benchmarks.evaluation.secret import Secret
 from edgewise.benchmarks.evaluation.suite import Part, described
 from edgewise.benchmarks.evaluation.summary import Record, summarize
@@ -103,7 +103,7 @@ class Session:
         return f"hf:{self.agent.partition(':')[2]}" if self.kind == "vllm" else self.agent
 
     def folder(self) -> Path:
-        """Return where the files are, by default a name in runs/ that says what is asked."""
+        """Return the output folder, by default in runs/ and named after suite and agent."""
         if self.output is not None:
             return self.output
         name = "".join(c if c.isalnum() or c in "-." else "-" for c in self.agent)
@@ -245,7 +245,7 @@ def on_its_day(session: Session) -> Session:
     path = session.folder() / "config.json"
     if not path.is_file():
         return replace(session, chat_date=session.chat_date or today())
-    begun = EvaluationFolder(session.folder()).read("config.json")
+    begun = EvaluationFolder(session.folder()).config()
     day = begun.get("chat_date") if isinstance(begun, dict) else None
     if session.chat_date not in (None, day):
         raise ValueError(
@@ -258,7 +258,7 @@ def on_its_day(session: Session) -> Session:
 def config_of(
     session: Session, opened: Sequence[Opened], skipped: Sequence[Mapping[str, str]]
 ) -> Record:
-    """Return what config.json holds: "asked" is what may not change when it goes on."""
+    """Build config.json; the settings in "asked" may not change when it is resumed."""
     questions = [question for one in opened for question in one.questions]
     asked: Record = {
         "suite": session.suite,

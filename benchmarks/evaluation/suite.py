@@ -99,7 +99,7 @@ def parts_of(suite: str) -> tuple[Part, ...]:
 
 
 def described(asked: Mapping[str, Any]) -> str:
-    """Return what was asked of a part, and how, in words.
+    """Describe the protocol of a part in words.
 
     Args:
         asked: Its record in a config.json.
@@ -118,7 +118,7 @@ def described(asked: Mapping[str, Any]) -> str:
 
 
 def departures(asked: Mapping[str, Any]) -> list[str]:
-    """Return what the suite has in place of what was asked of one of its parts."""
+    """List the settings in which a part departs from its suite."""
     suite = SUITES.get(asked["name"].partition("/")[0], ())
     part = next((part for part in suite if part.name == asked["name"]), None)
     if part is None:
@@ -133,7 +133,7 @@ def departures(asked: Mapping[str, Any]) -> list[str]:
 
 
 def longest(part: Part) -> int:
-    """Return how many tokens a completion of a part may have, by its own preset."""
+    """Return the token limit of a part's own preset."""
     frame: Mapping[str, int] | None = part.options.get("frame")
     if frame is not None:
         return frame["max_completion_tokens"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.agents.statistics import Estimate, Stratum, pass_at_k, powers_of_two, wilson
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.evaluation.answers import KEY, EvaluationFolder
 from edgewise.benchmarks.evaluation.question import checksum_of_records
 from edgewise.benchmarks.evaluation.suite import described
@@ -99,7 +99,7 @@ def read_problems(folder: EvaluationFolder) -> list[Record]:
     Raises:
         FileError: If they are others, or damaged.
     """
-    path, config = folder.path / "problems.jsonl", folder.read("config.json")
+    path, config = folder.path / "problems.jsonl", folder.config()
     problems = list(read_jsonl(path, (*KEY[:3], "ood", "num_samples", "name", "prompt")))
     asked = config["asked"].get("checksum")
     try:
@@ -164,7 +164,7 @@ def means(levels: Sequence[Level]) -> list[Record]:
 
 
 def spent(levels: Sequence[Level], prices: Mapping[str, float | None]) -> Record:
-    """Return what all answers took: tokens, seconds of answering, and money if it is priced."""
+    """Sum the cost of all answers: tokens, seconds, and money if prices are known."""
     records = [
         record for level in levels for row in (*level.answers, level.others) for record in row
     ]
@@ -183,7 +183,7 @@ def spent(levels: Sequence[Level], prices: Mapping[str, float | None]) -> Record
 
 def summarize(folder: EvaluationFolder) -> Record:
     """Write summary.json and summary.md from the answers of an evaluation, and return the first."""
-    config, levels = folder.read("config.json"), read_levels(folder)
+    config, levels = folder.config(), read_levels(folder)
     summary = {
         "suite": config["asked"]["suite"],
         "agent": config["asked"]["agent"],
@@ -196,8 +196,8 @@ def summarize(folder: EvaluationFolder) -> Record:
         "skipped": config["skipped"],
         "spent": spent(levels, config.get("prices", {})),
     }
-    folder.write("summary.json", json.dumps(summary, indent=2) + "\n")
-    folder.write("summary.md", markdown(summary, config))
+    folder.write("summary.json", summary)
+    folder.write_text("summary.md", markdown(summary, config))
     return summary
 
 
@@ -222,28 +222,28 @@ def markdown(summary: Record, config: Record) -> str:
 
 
 def incomplete(summary: Record) -> str:
-    """Say what is left out of the scores of an evaluation that is not complete."""
-    told = "Not complete: problems without all their answers are left out of the scores."
+    """Explain what the scores of an incomplete evaluation leave out."""
+    words = "Not complete: problems without all their answers are left out of the scores."
     if not summary["unverified"]:
-        return told
+        return words
     return (
-        f"{told} {summary['unverified']:,} answers could not be verified: the same command verifies "
+        f"{words} {summary['unverified']:,} answers could not be verified: the same command verifies "
         "them again."
     )
 
 
 def expense(total: Record) -> str:
-    """Return what the answers took, in words."""
-    told = [f"{total['answers']:,} answers"]
+    """Format the cost of the answers."""
+    words = [f"{total['answers']:,} answers"]
     if total["num_tokens"] is not None:
-        told.append(f"{total['num_tokens']:,.0f} tokens")
+        words.append(f"{total['num_tokens']:,.0f} tokens")
     if total["num_prompt_tokens"] is not None:
-        told.append(f"{total['num_prompt_tokens']:,.0f} tokens of prompts")
+        words.append(f"{total['num_prompt_tokens']:,.0f} tokens of prompts")
     if total["seconds"] is not None:
-        told.append(f"{total['seconds']:,.0f} s of answering")
+        words.append(f"{total['seconds']:,.0f} s of answering")
     if total["money"] is not None:
-        told.append(f"at a price of {total['money']:,.4f}")
-    return ", ".join(told)
+        words.append(f"at a price of {total['money']:,.4f}")
+    return ", ".join(words)
 
 
 def table(rows: Sequence[Record], heads: Sequence[str]) -> list[str]:
@@ -252,7 +252,7 @@ def table(rows: Sequence[Record], heads: Sequence[str]) -> list[str]:
     by_level = heads[1] == "level"
     more = ["problems", "format", "truncated", "characters", "tokens"] if by_level else []
     titles = [*heads, "pass@1", *(f"pass@{k}" for k in ks), *more]
-    lines = [titles, ["---"] * len(titles)]
+    lines = []
     for row in rows:
         kind = "OOD" if row["ood"] else "ID"
         cells = [row["part"], f"{row['level']} {kind}" if by_level else kind, shown(row)]
@@ -262,7 +262,7 @@ def table(rows: Sequence[Record], heads: Sequence[str]) -> list[str]:
             cells += [number(row[name], 3) for name in ("format_rate", "truncated")]
             cells += [number(row[name], 0) for name in ("mean_characters", "mean_tokens")]
         lines.append(cells)
-    return ["| " + " | ".join(cells) + " |" for cells in lines] + [""]
+    return [*Sheet("", titles, lines).markdown(), ""]
 
 
 def shown(row: Record) -> str:

@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from edgewise.agents.algorithms.filters import FILTERS, Filter
-from edgewise.benchmarks.processes import in_order
 from edgewise.benchmarks.simulation.env import MAX_LEVELS, SimulatedVectorEnv
 from edgewise.benchmarks.simulation.learner import SimulatedLearner, start, train
 from edgewise.benchmarks.simulation.skills import ADVANTAGES
 from edgewise.benchmarks.simulation.worlds import WORLDS, World
+from edgewise.benchmarks.workers import in_order
 from edgewise.errors import unknown
 from edgewise.files import FileError, read_json, read_text, write_atomically
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule, make_rule
@@ -112,7 +112,7 @@ def parse_curriculum(text: str, num_steps: int) -> tuple[Rule | ProblemRule, Fil
 
 
 def split(text: str) -> list[str]:
-    """Return what stands between the commas of `text`, but for those within brackets.
+    """Split `text` at its commas, except within brackets.
 
     >>> split("sec,subset:arms=[1,2],random")
     ['sec', 'subset:arms=[1,2]', 'random']

@@ -39,6 +39,7 @@ from scipy.special import expit, gammaln, logsumexp
 from scipy.stats import rankdata
 
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.simulation.compare import Cell, Size, run_world
 from edgewise.benchmarks.simulation.skills import ADVANTAGES, NODES, WEIGHTS
 from edgewise.benchmarks.simulation.worlds import World, falling
@@ -218,7 +219,7 @@ def predict(world: World, curricula: Sequence[str], size: Size, num_seeds: int) 
 
 
 def reliability(scores: Mapping[str, Sequence[float]], rng: np.random.Generator) -> float:
-    """Return how reliable the ranking of the mean scores is, from splits of the seeds in halves.
+    """Estimate the split-half reliability of the ranking of mean scores over seeds.
 
     It is the mean over splits of Spearman's correlation of the means of both halves, and then by
     Spearman and Brown's 2 r / (1 + r) that of means over all seeds; nan with a single seed.
@@ -296,16 +297,15 @@ def table(found: Agreement) -> list[str]:
     world = found.world
     skills = ", ".join(f"{skill:.2f}" for skill in world.skills.tolist())
     up, down = world.transfer[0, 1], world.transfer[1, 0]
+    rows = [
+        [name, f"{found.predicted[name]:.3f}", f"{found.real[name]:.3f}"]
+        for name in sorted(found.real, key=lambda name: -found.real[name])
+    ]
     return [
         f"first skills {skills}; learning rate {world.learning_rate:.3g}; spread {world.spread:.2f}; "
         f"transfer {up:.2f} to harder arms, {down:.2f} to easier",
         "",
-        "| curriculum | predicted | real |",
-        "|---|---|---|",
-        *(
-            f"| {name} | {found.predicted[name]:.3f} | {found.real[name]:.3f} |"
-            for name in sorted(found.real, key=lambda name: -found.real[name])
-        ),
+        *Sheet("", ["curriculum", "predicted", "real"], rows).markdown(),
         "",
         f"Spearman's correlation {found.spearman:.2f}; reliability of the real ranking "
         f"{found.reliability:.2f}",

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.table import Table
 
 from edgewise.agents.statistics import Estimate, mean_interval
 from edgewise.agents.training.figures import save_figure
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.simulation.compare import BASELINE, Record
 from edgewise.files import write_atomically
 from edgewise.wrappers.rules.signal import Floats
@@ -38,27 +37,6 @@ worse (-) in each of three metrics by that test. It is not corrected for the num
 A claim holds only if it holds in most worlds, and these are simulated: see `worlds.py` for what they
 assume.
 """
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table before it is drawn."""
-
-    title: str
-    header: list[str]
-    rows: list[list[str]]
-
-    def markdown(self) -> list[str]:
-        """Return its lines in Markdown."""
-        lines = [self.header, ["---"] * len(self.header), *self.rows]
-        return ["| " + " | ".join(cells) + " |" for cells in lines]
-
-    def table(self) -> Table:
-        """Return it for the terminal."""
-        table = Table(*self.header, title=self.title)
-        for row in self.rows:
-            table.add_row(*row)
-        return table
 
 
 class Results:
@@ -97,7 +75,7 @@ class Results:
 
 
 def titled(results: Results) -> str:
-    """Return what the means are over."""
+    """Describe what the means are taken over."""
     return f"means over {len(results.worlds)} worlds and {len(results.seeds)} seeds"
 
 

@@ -20,7 +20,7 @@ WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 
 def leave_one_out(rewards: Floats) -> Floats:
-    """Return how far `rewards`, (P, G), are above the mean of the others in their group: RLOO's A."""
+    """Compute RLOO's advantages: rewards minus the mean of the others in their group, (P, G)."""
     centered = rewards - rewards.mean(axis=1, keepdims=True)
     equal = rewards.max(axis=1, keepdims=True) == rewards.min(axis=1, keepdims=True)
     size = rewards.shape[1]

@@ -67,7 +67,7 @@ def labelled_pairs(data: Path) -> list[dict[str, Any]]:
 
 
 def accuracy_lines(data: Path) -> list[str]:
-    """Return how many labelled pairs are judged right, and every one that is not."""
+    """Count the labelled pairs that are graded right, and collect the others."""
     lines = []
     rows = labelled_pairs(data)
     found = equivalent_many([row["gold"] for row in rows], [row["pred"] for row in rows])

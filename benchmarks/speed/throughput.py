@@ -74,7 +74,7 @@ def rate(work: Work) -> float:
 
 
 def own_works(setting: Setting) -> dict[str, Work]:
-    """Return what is measured of an environment."""
+    """List what is measured of an environment."""
     level = setting["level"]
     kwargs = {"preset": setting["preset"], "levels": (level,), "allow_ood": True}
     env: gym.Env[str, str] = gym.make(setting["env"], **kwargs)
@@ -98,7 +98,7 @@ def own_works(setting: Setting) -> dict[str, Work]:
 
 
 def draws(env: ReasoningEnv, level: int) -> Work:
-    """Return what draws the problem of a seed; where problems are rows, from the first again."""
+    """Make a function that draws the problem of a seed; rows of a data set start over at the end."""
     size = env.task.num_rows(env.split, **env.preset.levels[level])
     return lambda i: env.draw(level, i if size is None else i % size)
 
@@ -111,7 +111,7 @@ def completion(env: ReasoningEnv, answer: str) -> str:
 
 
 def peer_works(setting: Setting) -> dict[str, Work]:
-    """Return what is measured of Reasoning Gym; nothing if it is absent or lacks the task."""
+    """List what is measured of Reasoning Gym; nothing if it is absent or lacks the task."""
     if setting["env"] not in PEERS or find_spec("reasoning_gym") is None:
         return {}
     import reasoning_gym

@@ -14,7 +14,7 @@ import torch
 
 from edgewise.agents.training.folder_kind import SUITE, check_kind
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.benchmarks.processes import in_order
+from edgewise.benchmarks.workers import in_order
 
 
 def folder_of_size(path: Path, size: Mapping[str, Any]) -> Path:

@@ -131,7 +131,7 @@ def joined(golds: Sequence[str], rng: random.Random) -> str:
 
 
 def hedge_lines(golds: Sequence[str], texts: int, seed: int) -> list[str]:
-    """Return how many texts are right for one gold answer, and each that is right for two."""
+    """Count the texts that one gold answer accepts, and collect those that two accept."""
     known, rng = Golds(golds), random.Random(seed)
     short = [gold for gold in known.golds if len(gold) <= MAX_SHORT]
     one, several = 0, list[str]()
@@ -151,7 +151,7 @@ def hedge_lines(golds: Sequence[str], texts: int, seed: int) -> list[str]:
 
 
 def constant_lines(name: str, golds: Sequence[str], steps: int, seed: int) -> list[str]:
-    """Return what the best constant text of a search earns, beside the most frequent answer."""
+    """Search for the best constant text, and compare it with the most frequent answer."""
     counts, known, rng = Counter(golds), Golds(golds), random.Random(seed)
 
     def earned(text: str) -> int:

@@ -105,7 +105,7 @@ PUBLISHED: Mapping[str, Mapping[tuple[str, str], Mapping[str, Figures]]] = {
 def published_effect(
     suite: str, task: str, algorithm: str, column: str, curriculum: str
 ) -> dict[str, float]:
-    """Return by how many points `curriculum` beat random in a paper, for each model it was tried on.
+    """Return the published effect of `curriculum` against random in points, by model.
 
     Arguments of a rule do not count, but for the arms of a subset.
 
@@ -146,7 +146,7 @@ SOAR: Mapping[str, Mapping[str, float]] = {  # data set -> method -> pass@32 in 
 
 
 def published_soar(method: str) -> dict[str, float]:
-    """Return by how many points a method beat Hard-Only at pass@32, for each data set.
+    """Return the published effect of a method against Hard-Only at pass@32 in points, by data set.
 
     >>> published_soar("pq"), published_soar("easier")
     ({'MATH': 9.3, 'HARP': 4.1}, {})

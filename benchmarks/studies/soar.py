@@ -13,7 +13,6 @@ teacher as a solver. Every student that trains takes the same number of steps.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -40,7 +39,8 @@ from edgewise.benchmarks.studies.serl import SeRLConfig, serl_problems
 from edgewise.benchmarks.studies.soar_report import LABELS, Record, sheets
 from edgewise.benchmarks.studies.soar_statistics import count_right, phases, train_fresh
 from edgewise.env import unwrap
-from edgewise.files import FileError
+from edgewise.files import FileError, write_atomically
+from edgewise.folder import JsonLines
 from edgewise.lock import locked
 
 Prepare = Callable[[], Any]  # returns problems, or None and has set the student's weights
@@ -116,12 +116,10 @@ class Table:
             "full_size": config.full_size,
             "test_every": config.test_every,
         }
-        self.folder, self.name = RunFolder(config.output.parent), f"{config.output.name}.jsonl"
         needed = ("method", "run", "teacher", "student", "correct", "num_samples")
-        self.records: list[Record] = list(self.folder.lines(self.name, needed))
-        if self.records:  # without a line that was cut off
-            whole_lines = "".join(json.dumps(record) + "\n" for record in self.records)
-            self.folder.write_text(self.name, whole_lines)
+        self.file = JsonLines(config.output.with_name(f"{config.output.name}.jsonl"), needed)
+        self.records: list[Record] = list(self.file.read())
+        self.file.cut()
         if wrong := [record for record in self.records if record.get("sizes") != self.sizes]:
             raise ValueError(
                 f"`output` must be new, or have records of the same sizes, got {config.output} with "
@@ -186,8 +184,8 @@ class Table:
         if written:
             questions = [pair.question for pair in written]
             made["vendi"] = vendi_bootstrap(questions, np.random.default_rng(seed))
-        self.folder.path.mkdir(parents=True, exist_ok=True)
-        self.folder.append(self.name, [made])
+        self.file.path.parent.mkdir(parents=True, exist_ok=True)
+        self.file.append([made])
         self.records.append(made)
         return made
 
@@ -285,7 +283,7 @@ def fill(config: TableConfig) -> None:
         label = LABELS[record["method"]]
         print(f"{label}, teacher {record['teacher']}, student {record['student']}: {right:.4f}")
     text = "\n\n".join("\n".join(sheet.markdown()) for sheet in sheets(made.records)) + "\n"
-    made.folder.write_text(f"{config.output.name}.md", text)
+    write_atomically(config.output.with_name(f"{config.output.name}.md"), text)
     print(text)
 
 

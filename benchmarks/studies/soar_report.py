@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.benchmarks.simulation.report import Sheet
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.published import published_soar
 from edgewise.benchmarks.studies.soar_statistics import (
     KS,
@@ -67,15 +67,15 @@ def accuracy_sheet(rows: Mapping[str, Sequence[Record]]) -> Sheet:
 
 
 def effect_sheet(rows: Mapping[str, Sequence[Record]]) -> Sheet:
-    """Return by how much each method beats Hard-Only, with the paper's effects beside it."""
+    """Build the table of effects against Hard-Only, with the paper's beside them."""
     lines, rng = [], np.random.default_rng(0)
     for method, records in rows.items():
         if method == BASELINE:
             continue
         sides = nest(records), nest(rows[BASELINE])
         ours = nested_difference(*sides, records[0]["num_samples"], KS[-1], rng).points
-        told = ", ".join(f"{data} {value:+.1f}" for data, value in published_soar(method).items())
-        lines.append([LABELS[method], ours, told or "-"])
+        paper = ", ".join(f"{data} {value:+.1f}" for data, value in published_soar(method).items())
+        lines.append([LABELS[method], ours, paper or "-"])
     header = ["method", f"effect at pass@{KS[-1]}, points", "in the paper"]
     return Sheet(f"effect against {LABELS[BASELINE]}", header, lines)
 

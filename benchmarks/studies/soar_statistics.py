@@ -43,7 +43,7 @@ Counts = Mapping[int, Mapping[int, Tests]]  # by teacher and student
 
 
 def phases(written: Sequence[Pair], hard: Sequence[Pair], plan: FreshPlan) -> list[Phase]:
-    """Return what a fresh student trains on, and for how long; without written problems hard ones.
+    """Build the training phases of a fresh student; without written problems, hard ones alone.
 
     Raises:
         ValueError: If there is no such way to mix.
@@ -95,7 +95,7 @@ def train_fresh(
 def count_right(
     student: PolicyStudent, problems: Sequence[Pair], num_samples: int, seed: int
 ) -> list[int]:
-    """Return how many of `num_samples` answers to each problem are right."""
+    """Count the correct answers among `num_samples` to each problem."""
     answers = student.answers(problems, num_samples, student.config.temperature, seed_of(seed, 1))
     return [int(count) for count in answers.sum(axis=1)]
 

@@ -150,7 +150,7 @@ def examine(
 
 
 def num_due(plan: Plan, num_rollouts: float) -> int:
-    """Return how many looks are due at a run that has used so many rollouts."""
+    """Count the evaluations that are due after so many rollouts."""
     return int(num_rollouts) * plan.num_looks // plan.num_rollouts
 
 
@@ -182,7 +182,7 @@ def past_looks(folder: RunFolder) -> list[dict[str, float]]:
 
 
 def train_config(plan: Plan, cell: Cell, path: Path) -> TrainConfig:
-    """Return what `edgewise train` would be given."""
+    """Build the training config of a cell."""
     own = {
         "env": plan.env,
         "agent": plan.agents[cell.agent],
@@ -197,7 +197,7 @@ def train_config(plan: Plan, cell: Cell, path: Path) -> TrainConfig:
 
 
 def spent(plan: Plan, records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Return what the steps so far have used."""
+    """Sum the budget that the steps so far have used."""
     used = {"steps": 0.0, "rollouts": 0.0, "tokens": 0.0, "effective": 0.0}
     for metrics in records:
         used = add(plan, used, metrics)

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from edgewise.agents.statistics import Estimate, Floats, hierarchical_bootstrap
 from edgewise.agents.training.figures import save_figure
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.plan import Cell, Plan
 from edgewise.files import read_json, write_atomically
 
@@ -65,13 +66,13 @@ class Scores:
         return np.reshape(table, (num_models, -1, table.shape[1]))
 
     def effect(self, rule: str, baseline: str, levels: Sequence[str], file: str = LAST) -> Estimate:
-        """Return how much better `rule` is than `baseline`, on the mean of `levels`."""
+        """Estimate the effect of `rule` against `baseline` on the mean of `levels`."""
         return effect_of(
             [self.rates(rule, level, file) - self.rates(baseline, level, file) for level in levels]
         )
 
     def gain(self, rule: str, levels: Sequence[str]) -> Estimate:
-        """Return how much better `rule` is than its models were before training."""
+        """Estimate the gain of `rule` over its models before training."""
         starts = sorted(self.of("start"), key=lambda name: self.cells[name].agent)
         differences = []
         for level in levels:
@@ -130,7 +131,7 @@ def write_study(
 
 
 def against(plan: Plan) -> str:
-    """Return what the rules are compared with, in words."""
+    """Describe the baselines in words."""
     others = [f"of {rule} against {baseline}" for rule, baseline in plan.baselines.items()]
     return ", ".join([plan.baseline, *others])
 
@@ -139,14 +140,7 @@ def comparison_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> lis
     """Return the primary table: the mean of the training levels."""
     trained = [level for level, out in ood.items() if not out]
     unseen = [level for level, out in ood.items() if out]
-    lines = [
-        "Test accuracy on the training levels after training, and its gain over that before, in "
-        f"points; effects against {against(plan)} [95 % interval].",
-        "",
-        "| rule | accuracy | gain | effect | effect at equal tokens | effect OOD | steps | "
-        "completions | tokens | groups with a signal |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for rule in plan.rules:
         names = scores.of("comparison", rule)
         accuracy = np.mean([scores.accuracy(names, level) for level in trained])
@@ -164,8 +158,15 @@ def comparison_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> lis
         signal = scores.mean(names, "effective") / steps
         gain = scores.gain(rule, trained).points
         cells = [f"{100 * accuracy:.1f}", gain, *effects, f"{steps:.1f}", *used, f"{signal:.2f}"]
-        lines.append(f"| {rule} | " + " | ".join(cells) + " |")
-    return lines
+        rows.append([rule, *cells])
+    effects = ["effect", "effect at equal tokens", "effect OOD"]
+    used = ["steps", "completions", "tokens", "groups with a signal"]
+    return [
+        "Test accuracy on the training levels after training, and its gain over that before, in "
+        f"points; effects against {against(plan)} [95 % interval].",
+        "",
+        *Sheet("", ["rule", "accuracy", "gain", *effects, *used], rows).markdown(),
+    ]
 
 
 def level_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str]:
@@ -174,43 +175,38 @@ def level_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str
     start = [f"{100 * scores.accuracy(scores.of('start'), level):.1f}" for level in ood]
     base = scores.of("comparison", plan.baseline)
     after = [f"{100 * scores.accuracy(base, level):.1f}" for level in ood]
-    lines = [
-        "| | " + " | ".join(names) + " |",
-        "|---" * (len(names) + 1) + "|",
-        "| before training | " + " | ".join(start) + " |",
-        f"| {plan.baseline} | " + " | ".join(after) + " |",
-    ]
+    rows = [["before training", *start], [plan.baseline, *after]]
     for rule in plan.rules:
         baseline = plan.baseline_of(rule)
         if baseline is not None:
             effects = [scores.effect(rule, baseline, [level]).points for level in ood]
-            lines.append(f"| {rule}, effect | " + " | ".join(effects) + " |")
-    return lines
+            rows.append([f"{rule}, effect", *effects])
+    return Sheet("", ["", *names], rows).markdown()
 
 
 def selection_table(plan: Plan, scores: Scores) -> list[str]:
     """Return the validation accuracy of every configuration."""
-    lines = ["| rule | configuration | validation accuracy |", "|---|---|---|"]
+    rows = []
     for name in scores.of("selection"):
         cell = scores.cells[name]
         words = ", ".join(f"{key} {value}" for key, value in cell.config.items())
-        lines.append(f"| {cell.rule} | {words} | {100 * scores.found[name]['mean']:.1f} |")
-    return lines
+        rows.append([cell.rule, words, f"{100 * scores.found[name]['mean']:.1f}"])
+    return Sheet("", ["rule", "configuration", "validation accuracy"], rows).markdown()
 
 
 def transfer_table(plan: Plan, scores: Scores, ood: Mapping[str, bool]) -> list[str]:
-    """Return what training on one level alone does to each, against no training."""
+    """Build the table of transfer: training on one level, tested on each, against no training."""
     if not plan.transfer:
         return []
     names = [f"tested on {level}{' (OOD)' if out else ''}" for level, out in ood.items()]
-    lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    rows = []
     for rule in plan.transfer:
         gains = []
         for level in ood:
             after = scores.accuracy(scores.of("transfer", rule), level)
             gains.append(f"{100 * (after - scores.accuracy(scores.of('start'), level)):+.1f}")
-        lines.append(f"| trained on {rule} | " + " | ".join(gains) + " |")
-    return lines
+        rows.append([f"trained on {rule}", *gains])
+    return Sheet("", ["", *names], rows).markdown()
 
 
 def write_csv(scores: Scores, path: Path) -> None:

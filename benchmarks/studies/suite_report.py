@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.report import probabilities
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.benchmarks.simulation.report import Sheet
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.statistics import Scores as Table
 from edgewise.benchmarks.statistics import improvement, interval, iqm
 from edgewise.benchmarks.studies.plan import Plan
@@ -110,8 +110,10 @@ def effect_sheet(
                 for column, levels in outcome.columns(hardest).items():
                     effect = outcome.scores.effect(*rules, levels)
                     theirs = published_effect(suite, outcome.task, algorithm, column, name)
-                    told = ", ".join(f"{model} {value:+.1f}" for model, value in theirs.items())
-                    rows.append([outcome.task, algorithm, name, column, effect.points, told or "-"])
+                    paper = ", ".join(f"{model} {value:+.1f}" for model, value in theirs.items())
+                    rows.append(
+                        [outcome.task, algorithm, name, column, effect.points, paper or "-"]
+                    )
     header = ["task", "algorithm", "curriculum", "levels", "effect, points", "in the paper"]
     return Sheet("effect against random", header, rows)
 

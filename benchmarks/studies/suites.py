@@ -179,5 +179,5 @@ def plan_of(
 
 
 def rule_name(algorithm: str, curriculum: str) -> str:
-    """Return what a curriculum with an algorithm is called in tables and folders."""
+    """Name a curriculum with an algorithm in tables and folders."""
     return f"{algorithm} {curriculum}"

@@ -35,6 +35,7 @@ from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.statistics import mean_interval
 from edgewise.agents.training.figures import save_figure
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.speed.training import GROUP_SIZE, MAX_TOKENS, NUM_PROBLEMS, make_envs
 from edgewise.benchmarks.studies.trl_curves import (
     SMOOTH,
@@ -138,7 +139,7 @@ def of_run(records: Sequence[Record], curriculum: str, trainer: str, seed: int) 
 
 
 def measures(rows: Sequence[Record]) -> dict[str, float]:
-    """Return what a run comes to."""
+    """Summarise the metrics of a run."""
     rewards, levels = ([float(row[name]) for row in rows] for name in ("reward", "level"))
     return {
         "pass@1 on test problems after training": float(rows[-1]["test"]),
@@ -150,12 +151,7 @@ def measures(rows: Sequence[Record]) -> dict[str, float]:
 
 def summary(config: CurriculaConfig, before: float, records: Sequence[Record]) -> list[str]:
     """Return Markdown: what each curriculum reaches in both loops, and the paired difference."""
-    lines = [
-        f"pass@1 before training {before:.3f}; {config.num_steps} steps, seeds {list(config.seeds)}",
-        "",
-        "| curriculum | | edgewise | TRL | difference [95 % interval, paired seeds] |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for curriculum in config.curricula:
         ours, theirs = (
             [measures(of_run(records, curriculum, trainer, seed)) for seed in config.seeds]
@@ -165,8 +161,13 @@ def summary(config: CurriculaConfig, before: float, records: Sequence[Record]) -
             pairs = [(one[name], other[name]) for one, other in zip(ours, theirs, strict=True)]
             change = mean_interval([one - other for one, other in pairs]).signed
             own, other = np.mean(pairs, axis=0)
-            lines.append(f"| {curriculum} | {name} | {own:.3f} | {other:.3f} | {change} |")
-    return lines
+            rows.append([curriculum, name, f"{own:.3f}", f"{other:.3f}", change])
+    header = ["curriculum", "", "edgewise", "TRL", "difference [95 % interval, paired seeds]"]
+    return [
+        f"pass@1 before training {before:.3f}; {config.num_steps} steps, seeds {list(config.seeds)}",
+        "",
+        *Sheet("", header, rows).markdown(),
+    ]
 
 
 def draw(config: CurriculaConfig, records: Sequence[Record], path: Path) -> None:

@@ -34,6 +34,7 @@ from edgewise.agents.training.evaluation import evaluate
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.agents.training.scores import as_records
+from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.speed.training import MAX_TOKENS, make_envs, posed, rewarded, trl_trainer
 from edgewise.files import write_atomically
 from edgewise.vector_env import unwrap_vector
@@ -96,11 +97,11 @@ def train_trl(config: CurvesConfig, policy: TransformersPolicy, seed: int) -> li
     drawn, envs = (make_envs(policy, informative=False) for _ in range(2))
     drawn.reset(seed=seed)
     rows = [row for _ in range(config.num_steps) for row in posed(*drawn.reset())]
-    heard: list[float] = []
+    recorded: list[float] = []
 
     def reward(completions: list[str], **columns: Any) -> list[float]:
         rewards = rewarded(envs, completions, columns)
-        heard.append(float(np.mean(rewards)))
+        recorded.append(float(np.mean(rewards)))
         return rewards
 
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
@@ -116,7 +117,7 @@ def train_trl(config: CurvesConfig, policy: TransformersPolicy, seed: int) -> li
             seed=seed,
         ).train()
     policy.model.eval()
-    return heard
+    return recorded
 
 
 def tested(config: CurvesConfig, policy: TransformersPolicy) -> float:
@@ -149,17 +150,17 @@ def summary(config: CurvesConfig, before: float, records: Sequence[Record]) -> l
                 ("reward, mean of the last quarter", float(np.mean(rewards[-len(own) // 4 :]))),
             ):
                 reached.setdefault(name, {}).setdefault(trainer, []).append(value)
-    lines = [
-        f"pass@1 before training {before:.3f}; {config.num_steps} steps, seeds {list(config.seeds)}",
-        "",
-        "| | edgewise | TRL | difference [95 % interval, paired seeds] |",
-        "|---|---|---|---|",
-    ]
+    rows = []
     for name, values in reached.items():
         ours, theirs = (np.array(values[trainer]) for trainer in TRAINERS)
         change = mean_interval(ours - theirs).signed
-        lines.append(f"| {name} | {ours.mean():.3f} | {theirs.mean():.3f} | {change} |")
-    return lines
+        rows.append([name, f"{ours.mean():.3f}", f"{theirs.mean():.3f}", change])
+    header = ["", "edgewise", "TRL", "difference [95 % interval, paired seeds]"]
+    return [
+        f"pass@1 before training {before:.3f}; {config.num_steps} steps, seeds {list(config.seeds)}",
+        "",
+        *Sheet("", header, rows).markdown(),
+    ]
 
 
 def draw(config: CurvesConfig, records: Sequence[Record], path: Path) -> None:

@@ -3,7 +3,7 @@
 Stojanovski et al. (2025), "Reasoning Gym", arXiv 2505.24760. `reasoning_gym.json` has a line for
 each data set: who scores its answers, and the configuration of each level. The table in
 docs/reasoning-gym.md says what is left out and why; both are made by
-`python -m edgewise.benchmarks.reasoning_gym`.
+`python -m edgewise.benchmarks.studies.reasoning_gym`.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("tyro")
 
-from edgewise.benchmarks.evaluation.evaluate import commit_of
 from edgewise.benchmarks.evaluation.question import checksum, open_part
+from edgewise.benchmarks.evaluation.run import commit_of
 from edgewise.benchmarks.evaluation.suite import SUITES, longest, parts_of
 from edgewise.cli import main
 from edgewise.task import Protocol

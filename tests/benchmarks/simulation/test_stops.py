@@ -12,8 +12,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("tyro")
 
-from edgewise.benchmarks.processes import in_order  # noqa: E402
 from edgewise.benchmarks.simulation.compare import CellFile  # noqa: E402
+from edgewise.benchmarks.workers import in_order  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 from edgewise.interrupts import GOES_ON, TOLD, Stopped, asked, stoppable  # noqa: E402
 

@@ -32,6 +32,18 @@ def evaluate(
 
     Answers that could not be verified are verified anew first, and not asked again.
 
+    Example:
+        >>> from edgewise.benchmarks.evaluation import SUITES, ScriptAgent, open_part
+        >>> from edgewise.benchmarks.evaluation.agent import oracle
+        >>> from tempfile import TemporaryDirectory
+        >>> questions = open_part(SUITES["sec"][0], num_problems=2).questions
+        >>> with TemporaryDirectory() as path:
+        ...     folder = EvaluationFolder.begin(Path(path) / "oracle", {"asked": {}})
+        ...     done = evaluate(folder, questions, ScriptAgent(oracle))
+        ...     correct = [answer["correct"] for answer in folder.lines("answers.jsonl")]
+        >>> done, all(correct), len(correct) == 8 * len(questions)
+        (True, True, True)
+
     Raises:
         ConnectionError: If the agent cannot go on; what it answered is kept.
         FileError: If the answers that are there are damaged.
@@ -42,32 +54,32 @@ def evaluate(
     folder.keep("problems.jsonl", "".join(lines))
     asked = {(*question.key, n) for question in questions for n in range(question.num_samples)}
     total = len(asked)
-    with AnswerFile(folder.path / "answers.jsonl") as answers:
-        answers.add(judged(kept_replies(questions, answers.unverified)))
-        progress(len(answers.known), total)
-        requests, answered = [], answers.known | answers.unverified.keys()
-        for question in questions:
-            wanted = range(question.num_samples)
-            samples = tuple(n for n in wanted if (*question.key, n) not in answered)
-            if samples:
-                requests.append(Request(question, samples))
-        last = inf
-        if requests:
-            for replies in agent.answer(requests):
-                for reply in replies:
-                    if (*reply.question.key, reply.sample) not in asked:
-                        raise ValueError(
-                            "`agent` must answer what it is asked, got sample "
-                            f"{reply.sample} of {reply.question.key}"
-                        )
-                answers.add(judged(replies))
-                refuse_unverified(len(answers.unverified), total)
-                progress(len(answers.known), total)
-                if asked_to_stop():
-                    last = min(last, time.monotonic() + PATIENCE)
-                if time.monotonic() >= last:
-                    break
-        return len(answers.known) == total
+    answers = AnswerFile(folder.path / "answers.jsonl")
+    answers.add(judged(kept_replies(questions, answers.unverified)))
+    progress(len(answers.known), total)
+    requests, answered = [], answers.known | answers.unverified.keys()
+    for question in questions:
+        wanted = range(question.num_samples)
+        samples = tuple(n for n in wanted if (*question.key, n) not in answered)
+        if samples:
+            requests.append(Request(question, samples))
+    last = inf
+    if requests:
+        for replies in agent.answer(requests):
+            for reply in replies:
+                if (*reply.question.key, reply.sample) not in asked:
+                    raise ValueError(
+                        "`agent` must answer what it is asked, got sample "
+                        f"{reply.sample} of {reply.question.key}"
+                    )
+            answers.add(judged(replies))
+            refuse_unverified(len(answers.unverified), total)
+            progress(len(answers.known), total)
+            if asked_to_stop():
+                last = min(last, time.monotonic() + PATIENCE)
+            if time.monotonic() >= last:
+                break
+    return len(answers.known) == total
 
 
 def kept_replies(
@@ -75,9 +87,9 @@ def kept_replies(
 ) -> list[Reply]:
     """Return the replies of which `records` were written, to the questions that are asked."""
     by_key = {question.key: question for question in questions}
-    told = ("ended", "num_tokens", "num_prompt_tokens", "seconds")
+    fields = ("ended", "num_tokens", "num_prompt_tokens", "seconds")
     return [
-        Reply(by_key[key[:-1]], key[-1], record["completion"], *(record[name] for name in told))
+        Reply(by_key[key[:-1]], key[-1], record["completion"], *(record[name] for name in fields))
         for key, record in records.items()
         if key[:-1] in by_key
     ]
@@ -124,7 +136,7 @@ def commit_of(path: Path) -> str | None:
         )
         if found.returncode != 0:
             return None
-        told = subprocess.run([*git, *describe], capture_output=True, text=True)
+        version = subprocess.run([*git, *describe], capture_output=True, text=True)
     except OSError:
         return None
-    return told.stdout.strip() or None
+    return version.stdout.strip() or None

@@ -1,6 +1,6 @@
 """Measure every data set of Reasoning Gym, and write its table of levels and docs/reasoning-gym.md.
 
-python -m edgewise.benchmarks.reasoning_gym --levels envs/reasoning_gym/levels.json \
+python -m edgewise.benchmarks.studies.reasoning_gym --levels envs/reasoning_gym/levels.json \
         --page docs/reasoning-gym.md
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.agents.training.sheet import Sheet, row_line
 from edgewise.envs.reasoning_gym.answers import FAILURES, OURS
 from edgewise.files import write_atomically
 from edgewise.pool import Pool
@@ -62,7 +63,7 @@ HEAD = """# Reasoning Gym
 
 The data sets of [Reasoning Gym](https://github.com/open-thought/reasoning-gym) {version} as
 environments `ReasoningGym/<name>-v0`: `pip install 'edgewise[reasoning-gym]'`. Made by
-`python -m edgewise.benchmarks.reasoning_gym`.
+`python -m edgewise.benchmarks.studies.reasoning_gym`.
 
 - A level raises all attributes of the data set's curriculum together. Levels that are equal to the
   one before are not counted, and the others are numbered from 1.
@@ -75,10 +76,8 @@ environments `ReasoningGym/<name>-v0`: `pip install 'edgewise[reasoning-gym]'`. 
 - A level is left out if the generator refuses it or fails on one problem in five, is slower than
   {rate:g} problems a second, repeats more than half of {count} problems, or has no answer of its own.
   If that leaves none, the default configuration is tried, as level 0 of theirs.
-
-| environment | levels | problems/s | scorer | constant | left out |
-|---|---|---|---|---|---|
 """
+COLUMNS = ("environment", "levels", "problems/s", "scorer", "constant", "left out")
 
 
 def configurations(name: str) -> list[dict[str, Any]]:
@@ -108,7 +107,7 @@ def list_levels(name: str) -> list[str]:
 
 
 def measure(name: str, config: str) -> dict[str, Any]:
-    """Return what a level is like: its rate, its failures and what its scorer accepts."""
+    """Measure a level: its rate, its failures and what its scorer accepts."""
     from edgewise.envs.reasoning_gym.worker import dataset, entry, lock
 
     lock()
@@ -194,43 +193,42 @@ def survey(name: str, levels: list[str], pool: Pool) -> dict[str, Any]:
     for place, config in [*enumerate(levels, start=1), (0, "{}")]:
         if place == 0 and (kept or config in levels):
             break
-        told = pool.map([(name, config)])[0] or {"reason": f"dies, or no end within {SECONDS:g} s"}
-        if "reason" in told:
-            out[str(place)] = told["reason"]
+        measured = pool.map([(name, config)])[0] or {
+            "reason": f"dies, or no end within {SECONDS:g} s"
+        }
+        if "reason" in measured:
+            out[str(place)] = measured["reason"]
         else:
             kept.append(json.loads(config))
-            found.append(told)
-    flaws = [told["flaw"] for told in found if told["flaw"]]
+            found.append(measured)
+    flaws = [measured["flaw"] for measured in found if measured["flaw"]]
     return {"levels": kept, "out": out, "found": found, "flaw": flaws[0] if flaws else ""}
 
 
 def scorer_of(name: str, flaw: str) -> str:
-    """Return who scores the answers to a data set: "theirs", "ours" or "strict"."""
+    """Choose the scorer of a data set: "theirs", "ours" or "strict"."""
     if not flaw:
         return "theirs"
     return "ours" if name in OURS else "strict"
 
 
-def row(name: str, result: dict[str, Any]) -> str:
-    """Return the line of the page for a data set."""
+def row(name: str, result: dict[str, Any]) -> list[str]:
+    """Return the cells of the page for a data set."""
     reasons: dict[str, list[str]] = {}
     for level, reason in result["out"].items():
-        reasons.setdefault(reason.replace("|", "/").replace("\n", " "), []).append(level)
+        reasons.setdefault(reason, []).append(level)
     out = "; ".join(
         reason if levels == ["all"] else f"{' '.join(levels)}: {reason}"
         for reason, levels in reasons.items()
     )
     if not result["levels"]:
-        return f"| {name} | none | | | | {out} |"
-    rates = [told["rate"] for told in result["found"]]
-    constant = max(told["constant"] for told in result["found"])
+        return [name, "none", "", "", "", out]
+    rates = [measured["rate"] for measured in result["found"]]
+    constant = max(measured["constant"] for measured in result["found"])
     scorer = scorer_of(name, result["flaw"]) + (f" ({result['flaw']})" if result["flaw"] else "")
     speed = f"{min(rates):,.0f} to {max(rates):,.0f}"
     count = f"{len(result['levels'])} of {len(result['levels']) + len(result['out'])}"
-    return (
-        f"| `ReasoningGym/{name}-v0` | {count} | {speed} | {scorer.replace('|', '/')} "
-        f"| {constant:.0%} | {out} |"
-    )
+    return [f"`ReasoningGym/{name}-v0`", count, speed, scorer, f"{constant:.0%}", out]
 
 
 def main() -> None:
@@ -247,9 +245,9 @@ def main() -> None:
         for name in sorted(DATASETS):
             result = survey(name, list_levels(name), pool)
             rows.append(row(name, result))
-            print(rows[-1], flush=True)
+            print(row_line(rows[-1]), flush=True)
             if result["levels"]:
-                constant = max(told["constant"] for told in result["found"])
+                constant = max(measured["constant"] for measured in result["found"])
                 known = {
                     "scorer": scorer_of(name, result["flaw"]),
                     "constant": round(constant, 2),
@@ -257,7 +255,9 @@ def main() -> None:
                 }
                 lines.append(f"{json.dumps(name)}: {json.dumps(known)}")
             write_atomically(arguments.levels, "{\n" + ",\n".join(lines) + "\n}\n")
-            write_atomically(arguments.page, head + "\n".join(rows) + "\n")
+            write_atomically(
+                arguments.page, head + "\n".join(["", *Sheet("", COLUMNS, rows).markdown(), ""])
+            )
 
 
 if __name__ == "__main__":
