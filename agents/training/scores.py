@@ -68,12 +68,14 @@ class Verdicts:
     @property
     def num_correct(self) -> NDArray[np.int64]:
         """Correct answers of each problem, (N,)."""
-        return self.correct.sum(axis=1).astype(np.int64)
+        counts: NDArray[np.int64] = self.correct.sum(axis=1).astype(np.int64)
+        return counts
 
     @property
     def num_verified(self) -> NDArray[np.int64]:
         """Answers of each problem that have a verdict, (N,)."""
-        return self.verified.sum(axis=1).astype(np.int64)
+        counts: NDArray[np.int64] = self.verified.sum(axis=1).astype(np.int64)
+        return counts
 
     def pass_at(self, k: int) -> Floats:
         """Estimate pass@k of each problem with a verified answer, (M,) with M <= N.
@@ -147,7 +149,9 @@ def score_levels(
         num_deep = len(problems[: plan.num_pass_k]) if plan.k > plan.num_samples else 0
         deep = ask(problems[:num_deep], max(plan.k, plan.num_samples))
         others = ask(problems[num_deep:], plan.num_samples)
-        score = score_level(env.identity["env"], level, level in env.preset.ood, deep, others, plan)
+        score = score_level(
+            str(env.identity["env"]), level, level in env.preset.ood, deep, others, plan
+        )
         score = replace(score, num_too_long=len(fixed) - len(problems))
         progress(score)
         scores.append(score)
