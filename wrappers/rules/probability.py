@@ -74,3 +74,23 @@ def slope(times: Sequence[float], scores: Sequence[float]) -> float:
     t = np.asarray(times, np.float64)
     centered = t - t.mean()
     return float(centered @ np.asarray(scores) / (centered @ centered))
+
+
+def floored(weights: Floats, floor: float) -> Floats:
+    """Return weights as probabilities of which none is below floor / K before the last division.
+
+    Args:
+        weights: At least 0, (K,); if all are 0, arms are alike.
+        floor: In [0, 1].
+    """
+    if not weights.any():
+        return np.full(len(weights), 1 / len(weights))
+    raised = np.maximum(weights / weights.sum(), floor / len(weights))
+    probabilities: Floats = raised / raised.sum()
+    return probabilities
+
+
+def informative_chance(success: Floats, size: int) -> Floats:
+    """Return 1 - p^n - (1 - p)^n: how likely a group of n completions has right and wrong ones."""
+    chance: Floats = 1 - success**size - (1 - success) ** size
+    return chance

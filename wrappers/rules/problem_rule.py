@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from edgewise.wrappers.rules.signal import Floats, Groups, Ints
+from edgewise.wrappers.rules.signal import Floats, Groups, Ints, Updated
 
 
 @dataclass(eq=False)
@@ -21,6 +21,7 @@ class ProblemRule(ABC):
     """
 
     paper: ClassVar[str] = ""  # its arXiv id
+    learns_after: ClassVar[bool] = False  # whether `learn_after` costs a pass over the batch
     cost: ClassVar[str] = "a pool"  # what is needed beside the completions trained on
 
     def start(self, names: Sequence[str], difficulties: Sequence[float]) -> None:
@@ -75,6 +76,14 @@ class ProblemRule(ABC):
 
     def learn(self, rows: Ints, groups: Groups) -> None:  # noqa: B027
         """Learn what groups of the problems in `rows`, (P,), earned."""
+
+    def learn_after(self, rows: Ints, updated: Updated) -> None:  # noqa: B027
+        """Learn what the update of the policy did, called after `observe` if `learns_after`.
+
+        Args:
+            rows: The problems in the pool that the policy was trained on, shape (P,).
+            updated: Advantages and ratios of their completions.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `choose` and `learn` have changed, as plain numbers and lists."""

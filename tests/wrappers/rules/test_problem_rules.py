@@ -16,6 +16,7 @@ from edgewise.wrappers import (
     make_rule,
     vector,
 )
+from edgewise.wrappers.rules.learnability import PCL
 from edgewise.wrappers.rules.problem_rule import draw
 from edgewise.wrappers.rules.rule_record import from_json, to_json
 from edgewise.wrappers.rules.signal import group_advantages
@@ -95,6 +96,16 @@ def test_dots_prefers_even_odds_and_infers_those_of_the_same_difficulty():
     # b and c are taken for a's 1/2; h for g's 3/4; e and f for d's 1
     assert set(rule.propose(3, rng())) == set("abc")
     assert set(rule.propose(5, rng())) == set("abcgh")
+
+
+def test_pcl_takes_the_candidates_of_the_value_nearest_to_its_target():
+    # V = (.1, .45, .6, .9)
+    rule = PCL()
+    rule.start(list("abcd"), [0.0] * 4)
+    rule.success[:] = [0.1, 0.45, 0.6, 0.9]
+    assert rule.propose(2, rng()) == ["b", "c"]
+    rule.target, rule.ratio = 1.0, 1
+    assert len({tuple(rule.propose(1, np.random.default_rng(seed))) for seed in range(40)}) == 4
 
 
 def test_dots_worked_by_hand():
