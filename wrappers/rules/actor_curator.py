@@ -42,7 +42,6 @@ class ActorCurator(Rule):
     cost: ClassVar[str] = "a forward pass of the batch"
     equivariant: ClassVar[bool] = True
     explores: ClassVar[bool] = True
-    learns_after: ClassVar[bool] = True
     learning_rate: float = 1.0  # eta, positive
     importance: bool = True  # whether to divide by the probability of the arm
     floor: float = 0.05  # share of uniform draws, in [0, 1]
@@ -53,6 +52,11 @@ class ActorCurator(Rule):
             raise ValueError(f"`learning_rate` must be positive, got {self.learning_rate}")
         if not 0 <= self.floor <= 1:
             raise ValueError(f"`floor` must be in [0, 1], got {self.floor}")
+
+    @property
+    def learns_after(self) -> bool:
+        """Return True: what it learns from is the update of the policy."""
+        return True
 
     def start(self, num_arms: int) -> None:
         """Weigh all arms alike."""
@@ -101,7 +105,6 @@ class ActorCuratorProblems(ProblemRule):
     order: ClassVar[int] = 110
     paper: ClassVar[str] = "2602.20532"
     cost: ClassVar[str] = "a pool and a forward pass of the batch"
-    learns_after: ClassVar[bool] = True
     learning_rate: float = 1.0  # eta, positive
     window: int = 10  # visits, at least 1
     candidates: int = 2048  # at least 1; at least the batch is taken
@@ -117,6 +120,11 @@ class ActorCuratorProblems(ProblemRule):
                 raise ValueError(f"`{name}` must be at least {least}, got {getattr(self, name)}")
         if not 0 < self.top <= 1:
             raise ValueError(f"`top` must be in (0, 1], got {self.top}")
+
+    @property
+    def learns_after(self) -> bool:
+        """Return True: what it learns from is the update of the policy."""
+        return True
 
     def start(self, names: Sequence[str], difficulties: Sequence[float]) -> None:
         """Weigh all problems alike."""

@@ -60,7 +60,7 @@ class MarinRule(Rule):
         """Forget all counts."""
         super().start(num_arms)
         self.counts = np.zeros((len(COUNTS), num_arms))  # rows as in COUNTS
-        self.size = 1  # n, completions of the largest group of the last batch
+        self.size = 8  # n, completions of the largest group of the last batch, once there is one
         self.drawn: Floats | None = None  # weights of this step, (K,)
 
     @abstractmethod

@@ -51,7 +51,6 @@ class MTGRPO(Rule):
     paper: ClassVar[str] = "2602.05547"
     cost: ClassVar[str] = "a forward pass of the batch"
     equivariant: ClassVar[bool] = True
-    learns_after: ClassVar[bool] = True
     signal: Signal = field(default=MeanReward(), kw_only=True)
     variant: Literal["paper", "code"] = "paper"
     trade: float = 0.25  # lambda, at least 0; larger looks more at the level than at improvement
@@ -71,6 +70,11 @@ class MTGRPO(Rule):
         for name in ("trade", "weight_decay"):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must be at least 0, got {getattr(self, name)}")
+
+    @property
+    def learns_after(self) -> bool:
+        """Return True: what it learns from is the update of the policy."""
+        return True
 
     def start(self, num_arms: int) -> None:
         """Weigh all arms alike."""

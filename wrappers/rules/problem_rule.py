@@ -21,8 +21,12 @@ class ProblemRule(ABC):
     """
 
     paper: ClassVar[str] = ""  # its arXiv id
-    learns_after: ClassVar[bool] = False  # whether `learn_after` costs a pass over the batch
     cost: ClassVar[str] = "a pool"  # what is needed beside the completions trained on
+
+    @property
+    def learns_after(self) -> bool:
+        """Return whether to call `learn_after`, which costs a forward pass of the batch."""
+        return False
 
     def start(self, names: Sequence[str], difficulties: Sequence[float]) -> None:
         """Forget everything; the pool has problems with `names` and `difficulties`, both (N,).

@@ -22,8 +22,12 @@ class Rule(ABC):
     paper: ClassVar[str] = ""  # its arXiv id
     cost: ClassVar[str] = "none"  # what is needed beside the completions trained on
     signal: Signal = field(default=MeanAbsAdvantage(), kw_only=True)  # what `update` is told
-    learns_after: ClassVar[bool] = False  # whether `learn_after` costs a pass over the batch
     signal_size: ClassVar[int] = 1  # S, the numbers that it must give for each problem
+
+    @property
+    def learns_after(self) -> bool:
+        """Return whether to call `learn_after`, which costs a forward pass of the batch."""
+        return False
 
     def start(self, num_arms: int) -> None:
         """Forget everything; there are `num_arms` arms, K."""
