@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import gymnasium as gym
 from rich.box import SIMPLE
@@ -18,7 +17,8 @@ from edgewise.cli.parse import parse
 from edgewise.env import ReasoningEnv
 from edgewise.files import write_atomically
 from edgewise.registration import env_ids
-from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule
+from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule, make_rule
+from edgewise.wrappers.rules.catalogue import example_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def curricula() -> Table:
     kinds: dict[str, type[Rule | ProblemRule]] = {**CURRICULA, **PROBLEM_CURRICULA}
     for name, kind in kinds.items():
         arguments = " ".join(field.name for field in fields(kind) if field.name != "signal")
-        notes = f"takes: {arguments or 'nothing'}\nkeeps: {state_of(kind)}"
+        notes = f"takes: {arguments or 'nothing'}\nkeeps: {state_of(name)}"
         what = f"{first_line(kind.__doc__)}\n[dim]{notes}[/dim]"
         table.add_row(name, kind.paper, what, kind.cost)
     for name, test in FILTERS.items():
@@ -74,12 +74,9 @@ def curricula() -> Table:
     return table
 
 
-def state_of(kind: type[Rule | ProblemRule]) -> str:
-    """Return the names of what a rule of this kind keeps from step to step."""
-    needed: dict[str, Any] = {"num_steps": 1, "arms": [0]}
-    rule = kind(
-        **{field.name: needed[field.name] for field in fields(kind) if field.name in needed}
-    )
+def state_of(name: str) -> str:
+    """Return the names of what the rule `name` keeps from step to step."""
+    rule = make_rule(example_of(name), num_steps=1)
     if isinstance(rule, ProblemRule):
         rule.start(["problem"], [0.0])
     else:

@@ -1,10 +1,13 @@
-"""The Python of README.md runs, from its first block to its last."""
+"""The Python of README.md runs, from its first block to its last, and its tables are true."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from edgewise import wrappers
+
+CODE, ARXIV = re.compile(r"`([\w-]+)`"), re.compile(r"arXiv (\d+\.\d+)")
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -16,3 +19,15 @@ def test_the_examples_run():
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
     assert len(blocks) >= 2 and names["rewards"].shape == (256,)
+
+
+@pytest.mark.skipif(not README.is_file(), reason="the README is not here")
+def test_each_curriculum_of_the_tables_is_the_class_and_the_paper_that_the_row_names():
+    catalogue = {**wrappers.CURRICULA, **wrappers.PROBLEM_CURRICULA}
+    section = README.read_text(encoding="utf-8").split("\n## Curricula\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?) \| (`.+?) \| (.+) \|$", section, flags=re.MULTILINE)
+    for names, classes, what in rows:
+        for name, kind in zip(*map(CODE.findall, (names, classes)), strict=True):
+            assert catalogue[name] is getattr(wrappers, kind)
+            assert all(paper == catalogue[name].paper for paper in ARXIV.findall(what)), name
+    assert len(rows) > 15

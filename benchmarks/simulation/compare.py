@@ -28,7 +28,7 @@ from edgewise.benchmarks.simulation.worlds import WORLDS, World
 from edgewise.errors import unknown
 from edgewise.files import FileError, read_json, read_text, write_atomically
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule, make_rule
-from edgewise.wrappers.rules.catalogue import construct
+from edgewise.wrappers.rules.catalogue import construct, example_of
 from edgewise.wrappers.vector import with_rule
 
 BASELINE = "random"
@@ -91,7 +91,7 @@ def catalogue(size: Size) -> list[str]:
         "pac": f"pac:cold_steps={size.num_steps // 10}",
     }
     names = [name for name in (*CURRICULA, *PROBLEM_CURRICULA) if name != "e2h-classic"]
-    rules = [given.get(name, name) for name in names]
+    rules = [given.get(name) or example_of(name) for name in names]
     filters = [name for name in FILTERS if FILTERS[name]().num_screened < size.group_size]
     return [*rules, *(f"{BASELINE}+{name}" for name in filters)]
 

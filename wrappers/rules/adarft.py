@@ -35,6 +35,8 @@ class AdaRFT(Rule):
     near share.
     """
 
+    name: ClassVar[str] = "adarft"
+    order: ClassVar[int] = 190
     paper: ClassVar[str] = "2504.05520"
     signal: Signal = field(default=SuccessRate(), kw_only=True)
     target_success: float = 0.5  # beta, the success aimed at
@@ -93,6 +95,8 @@ class AdaRFTProblems(ProblemRule):
     (about sixteen by its settings, which was not measured), so that T takes effect later.
     """
 
+    name: ClassVar[str] = "adarft-problems"
+    order: ClassVar[int] = 70
     paper: ClassVar[str] = "2504.05520"
     target_success: float = 0.5  # beta, the success aimed at
     sensitivity: float = 2.0  # alpha, positive

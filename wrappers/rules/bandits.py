@@ -31,7 +31,10 @@ class UCB(Rule):
     counts for each.
     """
 
+    name: ClassVar[str] = "ucb"
+    order: ClassVar[int] = 70
     paper: ClassVar[str] = "0805.3415"
+    equivariant: ClassVar[bool] = True
     discount: float = 0.95  # gamma, in (0, 1]; 1 never forgets
     exploration: float = 0.5  # b, at least 0, in units of the signal
 
@@ -91,6 +94,9 @@ class Thompson(Rule):
     The probability is computed, not drawn, so that the draws are the wrapper's.
     """
 
+    name: ClassVar[str] = "thompson"
+    order: ClassVar[int] = 80
+    equivariant: ClassVar[bool] = True
     noise: float = 0.1  # w, positive: variance of the mean signal of a step
     drift: float = 0.01  # d, at least 0: what is forgotten in a step
 
@@ -145,6 +151,9 @@ class Regression(Rule):
     with x from -1 for the first arm to 1 for the last: a hump that moves along the ladder.
     """
 
+    name: ClassVar[str] = "regression"
+    order: ClassVar[int] = 90
+    explores: ClassVar[bool] = True
     features: Sequence[Sequence[float]] | None = None  # phi of each arm, (K, D)
     temperature: float = 1.0  # tau, positive
     discount: float = 0.9  # gamma, in (0, 1]

@@ -20,7 +20,11 @@ class Random(Rule):
     random order. With arms of equal sizes, or without an end, it is `Balanced`.
     """
 
+    name: ClassVar[str] = "random"
+    order: ClassVar[int] = 10
     paper: ClassVar[str] = "2505.14970"
+    equivariant: ClassVar[bool] = True
+    explores: ClassVar[bool] = True
     sizes: Sequence[float] | None = None  # the number of problems of each arm; None if equal
 
     def __post_init__(self) -> None:
@@ -48,7 +52,11 @@ class Balanced(Rule):
     The baseline "balanced", also called GRPO, of Parashar et al. (2025), arXiv 2506.06632.
     """
 
+    name: ClassVar[str] = "balanced"
+    order: ClassVar[int] = 20
     paper: ClassVar[str] = "2506.06632"
+    equivariant: ClassVar[bool] = True
+    explores: ClassVar[bool] = True
 
     def probabilities(self) -> Floats:
         """Return 1 / K for each arm, shape (K,)."""
@@ -63,7 +71,10 @@ class Subset(Rule):
     are needed for.
     """
 
+    name: ClassVar[str] = "subset"
+    order: ClassVar[int] = 30
     paper: ClassVar[str] = "2506.06632"
+    example: ClassVar[str] = "arms=[0]"
     arms: Sequence[int]  # those to pose, counted from 0
 
     def __post_init__(self) -> None:

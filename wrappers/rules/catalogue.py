@@ -1,82 +1,28 @@
-"""The curricula by name, as the command line and run folders call them."""
+"""The curricula by name, as the command line and run folders call them.
+
+They are collected from the modules of this package: a class that sets `name` is in the catalogue.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from edgewise.errors import unknown
 from edgewise.fields import convert, hints_of
 from edgewise.json_text import parse_json
-from edgewise.wrappers.rules.adarft import AdaRFT, AdaRFTProblems
-from edgewise.wrappers.rules.bandits import UCB, Regression, Thompson
-from edgewise.wrappers.rules.baselines import Balanced, Random, Subset
-from edgewise.wrappers.rules.dump import DUMP
-from edgewise.wrappers.rules.e2h import E2HClassic, E2HCosine, E2HGaussian, E2HNoFading
-from edgewise.wrappers.rules.e2h_adaptive import E2HAdaptive
-from edgewise.wrappers.rules.greso import GRESO
-from edgewise.wrappers.rules.learnability import DOTS, SFL
-from edgewise.wrappers.rules.mopps import MoPPS
-from edgewise.wrappers.rules.ordered import Ordered, Reverse
-from edgewise.wrappers.rules.pac import PAC
-from edgewise.wrappers.rules.plr import PLR
-from edgewise.wrappers.rules.problem_rule import ProblemRule, RandomProblems
-from edgewise.wrappers.rules.rlve import RLVE
+from edgewise.wrappers import rules
+from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.rule import Rule
-from edgewise.wrappers.rules.sec import SEC
-from edgewise.wrappers.rules.signal import (
-    AdvantageAndSuccess,
-    Learnability,
-    MeanAbsAdvantage,
-    MeanReward,
-    Progress,
-    RewardVariance,
-    Signal,
-    SuccessRate,
-)
-from edgewise.wrappers.rules.tscl import TSCL
+from edgewise.wrappers.rules.signal import Signal
 
-CURRICULA: dict[str, type[Rule]] = {
-    "random": Random,
-    "balanced": Balanced,
-    "subset": Subset,
-    "ordered": Ordered,
-    "reverse": Reverse,
-    "sec": SEC,
-    "ucb": UCB,
-    "thompson": Thompson,
-    "regression": Regression,
-    "e2h-classic": E2HClassic,
-    "e2h-cosine": E2HCosine,
-    "e2h-gaussian": E2HGaussian,
-    "e2h-no-fading": E2HNoFading,
-    "e2h-adaptive": E2HAdaptive,
-    "tscl": TSCL,
-    "dump": DUMP,
-    "pac": PAC,
-    "rlve": RLVE,
-    "adarft": AdaRFT,
-}
-PROBLEM_CURRICULA: dict[str, type[ProblemRule]] = {  # which choose problems of a pool
-    "random-problems": RandomProblems,
-    "plr": PLR,
-    "mopps": MoPPS,
-    "sfl": SFL,
-    "greso": GRESO,
-    "dots": DOTS,
-    "adarft-problems": AdaRFTProblems,
-}
-SIGNALS: dict[str, type[Signal]] = {
-    "mean-abs-advantage": MeanAbsAdvantage,
-    "success-rate": SuccessRate,
-    "mean-reward": MeanReward,
-    "reward-variance": RewardVariance,
-    "learnability": Learnability,
-    "progress": Progress,
-    "advantage-and-success": AdvantageAndSuccess,
-}
+CURRICULA: dict[str, type[Rule]] = {}
+PROBLEM_CURRICULA: dict[str, type[ProblemRule]] = {}  # which choose problems of a pool
+SIGNALS: dict[str, type[Signal]] = {}
 
 NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
@@ -211,3 +157,31 @@ def parse_value(argument: str, text: str) -> Any:
         return parse_json(text, argument)
     except ValueError:
         return text
+
+
+def example_of(name: str) -> str:
+    """Return a text by which `make_rule` makes the rule `name`, with the arguments that it needs.
+
+    >>> example_of("subset"), example_of("sec")
+    ('subset:arms=[0]', 'sec')
+    """
+    kinds: dict[str, type[Rule] | type[ProblemRule]] = {**CURRICULA, **PROBLEM_CURRICULA}
+    return f"{name}:{kinds[name].example}" if kinds[name].example else name
+
+
+def named_classes() -> Iterator[type[Any]]:
+    """Yield the rules and signals that the modules of this package define under a name of their own."""
+    for found in iter_modules(rules.__path__, f"{rules.__name__}."):
+        module = import_module(found.name)
+        for kind in vars(module).values():
+            if isinstance(kind, type) and kind.__module__ == found.name and vars(kind).get("name"):
+                yield kind
+
+
+def collect() -> None:
+    """Fill the catalogue, in the order that the rules give."""
+    for kind in sorted(named_classes(), key=lambda kind: getattr(kind, "order", 0)):
+        (register_signal if issubclass(kind, Signal) else register_rule)(kind.name, kind)
+
+
+collect()  # last, for a module of this package may import what is above

@@ -34,7 +34,10 @@ class DUMP(Rule):
     it; the released code also adds the mean reward of each validation as one more entry.
     """
 
+    name: ClassVar[str] = "dump"
+    order: ClassVar[int] = 160
     paper: ClassVar[str] = "2504.09710"
+    equivariant: ClassVar[bool] = True
     signal: Signal = field(default_factory=WithSize, kw_only=True)
     signal_size: ClassVar[int] = 2
     window: int = 300  # completions or problems of an arm, at least 1

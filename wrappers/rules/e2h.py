@@ -22,6 +22,8 @@ from edgewise.wrappers.rules.signal import Floats
 class E2HClassic(Ordered):
     """One arm after another, easiest first: the classic curriculum, which is `Ordered`."""
 
+    name: ClassVar[str] = "e2h-classic"
+    order: ClassVar[int] = 100
     paper: ClassVar[str] = "2506.06632"
 
 
@@ -37,7 +39,10 @@ class E2HGaussian(Schedule):
     sample counts of the paper's Table 8, so it is the default here.
     """
 
+    name: ClassVar[str] = "e2h-gaussian"
+    order: ClassVar[int] = 120
     paper: ClassVar[str] = "2506.06632"
+    explores: ClassVar[bool] = True
     beta: float = 0.5  # below 1 the mean moves fast at first, above 1 late
     sigma: float = 0.5  # standard deviation, in arms
     floor: float | None = None  # the least probability of an arm; None is the released code's
@@ -78,7 +83,10 @@ class E2HCosine(Schedule):
     the easiest at last.
     """
 
+    name: ClassVar[str] = "e2h-cosine"
+    order: ClassVar[int] = 110
     paper: ClassVar[str] = "2506.06632"
+    explores: ClassVar[bool] = True
     variant: Literal["code", "paper"] = "code"  # which of the two formulas
 
     def __post_init__(self) -> None:
@@ -107,6 +115,8 @@ class E2HNoFading(E2HGaussian):
     control.
     """
 
+    name: ClassVar[str] = "e2h-no-fading"
+    order: ClassVar[int] = 130
     share: float | None = None  # of the easiest arm, in [0, 1]; None is the mean of E2HGaussian
 
     def __post_init__(self) -> None:

@@ -33,7 +33,11 @@ class E2HAdaptive(Schedule):
     2 / (K (K + 1)), which is the branch's 0.1 for 4 arms.
     """
 
+    name: ClassVar[str] = "e2h-adaptive"
+    order: ClassVar[int] = 140
     paper: ClassVar[str] = "2506.06632"
+    equivariant: ClassVar[bool] = True
+    explores: ClassVar[bool] = True
     signal: Signal = field(default=AdvantageAndSuccess(), kw_only=True)
     signal_size: ClassVar[int] = 2
     groupdro: float = 1.0  # c_dro

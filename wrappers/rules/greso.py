@@ -45,6 +45,8 @@ class GRESO(ProblemRule):
     times what is expected to be lost, at most 384 problems at once; here a filter has its own rounds.
     """
 
+    name: ClassVar[str] = "greso"
+    order: ClassVar[int] = 50
     paper: ClassVar[str] = "2506.02177"
     explore: float = 0.5  # the first e of both kinds, in [least, 1]
     target_easy: float = 1 / 12  # share of groups that are all right

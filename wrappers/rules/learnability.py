@@ -63,6 +63,8 @@ class SFL(LastSuccess):
     not trained on; here the rollouts of training are the only ones, so p may be old.
     """
 
+    name: ClassVar[str] = "sfl"
+    order: ClassVar[int] = 40
     paper: ClassVar[str] = "2408.15099"
     explore: float = 0.5  # in [0, 1]; ours
 
@@ -92,6 +94,8 @@ class DOTS(LastSuccess):
     two steps at a time, and half of each of its later batches is replayed completions.
     """
 
+    name: ClassVar[str] = "dots"
+    order: ClassVar[int] = 60
     paper: ClassVar[str] = "2506.05316"
     temperature: float = 1e-3  # tau, positive
 

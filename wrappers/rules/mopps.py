@@ -39,6 +39,8 @@ class MoPPS(ProblemRule):
     a stored index of successes, which its MATH scripts have, is not here.
     """
 
+    name: ClassVar[str] = "mopps"
+    order: ClassVar[int] = 30
     paper: ClassVar[str] = "2507.04632"
     low: float = 0.5  # least success aimed at
     high: float = 0.5  # largest success aimed at

@@ -24,6 +24,8 @@ class Ordered(Schedule):
     not.
     """
 
+    name: ClassVar[str] = "ordered"
+    order: ClassVar[int] = 40
     paper: ClassVar[str] = "2505.14970"
 
     def probabilities(self) -> Floats:
@@ -39,6 +41,9 @@ class Reverse(Ordered):
 
     The arms of `Ordered` from the last to the first.
     """
+
+    name: ClassVar[str] = "reverse"
+    order: ClassVar[int] = 50
 
     def probabilities(self) -> Floats:
         """Return 1 for the arm of the present step and 0 for the others, shape (K,)."""

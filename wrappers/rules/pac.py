@@ -39,7 +39,10 @@ class PAC(Rule):
     arm that was not posed has rho = 0 and only widens, to variance 1 at most.
     """
 
+    name: ClassVar[str] = "pac"
+    order: ClassVar[int] = 170
     paper: ClassVar[str] = "2608.30528"
+    equivariant: ClassVar[bool] = True
     signal: Signal = field(default=AdvantageAndSuccess(), kw_only=True)
     signal_size: ClassVar[int] = 2
     window: int = 16  # W, at least 2

@@ -39,6 +39,8 @@ class PLR(ProblemRule):
     pool.
     """
 
+    name: ClassVar[str] = "plr"
+    order: ClassVar[int] = 20
     paper: ClassVar[str] = "2010.03934"
     beta: float = 0.1  # positive; smaller prefers the largest scores more
     staleness: float = 0.1  # rho, in [0, 1]

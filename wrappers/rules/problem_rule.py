@@ -17,11 +17,15 @@ class ProblemRule(ABC):
     """Choose among the N problems of a pool. It knows them by name and by difficulty alone.
 
     A rule is a dataclass whose fields are its hyperparameters; `start` makes the state. Draws are
-    made with the generator that `propose` is given. Subclasses call `start` of this class first.
+    made with the generator that `propose` is given. Subclasses call `start` of this class first. A
+    rule in this package that sets `name` is in the catalogue.
     """
 
+    name: ClassVar[str] = ""  # by which `make_rule`, the command line and records call it
+    order: ClassVar[int] = 1000  # place in lists, ascending
     paper: ClassVar[str] = ""  # its arXiv id
     cost: ClassVar[str] = "a pool"  # what is needed beside the completions trained on
+    example: ClassVar[str] = ""  # arguments for the fields without a default, such as "low=0.5"
 
     @property
     def learns_after(self) -> bool:
@@ -100,6 +104,9 @@ class ProblemRule(ABC):
 @dataclass(eq=False)
 class RandomProblems(ProblemRule):
     """Problems of the pool at random: the baseline of rules over problems."""
+
+    name: ClassVar[str] = "random-problems"
+    order: ClassVar[int] = 10
 
     def choose(self, num_problems: int, rng: np.random.Generator) -> Ints:
         """Draw without replacement."""

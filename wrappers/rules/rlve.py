@@ -27,6 +27,8 @@ class RLVE(Rule):
     ladder, which ends at the hardest.
     """
 
+    name: ClassVar[str] = "rlve"
+    order: ClassVar[int] = 180
     paper: ClassVar[str] = "2511.07317"
     signal: Signal = field(default=SuccessRate(), kw_only=True)
     width: int = 4  # d, arms in the window, at least 1

@@ -16,11 +16,17 @@ class Rule(ABC):
     """Choose among K arms. A rule knows no environment and no model.
 
     A rule is a dataclass whose fields are its hyperparameters; `start` makes the state. Subclasses
-    call `start` and `update` of this class first.
+    call `start` and `update` of this class first. A rule in this package that sets `name` is in the
+    catalogue; the other class attributes describe it there and to its tests.
     """
 
+    name: ClassVar[str] = ""  # by which `make_rule`, the command line and records call it
+    order: ClassVar[int] = 1000  # place in lists, ascending
     paper: ClassVar[str] = ""  # its arXiv id
     cost: ClassVar[str] = "none"  # what is needed beside the completions trained on
+    example: ClassVar[str] = ""  # arguments for the fields without a default, such as "arms=[0]"
+    equivariant: ClassVar[bool] = False  # whether permuting the arms permutes the probabilities
+    explores: ClassVar[bool] = False  # whether every arm keeps a probability above 0.005, K = 5
     signal: Signal = field(default=MeanAbsAdvantage(), kw_only=True)  # what `update` is told
     signal_size: ClassVar[int] = 1  # S, the numbers that it must give for each problem
 

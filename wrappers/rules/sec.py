@@ -39,7 +39,11 @@ class SEC(Rule):
     largest value share. Its objective "progress" is ``signal=Progress()``.
     """
 
+    name: ClassVar[str] = "sec"
+    order: ClassVar[int] = 60
     paper: ClassVar[str] = "2505.14970"
+    equivariant: ClassVar[bool] = True
+    explores: ClassVar[bool] = True
     learning_rate: float = 0.5  # alpha, in (0, 1]
     temperature: float = 1.0  # tau, positive; larger is closer to uniform; for "boltzmann"
     decay_unposed: bool = False  # follow the released code where it differs from the paper

@@ -45,7 +45,11 @@ class TSCL(Rule):
     largest is computed, so that the draws are the wrapper's and one for each problem.
     """
 
+    name: ClassVar[str] = "tscl"
+    order: ClassVar[int] = 150
     paper: ClassVar[str] = "1707.00183"
+    equivariant: ClassVar[bool] = True
+    explores: ClassVar[bool] = True
     signal: Signal = field(default=SuccessRate(), kw_only=True)
     estimate: Literal["online", "naive", "window", "sampling"] = "online"
     learning_rate: float = 0.1  # alpha, in (0, 1]; for online and naive

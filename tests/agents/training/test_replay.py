@@ -15,14 +15,15 @@ from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, make_rule, vector  # noqa: E402
 from edgewise.wrappers.record import SCHEMA, as_current  # noqa: E402
+from edgewise.wrappers.rules.catalogue import example_of  # noqa: E402
 
 STEPS = 5
 RULES = [
-    *(name for name in CURRICULA if name != "subset"),
+    *map(example_of, CURRICULA),
     "subset:arms=[1,2]",
     "sec:signal=progress",
     "tscl:estimate=sampling",
-    *PROBLEM_CURRICULA,
+    *map(example_of, PROBLEM_CURRICULA),
 ]
 
 

@@ -6,11 +6,17 @@ from edgewise.wrappers import (
     CURRICULA,
     PROBLEM_CURRICULA,
     SEC,
+    SIGNALS,
     Learnability,
     Ordered,
+    ProblemRule,
     Progress,
+    Rule,
+    Schedule,
+    Signal,
     make_rule,
 )
+from edgewise.wrappers.rules.learnability import LastSuccess
 
 
 def test_a_rule_is_made_by_name_with_arguments():
@@ -25,12 +31,23 @@ def test_a_signal_is_named():
     assert isinstance(one, Progress) and one is not other  # it remembers the arms of its rule
 
 
-@pytest.mark.parametrize("rule", [*CURRICULA.values(), *PROBLEM_CURRICULA.values()])
-def test_a_rule_says_what_it_is(rule):
-    own = {"thompson", "regression", "e2h-no-fading", "random-problems"}
-    names = {name for name, kind in {**CURRICULA, **PROBLEM_CURRICULA}.items() if kind is rule}
-    assert rule.__doc__.splitlines()[0].endswith(".")
-    assert re.fullmatch(r"\d{4}\.\d{5}|0805\.3415", rule.paper) or names & own
+@pytest.mark.parametrize(("name", "kind"), {**CURRICULA, **PROBLEM_CURRICULA}.items())
+def test_a_rule_says_what_it_is(name, kind):
+    assert vars(kind)["name"] == name
+    assert kind.__doc__.splitlines()[0].endswith(".") and kind.cost
+    assert re.fullmatch(r"(\d{4}\.\d{4,5})?", kind.paper)
+
+
+@pytest.mark.parametrize("kinds", [CURRICULA, PROBLEM_CURRICULA])
+def test_the_catalogue_is_in_the_order_of_its_rules(kinds):
+    places = [kind.order for kind in kinds.values()]
+    assert places == sorted(places) and len(kinds) >= 7
+    assert next(iter(kinds)).startswith("random")
+
+
+def test_what_has_no_name_of_its_own_is_not_in_the_catalogue():
+    kinds = {*CURRICULA.values(), *PROBLEM_CURRICULA.values(), *SIGNALS.values()}
+    assert not kinds & {Rule, Schedule, ProblemRule, LastSuccess, Signal}
 
 
 def test_a_schedule_is_given_the_length_of_the_run():

@@ -16,6 +16,7 @@ from edgewise.wrappers import (
     make_rule,
     vector,
 )
+from edgewise.wrappers.rules.catalogue import example_of
 from edgewise.wrappers.rules.learnability import PCL
 from edgewise.wrappers.rules.problem_rule import draw
 from edgewise.wrappers.rules.rule_record import from_json, to_json
@@ -172,7 +173,7 @@ def test_dots_worked_by_hand():
 @pytest.mark.parametrize("name", PROBLEM_CURRICULA)
 def test_what_is_learned_does_not_depend_on_the_order_of_the_pool(name):
     order = [3, 0, 7, 4, 1, 6, 2, 5]
-    one, other = make_rule(name, 10), make_rule(name, 10)
+    one, other = make_rule(example_of(name), 10), make_rule(name, 10)
     one.start(*POOL)
     other.start([POOL[0][place] for place in order], [POOL[1][place] for place in order])
     for step in ({"a": 1, "f": 4, "c": 0}, {"b": 2, "a": 4, "h": 0}, {"c": 0, "f": 3}):
@@ -262,7 +263,7 @@ def test_adarft_breaks_ties_by_the_pool_where_asked():
 
 @pytest.mark.parametrize("name", PROBLEM_CURRICULA)
 def test_a_rule_restored_from_json_continues(name):
-    rule, generator = make_rule(name, 10), rng()
+    rule, generator = make_rule(example_of(name), 10), rng()
     rule.start(*POOL)
     for step in range(6):
         rule.observe(rule.propose(3, generator), groups(step % 5, 2, 4))
@@ -279,7 +280,7 @@ def test_a_rule_restored_from_json_continues(name):
 
 @pytest.mark.parametrize("name", PROBLEM_CURRICULA)
 def test_what_is_wrong_is_refused_and_changes_nothing(name):
-    rule = make_rule(name, 10)
+    rule = make_rule(example_of(name), 10)
     rule.start(*POOL)
     before = json.dumps(rule.state_dict())
     bad = groups(2)
@@ -400,11 +401,11 @@ def test_state_continues_the_run(name):
             yield envs.reset()[0]
             envs.step(answers(envs, [1, 0], [0, 0], [1, 1]))
 
-    envs = curriculum(make_rule(name, 10))
+    envs = curriculum(make_rule(example_of(name), 10))
     envs.reset(seed=0)
     list(steps(envs))
     state = json.loads(json.dumps(envs.state_dict()))
-    again = curriculum(make_rule(name, 10))
+    again = curriculum(make_rule(example_of(name), 10))
     again.load_state_dict(state)
     assert list(steps(again)) == list(steps(envs))
     assert again.metrics() == envs.metrics()

@@ -25,9 +25,8 @@ from edgewise.wrappers import (
 )
 from edgewise.wrappers.lesson import ArmLesson
 from edgewise.wrappers.problem_lesson import ProblemLesson
+from edgewise.wrappers.rules.catalogue import example_of
 from edgewise.wrappers.rules.rule_record import OLD_CLASSES, from_json, to_json
-
-NEEDED = {"subset": "subset:arms=[0]"}
 
 
 @dataclass(eq=False)
@@ -57,24 +56,30 @@ def _restored(monkeypatch):
 
 @pytest.mark.parametrize("name", [*CURRICULA, *PROBLEM_CURRICULA])
 def test_a_record_has_the_name_of_the_catalogue(name):
-    rule = make_rule(NEEDED.get(name, name), num_steps=10)
+    rule = make_rule(example_of(name), num_steps=10)
     record = json.loads(json.dumps(to_json(rule), allow_nan=False))
     again = from_json(record)
     assert record["rule"] == name and type(again) is type(rule)
     assert to_json(again) == to_json(rule)
-    (old,) = (path for path, kind in OLD_CLASSES.items() if kind == name)
-    del record["rule"]
-    assert to_json(from_json({"class": old, **record})) == to_json(rule)
 
 
 @pytest.mark.parametrize("name", SIGNALS)
 def test_signals_are_named_within_rules(name):
-    (old,) = (path for path, kind in OLD_CLASSES.items() if kind == name)
-    for signal in ({"signal": name}, {"class": old}):
-        made = from_json({"rule": "sec", "signal": signal}).signal
-        assert type(made) is SIGNALS[name]
+    made = from_json({"rule": "sec", "signal": {"signal": name}}).signal
+    assert type(made) is SIGNALS[name]
     nested = Progress(of=SuccessRate())
     assert to_json(from_json(to_json(SEC(signal=nested))).signal) == to_json(nested)
+
+
+@pytest.mark.parametrize(("old", "name"), OLD_CLASSES.items())
+def test_a_record_of_version_0_1_is_read(old, name):
+    if name in SIGNALS:
+        assert type(from_json({"rule": "sec", "signal": {"class": old}}).signal) is SIGNALS[name]
+        return
+    rule = make_rule(example_of(name), num_steps=10)
+    record = to_json(rule)
+    del record["rule"]
+    assert to_json(from_json({"class": old, **record})) == to_json(rule)
 
 
 @pytest.mark.parametrize(
