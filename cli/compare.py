@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.training.config import from_recipe
 from edgewise.agents.training.recipe_file import NOT_IN_RECIPES
 from edgewise.agents.training.run import make_hyperparameters

@@ -10,7 +10,7 @@ from typing import Literal
 
 from rich.console import Console
 
-from edgewise.agents.policies.load import Precision
+from edgewise.agents.policies.options import Precision
 from edgewise.agents.soar.pairs import hard_pairs
 from edgewise.agents.soar.report import write_report
 from edgewise.agents.soar.run import SOARRunConfig, begin, game_of, hard_file, resume

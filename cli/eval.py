@@ -15,9 +15,11 @@ import torch
 from rich.console import Console
 
 import edgewise
-from edgewise.agents.policies.base import Sampler, Sampling
 from edgewise.agents.policies.chat import read_chat_options, today
-from edgewise.agents.policies.load import Precision, load_policy, made_for
+from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.model_card import made_for
+from edgewise.agents.policies.options import Precision, Sampling
+from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.clean import check_model
 from edgewise.agents.training.config import read_options
@@ -28,7 +30,7 @@ from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
 from edgewise.benchmarks.evaluation.server_agent import ServerConfig
 from edgewise.benchmarks.evaluation.suite import Part, parts_of
 from edgewise.cli.parse import parse
-from edgewise.env import ReasoningEnv
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import UsageError, usage
 from edgewise.files import write_atomically
 from edgewise.frame import Render
@@ -184,8 +186,9 @@ def own_part(config: EvalConfig) -> Part:
     """Return an environment as the only part of a suite, with the protocol of its preset."""
     check_id(config.env)
     options = read_options(config.env_options, [config.env])
-    made: Any = gym.make(config.env, preset=config.preset, split=config.plan.split, **options)
-    return Part("own", config.env, config.preset, made.unwrapped.preset.protocol, False, options)
+    made = gym.make(config.env, preset=config.preset, split=config.plan.split, **options)
+    protocol = unwrap(made).preset.protocol
+    return Part("own", config.env, config.preset, protocol, False, options)
 
 
 def run_levels(config: EvalConfig) -> None:
@@ -196,7 +199,7 @@ def run_levels(config: EvalConfig) -> None:
         check_id(config.env)
         options = options_of(config)
         levels = config.levels
-        env: Any = gym.make(config.env, split=config.plan.split, levels=levels, **options).unwrapped
+        env = unwrap(gym.make(config.env, split=config.plan.split, levels=levels, **options))
         if not is_scripted(config.agent):
             check_model(config.agent, config.env, split=config.plan.split, **options)
         policy, render = load(config, env)

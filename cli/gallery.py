@@ -7,7 +7,7 @@ from inspect import cleandoc
 
 import gymnasium as gym
 
-from edgewise.env import ReasoningEnv
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.problem_set import ProblemSet
 from edgewise.registration import env_ids
 from edgewise.task import Task
@@ -32,16 +32,14 @@ def gallery() -> str:
 
 def section(env_id: str) -> Iterator[str]:
     """Yield what the page says of one environment; of a data set, only what it is."""
-    env = gym.make(env_id, requires=None).unwrapped
-    assert isinstance(env, ReasoningEnv)
+    env = unwrap(gym.make(env_id, requires=None))
     yield f"## {env_id}\n"
     yield f"{cleandoc(type(env.task).__doc__ or '').split('Example:')[0].strip()}\n"
     if isinstance(env.task, ProblemSet):
         yield "Its problems are read from files that are not part of Edgewise.\n"
         return
     for name in env.task.presets:
-        made = gym.make(env_id, preset=name, split="test").unwrapped
-        assert isinstance(made, ReasoningEnv)
+        made = unwrap(gym.make(env_id, preset=name, split="test"))
         for level in made.preset.levels:
             yield from example(made, name, level)
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from edgewise.agents.algorithms.filters import FILTERS
 from edgewise.cli.gallery import gallery
 from edgewise.cli.parse import parse
-from edgewise.env import ReasoningEnv
+from edgewise.env import unwrap
 from edgewise.files import write_atomically
 from edgewise.registration import env_ids
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule, make_rule
@@ -47,8 +47,7 @@ def environments() -> Table:
         if gym.spec(env_id).kwargs.get("task") is None:
             table.add_row(env_id, "", "", "", "Several environments as one")
             continue
-        env = gym.make(env_id, requires=None).unwrapped  # to be listed, it need not work
-        assert isinstance(env, ReasoningEnv)
+        env = unwrap(gym.make(env_id, requires=None))  # to be listed, it need not work
         what = first_line(type(env.task).__doc__)
         for name, preset in env.task.presets.items():
             training = [str(level) for level in preset.levels if level not in preset.ood]

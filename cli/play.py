@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 
 from edgewise.cli.parse import parse
-from edgewise.env import ReasoningEnv
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import usage
 from edgewise.registration import check_id
 
@@ -45,8 +45,7 @@ def run(arguments: Sequence[str]) -> None:
         check_id(config.env)
         levels = None if config.level is None else (config.level,)
         made = gym.make(config.env, preset=config.preset, levels=levels, allow_ood=True)
-    env = made.unwrapped
-    assert isinstance(env, ReasoningEnv)
+    env = unwrap(made)
     console, solved = Console(), 0
     for number in range(config.problems):
         prompt, info = env.reset(seed=config.seed if number == 0 else None)

@@ -13,9 +13,11 @@ import torch
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from edgewise.agents.policies.base import Sampler, Sampling
 from edgewise.agents.policies.chat import is_dated, read_chat_options, today
-from edgewise.agents.policies.load import load_policy, made_for
+from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.model_card import made_for
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.pairs import failed, write_halves
 from edgewise.agents.training.display import announcer
@@ -23,7 +25,7 @@ from edgewise.agents.training.run_prompts import limit_for
 from edgewise.benchmarks.evaluation.profile import ProfilePlan, batches_of, begun_on, profile
 from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
 from edgewise.cli.parse import parse
-from edgewise.env import ReasoningEnv
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import UsageError, usage
 from edgewise.frame import Render
 from edgewise.interrupts import repeatable
@@ -93,7 +95,7 @@ def measure(config: ProfileConfig) -> None:
     with usage():
         check_id(config.env)
         options = options_of(config)
-        env: Any = gym.make(config.env, split=config.plan.split, **options).unwrapped
+        env = unwrap(gym.make(config.env, split=config.plan.split, **options))
         policy, render = load(config, env)
         frame = env.preset.frame
         sampling = Sampling(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewise.agents.policies.load import Precision, load_policy
+from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.options import Precision
 from edgewise.agents.policies.untied import write_config, write_weights
 from edgewise.cli.parse import parse
 from edgewise.errors import UsageError, usage

@@ -15,8 +15,8 @@ from gymnasium.error import ResetNeeded
 from edgewise.answer import extract_answer
 from edgewise.errors import shown, unknown
 from edgewise.frame import Frame
-from edgewise.problem_set import RowOrder
 from edgewise.registration import Division, division_name, load_task, require
+from edgewise.row_order import RowOrder
 from edgewise.task import SPLITS, Preset, Task, Verdict
 from edgewise.text import UnicodeText
 
@@ -340,6 +340,18 @@ class ReasoningEnv(gym.Env[str, str]):
         self.order.load_state_dict(state["order"])
 
 
+def unwrap(env: gym.Env[Any, Any]) -> ReasoningEnv:
+    """Return the `ReasoningEnv` under any wrappers.
+
+    Raises:
+        ValueError: If the innermost environment is another.
+    """
+    base = env.unwrapped
+    if not isinstance(base, ReasoningEnv):
+        raise ValueError(f"`env` must be a ReasoningEnv, under any wrappers, got {base}")
+    return base
+
+
 def rekey(rng: np.random.Generator, problem_seed: int, level: int) -> None:
     """Put `rng`, a Philox generator, at the start of the stream of (problem_seed, level)."""
     rng.bit_generator.state = {
@@ -368,7 +380,7 @@ def evaluation_set(env: gym.Env[str, str], level: int, size: int = 200) -> list[
     They are the same on every machine: the test set of a level, if the split of `env` is "test".
     There are fewer where the first 10,000 seeds, or all rows, give no more.
     """
-    base: ReasoningEnv = env.unwrapped  # type: ignore[assignment]
+    base = unwrap(env)
     if level not in base.allowed:
         raise ValueError(f"`level` must be in {base.allowed}, got {level!r}")
     rows = base.task.num_rows(base.split, **base.preset.levels[level])

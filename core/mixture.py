@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 
-from edgewise.env import Outcome, ReasoningEnv
+from edgewise.env import Outcome, ReasoningEnv, unwrap
 from edgewise.frame import Frame
-from edgewise.problem_set import RowOrder
+from edgewise.row_order import RowOrder
 from edgewise.text import UnicodeText
 from edgewise.vector_env import ReasoningVectorEnv
 
@@ -32,8 +32,7 @@ class Mixture(ReasoningEnv):
         if isinstance(envs, str) or not envs:
             raise ValueError(f"`envs` must be a list of at least one environment, got {envs!r}")
         specs = [{"id": spec} if isinstance(spec, str) else dict(spec) for spec in envs]
-        made = [gym.make(**{"split": split, **spec}).unwrapped for spec in specs]
-        self.members = made  # type: ignore[assignment]
+        self.members = [unwrap(gym.make(**{"split": split, **spec})) for spec in specs]
         self.split = split
         self.arms = [{"env": i, **arm} for i, env in enumerate(self.members) for arm in env.arms]
         self.render_mode = render_mode

@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from edgewise.env import ReasoningEnv
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import shown
 from edgewise.names import Name, read_name
 
@@ -37,8 +37,7 @@ def make_named(name: Name) -> ReasoningEnv:
         ImportError: If it needs an extra that is not installed.
     """
     made = gym.make(name.env, split=name.split, allow_ood=True, **name.overrides)
-    env: ReasoningEnv = made.unwrapped  # type: ignore[assignment]
-    return env
+    return unwrap(made)
 
 
 def pose_named(env: ReasoningEnv, name: Name) -> Any:

@@ -171,8 +171,8 @@ def model_engine():
     """The class of an engine that is another copy of a model, for whoever has torch."""
     import torch
 
-    from edgewise.agents.policies.base import Completions
     from edgewise.agents.policies.engine import Turn
+    from edgewise.agents.policies.policy import Completions
     from edgewise.agents.policies.transformers import TransformersPolicy
 
     class ModelEngine:
@@ -237,7 +237,7 @@ def table_policy():
     """The class of the policy, for whoever has torch."""
     import torch
 
-    from edgewise.agents.policies.base import Completions
+    from edgewise.agents.policies.policy import Completions
 
     class TablePolicy(torch.nn.Module):
         """A logit for each prompt and answer, a value for each prompt: T = 2, vocabulary 4."""

@@ -9,6 +9,7 @@ from typing import Any, SupportsFloat
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
+from edgewise.env import unwrap
 from edgewise.frame import Frame, Render
 
 
@@ -52,7 +53,7 @@ class PromptFormat(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
     ) -> tuple[str, dict[str, Any]]:
         """Pose a problem, and return its prompt in the frame."""
         prompt, info = super().reset(seed=seed, options=options)
-        base: Any = self.unwrapped
+        base = unwrap(self)
         frame = base.frame_of(base.problem) if self.frame is None else self.frame
         self._opening = frame.opening
         return frame.text(prompt, self._render), info

@@ -1,45 +1,51 @@
-"""The algorithms, by name."""
+"""The algorithms, by the names that the command line and run folders have for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from edgewise.agents.algorithms import grpo, ppo, reinforce, rloo
-from edgewise.agents.algorithms.rollout import Envs, Rollout
-from edgewise.agents.policies.base import Policy
-
-
-class State(Protocol):
-    """What an algorithm changes beside the policy."""
-
-    step: int
-    rollout: Rollout | None
-    abs_advantages: Tensor | None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return tensors, numbers and lists."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
+if TYPE_CHECKING:
+    from edgewise.agents.algorithms.on_policy import OnPolicyConfig, State
+    from edgewise.agents.algorithms.rollout import Envs
+    from edgewise.agents.policies.policy import Policy
 
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What the file of an algorithm has; a config says which `min_group_size` it needs."""
+    """An algorithm, imported when it is asked for what its file has."""
 
-    config: type[Any]
-    start: Callable[[Policy, Any], State]
-    train: Callable[[Envs, Policy, Any, Any], Iterator[dict[str, float]]]
+    path: str  # of its config, "module:Class"; the module also has `start` and `train`
+
+    @property
+    def config(self) -> type[OnPolicyConfig]:
+        """The class of its hyperparameters."""
+        config: type[OnPolicyConfig] = getattr(self.module(), self.path.partition(":")[2])
+        return config
+
+    def start(self, policy: Policy, config: Any) -> State:
+        """Return the state of a run that has done no step."""
+        state: State = self.module().start(policy, config)
+        return state
+
+    def train(
+        self, envs: Envs, policy: Policy, config: Any, state: State
+    ) -> Iterator[dict[str, float]]:
+        """Train `policy` in place on the problems of `envs`, yielding the metrics of each step."""
+        steps: Iterator[dict[str, float]] = self.module().train(envs, policy, config, state)
+        return steps
+
+    def module(self) -> Any:
+        """Import the file of the algorithm."""
+        return import_module(self.path.partition(":")[0])
 
 
 ALGORITHMS = {
-    "grpo": Algorithm(grpo.GRPOConfig, grpo.start, grpo.train),
-    "rloo": Algorithm(rloo.RLOOConfig, rloo.start, rloo.train),
-    "ppo": Algorithm(ppo.PPOConfig, ppo.start, ppo.train),
-    "reinforce": Algorithm(reinforce.REINFORCEConfig, reinforce.start, reinforce.train),
-    "reinforce++": Algorithm(reinforce.REINFORCEPlusPlusConfig, reinforce.start, reinforce.train),
+    "grpo": Algorithm("edgewise.agents.algorithms.grpo:GRPOConfig"),
+    "rloo": Algorithm("edgewise.agents.algorithms.rloo:RLOOConfig"),
+    "ppo": Algorithm("edgewise.agents.algorithms.ppo:PPOConfig"),
+    "reinforce": Algorithm("edgewise.agents.algorithms.reinforce:REINFORCEConfig"),
+    "reinforce++": Algorithm("edgewise.agents.algorithms.reinforce:REINFORCEPlusPlusConfig"),
 }

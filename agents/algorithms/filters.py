@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:  # `edgewise list` names filters without torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class VCRL(Filter):
         right = correct.sum(dim=1)
         largest = (size // 2) * (size - size // 2)
         kept: Tensor = right * (size - right) >= self.kappa * largest - 1e-9
-        return kept & (torch.tensor(largest) > 0)
+        return kept & (largest > 0)
 
 
 def kept_by(filter: Filter, rewards: Tensor, correct: Tensor, verified: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ def kept_by(filter: Filter, rewards: Tensor, correct: Tensor, verified: Tensor) 
     """
     if verified.all():
         return filter(rewards, correct)
-    kept = torch.zeros(len(rewards), dtype=torch.bool)
+    kept = verified.new_zeros(len(rewards))
     for group in (verified.sum(dim=1) >= 2).nonzero()[:, 0].tolist():
         own = slice(group, group + 1), verified[group]
         kept[group] = filter(rewards[own], correct[own])[0]

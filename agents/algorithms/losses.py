@@ -1,10 +1,6 @@
 """What the losses of several algorithms have in common.
 
 Shapes: B completions, T tokens of a row, prompt included.
-
-Correct for a sampler whose probabilities are not quite the learner's: another engine, or bf16.
-
-Yao et al. (2025), "Your Efficient RL Framework Secretly Brings You Off-Policy RL Training".
 """
 
 from __future__ import annotations
@@ -19,7 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from edgewise.agents import distributed
-from edgewise.agents.policies.base import Completions, Policy
+from edgewise.agents.policies.policy import Completions, Policy
 
 LossMean = Literal["token", "sequence", "constant"]
 Estimator = Literal["k1", "k2", "k3"]
@@ -70,17 +66,6 @@ def sequence_mean(values: Tensor, mask: Tensor) -> Tensor:
     return only(values, mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
 
 
-def whiten(values: Tensor, mask: Tensor) -> Tensor:
-    """Shift and scale `values`, (B, T), to mean 0 and deviation 1 over all tokens; else 0.0.
-
-    The variance is unbiased, and 1e-8 is added to it.
-    """
-    count = mask.sum()
-    centered = only(values - only(values, mask).sum() / count, mask)
-    variance = centered.square().sum() / (count - 1).clamp(min=1)
-    return centered * torch.rsqrt(variance + 1e-8)
-
-
 def kl(logprobs: Tensor, reference: Tensor, estimator: Estimator) -> Tensor:
     """Estimate KL(policy || reference) from each token that the policy sampled, (B, T), in nats.
 
@@ -95,22 +80,6 @@ def kl(logprobs: Tensor, reference: Tensor, estimator: Estimator) -> Tensor:
     if estimator == "k2":
         return log_ratio.square() / 2
     return log_ratio.exp() - log_ratio - 1
-
-
-def penalize(
-    reference: Policy | None, completions: Completions, kl_coef: float
-) -> tuple[Tensor, dict[str, float]]:
-    """Return what the divergence from `reference` costs at each token, (B, T), and its mean.
-
-    It is `kl_coef` times k1, with the log-probabilities at sampling; without a reference, nothing.
-    """
-    if reference is None:
-        return torch.zeros_like(completions.mask), {}
-    with torch.no_grad():
-        fixed = reference.logprobs(completions)
-    divergence = only(kl(completions.logprobs, fixed, "k1"), completions.mask)  # (B, T)
-    mean = divergence.sum() / completions.mask.sum()
-    return kl_coef * divergence, {"kl": mean.item()}
 
 
 def of_share(share: float, whole: Tensor, own: Tensor) -> float:
@@ -155,6 +124,9 @@ def correct(
     policy: Policy, completions: Completions, cap: float | None
 ) -> tuple[Completions, Tensor, dict[str, float]]:
     """Score `completions` anew with the learner, before its first update of the step.
+
+    Corrects for a sampler whose probabilities are not quite the learner's: another engine, or bf16.
+    Yao et al. (2025), "Your Efficient RL Framework Secretly Brings You Off-Policy RL Training".
 
     Returns:
         The completions with the learner's log-probabilities as the old ones; the weight of each

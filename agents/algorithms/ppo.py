@@ -13,116 +13,56 @@ Conventions, in which codes of PPO differ:
     - The target of V_t is A_t + V_t. Advantages are then whitened: shifted and scaled to mean 0 and
       variance 1 over all tokens of the batch; the variance is unbiased. The curriculum is told of
       the whitened ones, as in SEC: their |A_t|, averaged over the tokens of each completion.
-    - One step is one batch of P G completions: `num_epochs` passes over it, each in
-      `num_minibatches` updates of AdamW; the defaults, one pass of 4, are those of SEC's runs.
-      Advantages and targets are computed once a step, from the values before its first update.
-    - The ratio is clipped to [1 - clip_eps, 1 + clip_eps], per token. Old log-probabilities are
-      those of the sampled tokens when they were sampled.
+    - Advantages and targets are computed once a step, from the values before its first update. The
+      defaults, one pass of 4 minibatches, are those of SEC's runs.
+    - The ratio is clipped to [1 - clip_eps, 1 + clip_eps], per token.
     - The value loss is max((V - target)^2, (clip(V) - target)^2) / 2, where clip(V) is within
-      `value_clip_eps` of the value before the first update. Both losses are means of a minibatch:
-      with `loss_mean` "token" over all tokens; "sequence" of each completion, then over
-      completions; "constant" divides the sum by completions times `sampling.max_tokens`.
+      `value_clip_eps` of the value before the first update. Both losses are means by `loss_mean`.
     - The value is a linear head, 0 at the start, on the last hidden state of the policy's own
       network, which learns from `value_coef` times the value loss too. One optimizer has both; the
       norm of their gradient is clipped together.
-    - With `importance_cap`, for a sampler of another precision or engine, old log-probabilities are
-      the learner's own, computed before the first update of a step, and each token of the policy's
-      loss is weighted by min(learner / sampler, importance_cap).
     - With `kl_coef` > 0, kl_coef times log (policy / reference) of each token, Schulman's k1, is
-      subtracted from the reward at that token. The reference is the policy at the start. The
-      default 0 is that of SEC.
-    - Log-probabilities are those of the distribution that was sampled, its temperature included, as
-      in TRL, verl and OpenRLHF; with `sampling.logprobs` "raw" they are the model's own, as in
-      Edgewise 0.1.
-    - No entropy bonus, no weight decay, constant learning rates.
+      subtracted from the reward at that token. The default 0 is that of SEC.
+    - All else is as in `on_policy`.
 
 Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from edgewise.agents.algorithms.config import check
-from edgewise.agents.algorithms.losses import (
-    LossMean,
-    correct,
-    descend,
-    of_share,
-    only,
-    penalize,
-    sequence_mean,
-    token_weights,
-    whiten,
+from edgewise.agents.algorithms.config import Count, Fraction, NotNegative, Positive
+from edgewise.agents.algorithms.losses import LossMean, only, sequence_mean
+from edgewise.agents.algorithms.on_policy import (
+    OnPolicyConfig,
+    State,
+    clipped_surrogate,
+    start_with,
+    update,
 )
-from edgewise.agents.algorithms.optimizer import MasterAdamW
-from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
-from edgewise.agents.distributed import share_weighted, totals
-from edgewise.agents.policies.base import Completions, Policy, Sampling
+from edgewise.agents.algorithms.rollout import Envs, collect
+from edgewise.agents.algorithms.token_rewards import penalize, whiten
+from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
 
-@dataclass(frozen=True)
-class PPOConfig:
-    """Hyperparameters of PPO."""
+@dataclass(frozen=True, kw_only=True)
+class PPOConfig(OnPolicyConfig):
+    """Hyperparameters of PPO; a group may be a single completion."""
 
-    min_group_size: ClassVar[int] = 1  # values need no other completion
-
-    num_steps: int = 240  # batches, as in SEC
-    learning_rate: float = 1e-6  # of AdamW
-    value_learning_rate: float | None = None  # of the value head; None for 10 times the other
-    num_epochs: int = 1  # passes over each batch
-    num_minibatches: int = 4  # updates in each pass
-    clip_eps: float = 0.2  # the ratio is clipped to [1 - eps, 1 + eps]
-    value_clip_eps: float = 0.5  # values move by at most this in a step, as far as the loss sees
-    value_coef: float = 0.1  # weight of the value loss
-    discount: float = 1.0  # gamma, per token
-    gae_lambda: float = 1.0  # lambda: 1 trusts the return, 0 the next value
-    kl_coef: float = 0.0  # weight of the divergence from the policy at the start, in the reward
+    value_learning_rate: Positive | None = None  # of the value head; None for 10 times the other
+    num_minibatches: Count = 4  # updates in each pass
+    clip_eps: Positive = 0.2  # the ratio is clipped to [1 - eps, 1 + eps]
+    value_clip_eps: Positive = 0.5  # values move by at most this in a step, as far as the loss sees
+    value_coef: NotNegative = 0.1  # weight of the value loss
+    discount: Fraction = 1.0  # gamma, per token
+    gae_lambda: Fraction = 1.0  # lambda: 1 trusts the return, 0 the next value
     loss_mean: LossMean = "token"
-    importance_cap: float | None = None  # of learner / sampler, where they differ; None for equal
-    max_grad_norm: float = 1.0
-    sampling: Sampling = field(default_factory=Sampling)
-    seed: int = 0  # of the sampled tokens and the minibatches
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        check(self)
-
-
-@dataclass
-class State:
-    """What `train` changes beside the policy."""
-
-    optimizer: MasterAdamW
-    generator: torch.Generator
-    reference: Policy | None  # the policy at the start, if the reward needs it
-    value_head: nn.Module  # of the policy
-    step: int = 0  # steps done
-    rollout: Rollout | None = None  # of the last step, for its records
-    abs_advantages: Tensor | None = None  # of the last step, (P, G)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return tensors, numbers and lists."""
-        return {
-            "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
-            "value_head": self.value_head.state_dict(),
-            "step": self.step,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"])
-        self.value_head.load_state_dict(state["value_head"])
-        self.step = state["step"]
 
 
 @dataclass(frozen=True)
@@ -145,10 +85,7 @@ def start(policy: Policy, config: PPOConfig) -> State:
         {"params": list(policy.parameters()), "lr": config.learning_rate},
         {"params": list(policy.value_head.parameters()), "lr": value_learning_rate},
     ]
-    optimizer = MasterAdamW(weights, config.learning_rate)
-    reference = policy.frozen() if config.kl_coef else None
-    generator = torch.Generator().manual_seed(config.seed)
-    return State(optimizer, generator, reference, policy.value_head)
+    return start_with(policy, config, weights, policy.value_head)
 
 
 def train(
@@ -220,65 +157,23 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, config: PPOConfig) -> Ten
 
 
 def improve(
-    policy: Policy,
-    completions: Completions,
-    estimates: Estimates,
-    config: PPOConfig,
-    state: State,
+    policy: Policy, completions: Completions, estimates: Estimates, config: PPOConfig, state: State
 ) -> dict[str, float]:
     """Update `policy` on a batch; return mean metrics."""
-    completions, correction, corrected = correct(policy, completions, config.importance_cap)
-    sums: dict[str, float] = defaultdict(float, corrected)
-    for _ in range(config.num_epochs):
-        order = torch.randperm(len(completions.mask), generator=state.generator)
-        for rows in order.tensor_split(config.num_minibatches):
-            loss, metrics = torch.zeros(()), dict[str, float]()
-            mask = completions.mask[rows]
-            weights = token_weights(mask, config.loss_mean, config.sampling.max_tokens)
-            own, counted = share_weighted(rows, weights)
-            if len(own):
-                batch, given = completions.select(own), estimates.select(own)
-                logprobs, values = policy.logprobs_and_values(batch)  # (B / num_minibatches, T)
-                corrected_weights = counted * correction[own]
-                loss, metrics = clipped_loss(
-                    logprobs, batch.logprobs, given.advantages, corrected_weights, config
-                )
-                metrics = {"clip_ratio": of_share(metrics["clip_ratio"], weights, counted)}
-                value_loss = clipped_value_loss(values, given, counted, config)
-                metrics |= {"policy_loss": loss.item(), "value_loss": value_loss.item()}
-                loss = loss + config.value_coef * value_loss
-            metrics = {
-                **totals(metrics),
-                **descend(loss, state.optimizer, config.max_grad_norm),
-            }
-            for name, value in metrics.items():
-                sums[name] += value / (config.num_epochs * config.num_minibatches)
-    return dict(sums)
 
+    def loss_of(
+        batch: Completions, rows: Tensor, weights: Tensor, correction: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        own, eps = estimates.select(rows), config.clip_eps
+        logprobs, values = policy.logprobs_and_values(batch)
+        log_ratio = logprobs - batch.logprobs
+        loss, metrics = clipped_surrogate(log_ratio, own.advantages, weights * correction, eps, eps)
+        value_loss = clipped_value_loss(values, own, weights, config)
+        metrics |= {"policy_loss": loss.item(), "value_loss": value_loss.item()}
+        return loss + config.value_coef * value_loss, metrics
 
-def clipped_loss(
-    logprobs: Tensor,
-    old_logprobs: Tensor,
-    advantages: Tensor,
-    weights: Tensor,
-    config: PPOConfig,
-) -> tuple[Tensor, dict[str, float]]:
-    """Return the clipped surrogate loss, and the share of tokens whose ratio is clipped.
-
-    Args:
-        logprobs: Of the current policy, shape (B, T), in nats.
-        old_logprobs: Of the policy that sampled, shape (B, T), in nats.
-        advantages: Of each token, shape (B, T).
-        weights: Of each token in the loss, shape (B, T), 0.0 on those that do not count.
-        config: Gives the clip range.
-    """
-    mask = (weights > 0).float()
-    advantages = only(advantages, mask)
-    ratio = only(logprobs - old_logprobs, mask).exp()  # (B, T)
-    clipped = ratio.clamp(1 - config.clip_eps, 1 + config.clip_eps)
-    surrogate = torch.minimum(ratio * advantages, clipped * advantages)
-    outside = only((ratio != clipped).float(), mask).sum() / mask.sum().clamp(min=1)
-    return -(surrogate * weights).sum(), {"clip_ratio": outside.item()}
+    used = torch.ones(len(completions.mask), dtype=torch.bool)
+    return update(policy, completions, used, config, state, config.loss_mean, loss_of)
 
 
 def clipped_value_loss(

@@ -10,81 +10,57 @@ Conventions, in which codes of REINFORCE differ:
     - The advantage of a token is the return from there on, undiscounted, minus the mean reward of
       the batch, of the group, or nothing. With `standardize_tokens`, advantages are then shifted
       and scaled to mean 0 and variance 1 over all tokens of the batch; the variance is unbiased.
-    - One step is one batch of P G completions. REINFORCE makes one update of AdamW of it, and there
-      is no ratio. With `clip_eps`, `num_epochs` passes over it, each in `num_minibatches` updates,
-      are possible: the ratio to the policy that sampled is clipped to [1 - clip_eps, 1 + clip_eps],
-      per token. Old log-probabilities are those of the sampled tokens when they were sampled.
-    - `loss_mean` "constant", the default of REINFORCE, divides the sum over tokens by the number of
-      completions times `sampling.max_tokens`: up to that constant it is the gradient of the
-      expected reward. "token", the default of REINFORCE++, is a mean over all tokens of a
-      minibatch; "sequence" a mean of each completion, then over completions.
-    - Completions whose gradient is exactly 0, those with advantages of 0, are left out of the
-      forward and backward passes. Every mean still counts them, and an update without any other
-      completion is one with gradient 0.
-    - With `importance_cap`, for a sampler of another precision or engine, old log-probabilities are
-      the learner's own, computed before the first update of a step, and each token of the loss is
-      weighted by min(learner / sampler, importance_cap).
+    - REINFORCE makes one update of a batch, and there is no ratio. With `clip_eps` several are
+      possible: the ratio to the policy that sampled is clipped to [1 - clip_eps, 1 + clip_eps], per
+      token.
+    - `loss_mean` is "constant" in REINFORCE: up to a constant the gradient is that of the expected
+      reward. In REINFORCE++ it is "token".
     - With `kl_coef` > 0, kl_coef times log (policy / reference) of each token, Schulman's k1, is
-      subtracted from the reward at that token. The reference is the policy at the start.
-    - Log-probabilities are those of the distribution that was sampled, its temperature included, as
-      in TRL, verl and OpenRLHF; with `sampling.logprobs` "raw" they are the model's own, as in
-      Edgewise 0.1.
-    - No entropy bonus, no weight decay, a constant learning rate.
+      subtracted from the reward at that token.
+    - All else is as in `on_policy`.
 
 Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from edgewise.agents.algorithms.config import check
-from edgewise.agents.algorithms.losses import (
-    LossMean,
-    correct,
-    descend,
-    of_share,
-    of_verified,
-    only,
-    penalize,
-    sequence_mean,
-    token_weights,
-    whiten,
+from edgewise.agents.algorithms.config import Positive
+from edgewise.agents.algorithms.losses import LossMean, of_verified, only, sequence_mean
+from edgewise.agents.algorithms.on_policy import (
+    OnPolicyConfig,
+    State,
+    check_group_size,
+    clipped_surrogate,
+    start,
+    update,
 )
-from edgewise.agents.algorithms.optimizer import MasterAdamW
-from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
-from edgewise.agents.distributed import share_weighted, totals
-from edgewise.agents.policies.base import Completions, Policy, Sampling
+from edgewise.agents.algorithms.rollout import Envs, collect
+from edgewise.agents.algorithms.token_rewards import penalize, whiten
+from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
+__all__ = ["REINFORCEConfig", "REINFORCEPlusPlusConfig", "State", "start", "train"]
 
-@dataclass(frozen=True)
-class REINFORCEConfig:
-    """Hyperparameters of REINFORCE."""
 
-    num_steps: int = 240  # batches, as in SEC
-    learning_rate: float = 1e-6  # of AdamW
-    num_epochs: int = 1  # passes over each batch; more need `clip_eps`
-    num_minibatches: int = 1  # updates in each pass; more need `clip_eps`
+@dataclass(frozen=True, kw_only=True)
+class REINFORCEConfig(OnPolicyConfig):
+    """Hyperparameters of REINFORCE; more than one update of a batch needs `clip_eps`."""
+
     baseline: Literal["none", "batch", "group"] = "batch"  # whose mean reward is subtracted
     standardize_tokens: bool = False  # whether advantages are, over all tokens of the batch
-    clip_eps: float | None = None  # the ratio is clipped to [1 - eps, 1 + eps]; None for no ratio
-    kl_coef: float = 0.0  # weight of the divergence from the policy at the start, in the reward
+    clip_eps: Positive | None = None  # the ratio is clipped to [1 - eps, 1 + eps]; None has none
     loss_mean: LossMean = "constant"
-    importance_cap: float | None = None  # of learner / sampler, where they differ; None for equal
-    max_grad_norm: float = 1.0
-    sampling: Sampling = field(default_factory=Sampling)
-    seed: int = 0  # of the sampled tokens and the minibatches
 
     def __post_init__(self) -> None:
         """Check every value."""
-        check(self)
+        super().__post_init__()
         if self.clip_eps is None and self.num_epochs * self.num_minibatches > 1:
             raise ValueError(
                 "`num_epochs` and `num_minibatches` must be 1 without `clip_eps`, "
@@ -97,47 +73,14 @@ class REINFORCEConfig:
         return 2 if self.baseline == "group" else 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class REINFORCEPlusPlusConfig(REINFORCEConfig):
     """Hyperparameters of REINFORCE++."""
 
     baseline: Literal["none", "batch", "group"] = "none"  # standardizing subtracts the mean
     standardize_tokens: bool = True
-    clip_eps: float | None = 0.2
+    clip_eps: Positive | None = 0.2
     loss_mean: LossMean = "token"
-
-
-@dataclass
-class State:
-    """What `train` changes beside the policy."""
-
-    optimizer: MasterAdamW
-    generator: torch.Generator
-    reference: Policy | None  # the policy at the start, if the loss needs it
-    step: int = 0  # steps done
-    rollout: Rollout | None = None  # of the last step, for its records
-    abs_advantages: Tensor | None = None  # of the last step, (P, G)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return tensors, numbers and lists."""
-        return {
-            "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
-            "step": self.step,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"])
-        self.step = state["step"]
-
-
-def start(policy: Policy, config: REINFORCEConfig) -> State:
-    """Return the state of a run that has done no step."""
-    optimizer = MasterAdamW([{"params": policy.parameters()}], config.learning_rate)
-    reference = policy.frozen() if config.kl_coef else None
-    return State(optimizer, torch.Generator().manual_seed(config.seed), reference)
 
 
 def train(
@@ -148,11 +91,7 @@ def train(
     Raises:
         ValueError: If the groups have one completion and the baseline is theirs.
     """
-    base: Any = envs.unwrapped
-    if base.group_size < config.min_group_size:
-        raise ValueError(
-            f"`group_size` must be at least 2 for the baseline 'group', got {base.group_size}"
-        )
+    check_group_size(envs, config, f"the baseline {config.baseline!r}")
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
@@ -180,32 +119,15 @@ def improve(
     state: State,
 ) -> dict[str, float]:
     """Update `policy` on a batch whose tokens have `advantages`, (B, T); return mean metrics."""
-    completions, correction, corrected = correct(policy, completions, config.importance_cap)
-    sums: dict[str, float] = defaultdict(float, corrected)
-    used = (advantages != 0).any(dim=1).cpu()  # (B,) what may have a gradient
-    for _ in range(config.num_epochs):
-        order = torch.randperm(len(advantages), generator=state.generator)
-        for rows in order.tensor_split(config.num_minibatches):
-            mask = completions.mask[rows]
-            weights = token_weights(mask, config.loss_mean, config.sampling.max_tokens)
-            weights = weights * correction[rows]
-            loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
-            own, counted = share_weighted(rows[used[rows]], weights[used[rows]])
-            if len(own):
-                batch = completions.select(own)
-                logprobs = policy.logprobs(batch)  # (at most B / num_minibatches, T)
-                given = advantages[own]
-                loss, metrics = policy_loss(logprobs, batch.logprobs, given, counted, config)
-                metrics = {
-                    "clip_ratio": of_share(metrics["clip_ratio"], weights[used[rows]], counted)
-                }
-            metrics = {
-                **totals(metrics),
-                **descend(loss, state.optimizer, config.max_grad_norm),
-            }
-            for name, value in metrics.items():
-                sums[name] += value / (config.num_epochs * config.num_minibatches)
-    return dict(sums)
+
+    def loss_of(
+        batch: Completions, rows: Tensor, weights: Tensor, correction: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        logprobs, weights = policy.logprobs(batch), weights * correction
+        return policy_loss(logprobs, batch.logprobs, advantages[rows], weights, config)
+
+    used = (advantages != 0).any(dim=1).cpu()
+    return update(policy, completions, used, config, state, config.loss_mean, loss_of)
 
 
 def token_advantages(
@@ -253,10 +175,5 @@ def policy_loss(
     if config.clip_eps is None:
         scored = only(logprobs, weights) * only(advantages, weights)
         return -(scored * weights).sum(), {"clip_ratio": 0.0}
-    mask = (weights > 0).float()
-    advantages = only(advantages, mask)
-    ratio = only(logprobs - old_logprobs, mask).exp()  # (B, T)
-    clipped = ratio.clamp(1 - config.clip_eps, 1 + config.clip_eps)
-    surrogate = torch.minimum(ratio * advantages, clipped * advantages)
-    outside = only((ratio != clipped).float(), mask).sum() / mask.sum().clamp(min=1)
-    return -(surrogate * weights).sum(), {"clip_ratio": outside.item()}
+    eps = config.clip_eps
+    return clipped_surrogate(logprobs - old_logprobs, advantages, weights, eps, eps)

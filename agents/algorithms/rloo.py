@@ -7,112 +7,55 @@ Conventions, in which codes of RLOO differ:
     - Advantages are r minus the mean of the other G - 1 rewards of the group, G / (G - 1) times
       what r is above the group's mean; they are not standardized. Groups of equal rewards have
       advantages of exactly 0.
-    - One step is one batch of P G completions: `num_epochs` passes over it, each in
-      `num_minibatches` updates of AdamW; SEC's runs have one pass of 4. A group may be split over
-      minibatches; its advantages are those of the whole group.
     - `ratio` "sequence" is the published form: a completion is one action, its ratio is the
       product of its tokens' ratios, and the loss is a mean over completions. "token" is the form
       of SEC's runs: each token has a ratio, and the loss is a mean over all tokens of a minibatch.
-      In both the ratio is clipped to [1 - clip_eps, 1 + clip_eps]. Old log-probabilities are those
-      of the sampled tokens when they were sampled.
-    - Completions whose gradient is exactly 0, those with advantage 0, are left out of the forward
-      and backward passes. Every mean still counts them, and an update without any other
-      completion is one with gradient 0.
-    - With `importance_cap`, for a sampler of another precision or engine, old log-probabilities are
-      the learner's own, computed before the first update of a step, and each token of the loss is
-      weighted by min(learner / sampler, importance_cap).
+      In both the ratio is clipped to [1 - clip_eps, 1 + clip_eps]. SEC's runs have 4 minibatches.
     - With `kl_coef` > 0, kl_coef times log (policy / reference) of the completion, Schulman's k1
-      summed over its tokens, is subtracted from its reward, in both forms. The reference is the
-      policy at the start. The default 0 is that of SEC.
-    - Log-probabilities are those of the distribution that was sampled, its temperature included, as
-      in TRL, verl and OpenRLHF; with `sampling.logprobs` "raw" they are the model's own, as in
-      Edgewise 0.1.
-    - No entropy bonus, no weight decay, a constant learning rate.
+      summed over its tokens, is subtracted from its reward, in both forms. The default 0 is that of
+      SEC.
+    - All else is as in `on_policy`.
 
 Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-import torch
 from torch import Tensor
 
-from edgewise.agents.algorithms.config import check
-from edgewise.agents.algorithms.losses import (
-    correct,
-    descend,
-    of_share,
-    of_verified,
-    only,
-    penalize,
-    token_weights,
+from edgewise.agents.algorithms.config import Positive
+from edgewise.agents.algorithms.losses import of_verified, only
+from edgewise.agents.algorithms.on_policy import (
+    OnPolicyConfig,
+    State,
+    check_group_size,
+    clipped_surrogate,
+    start,
+    update,
 )
-from edgewise.agents.algorithms.optimizer import MasterAdamW
-from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
-from edgewise.agents.distributed import share_weighted, totals
-from edgewise.agents.policies.base import Completions, Policy, Sampling
+from edgewise.agents.algorithms.rollout import Envs, collect
+from edgewise.agents.algorithms.token_rewards import penalize
+from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
+__all__ = ["RLOOConfig", "State", "start", "train"]
 
-@dataclass(frozen=True)
-class RLOOConfig:
+
+@dataclass(frozen=True, kw_only=True)
+class RLOOConfig(OnPolicyConfig):
     """Hyperparameters of RLOO."""
 
-    min_group_size: ClassVar[int] = 2  # the baseline needs another completion
-
-    num_steps: int = 240  # batches, as in SEC
-    learning_rate: float = 1e-6  # of AdamW
-    num_epochs: int = 1  # passes over each batch
-    num_minibatches: int = 1  # updates in each pass
     ratio: Literal["sequence", "token"] = "sequence"  # of what, to the policy that sampled
-    clip_eps: float = 0.2  # the ratio is clipped to [1 - eps, 1 + eps]
-    kl_coef: float = 0.0  # weight of the divergence from the policy at the start, in the reward
-    importance_cap: float | None = None  # of learner / sampler, where they differ; None for equal
-    max_grad_norm: float = 1.0
-    sampling: Sampling = field(default_factory=Sampling)
-    seed: int = 0  # of the sampled tokens and the minibatches
+    clip_eps: Positive = 0.2  # the ratio is clipped to [1 - eps, 1 + eps]
 
-    def __post_init__(self) -> None:
-        """Check every value."""
-        check(self)
-
-
-@dataclass
-class State:
-    """What `train` changes beside the policy."""
-
-    optimizer: MasterAdamW
-    generator: torch.Generator
-    reference: Policy | None  # the policy at the start, if the loss needs it
-    step: int = 0  # steps done
-    rollout: Rollout | None = None  # of the last step, for its records
-    abs_advantages: Tensor | None = None  # of the last step, (P, G)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return tensors, numbers and lists."""
-        return {
-            "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
-            "step": self.step,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"])
-        self.step = state["step"]
-
-
-def start(policy: Policy, config: RLOOConfig) -> State:
-    """Return the state of a run that has done no step."""
-    optimizer = MasterAdamW([{"params": policy.parameters()}], config.learning_rate)
-    reference = policy.frozen() if config.kl_coef else None
-    return State(optimizer, torch.Generator().manual_seed(config.seed), reference)
+    @property
+    def min_group_size(self) -> int:
+        """The fewest completions of a problem: 2, for the baseline needs another."""
+        return 2
 
 
 def train(
@@ -123,9 +66,7 @@ def train(
     Raises:
         ValueError: If the groups have one completion, which has no baseline.
     """
-    base: Any = envs.unwrapped
-    if base.group_size < config.min_group_size:
-        raise ValueError(f"`group_size` must be at least 2 for RLOO, got {base.group_size}")
+    check_group_size(envs, config, "RLOO")
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
@@ -145,39 +86,18 @@ def train(
 
 
 def improve(
-    policy: Policy,
-    completions: Completions,
-    advantages: Tensor,
-    config: RLOOConfig,
-    state: State,
+    policy: Policy, completions: Completions, advantages: Tensor, config: RLOOConfig, state: State
 ) -> dict[str, float]:
     """Update `policy` on a batch whose completions have `advantages`, (B,); return mean metrics."""
-    completions, correction, corrected = correct(policy, completions, config.importance_cap)
-    sums: dict[str, float] = defaultdict(float, corrected)
-    used = advantages != 0  # (B,) what may have a gradient
-    for _ in range(config.num_epochs):
-        order = torch.randperm(len(advantages), generator=state.generator)
-        for rows in order.tensor_split(config.num_minibatches):
-            mask = completions.mask[rows]
-            weights = token_weights(mask, config.ratio, config.sampling.max_tokens)
-            weights = weights * correction[rows]
-            loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
-            own, counted = share_weighted(rows[used[rows]], weights[used[rows]])
-            if len(own):
-                batch = completions.select(own)
-                logprobs = policy.logprobs(batch)  # (at most B / num_minibatches, T)
-                given = advantages[own].to(logprobs.device)
-                loss, metrics = clipped_loss(logprobs, batch.logprobs, given, counted, config)
-                metrics = {
-                    "clip_ratio": of_share(metrics["clip_ratio"], weights[used[rows]], counted)
-                }
-            metrics = {
-                **totals(metrics),
-                **descend(loss, state.optimizer, config.max_grad_norm),
-            }
-            for name, value in metrics.items():
-                sums[name] += value / (config.num_epochs * config.num_minibatches)
-    return dict(sums)
+
+    def loss_of(
+        batch: Completions, rows: Tensor, weights: Tensor, correction: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        logprobs = policy.logprobs(batch)
+        own = advantages[rows].to(logprobs.device)
+        return clipped_loss(logprobs, batch.logprobs, own, weights * correction, config)
+
+    return update(policy, completions, advantages != 0, config, state, config.ratio, loss_of)
 
 
 def leave_one_out(rewards: Tensor) -> Tensor:
@@ -191,11 +111,7 @@ def leave_one_out(rewards: Tensor) -> Tensor:
 
 
 def clipped_loss(
-    logprobs: Tensor,
-    old_logprobs: Tensor,
-    advantages: Tensor,
-    weights: Tensor,
-    config: RLOOConfig,
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, weights: Tensor, config: RLOOConfig
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the clipped surrogate loss, and the share of tokens whose ratio is clipped.
 
@@ -207,12 +123,8 @@ def clipped_loss(
             a completion add up to 1 / B where its ratio is that of the sequence.
         config: Gives the ratio and the clip range.
     """
-    mask = (weights > 0).float()
-    log_ratio = only(logprobs - old_logprobs, mask)  # (B, T)
+    log_ratio = logprobs - old_logprobs  # (B, T)
     if config.ratio == "sequence":
-        log_ratio = log_ratio.sum(dim=1, keepdim=True).expand_as(log_ratio)
-    ratio = log_ratio.exp()
-    clipped = ratio.clamp(1 - config.clip_eps, 1 + config.clip_eps)
-    surrogate = torch.minimum(ratio * advantages[:, None], clipped * advantages[:, None])
-    outside = only((ratio != clipped).float(), mask).sum() / mask.sum().clamp(min=1)
-    return -(surrogate * weights).sum(), {"clip_ratio": outside.item()}
+        log_ratio = only(log_ratio, weights).sum(dim=1, keepdim=True).expand_as(log_ratio)
+    eps = config.clip_eps
+    return clipped_surrogate(log_ratio, advantages[:, None], weights, eps, eps)

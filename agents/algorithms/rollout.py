@@ -1,12 +1,8 @@
-"""Collect one batch: P problems, G completions of each.
-
-Let slow verifiers work while the policy still samples.
-"""
+"""Collect one batch: P problems, G completions of each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +12,14 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
+from edgewise.agents.algorithms.anticipation import anticipated
 from edgewise.agents.algorithms.filters import Filter, kept_by
-from edgewise.agents.policies.base import Completions, Sampler, Sampling, Teller
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Completions, Sampler, blank
 from edgewise.pool import TooManyUnverified
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.lesson import Gather
 from edgewise.wrappers.vector import curriculum_of
-from edgewise.wrappers.vector.prompt_format import opening_of
 
 MAX_UNVERIFIED = 0.01  # of the completions of a batch
 
@@ -100,7 +98,7 @@ def collect(
         FloatingPointError: If a reward or the log-probability of a token is not finite.
         TooManyUnverified: If more than 1 % of the completions made could not be verified.
     """
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     size: int = base.group_size
     if filter is not None and filter.num_screened >= size:
         raise ValueError(f"`screen` must be below group_size = {size}, got {filter.num_screened}")
@@ -139,7 +137,7 @@ class Batch:
     ) -> None:
         """Begin with no answer."""
         self.envs, self.policy, self.sampling, self.generator = envs, policy, sampling, generator
-        base: Any = envs.unwrapped
+        base = unwrap_vector(envs)
         self.size: int = base.group_size
         layer = curriculum_of(envs)
         self.gather: Gather = np.asarray if layer is None else layer.lesson.gather
@@ -247,14 +245,6 @@ class Batch:
         )
 
 
-def blank(num_rows: int, like: Completions) -> Completions:
-    """Return completions of no token, for `replace` to fill, where those of `like` are."""
-    ids = like.tokens.new_zeros((num_rows, 1))
-    numbers = like.logprobs.new_zeros((num_rows, 1))
-    ended = like.ended.new_zeros(num_rows)
-    return Completions([""] * num_rows, ids, ids, numbers, numbers, ended, like.scale)
-
-
 def refuse_unverified(count: int, total: int) -> None:
     """Check that few of the `total` answers of a batch, `count`, are without a verdict.
 
@@ -285,34 +275,3 @@ def refuse_nonfinite(
             "`logprobs` of the sampled tokens must be finite, got others; "
             "the weights or what they compute are not finite, a smaller `learning_rate` may help"
         )
-
-
-@contextmanager
-def anticipated(
-    envs: VectorEnv[Any, Any, Any], policy: Sampler, places: Mapping[int, int]
-) -> Iterator[None]:
-    """Tell `envs` of each completion that ends within this context, while others go on.
-
-    Nothing but time depends on it, and nothing happens unless the policy tells and the task makes
-    use of it. Only first turns are told and, of several ranks, what one samples of its own rows.
-
-    Args:
-        envs: A `ReasoningVectorEnv` under any wrappers, with its problems posed.
-        policy: Is asked for one batch within the context.
-        places: The environments of the rows of the batch; those of other ranks are left out.
-    """
-    base: Any = envs.unwrapped
-    if not isinstance(policy, Teller) or not base.env.anticipates:
-        yield
-        return
-
-    def listen(rows: Sequence[int], texts: Sequence[str]) -> None:
-        for row, text in zip(rows, texts, strict=True):
-            if row in places:
-                base.anticipate(places[row], opening_of(envs, places[row]) + text)
-
-    policy.listener = listen
-    try:
-        yield
-    finally:
-        policy.listener = None

@@ -12,7 +12,7 @@ from typing import Any
 import gymnasium as gym
 
 from edgewise.agents.integrations.trl_turns import messages
-from edgewise.env import ReasoningEnv, evaluation_set
+from edgewise.env import ReasoningEnv, evaluation_set, unwrap
 from edgewise.files import replacing, write_atomically
 from edgewise.frame import Frame, Message
 from edgewise.registration import require
@@ -81,7 +81,7 @@ def problem_rows(
 
     They are those of `evaluation_set`, in the split of `env`, level after level.
     """
-    base: ReasoningEnv = env.unwrapped  # type: ignore[assignment]
+    base = unwrap(env)
     rows: list[dict[str, Any]] = []
     levels: list[dict[str, Any]] = []
     for level in base.levels:
@@ -115,7 +115,7 @@ def export(env: gym.Env[str, str], layout: str, size: int, path: Path) -> Path:
     """
     if path.suffix not in FORMATS:
         raise ValueError(f"`output` must end with {' or '.join(FORMATS)}, got {path}")
-    base: ReasoningEnv = env.unwrapped  # type: ignore[assignment]
+    base = unwrap(env)
     rows, levels = problem_rows(env, layout, size)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".jsonl":

@@ -23,6 +23,7 @@ from edgewise.agents.training.run_folder import RunFolder
 from edgewise.errors import shown, unknown
 from edgewise.frame import Render
 from edgewise.registration import check_id
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import vector
 
 NOT_IN_ARGUMENTS = {  # they run code of others, or send or write something elsewhere
@@ -150,7 +151,7 @@ def sampler(config: TRLConfig, envs: Envs) -> dict[str, Any]:
     """Return the arguments of TRL about what samples; vLLM stops where the frame says."""
     if config.vllm == "none":
         return {}
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     stops = {stop for member in base.env.members for stop in member.preset.frame.stop}
     stopped = {"stop": sorted(stops), "include_stop_str_in_output": True} if stops else None
     chosen: dict[str, Any] = {
@@ -280,7 +281,7 @@ def limit_prompts(
     """
     if config.max_prompt_tokens == UNLIMITED:
         return
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     tokens_of = partial(encode_prompt, tokenizer)
     places = positions_of(model), config.max_tokens, config.max_prompt_tokens
     limit = PromptLimit(tokens_of, render, *places)

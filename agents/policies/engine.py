@@ -13,8 +13,9 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor, nn
 
-from edgewise.agents.policies.base import Completions, Policy, Sampling
 from edgewise.agents.policies.lora import LoRAPolicy
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.agents.policies.transformers import TransformersPolicy
 
 NUM_COMPARED = 8  # completions that are scored again after each update

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, scaled_dot_product_attention
 
-from edgewise.agents.policies.base import Completions
 from edgewise.agents.policies.fast_network import Network
+from edgewise.agents.policies.policy import Completions
 
 PROMPTS = 8  # whose completions are computed together, so that what is between fits in caches
 

@@ -1,16 +1,10 @@
-"""Which model a name means, and what it was made for.
-
-The engines by name, as the command line and run folders call them.
-"""
+"""Load a policy by its name, and the engine that samples for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from typing import Any, Literal
 from weakref import finalize
 
 import torch
@@ -18,41 +12,13 @@ import torch
 from edgewise.agents import distributed
 from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.engine import EnginePolicy
+from edgewise.agents.policies.model_card import model_path
+from edgewise.agents.policies.options import CHOICES, OWN, Precision
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.policies.vllm_engine import VLLMEngine, VLLMSettings
 from edgewise.agents.policies.vllm_server import VLLMServer
 from edgewise.errors import unknown
-from edgewise.fields import convert
-from edgewise.files import about, read_json
 from edgewise.wrappers.rules.catalogue import construct
-
-Precision = Literal["float32", "bfloat16"]
-CARD: dict[str, Any] = {"envs": list[str], "preset": str | None, "train": Mapping[str, Any]}
-TRAIN: dict[str, Any] = {  # the flags of `edgewise train` that a model has defaults for
-    "num_steps": int,
-    "num_problems": int,
-    "group_size": int,
-    "learning_rate": float,
-}
-SEEDLINGS = Path(str(files("edgewise.agents") / "seedlings"))
-
-
-def model_path(agent: str) -> str:
-    """Return the folder or hub id that `agent` names: seedling, seedling:NAME or hf:PATH.
-
-    Raises:
-        ValueError: If it names none.
-    """
-    kind, _, name = agent.partition(":")
-    if kind == "hf" and name:
-        return name
-    if kind != "seedling":
-        raise ValueError(unknown("agent", agent, ["seedling", "seedling:NAME", "hf:PATH"]))
-    names = sorted(path.parent.name for path in SEEDLINGS.glob("*/config.json"))
-    name = name or "countdown"
-    if name not in names:
-        raise ValueError(unknown("seedling", name, names))
-    return str(SEEDLINGS / name)
 
 
 def load_policy(
@@ -82,34 +48,6 @@ def check_device(device: torch.device | str) -> None:
             f"`device` must be one that torch finds here, {' or '.join(devices)}, got {str(device)!r}; "
             "give --device cpu"
         )
-
-
-def made_for(agent: str) -> dict[str, Any]:
-    """Return what the model's edgewise.json says: "envs", "preset", and defaults to "train" it.
-
-    Raises:
-        FileError: If the file is none, or says something else.
-    """
-    path = Path(model_path(agent)) / "edgewise.json"
-    card: dict[str, Any] = {"envs": [], "preset": None, "train": {}}
-    if path.is_file():
-        record = read_json(path)
-        with about(path):
-            card |= {
-                name: convert(record[name], CARD[name], name) for name in card if name in record
-            }
-            for name, value in card["train"].items():
-                if name not in TRAIN:
-                    raise ValueError(unknown("train", name, TRAIN))
-                convert(value, TRAIN[name], f"train.{name}")
-    return card
-
-
-OWN = "transformers"  # the learner itself
-CHOICES = (OWN, "vllm", "vllm:ARGUMENT=VALUE", "http://HOST:PORT")
-IMPORTANCE_CAP = (
-    2.0  # of the weight of a token that something else than the learner samples, as in verl
-)
 
 
 def with_engine(

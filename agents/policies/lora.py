@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from edgewise.agents.policies.base import Completions
+from edgewise.agents.policies.policy import Completions
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.files import write_atomically
 

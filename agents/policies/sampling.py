@@ -15,7 +15,8 @@ import torch
 from torch import Generator, Tensor
 
 from edgewise.agents import distributed
-from edgewise.agents.policies.base import Completions, Sampling
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Completions
 
 
 def score(logits: Tensor, tokens: Tensor, scale: float = 1.0) -> Tensor:

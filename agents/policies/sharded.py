@@ -16,7 +16,8 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from transformers import AutoModelForCausalLM
 
 from edgewise.agents import distributed
-from edgewise.agents.policies.base import Completions, Sampling
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Completions
 from edgewise.agents.policies.sampling import score
 from edgewise.agents.policies.transformers import ROWS, TransformersPolicy
 

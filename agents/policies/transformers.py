@@ -19,12 +19,13 @@ from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache
 
-from edgewise.agents.policies.base import Completions, Listener, Policy, Sampling, append
 from edgewise.agents.policies.chat import ChatOptions, encode_further, encode_prompt, render_chat
 from edgewise.agents.policies.fast_decode import FastDecoder
 from edgewise.agents.policies.fast_network import Network, recognises
 from edgewise.agents.policies.fast_read import read_states
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.plain_decode import PlainDecoder
+from edgewise.agents.policies.policy import Completions, Listener, Policy, append
 from edgewise.agents.policies.room import padded, positions, positions_of, unanswered, within
 from edgewise.agents.policies.sampling import Parts, choose, closed, divided, score
 from edgewise.agents.policies.value_head import value_head

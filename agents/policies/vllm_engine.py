@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.engine import Turn
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.policies.untied import write_config
 

@@ -19,8 +19,8 @@ from urllib.request import Request, urlopen
 
 from torch import Tensor
 
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.engine import Turn
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.untied import write_weights
 
 NUM_REQUESTS = 128  # at once

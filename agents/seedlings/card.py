@@ -11,10 +11,11 @@ from typing import Any
 
 import gymnasium as gym
 
-from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.seedlings.pretrain import PretrainConfig
 from edgewise.agents.training.evaluation import EvaluationPlan, LevelScore, evaluate
+from edgewise.env import unwrap
 from edgewise.fields import build
 from edgewise.files import about, read_json, write_atomically
 from edgewise.registration import check_id
@@ -59,7 +60,7 @@ def score(
     """Return the scores on all levels of each environment that `config` names."""
     scores = {}
     for source in config.sources:
-        single: Any = gym.make(source.env, preset=config.preset).unwrapped
+        single = unwrap(gym.make(source.env, preset=config.preset))
         sampling = Sampling(max_tokens=single.preset.frame.max_completion_tokens)
         scores[source.env] = evaluate(policy, source.env, plan, sampling, preset=config.preset)
     return scores

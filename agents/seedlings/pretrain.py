@@ -25,6 +25,7 @@ from edgewise.agents.policies.chat import encode_prompt
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.seedlings.tokenizer import build_tokenizer
 from edgewise.agents.soar.posing import COMPACT_MARK, COMPACT_PROMPT
+from edgewise.env import unwrap
 
 NO_LOSS = -100  # the target that cross_entropy leaves out
 Row = tuple[list[int], int]  # tokens, and how many of them are prompt
@@ -144,7 +145,7 @@ def run_cycle(
 def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row]:
     """Yield prompts with their worked solutions, from the training split, without end."""
     envs: list[Any] = [
-        gym.make(source.env, preset=config.preset, allow_ood=True).unwrapped
+        unwrap(gym.make(source.env, preset=config.preset, allow_ood=True))
         for source in config.sources
     ]
     for env, source in zip(envs, config.sources, strict=True):

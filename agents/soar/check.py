@@ -20,6 +20,7 @@ from edgewise.agents.soar.game import Heard, grounded, start
 from edgewise.agents.soar.pairs import Pair, hard_pairs
 from edgewise.agents.soar.presets import Game
 from edgewise.agents.soar.run import SOARRunConfig, game_of, hard_file, make_student
+from edgewise.env import unwrap
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def check_game(
     game = game_of(config)
     hard = hard_pairs(hard_file(config, game), game.question)
     student = make_student(config, game)
-    env: Any = gym.make(game.env, preset=game.preset, allow_ood=True).unwrapped
+    env = unwrap(gym.make(game.env, preset=game.preset, allow_ood=True))
 
     def measure(name: str, pairs: Sequence[Pair]) -> CheckRow:
         size, soar = game.soar.dataset_size, replace(game.soar, promote=False)

@@ -16,7 +16,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from edgewise.env import ReasoningEnv
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.fields import build
 from edgewise.files import about, numbered_jsonl, write_atomically
 from edgewise.names import read_name
@@ -102,8 +102,7 @@ def named(name: Mapping[str, Any], question: str) -> Pair:
 @lru_cache(maxsize=8)
 def maker(env_id: str, split: str, overrides: str) -> ReasoningEnv:
     """Return the environment that poses what these, which `read_name` checked, name."""
-    env: Any = gym.make(env_id, split=split, allow_ood=True, **json.loads(overrides)).unwrapped
-    return env  # type: ignore[no-any-return]
+    return unwrap(gym.make(env_id, split=split, allow_ood=True, **json.loads(overrides)))
 
 
 def save_pairs(path: Path, pairs: Iterable[Pair]) -> None:

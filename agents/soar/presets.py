@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.soar.game import SOARConfig
 from edgewise.agents.soar.student import Exam, StudentConfig
 from edgewise.agents.soar.teacher import TeacherConfig

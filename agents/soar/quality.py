@@ -16,9 +16,11 @@ from typing import Any
 import gymnasium as gym
 from torch import Generator
 
-from edgewise.agents.policies.base import Sampler, Sampling
-from edgewise.agents.policies.load import Precision, load_policy
+from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.options import Precision, Sampling
+from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.soar.pairs import Pair
+from edgewise.env import unwrap
 from edgewise.frame import Frame, Render
 from edgewise.task import Task, Unsolvable
 
@@ -58,8 +60,7 @@ def quality_of(
     Raises:
         ValueError: If there is no such model.
     """
-    made: Any = gym.make(env_id, requires=None)
-    task: Task[Any] = made.unwrapped.task
+    task = unwrap(gym.make(env_id, requires=None)).task
     if type(task).parse is not Task.parse:
         return lambda pairs: [verdict_of(task, pair) for pair in pairs]
     if agent is None:

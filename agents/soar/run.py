@@ -12,7 +12,9 @@ from typing import Any, Literal
 import torch
 
 from edgewise.agents.policies.chat import encode_prompt, read_chat_options, today
-from edgewise.agents.policies.load import Precision, load_policy, model_path
+from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.model_card import model_path
+from edgewise.agents.policies.options import Precision
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.game import Heard, play, start
 from edgewise.agents.soar.pairs import Pair, hard_pairs, save_pairs

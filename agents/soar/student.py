@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 from edgewise.agents.algorithms import rloo
-from edgewise.agents.algorithms.config import check
+from edgewise.agents.algorithms.config import Count, NotNegative, Positive, check
 from edgewise.agents.algorithms.optimizer import schedule
 from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
-from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.game import Floats
 from edgewise.agents.soar.pairs import Pair
@@ -71,9 +71,9 @@ class StudentConfig:
 
     num_problems: int = 8  # of a batch
     group_size: int = 32
-    learning_rate: float = 1e-5  # of AdamW, at its highest
-    kl_coef: float = 0.001
-    num_minibatches: int = 1
+    learning_rate: Positive = 1e-5  # of AdamW, at its highest
+    kl_coef: NotNegative = 0.001
+    num_minibatches: Count = 1
     num_warmup_steps: int = 0
     temperature: float = 1.0
     max_tokens: int = 1024

@@ -24,11 +24,11 @@ import numpy as np
 import torch
 
 from edgewise.agents.algorithms import rloo
-from edgewise.agents.algorithms.config import check
-from edgewise.agents.algorithms.losses import penalize
+from edgewise.agents.algorithms.config import Count, NotNegative, Positive, check
 from edgewise.agents.algorithms.optimizer import schedule
-from edgewise.agents.algorithms.rollout import blank
-from edgewise.agents.policies.base import Completions, Policy, Sampling
+from edgewise.agents.algorithms.token_rewards import penalize
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Completions, Policy, blank
 from edgewise.agents.soar.game import Floats
 from edgewise.agents.soar.posing import Format, Posed, gather_problems
 
@@ -37,11 +37,11 @@ from edgewise.agents.soar.posing import Format, Posed, gather_problems
 class TeacherConfig:
     """Hyperparameters of the teacher; the defaults are the paper's."""
 
-    num_steps: int = 200  # outer
+    num_steps: Count = 200  # outer
     num_warmup_steps: int = 20
-    learning_rate: float = 1e-5  # of AdamW, at its highest
-    kl_coef: float = 0.001  # beta
-    num_minibatches: int = 1  # parts of a batch, each an update
+    learning_rate: Positive = 1e-5  # of AdamW, at its highest
+    kl_coef: NotNegative = 0.001  # beta
+    num_minibatches: Count = 1  # parts of a batch, each an update
     attempts_per_problem: int = 8  # in all, on average, before it counts as unable
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=512))
     seed: int = 0

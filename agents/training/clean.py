@@ -8,9 +8,10 @@ from typing import Any
 
 import gymnasium as gym
 
-from edgewise.agents.policies.load import model_path
+from edgewise.agents.policies.model_card import model_path
 from edgewise.agents.training.config import TrainConfig, from_record
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.env import unwrap
 from edgewise.fields import convert
 from edgewise.files import about
 from edgewise.problem_set import check_clean
@@ -48,7 +49,7 @@ def check_config(config: TrainConfig, env_id: str, **options: Any) -> None:
         env_id: Of the environment that is evaluated.
         options: Its keywords.
     """
-    preset: Any = gym.make(env_id, **options).unwrapped
+    preset = unwrap(gym.make(env_id, **options))
     evaluated = gym.make(env_id, **{**options, "levels": tuple(preset.preset.levels)})
     for trained_id in config.env.split(","):
         check_clean(

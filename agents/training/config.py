@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from edgewise.agents.policies.base import LogProbs
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
-from edgewise.agents.policies.load import Precision, made_for, model_path
+from edgewise.agents.policies.model_card import made_for, model_path
+from edgewise.agents.policies.options import LogProbs, Precision
 from edgewise.agents.training.evaluation import EvaluationPlan
 from edgewise.agents.training.prompt_limit import UNLIMITED
 from edgewise.agents.training.recipe_file import read_recipe

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from edgewise.agents.algorithms.rollout import Envs, collect
-from edgewise.agents.policies.base import Sampler, Sampling
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.training.prompt_limit import PromptLimit
-from edgewise.env import evaluation_set
+from edgewise.env import evaluation_set, unwrap
 from edgewise.frame import Render
 from edgewise.wrappers import vector
 
@@ -100,7 +101,7 @@ def evaluate(
     Raises:
         ValueError: If no problem of a level fits.
     """
-    single: Any = gym.make(env_id, split=plan.split, **env_options).unwrapped
+    single = unwrap(gym.make(env_id, split=plan.split, **env_options))
     scores = []
     for level in single.preset.levels if levels is None else levels:
         fixed = evaluation_set(single, level, plan.num_problems)

@@ -29,6 +29,7 @@ from edgewise.agents.training.run_folder import STATE, RunFolder, read_state
 from edgewise.agents.training.run_records import listed
 from edgewise.fields import build
 from edgewise.files import FileError, about, read_json
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.lesson import ArmLesson
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.record import PARTS, as_current
@@ -131,7 +132,7 @@ def make_lesson(config: Record) -> ArmLesson | ProblemLesson:
     if recorded.pool is not None:
         return ProblemLesson(rule, (recorded.pool.names, recorded.pool.difficulties), shape)
     refuse_lacking(config, set(TrainConfig.__dataclass_fields__) - UNRECORDED.keys())
-    envs: Any = base_envs(from_record(config)).unwrapped
+    envs = unwrap_vector(base_envs(from_record(config)))
     _, names, difficulties = draw_pool(envs.env, config["pool_size"], 0)
     return ProblemLesson(rule, (names, difficulties), shape)
 

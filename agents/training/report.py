@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgewise.agents.algorithms.rollout import Envs
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.vector_env import unwrap_vector
 
 WINDOW = 10  # steps that a curve is averaged over, at the most
 DISTANCE = "distance_from_uniform"
@@ -175,7 +176,7 @@ def arm_names(env_ids: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> list
 
 def arm_sizes(envs: Envs) -> list[int] | None:
     """Return the number of problems of each arm, (K,); None if an arm has no end."""
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     sizes: list[int] = []
     for arm in base.arms:
         member = base.env.members[arm.get("env", 0)]

@@ -16,9 +16,9 @@ import torch
 from edgewise.agents import distributed
 from edgewise.agents.algorithms.catalogue import ALGORITHMS, Algorithm
 from edgewise.agents.algorithms.rollout import Envs
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.chat import today
-from edgewise.agents.policies.load import IMPORTANCE_CAP, OWN, made_for
+from edgewise.agents.policies.model_card import made_for
+from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, Sampling
 from edgewise.agents.policies.sampling import is_out_of_memory
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.checkpoint import load
@@ -33,6 +33,7 @@ from edgewise.env import ReasoningEnv
 from edgewise.files import FileError, about, replacing, said
 from edgewise.pool import WorkerError
 from edgewise.registration import check_id
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import ProblemRule, Random, Rule, make_rule, vector
 from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rules.catalogue import construct
@@ -51,7 +52,7 @@ class Training:
         torch.set_num_threads(config.threads)
         self.config, self.folder, self.policy = config, folder, policy
         self.envs = make_envs(config, self.policy)
-        base: Any = self.envs.unwrapped
+        base = unwrap_vector(self.envs)
         self.posing: ReasoningEnv = base.env
         self.members: list[ReasoningEnv] = base.env.members
         self.sampling = sampling_of(config, self.members)
@@ -214,7 +215,7 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
             problems cannot be shared out among the ranks.
     """
     envs = base_envs(config, distributed.num_ranks())
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     if limit := limit_of(config, policy, base.env.members):
         limit.screen(base.env)
     framed = vector.PromptFormat(envs, render=policy.render)
@@ -300,7 +301,7 @@ def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
 def to_record(config: TrainConfig, envs: Envs) -> dict[str, Any]:
     """Return `config` for JSON, with the rule and the algorithm in full and the arms of `envs`."""
     record: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     hyperparameters = make_hyperparameters(config, sampling_of(config, base.env.members))
     details = {
         "rule": to_json(rule_for(config, envs)),
@@ -322,7 +323,7 @@ def begin(config: TrainConfig) -> Training:
     config = replace(config, output=output)
     check_evaluation(config)
     policy = make_policy(config)
-    base: Any = base_envs(config).unwrapped
+    base = unwrap_vector(base_envs(config))
     notes = check_prompts(config, policy, base.env.members)
     envs = make_envs(config, policy)
     if distributed.rank() == 0:

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from edgewise.agents.policies.base import Policy
+from edgewise.agents.policies.policy import Policy
 from edgewise.agents.training.checkpoint import NEEDED, check, fill, load
 from edgewise.agents.training.run_records import counted, missing, readable_records
 from edgewise.files import (

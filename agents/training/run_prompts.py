@@ -8,13 +8,15 @@ from typing import Any
 
 import gymnasium as gym
 
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.chat import encode_prompt
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.prompt_limit import UNLIMITED, PromptLimit
-from edgewise.env import ReasoningEnv
+from edgewise.env import ReasoningEnv, unwrap
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.problem_lesson import ProblemLesson
+from edgewise.wrappers.vector import Curriculum
 
 
 def sampling_of(config: TrainConfig, members: Sequence[ReasoningEnv]) -> Sampling:
@@ -60,18 +62,18 @@ def check_prompts(
     lines = [line for member in members for line in limit.check(member)]
     for env_id in config.env.split(",") if config.evaluate else ():
         options = {"preset": config.preset, "split": config.evaluation.split, **config.keywords}
-        scored: Any = gym.make(env_id, **options).unwrapped
+        scored = unwrap(gym.make(env_id, **options))
         lines += limit.check(scored, [{"level": level} for level in scored.preset.levels])
     return list(dict.fromkeys(lines))
 
 
-def screened_pool(envs: Any) -> dict[str, Any]:
+def screened_pool(envs: Curriculum) -> dict[str, Any]:
     """Return the pool of a rule over problems for a record, if some problems did not fit it.
 
     For the environment alone would then draw another one.
     """
     lesson = envs.lesson
-    if not isinstance(lesson, ProblemLesson) or not envs.unwrapped.env.num_unfit:
+    if not isinstance(lesson, ProblemLesson) or not unwrap_vector(envs).env.num_unfit:
         return {}
     difficulties = lesson.rule.difficulties.tolist()
     return {"pool": {"names": list(lesson.rule.names), "difficulties": difficulties}}

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.options import Sampling
 from edgewise.benchmarks.evaluation.question import Question
 from edgewise.benchmarks.evaluation.scripted import completion
 from edgewise.benchmarks.simulation.env import RIGHT

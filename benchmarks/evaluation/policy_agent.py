@@ -8,7 +8,7 @@ from itertools import groupby
 
 import torch
 
-from edgewise.agents.policies.base import Sampler
+from edgewise.agents.policies.policy import Sampler
 from edgewise.benchmarks.evaluation.agent import Reply, Request, entropy
 from edgewise.frame import Render
 from edgewise.interrupts import asked

@@ -17,9 +17,11 @@ import numpy as np
 import torch
 
 from edgewise.agents.algorithms.rollout import Envs, collect
-from edgewise.agents.policies.base import Sampler, Sampling
 from edgewise.agents.policies.chat import ChatOptions
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.training.prompt_limit import PromptLimit
+from edgewise.env import unwrap
 from edgewise.files import read_jsonl, writable, write_atomically
 from edgewise.frame import Render
 from edgewise.interrupts import Stopped
@@ -87,7 +89,7 @@ def profile(
         Stopped: After a batch, if the user asked to stop.
         ValueError: If `path` has lines of another profile.
     """
-    base: Any = gym.make(env_id, split=plan.split, **env_options).unwrapped
+    base = unwrap(gym.make(env_id, split=plan.split, **env_options))
     posed = list(batches_of(base, plan))
     batches = posed if limit is None else [list(limit.fitting(base, part)) for part in posed]
     asked = described(agent, sampling, plan, chat)

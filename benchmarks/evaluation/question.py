@@ -12,9 +12,9 @@ from typing import Any
 import gymnasium as gym
 
 import edgewise
-from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.options import Sampling
 from edgewise.benchmarks.evaluation.suite import Part
-from edgewise.env import ReasoningEnv
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import unknown
 from edgewise.frame import Frame
 from edgewise.task import Task
@@ -119,11 +119,11 @@ def open_part(
     """
     if part.reason:
         raise NotAtHand(part.reason)
-    presets = gym.make(part.env, split=split).unwrapped.task.presets  # type: ignore[attr-defined]
+    presets = unwrap(gym.make(part.env, split=split)).task.presets
     if part.preset is not None and part.preset not in presets:
         raise NotAtHand(unknown("preset", part.preset, presets))
     made = gym.make(part.env, preset=part.preset, split=split, levels=levels, **part.options)
-    env: Any = made.unwrapped
+    env = unwrap(made)
     frame, protocol = env.preset.frame, part.protocol
     sampling = Sampling(
         max_tokens=max_tokens or frame.max_completion_tokens,

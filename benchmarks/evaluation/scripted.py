@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Generator
 
-from edgewise.agents.policies.base import Completions, Sampler, Sampling
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Completions, Sampler
 from edgewise.benchmarks.simulation.env import RIGHT
 from edgewise.benchmarks.simulation.learner import SimulatedLearner
 from edgewise.benchmarks.simulation.worlds import WORLDS

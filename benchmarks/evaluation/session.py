@@ -14,9 +14,11 @@ import gymnasium as gym
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from edgewise.agents.policies.base import Sampler
 from edgewise.agents.policies.chat import read_chat_options, today
-from edgewise.agents.policies.load import Precision, load_policy, made_for, with_engine
+from edgewise.agents.policies.load import load_policy, with_engine
+from edgewise.agents.policies.model_card import made_for
+from edgewise.agents.policies.options import Precision
+from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.clean import check_model
 from edgewise.agents.training.run_prompts import limit_for

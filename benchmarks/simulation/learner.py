@@ -41,10 +41,12 @@ from torch import Generator
 
 from edgewise.agents.algorithms.filters import Filter
 from edgewise.agents.algorithms.rollout import Envs, Rollout, collect
-from edgewise.agents.policies.base import Completions, Sampling
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.policy import Completions
 from edgewise.benchmarks.simulation.env import RIGHT, WRONG
 from edgewise.benchmarks.simulation.worlds import World
 from edgewise.errors import unknown
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.rules.signal import Bools, Floats, Ints, group_advantages, spread
 from edgewise.wrappers.vector import teach
 
@@ -207,7 +209,7 @@ def train(
     Raises:
         ValueError: If the groups have one completion, which has no advantage.
     """
-    base: Any = envs.unwrapped
+    base = unwrap_vector(envs)
     if base.group_size < 2:
         raise ValueError(f"`group_size` must be at least 2, got {base.group_size}")
     while state.rollouts < max_rollouts:

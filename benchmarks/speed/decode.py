@@ -16,8 +16,8 @@ import gymnasium as gym
 import torch
 
 import edgewise  # noqa: F401
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.wrappers import vector
 

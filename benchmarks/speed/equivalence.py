@@ -25,9 +25,11 @@ import gymnasium as gym
 import tyro
 
 import edgewise
+from edgewise.env import unwrap
 from edgewise.files import read_jsonl
 from edgewise.grading import equivalent_many, graded_by
 from edgewise.grading.grade import compare, shared_pool
+from edgewise.problem_set import ProblemSet
 
 PAIRS = Path("answer_equivalence") / "labelled_pairs_half.jsonl.gz"
 AGREED = ("agree", "label_right")  # the reviews of pairs whose label is certain
@@ -110,7 +112,8 @@ def gold_answers(name: str, splits: Sequence[str], data: Path) -> list[str]:
     """Return the gold answers of some splits of a data set."""
     golds = []
     for split in splits:
-        env: Any = gym.make(name, split=split, data=str(data), allow_ood=True).unwrapped
+        env = unwrap(gym.make(name, split=split, data=str(data), allow_ood=True))
+        assert isinstance(env.task, ProblemSet)
         for params in env.preset.levels.values():
             golds += [problem.answer for problem in env.task.rows(split, **params)]
     return golds
@@ -118,7 +121,7 @@ def gold_answers(name: str, splits: Sequence[str], data: Path) -> list[str]:
 
 def ordinary_pairs(data: Path, size: int) -> list[tuple[str, str]]:
     """Return gold answers of MATH, each with an equal answer and with another problem's."""
-    env: Any = gym.make("MATH-v0", split="test", data=str(data)).unwrapped
+    env = unwrap(gym.make("MATH-v0", split="test", data=str(data)))
     golds = [
         env.task.solve(env.pose(problem)[0])
         for level in env.preset.levels

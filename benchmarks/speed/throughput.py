@@ -19,7 +19,7 @@ from typing import Any
 import gymnasium as gym
 
 import edgewise
-from edgewise.env import ReasoningEnv
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.problem_set import ProblemSet
 
 Setting = dict[str, Any]  # env, preset, level
@@ -43,7 +43,7 @@ def settings(env_ids: Iterable[str] | None = None) -> Iterator[Setting]:
         if spec.entry_point == single and spec.namespace is None
     ]
     for env_id in known if env_ids is None else env_ids:
-        base: Any = gym.make(env_id, requires=None).unwrapped
+        base = unwrap(gym.make(env_id, requires=None))
         if env_ids is None and isinstance(base.task, ProblemSet):
             continue  # its rows are in files that need not be here
         for preset, ladder in base.task.presets.items():
@@ -78,8 +78,8 @@ def own_works(setting: Setting) -> dict[str, Work]:
     level = setting["level"]
     kwargs = {"preset": setting["preset"], "levels": (level,), "allow_ood": True}
     env: gym.Env[str, str] = gym.make(setting["env"], **kwargs)
-    base: Any = env.unwrapped
-    test: Any = gym.make(setting["env"], split="test", **kwargs).unwrapped
+    base = unwrap(env)
+    test = unwrap(gym.make(setting["env"], split="test", **kwargs))
     draw = draws(base, level)
     problems = [draw(seed) for seed in range(NUM_PROBLEMS)]
     pairs = [(problem, base.task.solve(problem)) for problem in problems]
@@ -116,7 +116,7 @@ def peer_works(setting: Setting) -> dict[str, Work]:
         return {}
     import reasoning_gym
 
-    base: Any = gym.make(setting["env"], preset=setting["preset"]).unwrapped
+    base = unwrap(gym.make(setting["env"], preset=setting["preset"]))
     name, size, configure = PEERS[setting["env"]]
     config = configure(base.preset.levels[setting["level"]])
     if config is None:

@@ -37,8 +37,8 @@ import torch
 
 import edgewise  # noqa: F401
 from edgewise.agents.algorithms import grpo
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.plain_decode import PlainDecoder
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.benchmarks.speed import decode

@@ -46,6 +46,7 @@ from edgewise.agents.training.run_folder import RunFolder
 from edgewise.benchmarks.studies.serl import SeRLConfig, serl_problems
 from edgewise.benchmarks.studies.soar_report import LABELS, Record, sheets
 from edgewise.benchmarks.studies.soar_statistics import count_right, phases, train_fresh
+from edgewise.env import unwrap
 from edgewise.files import FileError
 from edgewise.lock import locked
 
@@ -108,7 +109,7 @@ class Table:
         self.game = replace(game, fresh=plan, student=student)
         self.student = make_student(self.run_config, self.game)
         self.base = self.student.snapshot()
-        self.env: Any = gym.make(game.env, preset=game.preset, allow_ood=True).unwrapped
+        self.env = unwrap(gym.make(game.env, preset=game.preset, allow_ood=True))
         shared = self.run_config.dtype, self.run_config.device
         self.judge = quality_of(game.env, config.judge, *shared)
         self.hard = hard_pairs(hard_file(self.run_config, game), game.question)

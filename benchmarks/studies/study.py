@@ -39,6 +39,7 @@ from edgewise.benchmarks.studies.plan import (
     transfer_cells,
 )
 from edgewise.benchmarks.studies.study_report import AT_TOKENS, BEST, LAST, write_study
+from edgewise.env import unwrap
 from edgewise.fields import build
 from edgewise.files import FileError, read_json, replacing
 from edgewise.interrupts import Stopped, asked
@@ -226,7 +227,7 @@ def score(plan: Plan, training: Training, split: str) -> dict[str, Any]:
     scored = [level for level in levels_of(plan, training.config) if test or not level.ood]
     for level in scored:
         env = gym.make(level.env, split=split, allow_ood=True, **level.options)
-        protocol = env.unwrapped.preset.protocol  # type: ignore[attr-defined]
+        protocol = unwrap(env).preset.protocol
         found = sample(
             edgewise.evaluation_set(env, level.number, size),
             num_samples,
@@ -266,7 +267,7 @@ def levels_of(plan: Plan, config: TrainConfig) -> Iterator[Level]:
             options = {**config.keywords, "preset": config.preset}
         else:
             options = read_options("{}", [env_id], config.data)
-        preset = gym.make(env_id, allow_ood=True, **options).unwrapped.preset  # type: ignore[attr-defined]
+        preset = unwrap(gym.make(env_id, allow_ood=True, **options)).preset
         for number in preset.levels:
             ood = env_id in plan.tests or number in preset.ood
             name = f"{env_id} {number}" if several else str(number)

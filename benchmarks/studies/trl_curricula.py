@@ -30,8 +30,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from edgewise.agents.algorithms import grpo
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.figures import save_figure
 from edgewise.benchmarks.speed.training import GROUP_SIZE, MAX_TOKENS, NUM_PROBLEMS, make_envs

@@ -26,14 +26,15 @@ import tyro
 from matplotlib.figure import Figure
 
 from edgewise.agents.algorithms import grpo
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.evaluation import EvaluationPlan, as_records, evaluate
 from edgewise.agents.training.figures import save_figure
 from edgewise.benchmarks.speed.training import MAX_TOKENS, make_envs, posed, rewarded, trl_trainer
 from edgewise.benchmarks.studies.gain import interval
 from edgewise.files import write_atomically
+from edgewise.vector_env import unwrap_vector
 
 Record = dict[str, Any]
 TRAINERS = ("edgewise", "trl")
@@ -119,7 +120,7 @@ def train_trl(config: CurvesConfig, policy: TransformersPolicy, seed: int) -> li
 def tested(config: CurvesConfig, policy: TransformersPolicy) -> float:
     """Return the mean pass@1 of the training levels."""
     plan = EvaluationPlan(config.num_problems, config.num_samples, k=1)
-    levels = make_envs(policy, informative=False).unwrapped.arms
+    levels = unwrap_vector(make_envs(policy, informative=False)).arms
     scores = evaluate(
         policy,
         "Countdown-v0",

@@ -22,7 +22,7 @@ from edgewise.agents import distributed  # noqa: E402
 from edgewise.agents.algorithms.filters import FILTERS  # noqa: E402
 from edgewise.agents.algorithms.grpo import group_advantages  # noqa: E402
 from edgewise.agents.algorithms.rollout import collect  # noqa: E402
-from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402
 from edgewise.agents.training.evaluation import EvaluationPlan  # noqa: E402

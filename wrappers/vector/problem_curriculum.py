@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.env import ReasoningEnv
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.lesson import Gather
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.rules.problem_rule import ProblemRule
@@ -48,7 +49,7 @@ class ProblemCurriculum(Curriculum):
             gather: Joins the arrays of all ranks along the first axis; None for one process.
         """
         TextWrapper.__init__(self, env)
-        base: Any = env.unwrapped
+        base = unwrap_vector(env)
         self.base = base
         self.arms, names, difficulties = draw_pool(base.env, pool_size, pool_seed)
         shape = (self.num_envs // base.group_size, base.group_size)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.frame import Frame, Render
+from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.vector.texts import Actions, Batch, Texts, TextWrapper
 
 
@@ -33,7 +34,7 @@ class PromptFormat(TextWrapper):
             render: Makes text of the messages of a chat; ChatML by default.
         """
         super().__init__(env)
-        self.base: Any = env.unwrapped
+        self.base = unwrap_vector(env)
         self.frame = Frame(**frame) if isinstance(frame, Mapping) else frame
         self._render = render
         self._texts = [""] * self.num_envs  # the last observations

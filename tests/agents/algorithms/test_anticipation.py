@@ -10,7 +10,7 @@ pytest.importorskip("transformers")
 
 from edgewise import Preset, ReasoningVectorEnv, Task  # noqa: E402
 from edgewise.agents.algorithms.rollout import collect  # noqa: E402
-from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.pool import Pool  # noqa: E402
 from edgewise.wrappers import SEC, vector  # noqa: E402

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from edgewise import ReasoningVectorEnv  # noqa: E402
 from edgewise.agents.algorithms.catalogue import ALGORITHMS  # noqa: E402
-from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 
 CASES = {
     "grpo": ("grpo", {}),

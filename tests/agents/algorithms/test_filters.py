@@ -11,8 +11,9 @@ torch = pytest.importorskip("torch")
 from edgewise import ReasoningVectorEnv  # noqa: E402
 from edgewise.agents.algorithms.filters import DAPO, FILTERS, SPEED, VCRL, Bae  # noqa: E402
 from edgewise.agents.algorithms.grpo import GRPOConfig, start, train  # noqa: E402
-from edgewise.agents.algorithms.rollout import blank, collect  # noqa: E402
-from edgewise.agents.policies.base import Completions, Sampling  # noqa: E402
+from edgewise.agents.algorithms.rollout import collect  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
+from edgewise.agents.policies.policy import Completions, blank  # noqa: E402
 from edgewise.wrappers import Balanced, SuccessRate, vector  # noqa: E402
 
 

@@ -13,7 +13,7 @@ from edgewise.agents.algorithms.grpo import (  # noqa: E402
     train,
 )
 from edgewise.agents.algorithms.losses import token_weights  # noqa: E402
-from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 
 

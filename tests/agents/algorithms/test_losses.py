@@ -10,12 +10,11 @@ torch = pytest.importorskip("torch")
 from edgewise.agents.algorithms.losses import (  # noqa: E402
     descend,
     kl,
-    penalize,
     sequence_mean,
     token_weights,
-    whiten,
 )
-from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.algorithms.token_rewards import penalize, whiten  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 
 VALUES = torch.tensor([[9.0, 1.0, 2.0], [9.0, 6.0, 9.0]])
 MASK = torch.tensor([[0.0, 1.0, 1.0], [0.0, 1.0, 0.0]])

@@ -15,12 +15,13 @@ from edgewise.agents.algorithms.losses import (  # noqa: E402
     correct,
     kl,
     only,
-    penalize,
     sequence_mean,
     token_weights,
-    whiten,
 )
-from edgewise.agents.policies.base import Completions, Sampling  # noqa: E402
+from edgewise.agents.algorithms.on_policy import clipped_surrogate  # noqa: E402
+from edgewise.agents.algorithms.token_rewards import penalize, whiten  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
+from edgewise.agents.policies.policy import Completions  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 
 BAD = [math.nan, math.inf, -math.inf, 1e30, 0.0]
@@ -34,7 +35,7 @@ CASES = {
     "rloo, of tokens": lambda x, old, a, v, w: rloo.clipped_loss(
         x, old, a[:, 0], w, rloo.RLOOConfig(ratio="token")
     )[0],
-    "ppo": lambda x, old, a, v, w: ppo.clipped_loss(x, old, v, w, ppo.PPOConfig())[0],
+    "ppo": lambda x, old, a, v, w: clipped_surrogate(x - old, v, w, 0.2, 0.2)[0],
     "values": lambda x, old, a, v, w: ppo.clipped_value_loss(
         x, ppo.Estimates(old, v, v), w, ppo.PPOConfig()
     ),

@@ -8,10 +8,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.algorithms.losses import token_weights  # noqa: E402
+from edgewise.agents.algorithms.on_policy import clipped_surrogate  # noqa: E402
 from edgewise.agents.algorithms.ppo import (  # noqa: E402
     Estimates,
     PPOConfig,
-    clipped_loss,
     clipped_value_loss,
     estimate,
     gae,
@@ -19,7 +19,7 @@ from edgewise.agents.algorithms.ppo import (  # noqa: E402
     token_rewards,
     train,
 )
-from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 
 
 def test_the_reward_is_paid_at_the_last_token():
@@ -107,7 +107,8 @@ def test_losses_are_those_of_the_paper_written_token_by_token():
     count = mask.sum().item()
     config = PPOConfig(clip_eps=0.3, value_clip_eps=0.4)
     weights = token_weights(mask, "token", max_tokens=9)
-    loss, metrics = clipped_loss(logprobs, old_logprobs, advantages, weights, config)
+    log_ratio = logprobs - old_logprobs
+    loss, metrics = clipped_surrogate(log_ratio, advantages, weights, 0.3, 0.3)
     assert loss.item() == pytest.approx(policy_loss / count, abs=1e-5)
     assert metrics["clip_ratio"] == pytest.approx(clipped / count)
     estimates = Estimates(old_values, advantages, targets)
@@ -133,17 +134,6 @@ def test_targets_are_not_whitened(bandit):
     # advantages .5 and -.5, whose unbiased deviation is sqrt(.5)
     expected = torch.tensor([[0.0, 0.5], [0.0, -0.5]]) / 0.5**0.5
     torch.testing.assert_close(estimates.advantages, expected)
-
-
-def test_the_loss_is_clipped_per_token():
-    ratio = torch.tensor([[2.0, 0.5], [2.0, 9.0]])
-    mask = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
-    weights = token_weights(mask, "token", max_tokens=2)
-    advantages = torch.tensor([[1.0, -1.0], [-3.0, 9.0]])
-    loss, metrics = clipped_loss(ratio.log(), torch.zeros(2, 2), advantages, weights, PPOConfig())
-    # min(2, 1.2) 1, max(0.5, 0.8) (-1), 2 (-3)
-    torch.testing.assert_close(loss, torch.tensor(-(1.2 - 0.8 - 6.0) / 3))
-    assert metrics["clip_ratio"] == 1.0
 
 
 def test_the_value_loss_is_the_larger_of_two():

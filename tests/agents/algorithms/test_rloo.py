@@ -15,7 +15,7 @@ from edgewise.agents.algorithms.rloo import (  # noqa: E402
     start,
     train,
 )
-from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 
 MASK = torch.tensor([[1.0, 1.0], [1.0, 0.0]])  # the last token is padding
 

@@ -15,7 +15,7 @@ from edgewise.agents.algorithms.filters import SPEED, Bae, kept_by  # noqa: E402
 from edgewise.agents.algorithms.losses import of_verified  # noqa: E402
 from edgewise.agents.algorithms.rloo import leave_one_out  # noqa: E402
 from edgewise.agents.algorithms.rollout import collect, refuse_unverified  # noqa: E402
-from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.training.evaluation import KEYS, EvaluationPlan, summarize  # noqa: E402
 from edgewise.pool import TooManyUnverified  # noqa: E402
 from edgewise.wrappers import SEC, vector  # noqa: E402

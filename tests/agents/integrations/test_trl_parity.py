@@ -11,8 +11,8 @@ pytest.importorskip("trl")
 datasets = pytest.importorskip("datasets")
 
 from edgewise.agents.algorithms import grpo, rloo  # noqa: E402
-from edgewise.agents.algorithms.losses import penalize  # noqa: E402
-from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.algorithms.token_rewards import penalize  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TRL and what it imports

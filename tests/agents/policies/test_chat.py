@@ -14,7 +14,6 @@ pytest.importorskip("transformers")
 from tokenizers import AddedToken, processors  # noqa: E402
 
 from edgewise import Frame  # noqa: E402
-from edgewise.agents.policies.base import Sampling  # noqa: E402
 from edgewise.agents.policies.chat import (  # noqa: E402
     ChatOptions,
     Rendered,
@@ -24,6 +23,7 @@ from edgewise.agents.policies.chat import (  # noqa: E402
     read_chat_options,
     render_chat,
 )
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402

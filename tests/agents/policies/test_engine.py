@@ -7,9 +7,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.algorithms import grpo  # noqa: E402
-from edgewise.agents.policies.base import Sampling  # noqa: E402
 from edgewise.agents.policies.engine import EnginePolicy  # noqa: E402
 from edgewise.agents.policies.load import with_engine  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.training.config import TrainConfig, complete  # noqa: E402
 from edgewise.agents.training.run import make_envs, make_hyperparameters  # noqa: E402

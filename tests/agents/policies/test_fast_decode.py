@@ -5,9 +5,9 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from edgewise.agents.policies.base import Sampling  # noqa: E402
 from edgewise.agents.policies.fast_decode import FastDecoder  # noqa: E402
 from edgewise.agents.policies.fast_network import recognises  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.plain_decode import PlainDecoder  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402

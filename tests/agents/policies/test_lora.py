@@ -12,8 +12,8 @@ pytest.importorskip("peft")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from edgewise.agents.policies.base import Sampling  # noqa: E402
 from edgewise.agents.policies.lora import Adapters, LoRAPolicy  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402
 from edgewise.agents.training.run import begin, resume  # noqa: E402

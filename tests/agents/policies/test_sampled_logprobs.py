@@ -8,9 +8,11 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from edgewise.agents.algorithms import grpo, ppo, reinforce, rloo  # noqa: E402
-from edgewise.agents.policies.base import Completions, Sampling  # noqa: E402
+from edgewise.agents.algorithms import grpo, reinforce, rloo  # noqa: E402
+from edgewise.agents.algorithms.on_policy import clipped_surrogate  # noqa: E402
 from edgewise.agents.policies.engine import EnginePolicy  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
+from edgewise.agents.policies.policy import Completions  # noqa: E402
 from edgewise.agents.policies.sampling import score  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.training.config import TrainConfig, from_run  # noqa: E402
@@ -20,9 +22,13 @@ ALGORITHMS = {
     "grpo": lambda *told: grpo.clipped_loss(*told, grpo.GRPOConfig()),
     "rloo": lambda *told: rloo.clipped_loss(*told, rloo.RLOOConfig(ratio="token")),
     "rloo, of sequences": lambda *told: rloo.clipped_loss(*told, rloo.RLOOConfig()),
-    "ppo": lambda *told: ppo.clipped_loss(*by_token(*told), ppo.PPOConfig()),
+    "ppo": lambda *told: surrogate(*by_token(*told)),
     "reinforce": lambda *told: reinforce.policy_loss(*by_token(*told), reinforce.REINFORCEConfig()),
 }
+
+
+def surrogate(logprobs, old, advantages, weights):
+    return clipped_surrogate(logprobs - old, advantages, weights, 0.2, 0.2)
 
 
 def by_token(logprobs, old, advantages, weights):
@@ -118,7 +124,7 @@ def test_the_tokens_of_a_scale_stay_with_it(tiny_model):
 
 
 def test_the_reference_is_divided_as_the_policy_is(tiny_model):
-    from edgewise.agents.algorithms.losses import penalize
+    from edgewise.agents.algorithms.token_rewards import penalize
 
     policy = TransformersPolicy.load(tiny_model)
     found = sampled(policy, Sampling(8, temperature=0.5))

@@ -18,9 +18,9 @@ pytest.importorskip("vllm")
 import gymnasium as gym  # noqa: E402
 
 from edgewise.agents.policies import vllm_engine  # noqa: E402
-from edgewise.agents.policies.base import Sampling  # noqa: E402
 from edgewise.agents.policies.load import load_policy, with_engine  # noqa: E402
 from edgewise.agents.policies.lora import Adapters, LoRAPolicy  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402
 from edgewise.agents.training.run import begin  # noqa: E402
 from edgewise.cli import main  # noqa: E402

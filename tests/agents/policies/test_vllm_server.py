@@ -12,9 +12,9 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from edgewise.agents.policies.base import Sampling  # noqa: E402
 from edgewise.agents.policies.engine import Turn  # noqa: E402
 from edgewise.agents.policies.load import with_engine  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.policies.vllm_server import VLLMServer  # noqa: E402
 from edgewise.cli import main  # noqa: E402

@@ -8,7 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgewise.agents.policies.load import SEEDLINGS, load_policy, made_for  # noqa: E402
+from edgewise.agents.policies.load import load_policy  # noqa: E402
+from edgewise.agents.policies.model_card import SEEDLINGS, made_for  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.policies.weights import refuse_unsafe  # noqa: E402
 from edgewise.cli import main  # noqa: E402

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.algorithms.optimizer import schedule  # noqa: E402
-from edgewise.agents.policies.load import made_for  # noqa: E402
+from edgewise.agents.policies.model_card import made_for  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.seedlings.card import load_recipe, save_seedling  # noqa: E402
 from edgewise.agents.seedlings.pretrain import (  # noqa: E402

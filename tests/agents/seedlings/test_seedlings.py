@@ -7,7 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgewise.agents.policies.load import SEEDLINGS, load_policy, made_for  # noqa: E402
+from edgewise.agents.policies.load import load_policy  # noqa: E402
+from edgewise.agents.policies.model_card import SEEDLINGS, made_for  # noqa: E402
 from edgewise.agents.seedlings.card import load_recipe, score  # noqa: E402
 from edgewise.agents.training.evaluation import EvaluationPlan  # noqa: E402
 

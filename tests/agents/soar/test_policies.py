@@ -8,7 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgewise.agents.policies.base import Completions, Sampling  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
+from edgewise.agents.policies.policy import Completions  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.soar.game import SOARConfig, play, start  # noqa: E402
 from edgewise.agents.soar.pairs import Pair  # noqa: E402

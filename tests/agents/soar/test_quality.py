@@ -6,7 +6,7 @@ pytest.importorskip("torch")
 
 from types import SimpleNamespace
 
-from edgewise.agents.policies.base import Sampling
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.quality import Verdict, judge, quality_of, rates, read_verdict, verdict_of
 from edgewise.envs.arithmetic import Arithmetic

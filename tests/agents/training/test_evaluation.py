@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.training.evaluation import (
     KEYS,
     EvaluationPlan,

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 
 import edgewise.cli.train  # noqa: E402, F401  imported while that is allowed
 from edgewise import Preset, Task, register  # noqa: E402
-from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.sampling import Parts  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402

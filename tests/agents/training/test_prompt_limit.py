@@ -14,7 +14,7 @@ transformers = pytest.importorskip("transformers")
 from rich.console import Console  # noqa: E402
 
 from edgewise import Preset, ReasoningEnv, ReasoningVectorEnv, Task  # noqa: E402
-from edgewise.agents.policies.base import Sampling  # noqa: E402
+from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.room import positions_of  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edgewise.agents.policies.base import Sampling
 from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.options import Sampling
 from edgewise.benchmarks.evaluation.profile import ProfilePlan, profile
 from edgewise.cli import main
 

@@ -23,8 +23,9 @@ import torch
 pytest.importorskip("tyro")
 pytest.importorskip("httpx")
 
-from edgewise.agents.policies.base import Sampling
-from edgewise.agents.policies.load import load_policy, model_path
+from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.model_card import model_path
+from edgewise.agents.policies.options import Sampling
 
 FLAGS = ["--env", "Countdown-v0", "--preset", "seedling", "--levels", "1", "2"]
 FLAGS += ["--server.api", "completions", "--max-tokens", "80", "--plan.num-problems", "10"]
