@@ -23,6 +23,7 @@ from edgewise.json_text import parse_json
 from edgewise.names import MAX_BYTES, MAX_DEPTH, read_keywords
 from edgewise.registration import check_id
 from edgewise.wrappers import make_rule
+from edgewise.wrappers.rules.rule_record import as_begun
 
 UNRECORDED: dict[str, Any] = {  # what runs of Edgewise 0.1 did, whose records do not say it
     "max_prompt_tokens": UNLIMITED,
@@ -196,7 +197,8 @@ def from_record(record: Mapping[str, Any]) -> TrainConfig:
 def from_run(record: Mapping[str, Any]) -> TrainConfig:
     """Return the config of a run that has begun, as it was meant when it began."""
     before = {name: value for name, value in UNRECORDED.items() if name not in record}
-    return replace(from_record(record), **before)
+    config = replace(from_record(record), **before)
+    return replace(config, curriculum=as_begun(config.curriculum, record.get("rule", {})))
 
 
 def from_recipe(path: Path) -> TrainConfig:

@@ -18,7 +18,7 @@ from edgewise.wrappers.rules.signal import Floats, Groups, Ints, spread
 
 EASY, HARD = 0, 1
 EASY_REWARD, HARD_REWARD = 0.98, 0.11  # means of a group, bounds of the released code
-VARIANTS = ("code", "0.1")
+VARIANTS = ("code", "v0.1")
 MAX_PASSES = 2  # over the pool for one batch, before problems are taken as they come
 
 
@@ -36,7 +36,7 @@ class GRESO(ProblemRule):
     ones are all right and hard ones have equal rewards and are not. The two targets add up to the
     0.25 of its scripts.
 
-    The variant "0.1" is what Edgewise 0.1 did: z counts groups of equal rewards of either kind, as one
+    The variant "v0.1" is what Edgewise 0.1 did: z counts groups of equal rewards of either kind, as one
     streak; e moves from the first step, falls only above its target, and may be 1; `keep` is 0.
 
     Departures: the code takes for hard, in the shares, only groups whose rewards are all those of a
@@ -55,7 +55,7 @@ class GRESO(ProblemRule):
     least: float = 0.05  # positive
     most: float = 0.95  # of e once it moves, in [least, 1]
     keep: float = 0.01  # least probability of a problem not to be skipped, in [0, 1]
-    variant: Literal["code", "0.1"] = "code"
+    variant: Literal["code", "v0.1"] = "code"
 
     def __post_init__(self) -> None:
         """Check the arguments."""

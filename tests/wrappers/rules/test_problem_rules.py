@@ -20,7 +20,7 @@ from edgewise.wrappers.rules.catalogue import example_of
 from edgewise.wrappers.rules.learnability import PCL
 from edgewise.wrappers.rules.problem_rule import draw
 from edgewise.wrappers.rules.rule_record import from_json, to_json
-from edgewise.wrappers.rules.signal import group_advantages
+from edgewise.wrappers.rules.signal import Updated, group_advantages
 
 POOL = (list("abcdefgh"), [0.0, 0.0, 0.0, 50.0, 50.0, 50.0, 100.0, 100.0])
 
@@ -39,6 +39,14 @@ def started(rule, *steps):
     for step in steps:
         rule.observe(list(step), groups(*step.values()))
     return rule
+
+
+def learn_after(rule, names, step):
+    """Tell of an update of the policy that gains other than the last."""
+    if rule.learns_after:
+        advantages = np.array([[1.0, -1.0], [0.5, 0.0], [step, 1.0]])
+        rows = np.array([rule.rows[name] for name in names])
+        rule.learn_after(rows, Updated(advantages, advantages / 10, advantages < 9))
 
 
 def rng():
@@ -217,7 +225,7 @@ def test_greso_moves_its_chances_after_the_first_pass_and_up_to_a_cap():
     assert rule.chances.tolist() == [0.95, 0.95]
     # a share that is the target falls: 1 of 4
     exact = GRESO(target_easy=0.25, target_hard=0.25)
-    for variant, moved in (("code", 0.49), ("0.1", 0.51)):
+    for variant, moved in (("code", 0.49), ("v0.1", 0.51)):
         exact.variant = variant
         started(exact)
         exact.passes = 2
@@ -228,7 +236,7 @@ def test_greso_moves_its_chances_after_the_first_pass_and_up_to_a_cap():
 def test_greso_of_before_worked_by_hand():
     # a twice all right, b twice all wrong, c once mixed: e_easy falls (2/3 > 1/12), e_hard too
     rule = started(
-        GRESO(variant="0.1", most=1.0, keep=0.0), {"a": 4, "b": 0, "c": 4}, {"a": 4, "b": 0, "c": 1}
+        GRESO(variant="v0.1", most=1.0, keep=0.0), {"a": 4, "b": 0, "c": 4}, {"a": 4, "b": 0, "c": 1}
     )
     np.testing.assert_allclose(rule.chances, [0.48, 0.48])
     np.testing.assert_allclose(rule.keep_probabilities()[:4], [0.48**2, 0.48**2, 1, 1])
@@ -266,7 +274,9 @@ def test_a_rule_restored_from_json_continues(name):
     rule, generator = make_rule(example_of(name), 10), rng()
     rule.start(*POOL)
     for step in range(6):
-        rule.observe(rule.propose(3, generator), groups(step % 5, 2, 4))
+        names = rule.propose(3, generator)
+        rule.observe(names, groups(step % 5, 2, 4))
+        learn_after(rule, names, step)
     again = from_json(json.loads(json.dumps(to_json(rule))))
     again.start(*POOL)
     again.load_state_dict(json.loads(json.dumps(rule.state_dict())))
@@ -276,6 +286,7 @@ def test_a_rule_restored_from_json_continues(name):
         assert again.propose(3, other) == names and len(set(names)) == 3
         for each in (rule, again):
             each.observe(names, groups(0, step % 5, 4))
+            learn_after(each, names, step)
 
 
 @pytest.mark.parametrize("name", PROBLEM_CURRICULA)
@@ -315,7 +326,7 @@ def test_what_is_wrong_is_refused_and_changes_nothing(name):
         (lambda: PCL(ratio=0), "`ratio` must be at least 1, got 0"),
         (lambda: PCL(target=2), r"`target` must be in \[0, 1\], got 2"),
         (lambda: GRESO(most=0.01), r"`most` must be in \[0.05, 1\], got 0.01"),
-        (lambda: GRESO(variant="paper"), "`variant` must be one of code, 0.1"),
+        (lambda: GRESO(variant="paper"), "`variant` must be one of code, v0.1"),
         (lambda: AdaRFTProblems(ties="last"), "`ties` must be one of random, first"),
         (lambda: SFL(explore=2), r"`explore` must be in \[0, 1\], got 2"),
         (lambda: DOTS(temperature=0), "`temperature` must be positive, got 0"),
