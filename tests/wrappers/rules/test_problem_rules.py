@@ -236,7 +236,9 @@ def test_greso_moves_its_chances_after_the_first_pass_and_up_to_a_cap():
 def test_greso_of_before_worked_by_hand():
     # a twice all right, b twice all wrong, c once mixed: e_easy falls (2/3 > 1/12), e_hard too
     rule = started(
-        GRESO(variant="v0.1", most=1.0, keep=0.0), {"a": 4, "b": 0, "c": 4}, {"a": 4, "b": 0, "c": 1}
+        GRESO(variant="v0.1", most=1.0, keep=0.0),
+        {"a": 4, "b": 0, "c": 4},
+        {"a": 4, "b": 0, "c": 1},
     )
     np.testing.assert_allclose(rule.chances, [0.48, 0.48])
     np.testing.assert_allclose(rule.keep_probabilities()[:4], [0.48**2, 0.48**2, 1, 1])
