@@ -16,6 +16,8 @@ from edgewise.wrappers.rules.signal import Floats, Groups, Ints
 class ProblemLesson(Lesson):
     """A batch whose arms are the rows of a pool, chosen by a `ProblemRule`."""
 
+    rule: ProblemRule
+
     def __init__(
         self,
         rule: ProblemRule | Mapping[str, Any],
@@ -33,7 +35,7 @@ class ProblemLesson(Lesson):
         self.seen = np.zeros(len(self.rule.names), dtype=np.bool_)  # (N,)
         super().__init__(shape, rank, gather)
 
-    def choose(self, num_groups: int) -> tuple[Ints, Floats]:
+    def choose(self, num_groups: int, kept: Ints) -> tuple[Ints, Floats]:
         """Return what the rule proposes, and nothing else."""
         names = self.rule.propose(num_groups, self.rng)
         return np.array([self.rule.rows[name] for name in names]), np.ones(num_groups)

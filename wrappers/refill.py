@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -79,11 +80,14 @@ class Refill:
             self.rejected[arm] = keep * self.rejected[arm] + (1 - keep) * share
             self.seen[arm] = True
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return rho."""
-        return {"rejected": self.rejected.tolist(), "seen": self.seen.tolist()}
+    def to_json(self) -> dict[str, Any]:
+        """Return the arguments and rho."""
+        return {**asdict(self), "rejected": self.rejected.tolist(), "seen": self.seen.tolist()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up rho."""
-        self.rejected = np.array(state["rejected"], np.float64)
-        self.seen = np.array(state["seen"], np.bool_)
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Refill:
+        """Return what `to_json` recorded, with its state."""
+        refill = cls(record["variant"], record["cap"], record["momentum"])
+        refill.rejected = np.array(record["rejected"], np.float64)
+        refill.seen = np.array(record["seen"], np.bool_)
+        return refill

@@ -16,7 +16,7 @@ Conventions, in which codes of GRPO differ:
       `ratio` "sequence", where it is the geometric mean of the tokens' ratios.
     - With `kl_coef` > 0, kl_coef times KL(policy || reference) is added to the loss, by default
       Schulman's estimate k3 of each token, as in DeepSeekMath, averaged as the loss is and not
-      weighted by the ratio. The default 0 is that of SEC and DAPO.
+      weighted by the ratio nor, as in TRL, by the importance, unless `kl_weighted`. The default 0 is that of SEC and DAPO.
     - All else is as in `on_policy`.
 
 Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
@@ -31,7 +31,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from edgewise.agents.algorithms.config import Positive
+from edgewise.agents.algorithms.config import Count, Positive
 from edgewise.agents.algorithms.filters import FILTERS
 from edgewise.agents.algorithms.losses import (
     Estimator,
@@ -47,6 +47,7 @@ from edgewise.agents.algorithms.on_policy import (
     check_group_size,
     clipped_surrogate,
     start,
+    teach_after,
     update,
 )
 from edgewise.agents.algorithms.rollout import Envs, collect
@@ -54,6 +55,8 @@ from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
 __all__ = ["GRPOConfig", "State", "start", "train"]
+
+FilterName = Literal["none", "dapo", "bae", "speed", "vcrl", "vcrl-schedule", "rps", "rps-code"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,9 @@ class GRPOConfig(OnPolicyConfig):
     clip_eps_high: Positive | None = None  # the upper eps, where it differs
     kl_estimator: Estimator = "k3"
     loss_mean: LossMean = "token"
-    filter: Literal["none", "dapo", "bae", "speed", "vcrl"] = "none"  # whose rejects are replaced
+    filter: FilterName = "none"  # whose rejects are replaced
+    filter_rounds: Count | None = None  # most times in a step that they are; None for the filter's
+    kl_weighted: bool = False  # by the importance too, where there is a cap, as in Edgewise 0.1
 
     @property
     def min_group_size(self) -> int:
@@ -85,8 +90,11 @@ def train(
     check_group_size(envs, config, "GRPO")
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
-        keep = None if config.filter == "none" else FILTERS[config.filter]()
-        rollout = collect(envs, policy, config.sampling, state.generator, filter=keep)
+        keep = None if config.filter == "none" else FILTERS[config.filter]().at(state.step)
+        rounds = None if config.filter_rounds is None else config.filter_rounds + 1
+        rollout = collect(
+            envs, policy, config.sampling, state.generator, filter=keep, max_rounds=rounds
+        )
         advantages = group_advantages(
             rollout.rewards, config.standardize, rollout.verified
         )  # (P, G)
@@ -97,6 +105,7 @@ def train(
         # Improve the policy.
         used = advantages[rollout.verified]
         updates = improve(policy, rollout.counted(), used, config, state)
+        updates |= teach_after(envs, policy, rollout, advantages, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, advantages.abs()
         yield {"step": state.step, **rollout.metrics(), **updates, **taught}
@@ -110,14 +119,14 @@ def improve(
     def loss_of(
         batch: Completions, rows: Tensor, weights: Tensor, correction: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        weights, logprobs = weights * correction, policy.logprobs(batch)
+        corrected, logprobs = weights * correction, policy.logprobs(batch)
         own = advantages[rows].to(logprobs.device)
-        loss, metrics = clipped_loss(logprobs, batch.logprobs, own, weights, config)
+        loss, metrics = clipped_loss(logprobs, batch.logprobs, own, corrected, config)
         if state.reference is not None:
             with torch.no_grad():
                 fixed = state.reference.logprobs(batch)
             tokens = kl(only(logprobs, weights), only(fixed, weights), config.kl_estimator)
-            divergence = (tokens * weights).sum()
+            divergence = (tokens * (corrected if config.kl_weighted else weights)).sum()
             loss = loss + config.kl_coef * divergence
             metrics["kl"] = divergence.item()
         return loss, metrics

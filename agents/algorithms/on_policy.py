@@ -39,6 +39,7 @@ from edgewise.agents.algorithms.losses import (
     descend,
     of_share,
     only,
+    sequence_mean,
     token_weights,
 )
 from edgewise.agents.algorithms.optimizer import MasterAdamW
@@ -47,6 +48,8 @@ from edgewise.agents.distributed import share_weighted, totals
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.vector_env import unwrap_vector
+from edgewise.wrappers.rules.signal import Updated
+from edgewise.wrappers.vector import asks_after, tell_after
 
 Loss = Callable[[Completions, Tensor, Tensor, Tensor], tuple[Tensor, dict[str, float]]]
 
@@ -85,6 +88,7 @@ class State:
     value_head: nn.Module | None = None  # of the policy, if it is trained
     step: int = 0  # steps done
     rollout: Rollout | None = None  # of the last step, for its records
+    scored: Completions | None = None  # of the last step, with log-probabilities before its updates
     abs_advantages: Tensor | None = None  # of the last step, (P, G)
 
     def state_dict(self) -> dict[str, Any]:
@@ -154,6 +158,7 @@ def update(
             (b, T). "clip_ratio" is a fraction of the tokens given; other metrics are weighted sums.
     """
     completions, correction, corrected = correct(policy, completions, config.importance_cap)
+    state.scored = completions
     sums: dict[str, float] = defaultdict(float, corrected)
     for _ in range(config.num_epochs):
         order = torch.randperm(len(used), generator=state.generator)
@@ -172,6 +177,43 @@ def update(
             for name, value in metrics.items():
                 sums[name] += value / (config.num_epochs * config.num_minibatches)
     return dict(sums)
+
+
+def teach_after(
+    envs: Envs,
+    policy: Policy,
+    rollout: Rollout,
+    advantages: Tensor,
+    config: OnPolicyConfig,
+    state: State,
+) -> dict[str, float]:
+    """Tell a curriculum that asks what the updates of a step did to its batch; return the cost.
+
+    The completions whose advantage is not 0 are scored once more, by every rank. Nothing happens if
+    no curriculum asks.
+
+    Args:
+        envs: The environments of this rank.
+        policy: After the updates.
+        rollout: The batch.
+        advantages: Of its completions, in the mean over tokens, (P, G).
+        config: Says in how many parts the batch is scored.
+        state: Of the run, after `update`.
+    """
+    if not asks_after(envs):
+        return {}
+    assert state.scored is not None
+    used = (advantages[rollout.verified] != 0).nonzero()[:, 0]
+    log_ratios, num_tokens = torch.zeros(len(state.scored.texts)), 0.0
+    for rows in used.tensor_split(config.num_minibatches) if len(used) else ():
+        batch = state.scored.select(rows)
+        with torch.no_grad():
+            change = only(policy.logprobs(batch) - batch.logprobs, batch.mask)
+        log_ratios[rows] = sequence_mean(change, batch.mask).float().cpu()
+        num_tokens += batch.mask.sum().item()
+    parts = (advantages.double(), rollout.in_groups(log_ratios).double(), rollout.verified)
+    tell_after(envs, Updated(*(part.cpu().numpy() for part in parts)))
+    return {"num_scored_tokens": num_tokens}
 
 
 def clipped_surrogate(

@@ -43,6 +43,7 @@ from edgewise.agents.algorithms.on_policy import (
     State,
     clipped_surrogate,
     start_with,
+    teach_after,
     update,
 )
 from edgewise.agents.algorithms.rollout import Envs, collect
@@ -107,6 +108,8 @@ def train(
 
         # Improve the policy.
         updates = improve(policy, completions, estimates, config, state)
+        signed = rollout.in_groups(sequence_mean(estimates.advantages, completions.mask).cpu())
+        updates |= teach_after(envs, policy, rollout, signed, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, abs_advantages
         yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **taught}

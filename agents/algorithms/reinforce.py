@@ -39,6 +39,7 @@ from edgewise.agents.algorithms.on_policy import (
     check_group_size,
     clipped_surrogate,
     start,
+    teach_after,
     update,
 )
 from edgewise.agents.algorithms.rollout import Envs, collect
@@ -106,6 +107,8 @@ def train(
 
         # Improve the policy.
         updates = improve(policy, completions, advantages, config, state)
+        signed = rollout.in_groups(sequence_mean(advantages, mask).cpu())
+        updates |= teach_after(envs, policy, rollout, signed, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, abs_advantages
         yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **taught}

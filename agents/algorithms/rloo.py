@@ -35,6 +35,7 @@ from edgewise.agents.algorithms.on_policy import (
     check_group_size,
     clipped_surrogate,
     start,
+    teach_after,
     update,
 )
 from edgewise.agents.algorithms.rollout import Envs, collect
@@ -80,6 +81,7 @@ def train(
 
         # Improve the policy.
         updates = improve(policy, completions, advantages[verified], config, state)
+        updates |= teach_after(envs, policy, rollout, advantages, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, advantages.abs()
         yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **taught}

@@ -84,12 +84,12 @@ def collect(
     generator: Generator,
     *,
     filter: Filter | None = None,
-    max_rounds: int = 8,
+    max_rounds: int | None = None,
     options: dict[str, Any] | None = None,
 ) -> Rollout:
     """Pose problems and answer them; groups that `filter` rejects are drawn and answered again.
 
-    After `max_rounds` what is left is kept. A curriculum, if there is one, chooses in `reset`;
+    After `max_rounds`, by default those of the filter, what is left is kept. A curriculum, if there is one, chooses in `reset`;
     `options` of `reset` bypass it. If the curriculum has ranks, `envs` are this rank's; all ranks go
     on until none has a rejected group, and every one returns the groups of all.
 
@@ -102,6 +102,11 @@ def collect(
     size: int = base.group_size
     if filter is not None and filter.num_screened >= size:
         raise ValueError(f"`screen` must be below group_size = {size}, got {filter.num_screened}")
+    if max_rounds is None:
+        max_rounds = 1 if filter is None else filter.max_rounds
+    layer = curriculum_of(envs)
+    if filter is not None and filter.refill is not None and layer is not None:
+        layer.lesson.keep_ratios(filter.refill)
     batch = Batch(envs, policy, sampling, generator)
     rows = np.arange(envs.num_envs)  # of the groups still to be answered
     for turn in range(max_rounds):

@@ -198,7 +198,11 @@ def from_run(record: Mapping[str, Any]) -> TrainConfig:
     """Return the config of a run that has begun, as it was meant when it began."""
     before = {name: value for name, value in UNRECORDED.items() if name not in record}
     config = replace(from_record(record), **before)
-    return replace(config, curriculum=as_begun(config.curriculum, record.get("rule", {})))
+    algorithm, arguments = config.algorithm, record.get("hyperparameters", {})
+    if arguments.get("kl_coef") and "kl_weighted" not in arguments and algorithm.startswith("grpo"):
+        algorithm += ":kl_weighted=true"
+    curriculum = as_begun(config.curriculum, record.get("rule", {}))
+    return replace(config, curriculum=curriculum, algorithm=algorithm)
 
 
 def from_recipe(path: Path) -> TrainConfig:

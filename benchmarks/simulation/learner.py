@@ -47,8 +47,15 @@ from edgewise.benchmarks.simulation.env import RIGHT, WRONG
 from edgewise.benchmarks.simulation.worlds import World
 from edgewise.errors import unknown
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.rules.signal import Bools, Floats, Ints, group_advantages, spread
-from edgewise.wrappers.vector import teach
+from edgewise.wrappers.rules.signal import (
+    Bools,
+    Floats,
+    Ints,
+    Updated,
+    group_advantages,
+    spread,
+)
+from edgewise.wrappers.vector import asks_after, teach, tell_after
 
 NUM_NODES = 15  # of Gauss and Hermite, for means over the problems of an arm
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(NUM_NODES)
@@ -107,6 +114,18 @@ class SimulatedLearner:
         logits: Floats = self.skills[levels - 1] + easiness
         return logits
 
+    def success(self, levels: Ints, problem_seeds: Ints) -> Floats:
+        """Return how likely problems are solved, (P,)."""
+        unlocked = self.unlocked()[levels - 1]
+        success: Floats = unlocked * expit(self.logits(levels, problem_seeds))
+        return success
+
+    def logprobs(self, levels: Ints, problem_seeds: Ints, correct: Bools) -> Floats:
+        """Return the log-probability of outcomes, (P, G), in nats."""
+        p = self.success(levels, problem_seeds)[:, None]
+        logprobs: Floats = np.log(np.where(correct, p, 1 - p))
+        return logprobs
+
     def generate(
         self, prompts: Sequence[str], sampling: Sampling, generator: Generator
     ) -> Completions:
@@ -114,8 +133,7 @@ class SimulatedLearner:
         distinct = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
         named = np.array([prompt.split() for prompt in distinct], np.int64)  # (P, 2)
         levels, problem_seeds = named.T
-        p = self.unlocked()[levels - 1] * expit(self.logits(levels, problem_seeds))
-        p = p[[distinct[prompt] for prompt in prompts]]  # (B,)
+        p = self.success(levels, problem_seeds)[[distinct[prompt] for prompt in prompts]]  # (B,)
         draws = torch.rand(len(prompts), generator=generator, dtype=torch.float64).numpy()
         right = draws < p
         tokens = torch.from_numpy(right.astype(np.int64)[:, None])
@@ -214,7 +232,8 @@ def train(
         raise ValueError(f"`group_size` must be at least 2, got {base.group_size}")
     while state.rollouts < max_rollouts:
         # Pose P problems, and sample G outcomes of each.
-        rollout = collect(envs, learner, Sampling(), state.generator, filter=keep)
+        at = None if keep is None else keep.at(state.step)
+        rollout = collect(envs, learner, Sampling(), state.generator, filter=at)
         advantages = learner.advantages(rollout.rewards.numpy().astype(np.float64))  # (P, G)
 
         # The curriculum hears of the batch before the learner learns from it.
@@ -222,7 +241,12 @@ def train(
 
         # Improve the skills.
         levels, problem_seeds = rollout.infos["level"], rollout.infos["problem_seed"]
-        learner.improve(levels, problem_seeds, rollout.correct.numpy(), advantages)
+        correct = rollout.correct.numpy()
+        before = learner.logprobs(levels, problem_seeds, correct)
+        learner.improve(levels, problem_seeds, correct, advantages)
+        if asks_after(envs):
+            change = learner.logprobs(levels, problem_seeds, correct) - before
+            tell_after(envs, Updated(advantages, change, np.ones_like(correct)))
         state.step += 1
         state.rollouts += rollout.correct.numel() + rollout.num_extra_rollouts
         state.rollout, state.abs_advantages = rollout, np.abs(advantages)

@@ -1,5 +1,7 @@
 """The ratio-preserving refill against numbers worked by hand, and that it preserves ratios."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -35,9 +37,7 @@ def test_the_share_of_equal_groups_is_averaged_over_batches_with_the_arm():
     refill.observe(np.array([0, 0, 1]), np.array([True, False, True]))
     refill.observe(np.array([0]), np.array([True]))
     np.testing.assert_allclose(refill.rejected, [0.55, 1.0, 0.0])
-    again = Refill()
-    again.start(3)
-    again.load_state_dict(refill.state_dict())
+    again = Refill.from_json(json.loads(json.dumps(refill.to_json())))
     again.observe(np.array([2]), np.array([True]))
     np.testing.assert_allclose(again.rejected, [0.55, 1.0, 1.0])
 
