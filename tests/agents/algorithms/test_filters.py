@@ -9,12 +9,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise import ReasoningVectorEnv  # noqa: E402
-from edgewise.agents.algorithms.filters import DAPO, FILTERS, SPEED, VCRL, Bae  # noqa: E402
+from edgewise.agents.algorithms.filters import DAPO, FILTERS, RPS, SPEED, VCRL, Bae  # noqa: E402
 from edgewise.agents.algorithms.grpo import GRPOConfig, start, train  # noqa: E402
 from edgewise.agents.algorithms.rollout import collect  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.policy import Completions, blank  # noqa: E402
-from edgewise.wrappers import Balanced, SuccessRate, vector  # noqa: E402
+from edgewise.wrappers import Balanced, MarinThompson, SuccessRate, vector  # noqa: E402
 
 
 @dataclass(eq=False)
@@ -78,6 +78,10 @@ def test_a_filter_does_not_see_order_and_rejects_what_is_all_alike(name):
         (lambda: Bae(low=0.8, high=0.2), "`low` and `high` must be 0 <= low < high <= 1"),
         (lambda: SPEED(screen=1), "`screen` must be at least 2, got 1"),
         (lambda: VCRL(kappa=0), r"`kappa` must be in \(0, 1\], got 0"),
+        (lambda: VCRL(early_kappa=0), r"`early_kappa` must be in \(0, 1\], got 0"),
+        (lambda: VCRL(early_steps=-1), "`early_steps` must be at least 0, got -1"),
+        (lambda: RPS(rounds=0), "`rounds` must be at least 1, got 0"),
+        (lambda: RPS(variant="both"), "`variant` must be one of paper, code"),
     ],
 )
 def test_what_cannot_be_is_refused(make, message):
@@ -173,6 +177,40 @@ def test_training_continues_from_a_state(name, toy):
     for part, record in zip((resumed, fresh, again), saved, strict=True):
         part.load_state_dict(record)
     assert list(train(again, resumed, config, fresh)) == list(run)
+
+
+@pytest.mark.parametrize("rule", [Balanced(), MarinThompson()])
+def test_a_refill_keeps_the_ratios_of_the_first_draw(rule, bandit):
+    envs = ReasoningVectorEnv(64, group_size=8, task=bandit.Echo)
+    envs = vector.Curriculum(envs, rule)
+    envs.reset(seed=0)
+    policy = bandit.TablePolicy()
+    # arm 0 is of multiples of 4, always solved but for a share; arm 1 is even
+    kept, drawn = [], []
+    for _ in range(6):
+        envs.lesson.forget()
+        rollout = collect(envs, policy, Sampling(), torch.Generator().manual_seed(0), filter=RPS())
+        first = envs.lesson._drawn
+        envs.learn()
+        drawn.append(np.bincount(first, minlength=2))
+        kept.append(np.bincount(rollout.infos["arm"], minlength=2))
+    assert np.abs(np.array(kept) - drawn).max() <= 2
+    assert envs.lesson.refill.seen.all()
+
+
+def test_a_refill_ends_after_its_rounds(toy):
+    for rounds, arguments in ((2, {}), (3, {"max_rounds": 4})):
+        *_, rollout = toy.gather(RPS(rounds=2), logit=99.0, **arguments)
+        assert rollout.num_extra_rollouts == rounds * 64
+
+
+def test_a_filter_may_change_with_the_steps():
+    scheduled = FILTERS["vcrl-schedule"]()
+    # v / v_max of k = 0 .. 8 of 8: 0 .4375 .75 .9375 1 .9375 .75 .4375 0
+    assert kept(scheduled.at(0), *range(9)) == [False, *[True] * 7, False]
+    assert kept(scheduled.at(19), 1, 7) == [True, True]
+    assert kept(scheduled.at(20), *range(9)) == [3 <= k <= 5 for k in range(9)]
+    assert VCRL().at(0) == VCRL() and DAPO().at(7) == DAPO()
 
 
 def test_an_environment_given_none_waits(bandit):
