@@ -76,6 +76,9 @@ class TrainConfig:
     logprobs: LogProbs = "sampled"
     """Log-probabilities that losses are of: those of the distribution that was sampled, its temperature
     included, or raw, those of the model at temperature 1."""
+    stop: Literal["preset", "none"] = "preset"
+    """Where completions end that are trained on: at the preset's stop strings, as in evaluations, or at
+    none, as in E2H's released training, so that what follows an answer can spoil it."""
     chat_template_kwargs: str = "{}"
     """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
     chat_date: str | None = None

@@ -285,7 +285,7 @@ def make_hyperparameters(config: TrainConfig, sampling: Sampling) -> Any:
         {name: algorithm.config for name, algorithm in ALGORITHMS.items()},
         num_steps=config.num_steps,
         learning_rate=config.learning_rate,
-        sampling=sampling,
+        sampling=sampling if config.stop == "preset" else replace(sampling, stop=()),
         seed=config.seed,
         importance_cap=None if own else IMPORTANCE_CAP,
     )
