@@ -1,6 +1,6 @@
-"""Processes that train one policy together: which of them this is, and what they exchange.
+"""Processes that train one policy together, and what they exchange.
 
-Every rank poses and scores its share of the problems; completions, rewards and gradients are joined,
+Every rank poses and scores its shard of the problems; completions, rewards and gradients are joined,
 so that weights and curricula are the same on all ranks. With one process nothing is exchanged.
 """
 
@@ -31,16 +31,16 @@ ALONE = (
 
 
 @contextmanager
-def joined() -> Iterator[None]:
-    """Join the other processes, if torchrun or accelerate started several; leave them at the end.
+def process_group() -> Iterator[None]:
+    """Initialize the process group if torchrun or accelerate started several; destroy it at the end.
 
     Raises:
-        UsageError: If accelerate was asked for several and started one.
+        UsageError: If accelerate was asked for several processes and started one.
     """
-    told = os.environ
-    if "WORLD_SIZE" not in told and {"ACCELERATE_USE_CPU", "MASTER_PORT"} <= told.keys():
+    variables = os.environ
+    if "WORLD_SIZE" not in variables and {"ACCELERATE_USE_CPU", "MASTER_PORT"} <= variables.keys():
         raise UsageError(ALONE)
-    if int(told.get("WORLD_SIZE", "1")) == 1:
+    if int(variables.get("WORLD_SIZE", "1")) == 1:
         yield
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
@@ -51,12 +51,12 @@ def joined() -> Iterator[None]:
 
 
 def rank() -> int:
-    """Return the place of this process, from 0."""
+    """Return the rank of this process."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def num_ranks() -> int:
-    """Return how many processes there are."""
+    """Return the number of processes, the world size."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
@@ -65,13 +65,13 @@ def device(kind: str) -> torch.device:
     return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if kind == "cuda" else kind)
 
 
-def gather(array: Any) -> NDArray[Any]:
-    """Join the arrays of all ranks along the first axis, in the order of ranks."""
-    return np.concatenate(everyones(np.asarray(array)))
+def all_gather(array: Any) -> NDArray[Any]:
+    """Concatenate the arrays of all ranks along the first axis, in the order of ranks."""
+    return np.concatenate(all_gather_object(np.asarray(array)))
 
 
-def everyones(thing: Shared) -> list[Shared]:
-    """Return what each rank has, in the order of ranks."""
+def all_gather_object(thing: Shared) -> list[Shared]:
+    """Return the objects of all ranks, in the order of ranks."""
     if num_ranks() == 1:
         return [thing]
     found: list[Any] = [None] * num_ranks()
@@ -79,26 +79,26 @@ def everyones(thing: Shared) -> list[Shared]:
     return found
 
 
-def wait() -> None:
+def barrier() -> None:
     """Wait until all ranks are here."""
-    everyones(None)
+    all_gather_object(None)
 
 
-def of_first(thing: Shared) -> Shared:
-    """Return what rank 0 has."""
-    return everyones(thing)[0]
+def broadcast_from_rank0(thing: Shared) -> Shared:
+    """Return the object of rank 0 on all ranks."""
+    return all_gather_object(thing)[0]
 
 
-def from_first(make: Callable[[], Shared]) -> Shared:
-    """Return what `make` returns on rank 0; a FileError there is raised on all ranks."""
+def run_on_rank0(function: Callable[[], Shared]) -> Shared:
+    """Call `function` on rank 0 and broadcast its result, or its FileError, to all ranks."""
     made: list[Shared] = []
     reason = ""
     if rank() == 0:
         try:
-            made = [make()]
+            made = [function()]
         except FileError as error:
             reason = str(error)
-    made, reason = of_first((made, reason))
+    made, reason = broadcast_from_rank0((made, reason))
     if not made:
         raise FileError(reason)
     return made[0]
@@ -112,90 +112,93 @@ def locked(path: Path) -> Iterator[None]:
         FileError: On all ranks, if another process holds it.
     """
     with ExitStack() as held:
-        from_first(lambda: held.enter_context(lock.locked(path)))
+        run_on_rank0(lambda: held.enter_context(lock.locked(path)))
         yield
 
 
-def share(rows: Tensor) -> Tensor:
-    """Return the rows that are this rank's to compute: every n-th."""
+def shard(rows: Tensor) -> Tensor:
+    """Return this rank's shard of `rows`: every n-th."""
     return rows[rank() :: num_ranks()]
 
 
-def share_weighted(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the rows that are this rank's to learn from, and their weights in the loss.
+def shard_weighted(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return this rank's shard of `rows`, and their weights in the loss.
 
-    If there are fewer rows than ranks, those left over take the first, with weights of 0.0: where a
-    model is divided, all ranks must compute at the same time.
+    Ranks that are left without a row take the first with weights of 0.0, since all ranks must compute
+    at the same time where a model is sharded.
     """
-    own = share(rows)
+    own = shard(rows)
     if len(own) or not len(rows):
-        return own, share(weights)
+        return own, shard(weights)
     return rows[:1], torch.zeros_like(weights[:1])
 
 
-def add_gradients(weights: Iterable[nn.Parameter]) -> None:
-    """Make the gradient of each weight the sum of those of all ranks."""
+def all_reduce_gradients(weights: Iterable[nn.Parameter]) -> None:
+    """Sum the gradient of each weight over all ranks."""
     if num_ranks() == 1:
         return
     for weight in weights:
         if weight.grad is None:
             weight.grad = torch.zeros_like(weight)
-        if is_divided(weight):  # FSDP has averaged it
+        if is_sharded(weight):  # FSDP has averaged it
             weight.grad *= num_ranks()
         else:
             dist.all_reduce(weight.grad)
 
 
-def clip_gradients(weights: Sequence[nn.Parameter], max_norm: float) -> float:
-    """Cut the gradient of all `weights` to `max_norm`, and return the norm that it had."""
-    kinds = [[weight for weight in weights if is_divided(weight) is kind] for kind in (True, False)]
+def clip_grad_norm(weights: Sequence[nn.Parameter], max_norm: float) -> float:
+    """Clip the gradient norm of all `weights` together, and return what it was.
+
+    torch.nn.utils.clip_grad_norm_, also for weights of which only some are sharded.
+    """
+    kinds = [[weight for weight in weights if is_sharded(weight) is kind] for kind in (True, False)]
     if not kinds[0]:
         return float(torch.nn.utils.clip_grad_norm_(weights, max_norm))
     norms = []
     for kind in kinds:
         gradients = [weight.grad for weight in kind if weight.grad is not None]
         norm: Any = torch.nn.utils.get_total_norm(gradients)
-        norms.append(norm.full_tensor() if is_divided(norm) else norm)
+        norms.append(norm.full_tensor() if is_sharded(norm) else norm)
     total = torch.linalg.vector_norm(torch.stack(norms))
     for kind in kinds:
         torch.nn.utils.clip_grads_with_norm_(kind, max_norm, total)
     return float(total)
 
 
-def is_divided(tensor: Tensor) -> bool:
-    """Return whether this rank holds a part of `tensor` only, as with FSDP."""
+def is_sharded(tensor: Tensor) -> bool:
+    """Return whether `tensor` is a DTensor, of which this rank holds a shard, as with FSDP."""
     return hasattr(tensor, "device_mesh")
 
 
-def whole(tensor: Any) -> Any:
-    """Return all of a tensor that is divided, on the CPU of rank 0; the others get nothing.
+def full_tensor(tensor: Any) -> Any:
+    """Gather a sharded tensor on the CPU of rank 0; other ranks get an empty one.
 
-    What is not divided is returned as it is. All ranks must call it.
+    What is not sharded is returned as it is. All ranks must call it.
     """
-    if not isinstance(tensor, Tensor) or not is_divided(tensor):
+    if not isinstance(tensor, Tensor) or not is_sharded(tensor):
         return tensor
     found: Tensor = tensor.full_tensor()  # type: ignore[attr-defined]
     return found.cpu() if rank() == 0 else torch.empty(0)
 
 
-def part(tensor: Any, like: Any) -> Any:
-    """Return this rank's part of a tensor, divided as `like` is; others are returned as they are."""
-    if not isinstance(tensor, Tensor) or not is_divided(like) or tensor.shape != like.shape:
+def distribute_like(tensor: Any, like: Any) -> Any:
+    """Shard a full tensor as `like` is sharded; what has another shape is returned as it is."""
+    if not isinstance(tensor, Tensor) or not is_sharded(like) or tensor.shape != like.shape:
         return tensor
     from torch.distributed.tensor import distribute_tensor
 
     return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
 
 
-def totals(numbers: Mapping[str, float]) -> dict[str, float]:
-    """Return the sums of the numbers of all ranks, by name; a rank need not have them all."""
+def all_reduce_dict(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Sum numbers over all ranks, by name; a rank need not have every name."""
     sums: dict[str, float] = defaultdict(float)
-    for part in everyones(numbers):
-        for name, number in part.items():
+    for own in all_gather_object(numbers):
+        for name, number in own.items():
             sums[name] += number
     return dict(sums)
 
 
-def total(number: float) -> float:
-    """Return the sum of the numbers of all ranks."""
-    return sum(everyones(number))
+def all_reduce(number: float) -> float:
+    """Sum a number over all ranks."""
+    return sum(all_gather_object(number))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from edgewise.agents.distributed import joined, rank
+from edgewise.agents.distributed import process_group, rank
 from edgewise.agents.training.config import TrainConfig, complete
 from edgewise.agents.training.display import score_line
 from edgewise.agents.training.preflight import NUM_STEPS, Preflight, preflight, warnings_of
@@ -23,7 +23,7 @@ def run(arguments: Sequence[str]) -> None:
             raise UsageError(f"`{name}` must be left out; a preflight leaves no run behind")
     with usage():
         asked = complete(config)
-    with joined():
+    with process_group():
         console = Console(quiet=rank() > 0)
         say(console, "a few validation problems of each level before training:")
         with usage():

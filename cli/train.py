@@ -10,7 +10,13 @@ from typing import Any
 
 from rich.console import Console
 
-from edgewise.agents.distributed import everyones, joined, locked, of_first, rank
+from edgewise.agents.distributed import (
+    all_gather_object,
+    broadcast_from_rank0,
+    locked,
+    process_group,
+    rank,
+)
 from edgewise.agents.training.config import default_output
 from edgewise.agents.training.display import Display, announcer, score_line, score_table
 from edgewise.agents.training.folder_kind import TRAIN, check_kind
@@ -26,9 +32,9 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_training("train", arguments)
     if config.resume is not None and len(arguments) > (1 if "=" in arguments[0] else 2):
         raise UsageError("`resume` must be the only flag; a run continues as it was begun")
-    with joined(), ExitStack() as held:
+    with process_group(), ExitStack() as held:
         with usage():
-            path = of_first(config.resume or config.output or default_output(config))
+            path = broadcast_from_rank0(config.resume or config.output or default_output(config))
             if config.resume is not None:
                 check_kind(path, "resume", TRAIN)
             held.enter_context(locked(path))
@@ -62,7 +68,7 @@ def work(training: Training, console: Console) -> None:
     ):
         for metrics in steps:
             display.update(metrics)
-            if any(everyones(asked())) and training.state.step < config.num_steps:
+            if any(all_gather_object(asked())) and training.state.step < config.num_steps:
                 break
     if training.state.step < config.num_steps:
         if rank() == 0:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgewise.agents.distributed import everyones, rank
+from edgewise.agents.distributed import all_gather_object, rank
 from edgewise.agents.integrations.trl_recipe import TRLConfig, from_recipe, make_trainer
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run_folder import LINES, RunFolder
@@ -65,7 +65,7 @@ def stop_when_asked() -> Any:
 
     class StopWhenAsked(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if any(everyones(asked())):
+            if any(all_gather_object(asked())):
                 control.should_save = control.should_training_stop = True
 
     return StopWhenAsked()

@@ -82,12 +82,17 @@ def kl(logprobs: Tensor, reference: Tensor, estimator: Estimator) -> Tensor:
     return log_ratio.exp() - log_ratio - 1
 
 
-def of_share(share: float, whole: Tensor, own: Tensor) -> float:
-    """Return what a `share` among the tokens of this rank, `own`, is among those of all, `whole`.
+def global_fraction(local: float, weights: Tensor, own: Tensor) -> float:
+    """Scale a fraction of this rank's tokens to its contribution to that of all tokens.
 
-    Both are weights, positive on tokens that count; the sum over ranks is the share among all.
+    Contributions of all ranks add up to the fraction of all.
+
+    Args:
+        local: The fraction among the tokens of this rank.
+        weights: Of the tokens of all ranks, positive on those that count.
+        own: Of the tokens of this rank, likewise.
     """
-    return share * ((own > 0).sum() / (whole > 0).sum()).item()
+    return local * ((own > 0).sum() / (weights > 0).sum()).item()
 
 
 def descend(loss: Tensor, optimizer: Optimizer, max_grad_norm: float) -> dict[str, float]:
@@ -106,9 +111,9 @@ def descend(loss: Tensor, optimizer: Optimizer, max_grad_norm: float) -> dict[st
     else:
         for weight in parameters:
             weight.grad = torch.zeros_like(weight)
-    distributed.add_gradients(parameters)
-    norm = distributed.clip_gradients(parameters, max_grad_norm)
-    metrics = {"loss": distributed.total(loss.item()), "grad_norm": norm}
+    distributed.all_reduce_gradients(parameters)
+    norm = distributed.clip_grad_norm(parameters, max_grad_norm)
+    metrics = {"loss": distributed.all_reduce(loss.item()), "grad_norm": norm}
     if not all(map(isfinite, metrics.values())):
         optimizer.zero_grad()
         raise FloatingPointError(

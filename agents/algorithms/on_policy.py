@@ -37,16 +37,16 @@ from edgewise.agents.algorithms.losses import (
     LossMean,
     correct,
     descend,
-    of_share,
+    global_fraction,
     only,
     sequence_mean,
     token_weights,
 )
 from edgewise.agents.algorithms.optimizer import MasterAdamW
 from edgewise.agents.algorithms.rollout import Envs, Rollout
-from edgewise.agents.distributed import share_weighted, totals
+from edgewise.agents.distributed import all_reduce_dict, shard_weighted
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.policies.policy import Completions, Policy
+from edgewise.agents.policies.policy import Completions, Policy, Scorer
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.rules.signal import Updated
 from edgewise.wrappers.vector import asks_after, tell_after
@@ -84,7 +84,7 @@ class State:
 
     optimizer: MasterAdamW
     generator: torch.Generator
-    reference: Policy | None  # the policy at the start, if `kl_coef` needs it
+    reference: Scorer | None  # the policy at the start, if `kl_coef` needs it
     value_head: nn.Module | None = None  # of the policy, if it is trained
     step: int = 0  # steps done
     rollout: Rollout | None = None  # of the last step, for its records
@@ -169,11 +169,14 @@ def update(
                 weights[used[rows]],
             )  # (at most B / num_minibatches, T)
             loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
-            own, counted = share_weighted(rows, weights)
+            own, counted = shard_weighted(rows, weights)
             if len(own):
                 loss, metrics = loss_of(completions.select(own), own, counted, correction[own])
-                metrics["clip_ratio"] = of_share(metrics["clip_ratio"], weights, counted)
-            metrics = {**totals(metrics), **descend(loss, state.optimizer, config.max_grad_norm)}
+                metrics["clip_ratio"] = global_fraction(metrics["clip_ratio"], weights, counted)
+            metrics = {
+                **all_reduce_dict(metrics),
+                **descend(loss, state.optimizer, config.max_grad_norm),
+            }
             for name, value in metrics.items():
                 sums[name] += value / (config.num_epochs * config.num_minibatches)
     return dict(sums)

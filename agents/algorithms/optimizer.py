@@ -73,7 +73,7 @@ class MasterAdamW(AdamW):
         """Return the state of AdamW, and the masters; whole on rank 0, where they are divided."""
         found = super().state_dict()
         moments = {
-            index: {name: distributed.whole(value) for name, value in state.items()}
+            index: {name: distributed.full_tensor(value) for name, value in state.items()}
             for index, state in found["state"].items()
         }
         masters = [copy.detach() for _, copy in self.copies]
@@ -84,7 +84,9 @@ class MasterAdamW(AdamW):
         """Continue from a state that `state_dict` returned; the weights are loaded elsewhere."""
         super().load_state_dict(state_dict)
         for weight, state in self.state.items():
-            state.update({name: distributed.part(value, weight) for name, value in state.items()})
+            state.update(
+                {name: distributed.distribute_like(value, weight) for name, value in state.items()}
+            )
         for (_, copy), saved in zip(self.copies, state_dict["masters"], strict=True):
             copy.copy_(saved)
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from edgewise.agents.algorithms.losses import kl, only
-from edgewise.agents.policies.policy import Completions, Policy
+from edgewise.agents.policies.policy import Completions, Scorer
 
 
 def penalize(
-    reference: Policy | None, completions: Completions, kl_coef: float
+    reference: Scorer | None, completions: Completions, kl_coef: float
 ) -> tuple[Tensor, dict[str, float]]:
     """Return what the divergence from `reference` costs at each token, (B, T), and its mean.
 

@@ -139,7 +139,7 @@ class CurriculumTrainer:
         self.leave_out(answered, self._own)
         self._own = None
         tokens = sampled.sum(dim=1).cpu().numpy()
-        self.learn(distributed.gather(tokens).reshape(self.curriculum.lesson.shape), infos)
+        self.learn(distributed.all_gather(tokens).reshape(self.curriculum.lesson.shape), infos)
         return answered
 
     def _tokenize_prompts(self, prompts: list[Any]) -> Any:
@@ -153,7 +153,7 @@ class CurriculumTrainer:
         """Put what the completions of all ranks earned, of which `own` are here, in the lesson."""
         lesson = self.curriculum.lesson
         for name in ("rewards", "correct", "verified", "lengths", "done"):
-            everyones = distributed.gather(getattr(lesson, name).reshape(-1)[own])
+            everyones = distributed.all_gather(getattr(lesson, name).reshape(-1)[own])
             setattr(lesson, name, everyones.reshape(lesson.shape))
 
     def leave_out(self, answered: dict[str, Any], own: slice) -> None:
@@ -221,7 +221,7 @@ class CurriculumTrainer:
         checkpoint: Any = resume_from_checkpoint or None
         if checkpoint is True:
             run = RunFolder(self.folder)
-            checkpoint = distributed.from_first(lambda: trl_run.newest_intact(run))
+            checkpoint = distributed.run_on_rank0(lambda: trl_run.newest_intact(run))
             run.tell()
         if checkpoint is not None:
             self.resume(Path(checkpoint))
@@ -252,12 +252,12 @@ class CurriculumTrainer:
         checkpoint = self.folder / f"checkpoint-{global_step}"
         if distributed.rank() == 0:
             trl_run.save(checkpoint, self.num_batches, self.curriculum)
-        distributed.wait()
+        distributed.barrier()
         if self._step % (args.steps_per_generation * args.num_iterations):
             state = {"step": self._step, "inputs": self._buffered_inputs}
             torch.save(state, checkpoint / REST.format(distributed.rank()))
         trainer._save_checkpoint(model, trial)
-        distributed.wait()  # until all have written
+        distributed.barrier()  # until all have written
         if distributed.rank() == 0:
             write_manifest(checkpoint)
 

@@ -6,6 +6,7 @@ Shapes: B completions, T tokens of a row, prompt included.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,9 +14,8 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor, nn
 
-from edgewise.agents.policies.lora import LoRAPolicy
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.policies.policy import Completions, Policy
+from edgewise.agents.policies.policy import Completions, Scorer
 from edgewise.agents.policies.transformers import TransformersPolicy
 
 NUM_COMPARED = 8  # completions that are scored again after each update
@@ -60,7 +60,7 @@ class Engine(Protocol):
         """Leave the memory to the learner."""
 
 
-class EnginePolicy(TransformersPolicy):
+class EnginePolicy:
     """The policy `learner`, but for its completions, which `engine` samples.
 
     The engine gets the weights before it samples, whenever they have changed since it did, and the
@@ -76,12 +76,11 @@ class EnginePolicy(TransformersPolicy):
     counts_temperature = True  # whether the engine's log-probabilities are those at the temperature
 
     def __init__(self, learner: TransformersPolicy, engine: Engine) -> None:
-        """Share all of `learner`, and see whether `engine` samples from what it is given.
+        """Hold both, and check that `engine` samples from what it is given.
 
         Raises:
             ValueError: If it does not.
         """
-        self.__dict__.update(learner.__dict__)
         self.learner, self.engine = learner, engine
         self.loaded: list[int] = []  # the versions of the weights that the engine has
         self.probe()
@@ -95,7 +94,7 @@ class EnginePolicy(TransformersPolicy):
         Raises:
             ValueError: If the engine does not sample from these.
         """
-        model = self.model
+        model = self.learner.model
         layers = (model.get_input_embeddings(), model.get_output_embeddings())
         matrices = list({id(layer.weight): layer.weight for layer in layers}.values())
         kept = [matrix.clone() for matrix in matrices]
@@ -104,9 +103,9 @@ class EnginePolicy(TransformersPolicy):
         sampling = Sampling(max_tokens=PROBE_TOKENS, temperature=PROBE_TEMPERATURE)
         try:
             self.wake()
-            start = self.start(PROBE, sampling)
+            start = self.learner.start(PROBE, sampling)
             rows, generator = torch.arange(NUM_COMPARED), torch.Generator().manual_seed(0)
-            found = super().take_turn(start, rows, sampling, generator)
+            found = self.learner.in_parts(self.sample, start, rows, sampling, generator)
             self.counts_temperature = self.gap(found) <= self.gap(replace(found, scale=1.0))
             self.compare(found, sampling)
         except FloatingPointError as error:
@@ -122,22 +121,42 @@ class EnginePolicy(TransformersPolicy):
         versions = [weight._version for weight in self.parameters()]  # counts changes in place
         if versions == self.loaded:
             return False
-        learner = self.learner
-        whole = learner.merged() if isinstance(learner, LoRAPolicy) else learner.state_dict()
-        self.engine.load(whole)
+        self.engine.load(self.learner.merged())
         self.loaded = versions
         return True
+
+    def generate(
+        self, prompts: Sequence[str], sampling: Sampling, generator: Generator
+    ) -> Completions:
+        """Sample one completion of each prompt.
+
+        Raises:
+            FloatingPointError: If the engine does not sample from the weights as they are now.
+        """
+        rows = torch.arange(len(prompts))
+        return self.take_turn(self.learner.start(prompts, sampling), rows, sampling, generator)
+
+    def extend(
+        self,
+        completions: Completions,
+        observations: Sequence[str],
+        sampling: Sampling,
+        generator: Generator,
+    ) -> Completions:
+        """Append to each completion its observation and one more turn; "" appends nothing.
+
+        Raises:
+            FloatingPointError: If the engine does not sample from the weights as they are now.
+        """
+        start, rows = self.learner.observe(completions, observations)
+        return self.take_turn(start, rows, sampling, generator) if len(rows) else completions
 
     def take_turn(
         self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
     ) -> Completions:
-        """Append a turn to `rows` of `start`, with the weights as they are now.
-
-        Raises:
-            FloatingPointError: If the engine samples from others.
-        """
+        """Append a turn to `rows` of `start`, with the weights as they are now."""
         changed = self.wake()
-        found = super().take_turn(start, rows, sampling, generator)
+        found = self.learner.in_parts(self.sample, start, rows, sampling, generator)
         if changed and not (self.counts_temperature and sampling.top_p < 1):
             self.compare(found.select(rows[:NUM_COMPARED]), sampling)
         if self.engine_scale(sampling) == found.scale:
@@ -158,9 +177,10 @@ class EnginePolicy(TransformersPolicy):
             tokens[seen.bool()].tolist()
             for tokens, seen in zip(start.tokens[rows], start.attention[rows], strict=True)
         ]
-        turns = self.engine.sample(prompts, sampling, seeds[rows].tolist(), self.ends.tolist())
+        ends = self.learner.ends.tolist()
+        turns = self.engine.sample(prompts, sampling, seeds[rows].tolist(), ends)
         shape = (len(start.texts), max(len(turn.tokens) for turn in turns))
-        tokens = torch.full(shape, self.padding)
+        tokens = torch.full(shape, self.learner.padding)
         mask, logprobs = torch.zeros(shape), torch.zeros(shape)
         ended = start.ended.clone()
         for row, turn in zip(rows.tolist(), turns, strict=True):
@@ -171,7 +191,7 @@ class EnginePolicy(TransformersPolicy):
             ended[row] = turn.ended
         device = start.tokens.device
         appended = (tokens.to(device), mask.to(device), logprobs.to(device))
-        return replace(self.finish(start, *appended), ended=ended)
+        return replace(self.learner.finish(start, *appended), ended=ended)
 
     @torch.no_grad()
     def gap(self, completions: Completions) -> float:
@@ -186,7 +206,7 @@ class EnginePolicy(TransformersPolicy):
             FloatingPointError: If its log-probabilities are not those of the learner.
         """
         gap = self.gap(replace(completions, scale=self.engine_scale(sampling)))
-        most = MAX_GAP.get(self.model.dtype, MAX_GAP[torch.bfloat16])
+        most = MAX_GAP.get(self.learner.model.dtype, MAX_GAP[torch.bfloat16])
         if not gap <= most:
             raise FloatingPointError(
                 f"`engine` must sample from the weights that it was given, got log-probabilities "
@@ -195,35 +215,60 @@ class EnginePolicy(TransformersPolicy):
                 "embeddings: start it on a folder of `edgewise untie`"
             )
 
-    def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
-        """Return log-probabilities and values, both (B, T), while the engine sleeps."""
+    def logprobs(self, completions: Completions) -> Tensor:
+        """Return the learner's log-probabilities, (B, T), while the engine sleeps."""
         self.engine.sleep()
-        return self.learner.read(completions, valued)
+        return self.learner.logprobs(completions)
+
+    def values(self, completions: Completions) -> Tensor:
+        """Return the learner's values, (B, T), while the engine sleeps."""
+        self.engine.sleep()
+        return self.learner.values(completions)
+
+    def logprobs_and_values(self, completions: Completions) -> tuple[Tensor, Tensor]:
+        """Return both from one pass."""
+        self.engine.sleep()
+        return self.learner.logprobs_and_values(completions)
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """Return those of the learner."""
         return self.learner.parameters()
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return that of the learner."""
-        return self.learner.state_dict()
+    @property
+    def value_head(self) -> nn.Module:
+        """The learner's."""
+        return self.learner.value_head
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up weights that `state_dict` returned."""
-        self.learner.load_state_dict(state)
+    def frozen(self) -> Scorer:
+        """Return the learner as it is now, without an engine."""
+        return self.learner.frozen()
 
     def save(self, folder: str | Path) -> None:
         """Write the learner to `folder`."""
         self.learner.save(folder)
 
     def restore(self, folder: str | Path) -> None:
-        """Take up the weights that `save` wrote to `folder`."""
+        """Load the weights that `save` wrote to `folder`."""
         self.learner.restore(folder)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The learner's."""
+        return self.learner.tokenizer
+
+    @property
+    def positions(self) -> int | None:
+        """The most tokens of prompt and completion; None for no limit."""
+        return self.learner.positions
+
+    def render(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """Return a chat in the model's own markup; the last message, if its own, is continued."""
+        return self.learner.render(messages)
+
+    def gathered(self) -> AbstractContextManager[None]:
+        """Return a context in which rank 0 may save."""
+        return self.learner.gathered()
 
     def export(self, folder: str | Path) -> None:
         """Write the trained model, for `TransformersPolicy.load`."""
         self.learner.export(folder)
-
-    def frozen(self) -> Policy:
-        """Return the learner as it is now, without an engine."""
-        return self.learner.frozen()

@@ -52,7 +52,7 @@ def check_device(device: torch.device | str) -> None:
 
 def with_engine(
     policy: TransformersPolicy, engine: str, folder: Path | None = None
-) -> TransformersPolicy:
+) -> TransformersPolicy | EnginePolicy:
     """Return `policy`, which samples with `engine`.
 
     Args:

@@ -112,22 +112,22 @@ class LoRAPolicy(TransformersPolicy):
                 weights[owner] = weight
         return weights
 
-    def frozen(self) -> Below:
+    def frozen(self) -> WithoutAdapters:
         """Return the policy without its adapters, which is what it was at the start."""
-        return Below(self)
+        return WithoutAdapters(self)
 
 
-class Below(LoRAPolicy):
-    """The model below the adapters of `policy`, which it shares."""
+class WithoutAdapters:
+    """Scores with the model of `policy` but for its adapters, at no cost in memory."""
 
     def __init__(self, policy: LoRAPolicy) -> None:
-        """Share all but the adapters."""
-        self.__dict__.update(policy.__dict__)
+        """Hold `policy`."""
+        self.policy = policy
 
-    def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
-        """Return log-probabilities and values, both (B, T), without the adapters."""
-        with self.model.disable_adapter():
-            return super().read(completions, valued)
+    def logprobs(self, completions: Completions) -> Tensor:
+        """Return the log-probability of each sampled token, (B, T); 0.0 elsewhere."""
+        with self.policy.model.disable_adapter():
+            return self.policy.logprobs(completions)
 
 
 def import_peft() -> Any:

@@ -70,7 +70,7 @@ def closed(live: Tensor) -> Tensor:
     return rows
 
 
-Sample = Callable[[Tensor], Completions]  # appends a turn to some rows of a batch
+Sample = Callable[[Completions, Tensor, Sampling, Generator], Completions]  # a turn, of some rows
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,11 @@ class Parts:
         self.size: int | None = None
 
     def sample(
-        self, sample: Sample, start: Completions, rows: Tensor, generator: Generator
+        self,
+        sample: Callable[[Tensor], Completions],
+        start: Completions,
+        rows: Tensor,
+        generator: Generator,
     ) -> Completions:
         """Append a turn to `rows` of `start`; every rank returns those of all ranks.
 
@@ -101,7 +105,7 @@ class Parts:
             MemoryError: If the memory does not do for one row.
         """
         before = generator.get_state()
-        own = distributed.share(rows)
+        own = distributed.shard(rows)
         while True:
             found = list[Part]()
             try:
@@ -118,7 +122,7 @@ class Parts:
                     raise
                 reason = str(error).splitlines()[0]
             self.halve(min(self.size or len(own), len(own)), reason)
-        everyones = [part for parts in distributed.everyones(found) for part in parts]
+        everyones = [part for parts in distributed.all_gather_object(found) for part in parts]
         longest = max(everyones, key=lambda part: part.completions.tokens.shape[1])
         generator.set_state(longest.generator)
         return merged(start, everyones)

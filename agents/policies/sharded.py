@@ -70,7 +70,9 @@ class ShardedPolicy(TransformersPolicy):
     def gathered(self) -> Iterator[None]:
         """Give rank 0 the weights that `save` writes, in float32; all ranks must enter it."""
         weights = self.model.named_parameters()
-        self.saved_weights = {name: distributed.whole(weight.detach()) for name, weight in weights}
+        self.saved_weights = {
+            name: distributed.full_tensor(weight.detach()) for name, weight in weights
+        }
         try:
             yield
         finally:
@@ -81,7 +83,7 @@ class ShardedPolicy(TransformersPolicy):
         """Take up the weights that `save` wrote to `folder`."""
         saved = TransformersPolicy.load(folder)
         for weight, value in zip(self.parameters(), saved.parameters(), strict=True):
-            weight.copy_(distributed.part(value.detach(), weight))
+            weight.copy_(distributed.distribute_like(value.detach(), weight))
 
     @torch.no_grad()
     def frozen(self) -> ShardedPolicy:
@@ -103,7 +105,7 @@ class ShardedPolicy(TransformersPolicy):
 
     def split(self, order: Tensor) -> Sequence[Tensor]:
         """Return the parts of `order` that are computed together, as many as on any other rank."""
-        return order.tensor_split(max(distributed.everyones(ceil(len(order) / ROWS))))
+        return order.tensor_split(max(distributed.all_gather_object(ceil(len(order) / ROWS))))
 
     def read_after(
         self, first: int, tokens: Tensor, attention: Tensor, valued: bool, scale: float

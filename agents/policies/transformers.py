@@ -25,11 +25,11 @@ from edgewise.agents.policies.fast_network import Network, recognises
 from edgewise.agents.policies.fast_read import read_states
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.plain_decode import PlainDecoder
-from edgewise.agents.policies.policy import Completions, Listener, Policy, append
+from edgewise.agents.policies.policy import Completions, Listener, Scorer, append
 from edgewise.agents.policies.room import padded, positions, positions_of, unanswered, within
-from edgewise.agents.policies.sampling import Parts, choose, closed, divided, score
+from edgewise.agents.policies.sampling import Parts, Sample, choose, closed, divided, score
 from edgewise.agents.policies.value_head import value_head
-from edgewise.agents.policies.weights import load_pretrained
+from edgewise.agents.policies.weights import end_tokens, load_pretrained
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on
 ROWS = 64  # that are scored at once
@@ -68,18 +68,12 @@ class TransformersPolicy:
         self.model = model.eval()
         self.fast, self.decode_dtype = fast, decode_dtype
         self.tokenizer = tokenizer
-        ends = model.generation_config.eos_token_id
-        ends = ends if isinstance(ends, list) else [ends]
-        known = {end for end in (*ends, tokenizer.eos_token_id) if end is not None}
-        if not known:
-            raise ValueError("`tokenizer` must have an end-of-sequence token, got none")
+        ends = end_tokens(model, tokenizer)
         self.positions = positions_of(model.config)  # where prompt and completion must end
         self.value_head = value_head(model)
         self.parts = Parts()
-        self.ends = torch.tensor(sorted(known), device=model.device)
-        self.padding: int = tokenizer.pad_token_id
-        if tokenizer.pad_token_id is None:
-            self.padding = min(known)
+        self.ends = torch.tensor(ends, device=model.device)
+        self.padding: int = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
     @classmethod
     def load(
@@ -122,7 +116,7 @@ class TransformersPolicy:
         """Write the trained model, for `load`."""
         self.save(folder)
 
-    def frozen(self) -> Policy:
+    def frozen(self) -> Scorer:
         """Return the policy as it is now, however this one is trained."""
         return deepcopy(self)
 
@@ -141,8 +135,12 @@ class TransformersPolicy:
         return weights
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up weights that `state_dict` returned."""
+        """Load weights that `state_dict` returned."""
         self.model.load_state_dict(state)
+
+    def merged(self) -> dict[str, Any]:
+        """Return the weights of the whole model, by its own names."""
+        return self.state_dict()
 
     def generate(
         self, prompts: Sequence[str], sampling: Sampling, generator: Generator
@@ -163,17 +161,27 @@ class TransformersPolicy:
         generator: Generator,
     ) -> Completions:
         """Append to each completion its observation and one more turn; "" appends nothing."""
-        tokens, attention = self.encode(observations, special=False)
-        start = append(completions, tokens, attention)
+        start, rows = self.observe(completions, observations)
+        return self.take_turn(start, rows, sampling, generator) if len(rows) else completions
+
+    def observe(
+        self, completions: Completions, observations: Sequence[str]
+    ) -> tuple[Completions, Tensor]:
+        """Append to each completion its observation, and return the rows that have one."""
         rows = [row for row, observation in enumerate(observations) if observation]
-        if not rows:
-            return completions
-        return self.take_turn(start, torch.tensor(rows), sampling, generator)
+        start = append(completions, *self.encode(observations, special=False))
+        return start, torch.tensor(rows, dtype=torch.int64)
 
     def take_turn(
         self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
     ) -> Completions:
-        """Append a turn to `rows` of `start`, in parts; every rank returns those of all.
+        """Append a turn to `rows` of `start`; every rank returns those of all."""
+        return self.in_parts(self.sample, start, rows, sampling, generator)
+
+    def in_parts(
+        self, sample: Sample, start: Completions, rows: Tensor, sampling: Sampling, draws: Generator
+    ) -> Completions:
+        """Append what `sample` does to `rows` of `start`, in as many parts as the memory needs.
 
         A row without room for `sampling.max_tokens` gets none.
         """
@@ -181,7 +189,7 @@ class TransformersPolicy:
         if not len(rows):
             return start
         return self.parts.sample(
-            lambda part: self.sample(start, part, sampling, generator), start, rows, generator
+            lambda part: sample(start, part, sampling, draws), start, rows, draws
         )
 
     def logprobs(self, completions: Completions) -> Tensor:

@@ -68,3 +68,17 @@ def load_pretrained(path: str | Path) -> tuple[Any, Any]:
         raise ValueError(
             f"`model` must be a folder or hub id of a causal language model, got {str(path)!r}: {reason}"
         ) from error
+
+
+def end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """Return the ids of the tokens that end a text, in order.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    ends = model.generation_config.eos_token_id
+    ends = ends if isinstance(ends, list) else [ends]
+    known = {end for end in (*ends, tokenizer.eos_token_id) if end is not None}
+    if not known:
+        raise ValueError("`tokenizer` must have an end-of-sequence token, got none")
+    return sorted(known)

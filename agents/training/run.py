@@ -19,8 +19,8 @@ from edgewise.agents.algorithms.rollout import Envs
 from edgewise.agents.policies.chat import today
 from edgewise.agents.policies.model_card import made_for
 from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, Sampling
+from edgewise.agents.policies.policy import ModelPolicy
 from edgewise.agents.policies.sampling import is_out_of_memory
-from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.checkpoint import load
 from edgewise.agents.training.clean import check_config
 from edgewise.agents.training.config import TrainConfig, complete, default_output, from_run
@@ -43,7 +43,7 @@ from edgewise.wrappers.rules.rule_record import to_json
 class Training:
     """A run in progress: what the command line shows, and what continues after a stop."""
 
-    def __init__(self, config: TrainConfig, folder: RunFolder, policy: TransformersPolicy) -> None:
+    def __init__(self, config: TrainConfig, folder: RunFolder, policy: ModelPolicy) -> None:
         """Make the environments for `policy`, and take up the last checkpoint if there is one.
 
         Raises:
@@ -66,12 +66,12 @@ class Training:
 
     def restore(self) -> None:
         """Continue from the newest intact checkpoint; without one, save the first."""
-        found = distributed.from_first(self.folder.to_continue)
+        found = distributed.run_on_rank0(self.folder.to_continue)
         if found is None:
             self.save()
             return
         algorithm, envs = load(found, self.policy)
-        distributed.wait()  # until all have read
+        distributed.barrier()  # until all have read
         self.state.load_state_dict(algorithm)
         self.envs.load_state_dict(envs)
         if distributed.rank() == 0:
@@ -148,7 +148,7 @@ class Training:
         own: list[dict[str, Any]] = self.envs.records()
         for group in own:
             group["place"] += distributed.rank() * self.envs.lesson.shape[0]
-        found = [group for part in distributed.everyones(own) for group in part]
+        found = [group for part in distributed.all_gather_object(own) for group in part]
         return sorted(found, key=order_of)
 
     def record(self, metrics: Mapping[str, float], groups: list[dict[str, Any]]) -> None:
@@ -165,7 +165,7 @@ class Training:
 
     def score(self, name: str, progress: Callable[[LevelScore], None]) -> dict[str, Any]:
         """Evaluate on all levels, unless the file `name` says how that came out, and write it."""
-        scores: dict[str, Any] | None = distributed.of_first(self.folder.read(name))
+        scores: dict[str, Any] | None = distributed.broadcast_from_rank0(self.folder.read(name))
         if scores is None:
             found: list[LevelScore] = []
             for member, env_id in zip(self.members, self.config.env.split(","), strict=True):
@@ -207,7 +207,7 @@ def order_of(group: Mapping[str, Any]) -> tuple[bool, int, int]:
     return not kept, 0 if kept else group["round"], group["place"]
 
 
-def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curriculum:
+def make_envs(config: TrainConfig, policy: ModelPolicy) -> vector.Curriculum:
     """Return this rank's training environments, framed for the model, under the curriculum.
 
     Raises:
@@ -219,7 +219,7 @@ def make_envs(config: TrainConfig, policy: TransformersPolicy) -> vector.Curricu
     if limit := limit_of(config, policy, base.env.members):
         limit.screen(base.env)
     framed = vector.PromptFormat(envs, render=policy.render)
-    gather = distributed.gather if distributed.num_ranks() > 1 else None
+    gather = distributed.all_gather if distributed.num_ranks() > 1 else None
     rule = rule_for(config, envs)
     return vector.with_rule(framed, rule, config.pool_size, distributed.rank(), gather)
 
@@ -319,7 +319,7 @@ def begin(config: TrainConfig) -> Training:
         ValueError: If any part of `config` is refused, or the folder exists.
     """
     config = replace(complete(config), chat_date=config.chat_date or today())
-    output = distributed.of_first(config.output or default_output(config))
+    output = distributed.broadcast_from_rank0(config.output or default_output(config))
     config = replace(config, output=output)
     check_evaluation(config)
     policy = make_policy(config)
@@ -328,7 +328,7 @@ def begin(config: TrainConfig) -> Training:
     envs = make_envs(config, policy)
     if distributed.rank() == 0:
         RunFolder.create(output, to_record(config, envs))
-    distributed.wait()
+    distributed.barrier()
     training = Training(config, RunFolder.open(output), policy)
     training.notes = notes
     return training

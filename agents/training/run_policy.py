@@ -10,12 +10,13 @@ from edgewise.agents import distributed
 from edgewise.agents.policies.fast_network import recognises
 from edgewise.agents.policies.load import check_device, load_policy, with_engine
 from edgewise.agents.policies.lora import Adapters, LoRAPolicy
+from edgewise.agents.policies.policy import ModelPolicy
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.prompt_limit import UNLIMITED
 
 
-def make_policy(config: TrainConfig) -> TransformersPolicy:
+def make_policy(config: TrainConfig) -> ModelPolicy:
     """Return the policy to train, as it is at the start, with the engine that samples for it.
 
     Raises:

@@ -10,7 +10,7 @@ import gymnasium as gym
 
 from edgewise.agents.policies.chat import encode_prompt
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.policies.policy import ModelPolicy
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.prompt_limit import UNLIMITED, PromptLimit
 from edgewise.env import ReasoningEnv, unwrap
@@ -31,14 +31,14 @@ def sampling_of(config: TrainConfig, members: Sequence[ReasoningEnv]) -> Samplin
 
 
 def limit_of(
-    config: TrainConfig, policy: TransformersPolicy, members: Sequence[ReasoningEnv]
+    config: TrainConfig, policy: ModelPolicy, members: Sequence[ReasoningEnv]
 ) -> PromptLimit | None:
     """Return how long the prompts of a run may be; None for any length."""
     return limit_for(policy, sampling_of(config, members), config.max_prompt_tokens)
 
 
 def limit_for(
-    policy: TransformersPolicy, sampling: Sampling, max_prompt_tokens: int | None = None
+    policy: ModelPolicy, sampling: Sampling, max_prompt_tokens: int | None = None
 ) -> PromptLimit | None:
     """Return how long the prompts of `policy` may be; None for any length."""
     if max_prompt_tokens == UNLIMITED:
@@ -49,7 +49,7 @@ def limit_for(
 
 
 def check_prompts(
-    config: TrainConfig, policy: TransformersPolicy, members: Sequence[ReasoningEnv]
+    config: TrainConfig, policy: ModelPolicy, members: Sequence[ReasoningEnv]
 ) -> list[str]:
     """Measure prompts that a run would train and be scored on; return what is left out, in lines.
 

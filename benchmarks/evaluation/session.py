@@ -18,8 +18,7 @@ from edgewise.agents.policies.chat import read_chat_options, today
 from edgewise.agents.policies.load import load_policy, with_engine
 from edgewise.agents.policies.model_card import made_for
 from edgewise.agents.policies.options import Precision
-from edgewise.agents.policies.policy import Sampler
-from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.policies.policy import ModelPolicy, Sampler
 from edgewise.agents.training.clean import check_model
 from edgewise.agents.training.run_prompts import limit_for
 from edgewise.benchmarks.evaluation.agent import (
@@ -262,7 +261,7 @@ def fitting(session: Session, opened: Opened, policy: Sampler) -> Opened:
     Raises:
         ValueError: If it has room for none of a level.
     """
-    if not isinstance(policy, TransformersPolicy):
+    if not isinstance(policy, ModelPolicy):
         return opened
     limit = limit_for(policy, opened.sampling, session.max_prompt_tokens)
     if limit is None:

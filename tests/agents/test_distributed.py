@@ -86,7 +86,7 @@ def note(path, training):
 
 
 def total(weight):
-    whole = weight.full_tensor() if distributed.is_divided(weight) else weight
+    whole = weight.full_tensor() if distributed.is_sharded(weight) else weight
     return whole.double().sum().item()
 
 
@@ -94,7 +94,7 @@ def play(model):
     """Answer interactive problems, of which some take more turns than others."""
     count = distributed.num_ranks()
     base = gym.make_vec("Blocksworld-v0", num_envs=8 // count, group_size=2, interactive=True)
-    gather = distributed.gather if count > 1 else None
+    gather = distributed.all_gather if count > 1 else None
     envs = vector.Curriculum(base, SEC(), distributed.rank(), gather)
     envs.reset(seed=0)
     envs.lesson.forget()
@@ -145,7 +145,7 @@ def lesson(name):
     """What a curriculum comes to in some steps with `Dice`, some groups being drawn again."""
     count = distributed.num_ranks()
     base = ReasoningVectorEnv(24 // count, task=Digits, group_size=4)
-    gather = distributed.gather if count > 1 else None
+    gather = distributed.all_gather if count > 1 else None
     envs = vector.with_rule(base, make_rule(name, 6), 40, distributed.rank(), gather)
     envs.reset(seed=0)
     envs.lesson.forget()
@@ -209,7 +209,7 @@ def work(rank, port, what, model, folder):
     """Do what is asked as one of two ranks; in a process of its own."""
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    with distributed.joined():
+    with distributed.process_group():
         what(model, folder)
 
 
@@ -361,8 +361,10 @@ def test_several_turns_are_those_of_one_process(tiny_model, two_more):
 
 
 def test_without_other_processes_nothing_is_exchanged():
-    with distributed.joined():
+    with distributed.process_group():
         assert (distributed.rank(), distributed.num_ranks()) == (0, 1)
-    assert distributed.gather([1, 2]).tolist() == [1, 2]
-    assert torch.equal(distributed.share(torch.arange(3)), torch.arange(3))
-    assert distributed.totals({"a": 1.0}) == {"a": 1.0} and distributed.total(2.0) == 2.0
+    assert distributed.all_gather([1, 2]).tolist() == [1, 2]
+    assert torch.equal(distributed.shard(torch.arange(3)), torch.arange(3))
+    assert (
+        distributed.all_reduce_dict({"a": 1.0}) == {"a": 1.0} and distributed.all_reduce(2.0) == 2.0
+    )

@@ -99,7 +99,7 @@ def test_groups_are_as_large_as_the_baseline_needs(bandit, name):
     envs = bandit.make(128, group_size=1)
     steps = ALGORITHMS[name].train(envs, policy, config, state)
     if config.min_group_size > 1:
-        with pytest.raises(ValueError, match="`group_size` must be at least 2 for .*, got 1"):
+        with pytest.raises(ValueError, match=r"`group_size` must be at least 2 for .*, got 1"):
             next(steps)
     else:
         rewards = [step["reward"] for step in steps]

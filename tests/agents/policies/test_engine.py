@@ -45,9 +45,9 @@ def test_completions_are_the_engines_and_their_probabilities_the_learners(policy
     assert [row.sum().item() > 0 for row in found.mask] == [True] * len(PROMPTS)
     assert gap(policy, found) < 1e-5
     last = found.tokens[torch.arange(len(PROMPTS)), (found.mask.cumsum(1).argmax(1))]
-    assert torch.equal(torch.isin(last, policy.ends), found.ended)
+    assert torch.equal(torch.isin(last, policy.learner.ends), found.ended)
     assert found.ended.any() and not found.ended.all()
-    assert found.texts == policy.decode(found.tokens * found.mask.long())
+    assert found.texts == policy.learner.decode(found.tokens * found.mask.long())
 
 
 def test_the_generator_decides_what_is_sampled(policy):
@@ -120,7 +120,7 @@ def test_the_reference_needs_no_engine(policy):
 
 def test_the_probe_leaves_the_learner_as_it_was(tiny_model, policy):
     plain = TransformersPolicy.load(tiny_model)
-    torch.testing.assert_close(policy.state_dict(), plain.state_dict(), rtol=0, atol=0)
+    torch.testing.assert_close(policy.learner.state_dict(), plain.state_dict(), rtol=0, atol=0)
 
 
 def test_adapters_are_merged_for_the_engine(tiny_model, model_engine):

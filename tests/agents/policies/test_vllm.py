@@ -82,13 +82,13 @@ def test_greedy_completions_are_those_of_transformers(policy):
 
 
 def test_updates_reach_the_engine(policy):
-    before = {name: weight.clone() for name, weight in policy.state_dict().items()}
+    before = {name: weight.clone() for name, weight in policy.learner.state_dict().items()}
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in policy.parameters():
             weight *= 1 + 0.01 * torch.randn(weight.shape, generator=generator)
     assert agree(gaps(policy, sampled(policy)))
-    policy.load_state_dict(before)
+    policy.learner.load_state_dict(before)
     assert agree(gaps(policy, sampled(policy)))
 
 
@@ -103,7 +103,7 @@ def test_adapters_are_merged_for_the_engine(policy):
     policy.loaded = []  # so that it gets its own weights again
     start = prompts()[::8]
     tokens = [policy.tokenizer.encode(text) for text in start]
-    turns = policy.engine.sample(tokens, SAMPLING, range(len(tokens)), policy.ends.tolist())
+    turns = policy.engine.sample(tokens, SAMPLING, range(len(tokens)), policy.learner.ends.tolist())
     for row, turn in zip(tokens, turns, strict=True):
         whole = torch.tensor([[*row, *turn.tokens]])
         with torch.no_grad():
@@ -122,7 +122,7 @@ def test_a_head_that_stays_tied_is_updated_too(monkeypatch):
     monkeypatch.setattr(vllm_engine, "write_config", lambda policy, folder: policy.save(folder))
     policy = with_engine(load_policy("seedling"), "vllm:max_length=512")
     with torch.no_grad():
-        policy.model.get_input_embeddings().weight.mul_(1.2)
+        policy.learner.model.get_input_embeddings().weight.mul_(1.2)
     assert agree(gaps(policy, sampled(policy)))
 
 
