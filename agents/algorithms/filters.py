@@ -6,10 +6,13 @@ What a filter rejects has been paid for: `Rollout` counts it, and a curriculum h
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from gymnasium.vector import VectorEnv
 
 from edgewise.wrappers.refill import Refill
+from edgewise.wrappers.vector import curriculum_of
 
 if TYPE_CHECKING:  # `edgewise list` names filters without torch
     from torch import Tensor
@@ -21,6 +24,12 @@ class Filter(ABC):
 
     paper: ClassVar[str]  # its arXiv id
     cost: ClassVar[str] = "rejected groups"  # what is needed beside the completions trained on
+    rounds: int = field(default=7, kw_only=True, repr=False)  # most in which rejects are replaced
+
+    def __post_init__(self) -> None:
+        """Check the rounds."""
+        if self.rounds < 0:
+            raise ValueError(f"`rounds` must be at least 0, got {self.rounds}")
 
     @abstractmethod
     def __call__(self, rewards: Tensor, correct: Tensor) -> Tensor:
@@ -30,11 +39,6 @@ class Filter(ABC):
     def num_screened(self) -> int:
         """How many completions of a group are looked at before the others are made; 0 for all."""
         return 0
-
-    @property
-    def max_rounds(self) -> int:
-        """How often groups are posed in a step, the first time included; then all are kept."""
-        return 8
 
     @property
     def refill(self) -> Refill | None:
@@ -59,6 +63,7 @@ class DAPO(Filter):
 
     def __post_init__(self) -> None:
         """Check the name."""
+        super().__post_init__()
         if self.by not in ("rewards", "correct"):
             raise ValueError(f"`by` must be rewards or correct, got {self.by!r}")
 
@@ -85,6 +90,7 @@ class Bae(Filter):
 
     def __post_init__(self) -> None:
         """Check the bounds."""
+        super().__post_init__()
         if not 0 <= self.low < self.high <= 1:
             raise ValueError(
                 f"`low` and `high` must be 0 <= low < high <= 1, got {self.low}, {self.high}"
@@ -111,6 +117,7 @@ class SPEED(Filter):
 
     def __post_init__(self) -> None:
         """Check the number."""
+        super().__post_init__()
         if self.screen < 2:
             raise ValueError(f"`screen` must be at least 2, got {self.screen}")
 
@@ -143,6 +150,7 @@ class VCRL(Filter):
 
     def __post_init__(self) -> None:
         """Check kappa."""
+        super().__post_init__()
         if not 0 < self.kappa <= 1:
             raise ValueError(f"`kappa` must be in (0, 1], got {self.kappa}")
         if self.early_kappa is not None and not 0 < self.early_kappa <= 1:
@@ -181,20 +189,13 @@ class RPS(DAPO):
     """
 
     paper: ClassVar[str] = "2602.05547"
-    rounds: int = 10  # in which groups are posed anew, at least 1; 2 in the experiment of nine arms
+    rounds: int = field(default=10, kw_only=True, repr=False)  # 2 in the experiment of nine arms
     variant: Literal["paper", "code"] = "paper"
 
     def __post_init__(self) -> None:
         """Check the arguments."""
         super().__post_init__()
-        if self.rounds < 1:
-            raise ValueError(f"`rounds` must be at least 1, got {self.rounds}")
         Refill(self.variant)
-
-    @property
-    def max_rounds(self) -> int:
-        """How often groups are posed in a step."""
-        return self.rounds + 1
 
     @property
     def refill(self) -> Refill:
@@ -207,6 +208,19 @@ class ReleasedRPS(RPS):
     """`RPS` as the released scripts have it: what is lacking is drawn, whatever was rejected."""
 
     variant: Literal["paper", "code"] = "code"
+
+
+def prepare(envs: VectorEnv[Any, Any, Any], filter: Filter, size: int) -> None:
+    """Let the curriculum around `envs` refill groups of `size` as `filter` says.
+
+    Raises:
+        ValueError: If `filter` screens as many completions as a group has.
+    """
+    if filter.num_screened >= size:
+        raise ValueError(f"`screen` must be below group_size = {size}, got {filter.num_screened}")
+    layer = curriculum_of(envs)
+    if filter.refill is not None and layer is not None:
+        layer.lesson.keep_ratios(filter.refill)
 
 
 def kept_by(filter: Filter, rewards: Tensor, correct: Tensor, verified: Tensor) -> Tensor:
@@ -223,6 +237,7 @@ def kept_by(filter: Filter, rewards: Tensor, correct: Tensor, verified: Tensor) 
     return kept
 
 
+FilterName = Literal["none", "dapo", "bae", "speed", "vcrl", "vcrl-schedule", "rps", "rps-code"]
 FILTERS: dict[str, type[Filter]] = {
     "dapo": DAPO,
     "bae": Bae,
@@ -232,3 +247,17 @@ FILTERS: dict[str, type[Filter]] = {
     "rps": RPS,
     "rps-code": ReleasedRPS,
 }
+
+
+def filter_of(name: FilterName, rounds: int | None = None, step: int = 0) -> Filter | None:
+    """Return the filter of a training step by its name, None for "none".
+
+    Args:
+        name: Of the filter.
+        rounds: Most in which rejected groups are replaced; by default the filter's own number.
+        step: The first is 0.
+    """
+    if name == "none":
+        return None
+    found = FILTERS[name]().at(step)
+    return found if rounds is None else replace(found, rounds=rounds)

@@ -17,9 +17,7 @@ Conventions, in which codes of GRPO differ:
     - With `kl_coef` > 0, kl_coef times KL(policy || reference) is added to the loss, by default
       Schulman's estimate k3 of each token, as in DeepSeekMath, averaged as the loss is and not
       weighted by the ratio nor, as in TRL, by the importance, unless `kl_weighted`. The default 0 is that of SEC and DAPO.
-    - All else is as in `on_policy`.
-
-Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
+    - All else is as in `on_policy`, shapes too.
 """
 
 from __future__ import annotations
@@ -31,8 +29,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Count, Positive
-from edgewise.agents.algorithms.filters import FILTERS
+from edgewise.agents.algorithms.filters import FilterName, filter_of
 from edgewise.agents.algorithms.losses import (
     Estimator,
     LossMean,
@@ -47,7 +46,6 @@ from edgewise.agents.algorithms.on_policy import (
     check_group_size,
     clipped_surrogate,
     start,
-    teach_after,
     update,
 )
 from edgewise.agents.algorithms.rollout import Envs, collect
@@ -55,8 +53,6 @@ from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
 __all__ = ["GRPOConfig", "State", "start", "train"]
-
-FilterName = Literal["none", "dapo", "bae", "speed", "vcrl", "vcrl-schedule", "rps", "rps-code"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +72,8 @@ class GRPOConfig(OnPolicyConfig):
     @property
     def min_group_size(self) -> int:
         """The least completions of a problem: 2, for one has no advantage, or what a filter needs."""
-        return 2 if self.filter == "none" else max(2, FILTERS[self.filter]().num_screened + 1)
+        keep = filter_of(self.filter)
+        return 2 if keep is None else max(2, keep.num_screened + 1)
 
 
 def train(
@@ -90,21 +87,15 @@ def train(
     check_group_size(envs, config, "GRPO")
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
-        keep = None if config.filter == "none" else FILTERS[config.filter]().at(state.step)
-        rounds = None if config.filter_rounds is None else config.filter_rounds + 1
-        rollout = collect(
-            envs, policy, config.sampling, state.generator, filter=keep, max_rounds=rounds
-        )
-        advantages = group_advantages(
-            rollout.rewards, config.standardize, rollout.verified
-        )  # (P, G)
+        keep = filter_of(config.filter, config.filter_rounds, state.step)
+        rollout = collect(envs, policy, config.sampling, state.generator, filter=keep)
+        advantages = group_advantages(rollout.rewards, config.standardize, rollout.verified)
 
         # The curriculum hears of the batch before the policy learns from it.
         taught = teach(envs, advantages.abs().numpy().astype("float64"))
 
         # Improve the policy.
-        used = advantages[rollout.verified]
-        updates = improve(policy, rollout.counted(), used, config, state)
+        updates = improve(policy, rollout.counted(), advantages[rollout.verified], config, state)
         updates |= teach_after(envs, policy, rollout, advantages, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, advantages.abs()

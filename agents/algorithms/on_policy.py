@@ -39,7 +39,6 @@ from edgewise.agents.algorithms.losses import (
     descend,
     global_fraction,
     only,
-    sequence_mean,
     token_weights,
 )
 from edgewise.agents.algorithms.optimizer import MasterAdamW
@@ -48,8 +47,6 @@ from edgewise.agents.distributed import all_reduce_dict, shard_weighted
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions, Policy, Scorer
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.rules.signal import Updated
-from edgewise.wrappers.vector import asks_after, tell_after
 
 Loss = Callable[[Completions, Tensor, Tensor, Tensor], tuple[Tensor, dict[str, float]]]
 
@@ -164,10 +161,7 @@ def update(
         order = torch.randperm(len(used), generator=state.generator)
         for rows in order.tensor_split(config.num_minibatches):
             weights = token_weights(completions.mask[rows], loss_mean, config.sampling.max_tokens)
-            rows, weights = (
-                rows[used[rows]],
-                weights[used[rows]],
-            )  # (at most B / num_minibatches, T)
+            rows, weights = rows[used[rows]], weights[used[rows]]  # at most B / num_minibatches
             loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
             own, counted = shard_weighted(rows, weights)
             if len(own):
@@ -180,43 +174,6 @@ def update(
             for name, value in metrics.items():
                 sums[name] += value / (config.num_epochs * config.num_minibatches)
     return dict(sums)
-
-
-def teach_after(
-    envs: Envs,
-    policy: Policy,
-    rollout: Rollout,
-    advantages: Tensor,
-    config: OnPolicyConfig,
-    state: State,
-) -> dict[str, float]:
-    """Tell a curriculum that asks what the updates of a step did to its batch; return the cost.
-
-    The completions whose advantage is not 0 are scored once more, by every rank. Nothing happens if
-    no curriculum asks.
-
-    Args:
-        envs: The environments of this rank.
-        policy: After the updates.
-        rollout: The batch.
-        advantages: Of its completions, in the mean over tokens, (P, G).
-        config: Says in how many parts the batch is scored.
-        state: Of the run, after `update`.
-    """
-    if not asks_after(envs):
-        return {}
-    assert state.scored is not None
-    used = (advantages[rollout.verified] != 0).nonzero()[:, 0]
-    log_ratios, num_tokens = torch.zeros(len(state.scored.texts)), 0.0
-    for rows in used.tensor_split(config.num_minibatches) if len(used) else ():
-        batch = state.scored.select(rows)
-        with torch.no_grad():
-            change = only(policy.logprobs(batch) - batch.logprobs, batch.mask)
-        log_ratios[rows] = sequence_mean(change, batch.mask).float().cpu()
-        num_tokens += batch.mask.sum().item()
-    parts = (advantages.double(), rollout.in_groups(log_ratios).double(), rollout.verified)
-    tell_after(envs, Updated(*(part.cpu().numpy() for part in parts)))
-    return {"num_scored_tokens": num_tokens}
 
 
 def clipped_surrogate(

@@ -36,6 +36,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Count, Fraction, NotNegative, Positive
 from edgewise.agents.algorithms.losses import LossMean, only, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
@@ -43,7 +44,6 @@ from edgewise.agents.algorithms.on_policy import (
     State,
     clipped_surrogate,
     start_with,
-    teach_after,
     update,
 )
 from edgewise.agents.algorithms.rollout import Envs, collect

@@ -31,6 +31,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Positive
 from edgewise.agents.algorithms.losses import LossMean, of_verified, only, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
@@ -39,7 +40,6 @@ from edgewise.agents.algorithms.on_policy import (
     check_group_size,
     clipped_surrogate,
     start,
-    teach_after,
     update,
 )
 from edgewise.agents.algorithms.rollout import Envs, collect

@@ -27,6 +27,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Positive
 from edgewise.agents.algorithms.losses import of_verified, only
 from edgewise.agents.algorithms.on_policy import (
@@ -35,7 +36,6 @@ from edgewise.agents.algorithms.on_policy import (
     check_group_size,
     clipped_surrogate,
     start,
-    teach_after,
     update,
 )
 from edgewise.agents.algorithms.rollout import Envs, collect

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise import ReasoningVectorEnv  # noqa: E402
-from edgewise.agents.algorithms.filters import DAPO, FILTERS, RPS, SPEED, VCRL, Bae  # noqa: E402
+from edgewise.agents.algorithms.filters import DAPO, FILTERS, RPS, SPEED, VCRL, Bae, filter_of  # noqa: E402
 from edgewise.agents.algorithms.grpo import GRPOConfig, start, train  # noqa: E402
 from edgewise.agents.algorithms.rollout import collect  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
@@ -80,7 +80,7 @@ def test_a_filter_does_not_see_order_and_rejects_what_is_all_alike(name):
         (lambda: VCRL(kappa=0), r"`kappa` must be in \(0, 1\], got 0"),
         (lambda: VCRL(early_kappa=0), r"`early_kappa` must be in \(0, 1\], got 0"),
         (lambda: VCRL(early_steps=-1), "`early_steps` must be at least 0, got -1"),
-        (lambda: RPS(rounds=0), "`rounds` must be at least 1, got 0"),
+        (lambda: DAPO(rounds=-1), "`rounds` must be at least 0, got -1"),
         (lambda: RPS(variant="both"), "`variant` must be one of paper, code"),
     ],
 )
@@ -131,8 +131,8 @@ def test_a_screening_must_leave_something(toy):
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_rejected_groups_are_answered_again_counted_and_taught(name, toy):
-    rule = FILTERS[name]()
-    envs, policy, rollout = toy.gather(rule, max_rounds=100)
+    rule = FILTERS[name](rounds=99)
+    envs, policy, rollout = toy.gather(rule)
     assert rule(rollout.rewards, rollout.correct).all()
     assert rollout.num_extra_rollouts == policy.num_asked - 64 > 0
     assert rollout.num_extra_tokens == rollout.num_extra_rollouts  # a token each
@@ -148,8 +148,8 @@ def test_rejected_groups_are_answered_again_counted_and_taught(name, toy):
 
 
 def test_screening_costs_less_and_teaches_what_it_saw(toy):
-    envs, _, rollout = toy.gather(SPEED(screen=4), max_rounds=100)
-    *_, whole = toy.gather(DAPO(by="correct"), max_rounds=100)
+    envs, _, rollout = toy.gather(SPEED(screen=4, rounds=99))
+    *_, whole = toy.gather(DAPO(by="correct", rounds=99))
     assert rollout.num_extra_rollouts % 4 == 0
     assert rollout.num_extra_rollouts < whole.num_extra_rollouts * 2
     envs.learn()
@@ -158,7 +158,7 @@ def test_screening_costs_less_and_teaches_what_it_saw(toy):
 
 
 def test_after_the_last_round_what_is_left_is_completed(toy):
-    *_, rollout = toy.gather(SPEED(screen=4), logit=99.0, max_rounds=2)
+    *_, rollout = toy.gather(SPEED(screen=4, rounds=1), logit=99.0)
     assert rollout.completions.mask.sum() == 64
     assert rollout.num_extra_rollouts == 8 * 4  # a screening of each, then all of it
     assert not SPEED()(rollout.rewards, rollout.correct).any()
@@ -199,9 +199,11 @@ def test_a_refill_keeps_the_ratios_of_the_first_draw(rule, bandit):
 
 
 def test_a_refill_ends_after_its_rounds(toy):
-    for rounds, arguments in ((2, {}), (3, {"max_rounds": 4})):
-        *_, rollout = toy.gather(RPS(rounds=2), logit=99.0, **arguments)
+    for rounds in (2, 3):
+        *_, rollout = toy.gather(RPS(rounds=rounds), logit=99.0)
         assert rollout.num_extra_rollouts == rounds * 64
+    assert (RPS().rounds, DAPO().rounds, filter_of("dapo", 3).rounds) == (10, 7, 3)
+    assert filter_of("none") is None
 
 
 def test_a_filter_may_change_with_the_steps():
