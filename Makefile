@@ -10,7 +10,7 @@ FOLDERS := core envs wrappers agents benchmarks cli
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test test-all test-processors test-oldest test-vllm lint install clean FORCE
+.PHONY: demo test test-all test-processors test-oldest test-vllm lint docs install clean FORCE
 
 demo: $(VENV)/train
 	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
@@ -39,6 +39,11 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict -p edgewise
+
+# what is made of the code and not kept: an example of every level of every environment
+docs: install
+	mkdir -p build/docs
+	$(BIN)/edgewise list --gallery build/docs/gallery.md
 
 install: $(VENV)/dev
 

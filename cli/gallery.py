@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from inspect import cleandoc
 
@@ -15,9 +16,9 @@ from edgewise.task import Task
 HEAD = """# Gallery
 
 One problem of each level of each preset, the first of its test set, with an answer that is right.
-Made by `edgewise list --gallery docs/gallery.md`.
+Made by `make docs`, with `edgewise list --gallery FILE`.
 """
-FENCE = "~~~~"
+TILDES = re.compile("~*")
 
 
 def gallery() -> str:
@@ -49,6 +50,19 @@ def example(env: ReasoningEnv, name: str, level: int) -> Iterator[str]:
     prompt, _ = env.reset(options={"level": level, "problem_seed": 0})
     kept_out = ", out of distribution" if level in env.preset.ood else ""
     yield f"### {env.spec.id if env.spec else ''} `{name}`, level {level}{kept_out}\n"
-    yield f"{FENCE}\n{prompt}\n{FENCE}\n"
+    yield block(prompt)
     if type(env.task).demonstrate is not Task.demonstrate:
-        yield f"{FENCE}\n{env.demonstrate(env.problem)}\n{FENCE}\n"
+        yield block(env.demonstrate(env.problem))
+
+
+def block(text: str) -> str:
+    """Return `text` as a block of code, between fences longer than any that stands in it.
+
+    >>> print(block("~~~~"), end="")
+    ~~~~~
+    ~~~~
+    ~~~~~
+    """
+    longest = max(map(len, TILDES.findall(text)))
+    fence = "~" * max(4, longest + 1)
+    return f"{fence}\n{text}\n{fence}\n"

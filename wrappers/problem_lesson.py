@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.wrappers.lesson import Gather, Lesson, of_groups, of_posed
+from edgewise.wrappers.batch import Gather
+from edgewise.wrappers.lesson import Lesson
+from edgewise.wrappers.metrics import of_groups, of_posed
 from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.rule_record import as_rule
 from edgewise.wrappers.rules.signal import Floats, Groups, Ints
@@ -32,34 +34,38 @@ class ProblemLesson(Lesson):
             raise ValueError(f"`rule` must choose problems, got {type(made).__name__}, of arms")
         self.rule = made
         self.rule.start(*pool)
-        self.seen = np.zeros(len(self.rule.names), dtype=np.bool_)  # (N,)
+        self._seen = np.zeros(len(self.rule.names), dtype=np.bool_)  # (N,)
         super().__init__(shape, rank, gather)
 
     def choose(self, num_groups: int, kept: Ints) -> tuple[Ints, Floats]:
         """Return what the rule proposes, and nothing else."""
-        names = self.rule.propose(num_groups, self.rng)
+        names = self.rule.propose(num_groups, self._rng)
         return np.array([self.rule.rows[name] for name in names]), np.ones(num_groups)
 
     def update(self, arms: Ints, groups: Groups) -> None:
         """Let the rule observe the groups; metrics are of difficulties, as if they were arms."""
         self.rule.observe([self.rule.names[row] for row in arms.tolist()], groups)
-        self.seen[arms] = True
+        self._seen[arms] = True
         ladder, places = np.unique(self.rule.difficulties, return_inverse=True)
         self.metrics = {
             **of_groups(groups),
             **of_posed(places[arms], groups, len(ladder)),
             "pool/difficulty": float(self.rule.difficulties[arms].mean()),
-            "pool/num_seen": int(self.seen.sum()),
+            "pool/num_seen": int(self._seen.sum()),
         }
         for place in range(len(ladder)):  # what it came to, for a rule only proposes
             share = self.metrics[f"arm/{place}_count"] / len(arms)
             self.metrics[f"arm/{place}_probability"] = share
 
+    def pool(self) -> dict[str, Any]:
+        """Return the names and difficulties of the pool, for JSON."""
+        return {"names": list(self.rule.names), "difficulties": self.rule.difficulties.tolist()}
+
     def rule_state(self) -> dict[str, Any]:
         """Return the state of the rule, and which problems were posed."""
-        return {"rule": self.rule.state_dict(), "seen": self.seen.tolist()}
+        return {"rule": self.rule.state_dict(), "seen": self._seen.tolist()}
 
     def load_rule_state(self, state: Mapping[str, Any]) -> None:
         """Take up what `rule_state` returned."""
         self.rule.load_state_dict(state["rule"])
-        self.seen = np.array(state["seen"])
+        self._seen = np.array(state["seen"])

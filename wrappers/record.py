@@ -1,4 +1,4 @@
-"""What a rule heard of, as records: with them its whole trajectory can be recomputed."""
+"""The groups that a rule observed, as records: with them its whole trajectory is recomputed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PARTS = ("rewards", "correct", "abs_advantages", "lengths")
 
 
 @dataclass(frozen=True)
-class Heard:
-    """N groups that a rule heard of together: those of a batch, or some that a filter rejected."""
+class ObservedGroups:
+    """N groups that a rule observes together: those of a batch, or some that a filter rejected."""
 
     kept: bool  # whether they are the batch
     problems: NDArray[Any]  # names, (N,)
@@ -25,12 +25,12 @@ class Heard:
     rounds: Ints  # of draws of the batch, 0 for the first and 1 for the first refill, (N,)
     arms: Ints  # (N,)
     chances: Floats  # of each arm when it was drawn, (N,)
-    sizes: Ints  # completions made; of fewer than G the rule hears again, in turn, (N,)
+    sizes: Ints  # completions made; fewer than G are repeated in turn for the rule, (N,)
     groups: Groups  # (N, G)
     updated: Updated | None = None  # what the update of the policy did, if the rule asked
 
     def order_keys(self, first: int) -> Ints:
-        """Return by what the groups of a batch are ordered, first keys first, (N, 3).
+        """Return the sort keys of the groups of a batch, first keys first, (N, 3).
 
         Args:
             first: The place of this process's first group among those of all.
@@ -41,7 +41,7 @@ class Heard:
     def records(self) -> list[dict[str, Any]]:
         """Return a record of each group, for JSON, with the completions that were made.
 
-        Which were verified is told of groups where some were not.
+        Groups of which some were not verified have "verified" too.
         """
         columns = {
             "problem": self.problems.tolist(),
@@ -60,14 +60,14 @@ class Heard:
         rows = zip(*columns.values(), strict=True)
         records = [dict(zip(columns, row, strict=True)) for row in rows]
         verified = zip(self.groups.verified.tolist(), self.sizes.tolist(), strict=True)
-        for record, (told, size) in zip(records, verified, strict=True):
-            if not all(told[:size]):
-                record["verified"] = told[:size]
+        for record, (row, size) in zip(records, verified, strict=True):
+            if not all(row[:size]):
+                record["verified"] = row[:size]
         return records
 
 
 def as_current(record: Mapping[str, Any], place: int) -> dict[str, Any]:
-    """Return a record of any schema as one of the present, with what it does not tell filled in.
+    """Convert a record of any schema to the present one, with defaults for what it lacks.
 
     Args:
         record: Of a run, with its "schema".
@@ -81,7 +81,7 @@ def as_current(record: Mapping[str, Any], place: int) -> dict[str, Any]:
     return {"kept": True, "place": place, "round": 0, **record}
 
 
-def joined(parts: list[Heard]) -> tuple[Ints, dict[str, NDArray[Any]]]:
+def joined(parts: list[ObservedGroups]) -> tuple[Ints, dict[str, NDArray[Any]]]:
     """Return the arms of all groups, and the fields of their `Groups` by name."""
     arms = np.concatenate([part.arms for part in parts])
     return arms, {

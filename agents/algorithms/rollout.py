@@ -18,7 +18,7 @@ from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions, Sampler, blank
 from edgewise.pool import TooManyUnverified
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.lesson import Gather
+from edgewise.wrappers.batch import Gather
 from edgewise.wrappers.vector import curriculum_of
 
 MAX_UNVERIFIED = 0.01  # of the completions of a batch

@@ -135,7 +135,7 @@ class CurriculumTrainer:
         rows = [self.row(slot, prompts[slot], infos["problem"][slot]) for slot in slots]
         answered: dict[str, Any] = trainer._generate_and_score_completions(rows)
         sampled = answered["completion_mask"] * answered.get("tool_mask", 1)
-        self.join(self._own)
+        self.curriculum.lesson.exchange(self._own, distributed.all_gather)
         self.leave_out(answered, self._own)
         self._own = None
         tokens = sampled.sum(dim=1).cpu().numpy()
@@ -148,13 +148,6 @@ class CurriculumTrainer:
             return super()._tokenize_prompts(prompts)  # type: ignore[misc]
         processor: Any = self.processing_class  # type: ignore[attr-defined]
         return [encode_prompt(processor, prompt) for prompt in prompts], None, {}
-
-    def join(self, own: slice) -> None:
-        """Put what the completions of all ranks earned, of which `own` are here, in the lesson."""
-        lesson = self.curriculum.lesson
-        for name in ("rewards", "correct", "verified", "lengths", "done"):
-            everyones = distributed.all_gather(getattr(lesson, name).reshape(-1)[own])
-            setattr(lesson, name, everyones.reshape(lesson.shape))
 
     def leave_out(self, answered: dict[str, Any], own: slice) -> None:
         """Let neither TRL nor the rule learn from groups in which some could not be verified.
@@ -189,8 +182,7 @@ class CurriculumTrainer:
             "unverified": int((~verified).sum()),
             "level": float(infos["level"].mean()),
         }
-        whole = verified.all(axis=1, keepdims=True)
-        lesson.verified &= whole  # the others' |A| is of a mean that what is unverified is part of
+        lesson.exclude_partly_verified()  # the mean behind their |A| has what is unverified in it
         self.curriculum.feedback(np.abs(advantages))
         self.curriculum.learn()
         self.num_batches += 1

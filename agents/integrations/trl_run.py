@@ -59,6 +59,11 @@ def refuse_misfit(curriculum: Curriculum, args: Any) -> None:
         raise ValueError(
             "`curriculum` must be without `rank` and `gather`: every rank has the whole of it"
         )
+    if curriculum.lesson.learns_after:
+        raise ValueError(
+            "`curriculum` must have a rule that learns before the update, got "
+            f"{type(curriculum.lesson.rule).__name__}; TRL's trainers say nothing of it after"
+        )
 
 
 def refuse_format(curriculum: Curriculum) -> None:
@@ -99,8 +104,7 @@ def describe(curriculum: Curriculum, model: Any, args: Any, algorithm: str) -> d
         "trl": json.loads(json.dumps(args.to_dict(), default=str)),
     }
     if isinstance(lesson, ProblemLesson):
-        difficulties = lesson.rule.difficulties.tolist()
-        config["pool"] = {"names": list(lesson.rule.names), "difficulties": difficulties}
+        config["pool"] = lesson.pool()
     return config
 
 

@@ -23,10 +23,10 @@ from edgewise.agents.algorithms.rollout import refuse_unverified
 from edgewise.agents.integrations import named
 from edgewise.agents.integrations.named import Completion
 from edgewise.agents.policies.chat import bare
+from edgewise.wrappers.batch import Draw
 from edgewise.wrappers.vector import Curriculum
 
 MAX_WAITING = 2  # batches that are drawn and not scored: the one in use, and the next
-DRAWN = ("arms", "drawn_with", "problems")  # of a lesson, what a draw decides
 
 
 class CurriculumStream:
@@ -47,7 +47,7 @@ class CurriculumStream:
         curriculum.reset(seed=seed)
         curriculum.lesson.forget()
         self.num_drawn = 0
-        self.waiting: dict[int, tuple[list[dict[str, Any]], dict[str, Any]]] = {}  # by batch
+        self.waiting: dict[int, tuple[list[dict[str, Any]], Draw]] = {}  # by batch
 
     def dataset(self) -> Any:
         """Return the dataset, with "prompt", "problem", "batch" and "place" in each row."""
@@ -88,9 +88,7 @@ class CurriculumStream:
             }
             for slot in range(0, len(prompts), lesson.shape[1])
         ]
-        drawn = {name: getattr(lesson, name).copy() for name in DRAWN}
-        self.waiting[self.num_drawn] = rows, drawn
-        lesson.forget()
+        self.waiting[self.num_drawn] = rows, lesson.take()
         return rows
 
     def reward(
@@ -124,16 +122,17 @@ class CurriculumStream:
             lost = sum(not outcome.verified for outcome in outcomes)
             refuse_unverified(lost, len(outcomes))
             _, drawn = self.waiting.pop(batch[0])
-            parts = {
-                "rewards": [outcome.reward for outcome in outcomes],
-                "correct": [outcome.correct is True for outcome in outcomes],
-                "verified": [outcome.verified for outcome in outcomes],
-                "lengths": [len(named.text_of(completion)) for completion in completions],
-                "done": [True] * len(outcomes),
-            }
-            for name, values in drawn.items():
-                setattr(lesson, name, values)
-            for name, told in parts.items():
-                getattr(lesson, name).reshape(-1)[:] = told
+            lesson.put_back(drawn)
+            lengths = [len(named.text_of(completion)) for completion in completions]
+            for group in range(lesson.shape[0]):
+                made = slice(group * lesson.shape[1], (group + 1) * lesson.shape[1])
+                own = outcomes[made]
+                lesson.set_outcomes(
+                    group,
+                    rewards=[outcome.reward for outcome in own],
+                    correct=[outcome.correct is True for outcome in own],
+                    verified=[outcome.verified for outcome in own],
+                    lengths=lengths[made],
+                )
             self.curriculum.learn()
         return [outcome.reward for outcome in outcomes]

@@ -33,7 +33,7 @@ from edgewise.files import FileError, about, read_json
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.lesson import ArmLesson
 from edgewise.wrappers.problem_lesson import ProblemLesson
-from edgewise.wrappers.record import PARTS, as_current
+from edgewise.wrappers.record import as_current
 from edgewise.wrappers.refill import Refill
 from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.rule_record import from_json
@@ -263,15 +263,14 @@ def pose(lesson: ArmLesson | ProblemLesson, drawn: Sequence[Record]) -> None:
     places = [record["place"] for record in drawn]
     lesson.draw(np.isin(np.arange(lesson.shape[0]), places))
     for place, record in zip(places, drawn, strict=True):
-        made = slice(0, len(record["rewards"]))
-        for part in PARTS:
-            if part != "abs_advantages":
-                getattr(lesson, part)[place, made] = record[part]
-        lesson.verified[place, made] = record.get("verified", True)
-        lesson.done[place, made] = True
-        lesson.problems[place] = record["problem"]
+        verified = record.get("verified", True)
+        lesson.set_outcomes(
+            place, record["rewards"], record["correct"], verified, record["lengths"]
+        )
+        name = record["problem"]
         if isinstance(lesson, ProblemLesson):
-            lesson.problems[place] = lesson.rule.names[lesson.arms[place]]
+            name = lesson.rule.names[lesson.arms[place]]
+        lesson.set_problems(place, name)
 
 
 def compare_state(lesson: ArmLesson | ProblemLesson, step: int, saved: Record) -> int:

@@ -75,5 +75,4 @@ def screened_pool(envs: Curriculum) -> dict[str, Any]:
     lesson = envs.lesson
     if not isinstance(lesson, ProblemLesson) or not unwrap_vector(envs).env.num_unfit:
         return {}
-    difficulties = lesson.rule.difficulties.tolist()
-    return {"pool": {"names": list(lesson.rule.names), "difficulties": difficulties}}
+    return {"pool": lesson.pool()}

@@ -27,11 +27,10 @@ def posed(request):
 
 
 def refuse(env, given, error, message):
-    before = env.lesson.rule.state_dict()
-    told = env.lesson.abs_advantages
+    before, batch = env.lesson.rule.state_dict(), env.lesson.batch()
     with pytest.raises(error, match=message):
         env.feedback(given)
-    assert env.lesson.rule.state_dict() == before and env.lesson.abs_advantages is told
+    assert env.lesson.rule.state_dict() == before and env.lesson.batch() == batch
 
 
 def test_feedback_before_the_step_is_refused(posed):
@@ -71,10 +70,17 @@ def test_feedback_must_be_of_the_completions(posed, given, message):
     env.feedback(GIVEN)
 
 
+def with_arm_7(lesson, group):
+    """Put an arm that does not exist in the place of that of a group."""
+    batch = lesson.batch()
+    batch["arms"][group] = 7
+    lesson.load_batch(batch)
+
+
 def test_an_arm_that_does_not_exist_changes_nothing(posed):
     env, answer = posed
     answer()
-    env.lesson.arms[0] = 7
+    with_arm_7(env.lesson, 0)
     with pytest.raises(ValueError, match=r"`arms` must be in range\(3\)"):
         env.learn()
     assert env.lesson.rule.values.tolist() == [0, 0, 0]
@@ -91,9 +97,9 @@ def test_what_a_rule_refuses_leaves_its_signal_as_it_was(bad):
     envs.reset()
     envs.step(["no"] * 4)
     if bad == "arm":
-        envs.lesson.arms[1] = 7
+        with_arm_7(envs.lesson, 1)
     else:
-        envs.lesson.rewards[0, 0] = np.nan
+        envs.lesson.set_outcomes(0, [np.nan], [False], True, [2])
     with pytest.raises(ValueError, match=r"`arms` must be in range\(3\)|`signal` must be finite"):
         envs.learn()
     assert rule.signal.state_dict() == before and envs.metrics() == metrics

@@ -81,7 +81,7 @@ def test_the_rule_learns_from_the_batch_that_was_scored():
     taught = stream()
     first, _ = taught.draw(), taught.draw()
     columns = {key: [row[key] for row in first for _ in range(G)] for key in first[0]}
-    arms = taught.waiting[1][1]["arms"]
+    arms = taught.waiting[1][1].arms
     names = columns["problem"]
     from edgewise import pose
 

@@ -181,7 +181,7 @@ def test_dots_worked_by_hand():
 @pytest.mark.parametrize("name", PROBLEM_CURRICULA)
 def test_what_is_learned_does_not_depend_on_the_order_of_the_pool(name):
     order = [3, 0, 7, 4, 1, 6, 2, 5]
-    one, other = make_rule(example_of(name), 10), make_rule(name, 10)
+    one, other = make_rule(example_of(name), 10), make_rule(example_of(name), 10)
     one.start(*POOL)
     other.start([POOL[0][place] for place in order], [POOL[1][place] for place in order])
     for step in ({"a": 1, "f": 4, "c": 0}, {"b": 2, "a": 4, "h": 0}, {"c": 0, "f": 3}):

@@ -16,7 +16,8 @@ from edgewise.wrappers import (
     make_rule,
     vector,
 )
-from edgewise.wrappers.lesson import ArmLesson, of_groups, of_posed
+from edgewise.wrappers.lesson import ArmLesson
+from edgewise.wrappers.metrics import of_groups, of_posed
 from edgewise.wrappers.record import SCHEMA, as_current
 from edgewise.wrappers.rules.catalogue import example_of
 from edgewise.wrappers.rules.signal import group_advantages, spread
@@ -70,7 +71,7 @@ def test_a_signal_is_that_of_the_groups_without_it(name, seed):
 @pytest.mark.parametrize("name", PROBLEM_CURRICULA)
 def test_a_rule_over_problems_learns_the_same_without_it(name):
     rng = np.random.default_rng(0)
-    one, other = make_rule(example_of(name), num_steps=9), make_rule(name, num_steps=9)
+    one, other = make_rule(example_of(name), num_steps=9), make_rule(example_of(name), num_steps=9)
     one.start(*POOL), other.start(*POOL)
     for _ in range(5):
         told, without = alike(rng)
@@ -111,7 +112,8 @@ def lesson(rewards, verified):
     made = ArmLesson(Listener(signal=MeanReward()), 3, np.shape(rewards))
     made.seed(0)
     made.draw(np.ones(len(rewards), np.bool_))
-    made.rewards[:], made.verified[:], made.done[:] = rewards, verified, True
+    for group, (row, which) in enumerate(zip(rewards, verified, strict=True)):
+        made.set_outcomes(group, row, [False] * len(row), np.array(which) == 1, [0] * len(row))
     return made
 
 
