@@ -252,7 +252,7 @@ class ReasoningEnv(gym.Env[str, str]):
         return self.task.prompt(problem, self.preset.template)
 
     def frame_of(self, problem: Any) -> Frame:
-        """Return what `PromptFormat` puts around the prompt of `problem`."""
+        """Return the frame that `PromptFormat` puts around the prompt of `problem`."""
         return self.preset.frame
 
     def demonstrate(self, problem: Any) -> str:
@@ -267,17 +267,18 @@ class ReasoningEnv(gym.Env[str, str]):
     def score(
         self, problems: Sequence[Any], histories: Sequence[Sequence[str]], actions: Sequence[str]
     ) -> list[Outcome]:
-        """Return what each action leads to, after the answers of its history."""
+        """Score one action of each problem, after the answers of its episode so far."""
         correct, formatted, neither = self.preset.rewards
         if wrong := [action for action in actions if not isinstance(action, str)]:
             raise TypeError(f"`action` must be a str, got {type(wrong[0]).__name__}")
         answers = list(map(self.extract, actions))
-        given = [i for i, answer in enumerate(answers) if answer is not None]
+        answered = [i for i, answer in enumerate(answers) if answer is not None]
         turns = self.task.turn_many(
-            [problems[i] for i in given], [(*histories[i], answers[i] or "") for i in given]
+            [problems[i] for i in answered],
+            [(*histories[i], answers[i] or "") for i in answered],
         )
         outcomes = [Outcome("", neither, True, False, False, None)] * len(actions)
-        for i, turn in zip(given, turns, strict=True):
+        for i, turn in zip(answered, turns, strict=True):
             paid = turn.done and turn.correct is not None
             reward = formatted + (correct - formatted) * turn.credit if paid else 0.0
             outcomes[i] = Outcome(
@@ -379,6 +380,13 @@ def evaluation_set(env: gym.Env[str, str], level: int, size: int = 200) -> list[
 
     They are the same on every machine: the test set of a level, if the split of `env` is "test".
     There are fewer where the first 10,000 seeds, or all rows, give no more.
+
+    Example:
+        >>> env = gym.make("Countdown-v0", split="test")
+        >>> chosen = evaluation_set(env, level=1, size=20)
+        >>> prompts = {env.reset(options=options)[0] for options in chosen}
+        >>> len(prompts)
+        20
     """
     base = unwrap(env)
     if level not in base.allowed:

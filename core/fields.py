@@ -70,7 +70,7 @@ def hints_of(kind: Any) -> dict[str, Any]:
 
 @lru_cache(maxsize=512)
 def resolved(kind: Any) -> dict[str, Any]:
-    """Return what `hints_of` does, once."""
+    """Resolve the type hints of `kind`, once for each."""
     try:
         return get_type_hints(kind)
     except NameError:

@@ -88,7 +88,7 @@ def flush(path: Path) -> None:
 
 
 def said(error: OSError) -> str:
-    """Return what the system said of a file, its path first."""
+    """Format an OSError as one line that begins with the path of the file."""
     if error.filename is None or error.strerror is None:
         return " ".join(str(error).split())
     return f"{error.filename}: {error.strerror}"

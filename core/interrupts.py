@@ -28,10 +28,10 @@ def asked() -> bool:
     return _asked()
 
 
-def obey(told: Callable[[], bool]) -> None:
-    """Make `asked` return what `told` does, in a process that another one tells to stop."""
+def obey(is_stopped: Callable[[], bool]) -> None:
+    """Make `asked` return what `is_stopped` does, in a process that another one tells to stop."""
     global _asked
-    _asked = told
+    _asked = is_stopped
 
 
 @contextmanager
@@ -79,17 +79,19 @@ def stoppable(quiet: bool = False, say: Say | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def repeatable(told: str = GOES_ON, quiet: bool = False, say: Say | None = None) -> Iterator[None]:
+def repeatable(
+    advice: str = GOES_ON, quiet: bool = False, say: Say | None = None
+) -> Iterator[None]:
     """Run a block as `stoppable` does, of a command that takes up what it has done before.
 
     Raises:
-        Stopped: If the block was stopped; the message has `told`, and is "" if `quiet`.
+        Stopped: If the block was stopped; the message has `advice`, and is "" if `quiet`.
     """
     try:
         with stoppable(quiet, say):
             yield
     except (Stopped, KeyboardInterrupt):
-        raise Stopped("" if quiet else f"stopped; {told}") from None
+        raise Stopped("" if quiet else f"stopped; {advice}") from None
 
 
 def acknowledge(reader: int, quiet: bool, say: Say | None) -> None:

@@ -15,7 +15,7 @@ MAX_DEPTH = 64  # of lists and objects in each other
 def parse_json(
     text: str, argument: str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
 ) -> Any:
-    """Return what the JSON text `text` says; numbers are finite.
+    """Parse JSON, refusing numbers that are not finite.
 
     Args:
         text: JSON; of keys that occur twice in an object the last one counts.
@@ -50,7 +50,7 @@ def finite(text: str) -> float:
 
 
 def depth(value: Any, enough: int) -> int:
-    """Return how many lists and objects are in each other, or more than `enough` where there are."""
+    """Return the nesting depth of lists and objects; counting stops above `enough`."""
     layer, found = [value], 0
     while layer and found <= enough:
         inner: list[Any] = []

@@ -29,14 +29,14 @@ def check_manifest(folder: Path) -> None:
     Raises:
         FileError: If one is missing or another than it was, or the manifest is damaged.
     """
-    for path, told in entries(folder):
+    for path, recorded in entries(folder):
         with readable(path):
             size = path.stat().st_size
             if not path.is_file():
                 raise FileError(f"{path}: must be a file, got a folder")
-            if size != told["size"]:
-                raise FileError(f"{path}: must have {told['size']} bytes, got {size}")
-            if sha256(path) != told["sha256"]:
+            if size != recorded["size"]:
+                raise FileError(f"{path}: must have {recorded['size']} bytes, got {size}")
+            if sha256(path) != recorded["sha256"]:
                 raise FileError(f"{path}: must be as it was written, got another content")
 
 
@@ -46,13 +46,13 @@ def entries(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     files = read_json(path).get("files")
     if not isinstance(files, dict) or not files:
         raise FileError(f"{path}: must have the files of the folder, got {files!r:.50}")
-    for name, told in files.items():
+    for name, recorded in files.items():
         below = PurePosixPath(name)
         if below.is_absolute() or ".." in below.parts or "\0" in name:
             raise FileError(f"{path}: must name files of the folder, got {name!r}")
-        if not isinstance(told, dict) or not {"size", "sha256"} <= told.keys():
-            raise FileError(f"{path}: must have size and sha256 of {name!r}, got {told!r:.50}")
-        yield folder / below, told
+        if not isinstance(recorded, dict) or not {"size", "sha256"} <= recorded.keys():
+            raise FileError(f"{path}: must have size and sha256 of {name!r}, got {recorded!r:.50}")
+        yield folder / below, recorded
 
 
 def sha256(path: Path) -> str:

@@ -19,6 +19,11 @@ class Mixture(ReasoningEnv):
     """Pose problems of several environments; each has its arms, and `env`, its place, in options.
 
     Problems keep the names that their own environments give them.
+
+    Example:
+        >>> env = gym.make("Mixture-v0", envs=[{"id": "Countdown-v0"}, {"id": "Zebra-v0"}])
+        >>> sorted({arm["env"] for arm in env.unwrapped.arms})
+        [0, 1]
     """
 
     def __init__(
@@ -65,18 +70,18 @@ class Mixture(ReasoningEnv):
 
     def prompt(self, problem: Any) -> str:
         """State `problem` as its member does."""
-        place, posed = problem
-        return self.members[int(place)].prompt(posed)
+        place, own = problem
+        return self.members[int(place)].prompt(own)
 
     def frame_of(self, problem: Any) -> Frame:
         """Return the frame of its member."""
-        place, posed = problem
-        return self.members[int(place)].frame_of(posed)
+        place, own = problem
+        return self.members[int(place)].frame_of(own)
 
     def demonstrate(self, problem: Any) -> str:
         """Work the problem out as its member does."""
-        place, posed = problem
-        return self.members[int(place)].demonstrate(posed)
+        place, own = problem
+        return self.members[int(place)].demonstrate(own)
 
     def score(
         self, problems: Sequence[Any], histories: Sequence[Sequence[str]], actions: Sequence[str]
@@ -100,8 +105,8 @@ class Mixture(ReasoningEnv):
 
     def anticipate(self, problem: Any, action: str) -> None:
         """Let its member anticipate."""
-        place, posed = problem
-        self.members[int(place)].anticipate(posed, action)
+        place, own = problem
+        self.members[int(place)].anticipate(own, action)
 
 
 class VectorMixture(ReasoningVectorEnv):

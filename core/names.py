@@ -86,7 +86,7 @@ FIELDS = tuple(Name.__dataclass_fields__)
 
 
 def read_name(text: str) -> Name:
-    """Return what the name of a problem says.
+    """Parse the name of a problem.
 
     Args:
         text: As ``info["problem"]`` has it.
@@ -167,9 +167,11 @@ def read_keywords(env_id: str, options: Any, where: str) -> dict[str, Any]:
 
 def read_member(member: Any, where: str) -> dict[str, Any]:
     """Return the id and the keywords of a member of a mixture."""
-    given = {"id": member} if isinstance(member, str) else convert(member, Mapping[str, Any], where)
-    env_id = convert(given.get("id"), str, f"{where}.id")
-    rest = {name: value for name, value in given.items() if name != "id"}
+    supplied = (
+        {"id": member} if isinstance(member, str) else convert(member, Mapping[str, Any], where)
+    )
+    env_id = convert(supplied.get("id"), str, f"{where}.id")
+    rest = {name: value for name, value in supplied.items() if name != "id"}
     check_id(env_id)
     if task_of(env_id) is None:
         raise ValueError(f"`{where}.id` must be of a task, got {env_id!r}")
@@ -179,11 +181,11 @@ def read_member(member: Any, where: str) -> dict[str, Any]:
 def read_overrides(
     env_id: str, task: type[Task[Any]], overrides: Any, where: str, further: Mapping[str, Any] = {}
 ) -> dict[str, Any]:
-    """Return what differs from a preset: its parts, and the fields of the task."""
-    given: Mapping[str, Any] = convert(overrides, Mapping[str, Any], where)
+    """Validate overrides of a preset: its parts, and the fields of the task."""
+    supplied: Mapping[str, Any] = convert(overrides, Mapping[str, Any], where)
     hints = {**OVERRIDES, **further, **fields_of(task)}
     read: dict[str, Any] = {}
-    for old, value in given.items():
+    for old, value in supplied.items():
         renamed = RENAMED.get(env_id, {}).get(old, old)
         name = old if old in hints or renamed not in hints else renamed
         if name not in hints:
@@ -236,17 +238,19 @@ def read_arms(task: type[Task[Any]], arms: Sequence[Any], where: str) -> list[di
 
 
 def read_params(task: type[Task[Any]], params: Any, where: str) -> dict[str, Any]:
-    """Return what goes before the arguments of a level, bounded by those of all levels.
+    """Validate the parameters of a level, bounded by those of all levels.
 
     Raises:
         ValueError: If the task has no such parameter, or a value is of another type or too large.
     """
-    given: Mapping[str, Any] = convert(params, Mapping[str, Any], where)
+    supplied: Mapping[str, Any] = convert(params, Mapping[str, Any], where)
     hints, bounds = params_of(task)
-    for name in given:
+    for name in supplied:
         if name not in hints and not task.any_params:
             raise ValueError(unknown(where, name, hints))
-    read = {name: convert(given[name], hints.get(name, Any), f"{where}.{name}") for name in given}
+    read = {
+        name: convert(supplied[name], hints.get(name, Any), f"{where}.{name}") for name in supplied
+    }
     for name, value in read.items():
         bound = inf if task.any_params else bounds.get(name, LEAST_BOUND)
         check_size(value, bound, f"{where}.{name}")

@@ -315,7 +315,7 @@ class Worker:
             return b""
 
     def bury(self) -> int | None:
-        """Return how the process ended that has closed its line; None if it goes on without."""
+        """Return the exit code of a worker that closed its pipe; None if it is still running."""
         assert self.process is not None
         try:
             return self.process.wait(END_SECONDS)

@@ -17,6 +17,12 @@ def pose(name: str) -> ReasoningEnv:
     A name is data: it chooses a registered environment and the values of its declared fields, and
     nothing that it says is imported or called. Names of data sets may say which file is read.
 
+    Example:
+        >>> env = gym.make("Countdown-v0")
+        >>> prompt, info = env.reset(seed=0)
+        >>> pose(info["problem"]).render() == prompt
+        True
+
     Raises:
         ValueError: If `name` is none, or another problem has that name here: another version of its
             environment.

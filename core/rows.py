@@ -192,7 +192,7 @@ def header(place: str, cells: list[str]) -> list[str]:
 def check_text(name: str, value: object, longest: int) -> str:
     """Return `value`, a text with something in it that can be written out; else ValueError."""
     if not isinstance(value, str):
-        raise ValueError(f"{name} must be a text, got {shown(value)}")
+        raise ValueError(f"{name} must be a text, got {quoted(value)}")
     if not value.strip():
         raise ValueError(f"{name} must not be empty")
     if len(value) > longest:
@@ -205,7 +205,7 @@ def check_text(name: str, value: object, longest: int) -> str:
     return value
 
 
-def shown(value: object) -> str:
+def quoted(value: object) -> str:
     """Return a value of a row as JSON writes it, at most 40 characters of it."""
     try:
         text = json.dumps(value, default=str)

@@ -24,12 +24,25 @@ PLAIN = Frame()
 
 
 class Unsolvable(ValueError):
-    """No answer exists, or none was found within the budget."""
+    """No answer exists, or none was found within the budget.
+
+    Example:
+        >>> from edgewise.envs.countdown.task import Countdown, Problem
+        >>> Countdown().solve(Problem(numbers=(2, 2), target=7))
+        Traceback (most recent call last):
+            ...
+        edgewise.task.Unsolvable: `target` 7 cannot be made of (2, 2)
+    """
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a paper samples the answers it reports."""
+    """How a paper samples the answers it reports.
+
+    Example:
+        >>> gym.make("Countdown-v0", preset="sec").unwrapped.preset.protocol
+        Protocol(temperature=1.0, top_p=1.0, num_samples=8)
+    """
 
     temperature: float = 1.0  # 0 is greedy
     top_p: float = 1.0
@@ -38,7 +51,13 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Preset:
-    """A ladder of levels, with the prompt, the rewards and the evaluation that go with it."""
+    """A ladder of levels, with the prompt, the rewards and the evaluation that go with it.
+
+    Example:
+        >>> preset = Preset("Double {}.", levels={1: {"high": 10}, 2: {"high": 100}}, ood=(2,))
+        >>> preset.levels[1], preset.rewards
+        ({'high': 10}, (1.0, 0.0, 0.0))
+    """
 
     template: str  # of the prompt
     levels: Mapping[int, Mapping[str, Any]]  # 1 is the easiest; the arguments of `generate`
@@ -65,7 +84,14 @@ class Preset:
 
 
 class Turn(NamedTuple):
-    """What a task says to an answer."""
+    """What a task says to an answer.
+
+    Example:
+        >>> task = gym.make("Countdown-v0").unwrapped.task
+        >>> problem = task.generate(np.random.default_rng(0), **task.presets["sec"].levels[1])
+        >>> task.turn(problem, ["1 + 1"])
+        Turn(correct=False, credit=0.0, observation='', done=True)
+    """
 
     correct: Verdict
     credit: float  # in [0, 1]; nothing is paid without a verdict
@@ -78,6 +104,26 @@ class Task(ABC, Generic[Problem]):
 
     A task and its problems are frozen dataclasses; the fields of a task are options of the
     environment. Every method is a function of its arguments.
+
+    Example:
+        >>> class Double(Task[int]):
+        ...     presets = {"plain": Preset("Double {}.", levels={1: {"high": 10}, 2: {"high": 100}})}
+        ...
+        ...     def generate(self, rng, *, high):
+        ...         return int(rng.integers(high))
+        ...
+        ...     def prompt(self, problem, template):
+        ...         return template.format(problem)
+        ...
+        ...     def verify(self, problem, answer):
+        ...         return answer == self.solve(problem)
+        ...
+        ...     def solve(self, problem):
+        ...         return str(2 * problem)
+        >>> env = edgewise.ReasoningEnv(Double)
+        >>> prompt, _ = env.reset(options={"level": 1, "problem_seed": 3})
+        >>> prompt, env.step("<answer>16</answer>")[1]
+        ('Double 8.', 1.0)
     """
 
     presets: ClassVar[Mapping[str, Preset]]  # the first is the default
@@ -141,7 +187,7 @@ class Task(ABC, Generic[Problem]):
         raise NotImplementedError(f"{type(self).__name__} has drafts, but no `draft_key`")
 
     def notes(self, problem: Problem) -> Mapping[str, str]:
-        """Return what `info` says of `problem` when it is posed, by default nothing."""
+        """Return entries that `reset` adds to `info` for `problem`, by default none."""
         return {}
 
     def num_answers(self, problem: Problem) -> int | None:
@@ -167,12 +213,6 @@ class Task(ABC, Generic[Problem]):
         """Return `verify` of each pair."""
         return [self.verify(*pair) for pair in zip(problems, answers, strict=True)]
 
-    def credit_many(
-        self, problems: Sequence[Problem], answers: Sequence[str]
-    ) -> list[float | None]:
-        """Return `credit` of each pair."""
-        return [self.credit(*pair) for pair in zip(problems, answers, strict=True)]
-
     def turn_many(
         self, problems: Sequence[Problem], histories: Sequence[Sequence[str]]
     ) -> list[Turn]:
@@ -182,14 +222,13 @@ class Task(ABC, Generic[Problem]):
             return [self.turn(*pair) for pair in zip(problems, histories, strict=True)]
         answers = [history[-1] for history in histories]
         correct = self.verify_many(problems, answers)
-        shaped = (kind.credit, kind.credit_many) != (Task.credit, Task.credit_many)
-        credit = (
-            self.credit_many(problems, answers) if shaped else [float(x is True) for x in correct]
-        )
+        if kind.credit is Task.credit:
+            return [single(verdict, float(verdict is True)) for verdict in correct]
+        credit = map(self.credit, problems, answers)
         return [single(*pair) for pair in zip(correct, credit, strict=True)]
 
     def num_rows(self, split: str, **params: Any) -> int | None:
-        """Return how many problems there are; None if they are generated without end."""
+        """Return the number of problems of a level; None if they are generated."""
         return None
 
     def draw(

@@ -215,7 +215,7 @@ def write(tree: Tree, symbols: dict[str, str], least: int = 0) -> str:
 
 
 def read(text: str) -> Tree | None:
-    """Return what an expression over integers without signs means; None if it is none.
+    """Evaluate an expression over unsigned integers; None if it is none.
 
     >>> read("8-(2+3)*4"), read("8--2"), read("(8"), read("8 2")
     (('-', 8, ('*', ('+', 2, 3), 4)), None, None, None)

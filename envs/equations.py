@@ -165,11 +165,11 @@ class Equations(Task[Problem]):
 
     def verify(self, problem: Problem, answer: str) -> bool:
         """Return whether `answer` gives the solutions, all of them and no others."""
-        given = read_values(answer, problem)
-        if given is None:
+        values = read_values(answer, problem)
+        if values is None:
             return False
         try:
-            return given == solutions(problem)
+            return values == solutions(problem)
         except Unsolvable:
             return False
 

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgewise.env import ReasoningEnv
 from edgewise.errors import unknown
 from edgewise.grading import equivalent_many
 from edgewise.number import read_exact
 from edgewise.problem_set import ProblemSet
 from edgewise.task import Preset, Turn, Verdict, single
-from edgewise.vector_env import ReasoningVectorEnv
 
 KINDS = ("number", "expression")
 EXAMPLES = (("2+3", "5"), ("7-4+1", "4"))
@@ -109,16 +107,6 @@ class Taught(ProblemSet[Problem]):
     def canonical(self, problem: Problem) -> str:
         """Forget where the pair comes from."""
         return json.dumps([problem.question, problem.answer])
-
-
-class TaughtEnv(ReasoningEnv):
-    """Pose the problems of a teacher, one an episode; see `Taught`."""
-
-
-class TaughtVectorEnv(ReasoningVectorEnv):
-    """Pose the problems of a teacher in groups."""
-
-    single_env = TaughtEnv
 
 
 def is_pair(pair: Sequence[str]) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgewise import wrappers
+from edgewise.registration import env_ids
 
 CODE, ARXIV = re.compile(r"`([\w-]+)`"), re.compile(r"arXiv (\d+\.\d+)")
 README = Path(__file__).parents[1] / "README.md"
@@ -16,9 +17,23 @@ def test_the_examples_run():
     text = README.read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     names = {}
-    for block in blocks:
+    exec(compile(blocks[0], str(README), "exec"), names)
+    said = re.search(r'reset\(seed=24\)  # "(.*) \.\.\. (.*) \.\.\."', blocks[0]).groups()
+    assert names["reward"] == 1.0 and all(part in names["prompt"] for part in said)
+    for block in blocks[1:]:
         exec(compile(block, str(README), "exec"), names)
     assert len(blocks) >= 2 and names["rewards"].shape == (256,)
+
+
+@pytest.mark.skipif(not README.is_file(), reason="the README is not here")
+def test_the_counts_of_the_top_are_those_of_the_catalogues():
+    text = README.read_text(encoding="utf-8")
+    own = [
+        name for name in env_ids() if "/" not in name and name not in ("Mixture-v0", "Taught-v0")
+    ]
+    rules = {**wrappers.CURRICULA, **wrappers.PROBLEM_CURRICULA}
+    assert len(own) >= int(re.search(r"\*\*(\d+) environments", text)[1])
+    assert len(rules) >= int(re.search(r"\*\*(\d+) curricula", text)[1])
 
 
 @pytest.mark.skipif(not README.is_file(), reason="the README is not here")

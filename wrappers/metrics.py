@@ -9,7 +9,7 @@ from edgewise.wrappers.rules.signal import Groups, Ints, group_advantages, sprea
 
 
 def of_groups(groups: Groups) -> dict[str, float]:
-    """Return how much there was to learn from, by the rewards and by correctness alone.
+    """Measure how many groups are informative, by rewards and by correctness alone.
 
     Where wrong answers earn more or less, groups differ in rewards that have nothing right.
     """
@@ -44,7 +44,7 @@ def of_arms(arms: Ints, groups: Groups, rule: Rule) -> dict[str, float]:
 
 
 def of_posed(arms: Ints, groups: Groups, num_arms: int) -> dict[str, float]:
-    """Return how often each arm was posed, and what that earned; nothing if it was not posed."""
+    """Return the count of each arm and, for arms in the batch, means of what their groups earned."""
     counts = np.bincount(arms, minlength=num_arms).tolist()
     of_problems = {
         "reward": groups.mean(groups.rewards),

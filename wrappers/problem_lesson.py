@@ -38,7 +38,7 @@ class ProblemLesson(Lesson):
         super().__init__(shape, rank, gather)
 
     def choose(self, num_groups: int, kept: Ints) -> tuple[Ints, Floats]:
-        """Return what the rule proposes, and nothing else."""
+        """Return the rows that the rule proposes, each with probability 1."""
         names = self.rule.propose(num_groups, self._rng)
         return np.array([self.rule.rows[name] for name in names]), np.ones(num_groups)
 
@@ -66,6 +66,6 @@ class ProblemLesson(Lesson):
         return {"rule": self.rule.state_dict(), "seen": self._seen.tolist()}
 
     def load_rule_state(self, state: Mapping[str, Any]) -> None:
-        """Take up what `rule_state` returned."""
+        """Restore what `rule_state` returned."""
         self.rule.load_state_dict(state["rule"])
         self._seen = np.array(state["seen"])

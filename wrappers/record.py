@@ -19,7 +19,7 @@ PARTS = ("rewards", "correct", "abs_advantages", "lengths")
 class ObservedGroups:
     """N groups that a rule observes together: those of a batch, or some that a filter rejected."""
 
-    kept: bool  # whether they are the batch
+    kept: bool  # whether they are of the batch, and not rejected
     problems: NDArray[Any]  # names, (N,)
     places: Ints  # in the batch, (N,)
     rounds: Ints  # of draws of the batch, 0 for the first and 1 for the first refill, (N,)

@@ -17,7 +17,7 @@ from typing import Any
 from edgewise.envs.arc1d.grids import Grid
 from edgewise.envs.arc1d.task import ARC1D, Problem
 from edgewise.problem_set import ProblemSet
-from edgewise.rows import Row, convert_rows, read_rows, shown
+from edgewise.rows import Row, convert_rows, quoted, read_rows
 from edgewise.task import Preset
 
 SEC = ARC1D.presets["sec"]
@@ -109,4 +109,4 @@ def read_grid(rows: object) -> Grid:
     match rows:
         case [[*cells]] if cells and all(type(cell) is int and 0 <= cell <= 9 for cell in cells):
             return "".join(map(str, cells))
-    raise ValueError(f"a grid must be a list of one row of colours 0 to 9, got {shown(rows)}")
+    raise ValueError(f"a grid must be a list of one row of colours 0 to 9, got {quoted(rows)}")

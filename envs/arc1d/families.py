@@ -81,7 +81,7 @@ class Rule(NamedTuple):
     params: Params
 
     def __call__(self, grid: Grid) -> Grid | None:
-        """Return what becomes of `grid`; None where the rule has no meaning."""
+        """Apply the rule to `grid`; None where it does not apply."""
         return self.family.rule(grid, *self.params)
 
     def __str__(self) -> str:

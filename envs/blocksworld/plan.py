@@ -224,7 +224,7 @@ def draw_goal(
 
 
 def steps_from(state: State, seen: set[tuple[str, ...]]) -> list[list[Fact]]:
-    """Return what each kind of action can do without returning to a state in `seen`."""
+    """Return the actions of each kind that do not lead back to a state in `seen`."""
     clear = clear_blocks(state)
     held = [block for block in clear if state[block] == HAND]
     if held:

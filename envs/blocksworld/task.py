@@ -224,7 +224,7 @@ class Blocksworld(Task[Problem]):
         return Problem(tuple(start.items()), tuple(dict.fromkeys(goal)), notation)
 
     def count_actions(self, problem: Problem, answer: str) -> int | None:
-        """Return how many actions `answer` takes to the goal; None if it does not get there."""
+        """Return the number of actions by which `answer` reaches the goal; None if it does not."""
         plan = read_plan(answer) if len(answer) <= MAX_ANSWER else None
         if plan is None:
             return None

@@ -140,11 +140,11 @@ class Calculus(Task[Problem]):
 
     def verify(self, problem: Problem, answer: str) -> bool:
         """Return whether `answer` is the derivative, or has the derivative that is given."""
-        given = read_function(answer)
-        if given is None:
+        parsed = read_function(answer)
+        if parsed is None:
             return False
         try:
-            return same(derive(given) if is_inverse(problem) else given, slope_of(problem))
+            return same(derive(parsed) if is_inverse(problem) else parsed, slope_of(problem))
         except Unreadable:
             return False
 

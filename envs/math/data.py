@@ -231,7 +231,7 @@ class AQuA(MathDataset):
     notes = ProblemSet.notes
 
     def num_answers(self, problem: Problem) -> int | None:
-        """Return how many options there are."""
+        """Return the number of options."""
         return 5
 
 

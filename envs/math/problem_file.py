@@ -169,7 +169,7 @@ class ProblemFile(MathDataset):
         return super().notes(problem) if self.columns.kind == "expression" else {}
 
     def num_answers(self, problem: Problem) -> int | None:
-        """Return how many options a choice has."""
+        """Return the number of options of a choice."""
         return len(read_options(problem.text)) or None
 
 
@@ -244,15 +244,15 @@ def load_problems(task: ProblemFile) -> Loaded:
 
 
 def summarise(source: str, count: int, left_out: Sequence[LeftOut]) -> str:
-    """Return how many rows are left out, and of the first with each of three reasons the place."""
+    """Format the warning about rows left out: their number, and a place for each of three reasons."""
     if not count:
         return f"{source}: must have a row, got none"
     places: dict[str, str] = {}
     for place, reason in left_out:
         places.setdefault(reason, place)
-    told = [f"; {place}: {reason}" for reason, place in places.items()][:3]
-    more = "; `left_out` of the task has them all" if len(told) < len(left_out) else ""
-    return f"{source}: {len(left_out):,} of {count:,} rows are no problems{''.join(told)}{more}"
+    shown = [f"; {place}: {reason}" for reason, place in places.items()][:3]
+    more = "; `left_out` of the task has them all" if len(shown) < len(left_out) else ""
+    return f"{source}: {len(left_out):,} of {count:,} rows are no problems{''.join(shown)}{more}"
 
 
 def open_rows(task: ProblemFile) -> tuple[str, Iterable[Located]]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from edgewise.envs.math.choices import LETTERS, read_letter, read_options, write_options
 from edgewise.envs.math.files import MAX_ANSWER, MAX_QUESTION
-from edgewise.rows import Row, check_text, shown
+from edgewise.rows import Row, check_text, quoted
 
 MAX_LEVEL = 1_000_000
 LEVEL = re.compile(r"\d{1,20}(?:\.\d{1,20})?", re.ASCII)
@@ -63,7 +63,7 @@ class Entry(NamedTuple):
 
 
 def read_entry(place: str, row: Row, layout: Layout, by_difficulty: bool) -> Entry:
-    """Return what a row holds.
+    """Read the fields of a row.
 
     Args:
         place: Of the row, for messages.
@@ -91,7 +91,7 @@ def read_entry(place: str, row: Row, layout: Layout, by_difficulty: bool) -> Ent
 
 
 def pick(row: Row, layout: Layout, field: str) -> Any:
-    """Return what stands in the column of a field; ValueError if there is none."""
+    """Return the value of a field's column; ValueError if there is none."""
     path: str = getattr(layout, field)
     path = path.removeprefix("-") if field == "difficulty" else path
     if path in row:
@@ -125,7 +125,7 @@ def read_gold(value: object, name: str = "the answer") -> str:
     elif isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        raise ValueError(f"{name} must be a text, a number or a list of one, got {shown(value)}")
+        raise ValueError(f"{name} must be a text, a number or a list of one, got {quoted(value)}")
     return check_text(name, value, MAX_ANSWER).strip()
 
 
@@ -138,7 +138,7 @@ def read_choice(value: object, options: Mapping[str, str] | None) -> str:
         return letters[int(text)]
     letter = read_letter(text, options)
     if letter is None:
-        raise ValueError(f"the answer must be a letter among {letters}, got {shown(value)}")
+        raise ValueError(f"the answer must be a letter among {letters}, got {quoted(value)}")
     return letter
 
 
@@ -155,7 +155,7 @@ def options_of(value: object) -> dict[str, str]:
     elif isinstance(found, dict):
         found = {str(key).upper(): text for key, text in found.items() if text is not None}
     if not isinstance(found, dict) or not found or not set(found) <= set(LETTERS):
-        raise ValueError(f"the options must be texts, or texts by letter, got {shown(value)}")
+        raise ValueError(f"the options must be texts, or texts by letter, got {quoted(value)}")
     return {letter: read_gold(text, f"option {letter}") for letter, text in found.items()}
 
 
@@ -170,7 +170,7 @@ def read_level(value: object) -> int:
     if math.isnan(level) and isinstance(value, str) and (found := LEVEL.search(value)):
         level = float(found[0])
     if not level.is_integer() or not 1 <= level <= MAX_LEVEL:
-        raise ValueError(f"the level must be a whole number from 1, got {shown(value)}")
+        raise ValueError(f"the level must be a whole number from 1, got {quoted(value)}")
     return int(level)
 
 
@@ -178,7 +178,7 @@ def read_difficulty(value: object, layout: Layout) -> float:
     """Return a difficulty, larger for harder problems."""
     number = number_of(value)
     if not math.isfinite(number):
-        raise ValueError(f"the difficulty must be a number, got {shown(value)}")
+        raise ValueError(f"the difficulty must be a number, got {quoted(value)}")
     return -number if layout.difficulty.startswith("-") else number
 
 

@@ -117,7 +117,7 @@ def is_list(made: Made, answer: str) -> bool:
 
 
 def items_of(text: str) -> list[str]:
-    """Return what is between commas, without quotes."""
+    """Split at commas, without quotes."""
     return [plain(item.strip(" '\"")) for item in text.split(",")]
 
 

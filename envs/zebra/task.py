@@ -297,7 +297,7 @@ class Zebra(Task[Problem]):
         return split_of_key(self.draft_key(solution_of(problem)))
 
     def num_answers(self, problem: Problem) -> int:
-        """Return how many values, or tables, can be told from the lists of values."""
+        """Return the number of possible answers: values, or tables of them."""
         n = problem.num_houses
         return n if problem.question is not None else factorial(n) ** len(problem.attributes)
 

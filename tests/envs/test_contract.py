@@ -21,7 +21,9 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
 import edgewise
+from edgewise.envs.taught import Taught
 from edgewise.problem_set import ProblemSet
+from edgewise.registration import task_of
 from edgewise.task import SPLITS, Task, split_of_key
 
 HAS_MATH = find_spec("flint") is not None
@@ -30,6 +32,7 @@ SPECS = [
     for spec in gym.registry.values()
     if str(spec.entry_point) == "edgewise.env:ReasoningEnv"
     and spec.namespace is None  # Reasoning Gym has tests of its own
+    and task_of(spec.id) is not Taught  # whose problems are the user's, and no split of them
     and (HAS_MATH or spec.kwargs.get("requires") != "math")
 ]
 IDS = [spec.id for spec in SPECS]

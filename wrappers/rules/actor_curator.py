@@ -34,6 +34,15 @@ class ActorCurator(Rule):
     has the division by q switched off: `importance` false, then U(k) is the mean over the arm's.
 
     Departures: the table; eta and the floor are ours.
+
+    Example:
+        >>> rule = ActorCurator()
+        >>> rule.start(num_arms=2)
+        >>> advantages = np.array([[1.0, -1.0], [1.0, 1.0]])  # (P, G)
+        >>> updated = Updated(advantages, log_ratios=0.01 * advantages, verified=advantages != 0)
+        >>> rule.learn_after(np.array([0, 1]), updated)
+        >>> rule.probabilities().round(2).tolist()
+        [0.28, 0.72]
     """
 
     name: ClassVar[str] = "actor-curator"
@@ -99,6 +108,15 @@ class ActorCuratorProblems(ProblemRule):
     the others. The first `uniform_steps` steps are uniform. There is no division by q, as in the code.
 
     Departures: the table; eta is ours.
+
+    Example:
+        >>> rule = ActorCuratorProblems(uniform_steps=0)
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> advantages = np.array([[1.0, -1.0], [1.0, 1.0]])  # (P, G)
+        >>> updated = Updated(advantages, log_ratios=0.01 * advantages, verified=advantages != 0)
+        >>> rule.learn_after(np.array([0, 1]), updated)
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['b', 'a']
     """
 
     name: ClassVar[str] = "actor-curator-problems"

@@ -33,6 +33,13 @@ class AdaRFT(Rule):
     and the next problems are those of difficulty nearest to T. The paper takes single problems;
     here those of an arm are alike, arm k of K having difficulty 100 k / (K - 1), and arms equally
     near share.
+
+    Example:
+        >>> rule = AdaRFT()
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 0]), np.array([1.0, 0.9]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.0, 1.0, 0.0]
     """
 
     name: ClassVar[str] = "adarft"
@@ -73,7 +80,7 @@ class AdaRFT(Rule):
         return {"target": self.now}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the target."""
+        """Restore the target."""
         self.now = state["target"]
 
 
@@ -93,6 +100,12 @@ class AdaRFTProblems(ProblemRule):
     takes them in the order of its sort, and the same ones again while T does not move; with `ties`
     "first" so it is here, by the order of the pool. Departure: its loader draws some batches ahead
     (about sixteen by its settings, which was not measured), so that T takes effect later.
+
+    Example:
+        >>> rule = AdaRFTProblems(target=100)
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['c', 'd']
     """
 
     name: ClassVar[str] = "adarft-problems"
@@ -134,7 +147,7 @@ class AdaRFTProblems(ProblemRule):
         return {"target": self.now}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the target."""
+        """Restore the target."""
         self.now = state["target"]
 
 

@@ -29,6 +29,13 @@ class UCB(Rule):
 
     Arms that were never posed come first; arms of the same U share. A step that poses several arms
     counts for each.
+
+    Example:
+        >>> rule = UCB()
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([0.8, 0.1]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.0, 1.0, 0.0]
     """
 
     name: ClassVar[str] = "ucb"
@@ -77,7 +84,7 @@ class UCB(Rule):
         return {"counts": self.counts.tolist(), "sums": self.sums.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the counts and sums."""
+        """Restore the counts and sums."""
         self.counts, self.sums = np.array(state["counts"]), np.array(state["sums"])
 
 
@@ -92,6 +99,13 @@ class Thompson(Rule):
         v <- min(v + d, 1),    mu <- mu + v / (v + w) (r - mu),    v <- v w / (v + w).
 
     The probability is computed, not drawn, so that the draws are the wrapper's.
+
+    Example:
+        >>> rule = Thompson()
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([0.8, 0.1]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.71, 0.24, 0.05]
     """
 
     name: ClassVar[str] = "thompson"
@@ -114,7 +128,7 @@ class Thompson(Rule):
         self.variances = np.ones(num_arms)  # v, (K,)
 
     def probabilities(self) -> Floats:
-        """Return how likely each arm has the largest mean signal, shape (K,)."""
+        """Return the probability that each arm has the largest mean signal, shape (K,)."""
         return largest_normal(self.means, self.variances)
 
     def update(self, arms: Ints, signal: Floats) -> None:
@@ -135,7 +149,7 @@ class Thompson(Rule):
         return {"means": self.means.tolist(), "variances": self.variances.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the beliefs."""
+        """Restore the beliefs."""
         self.means, self.variances = np.array(state["means"]), np.array(state["variances"])
 
 
@@ -149,6 +163,13 @@ class Regression(Rule):
 
     and arms are drawn in proportion to exp(theta . phi(c) / tau). By default phi(c) is (1, x, x^2)
     with x from -1 for the first arm to 1 for the last: a hump that moves along the ladder.
+
+    Example:
+        >>> rule = Regression()
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([0.8, 0.1]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.44, 0.29, 0.27]
     """
 
     name: ClassVar[str] = "regression"
@@ -202,5 +223,5 @@ class Regression(Rule):
         return {"moments": self.moments.tolist(), "products": self.products.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the moments."""
+        """Restore the moments."""
         self.moments, self.products = np.array(state["moments"]), np.array(state["products"])

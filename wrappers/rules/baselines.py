@@ -18,6 +18,12 @@ class Random(Rule):
 
     The baseline "random" of Chen et al. (2025), arXiv 2505.14970, which passes over all problems in
     random order. With arms of equal sizes, or without an end, it is `Balanced`.
+
+    Example:
+        >>> rule = Random(sizes=[100, 100, 200])
+        >>> rule.start(num_arms=3)
+        >>> rule.probabilities().round(2).tolist()
+        [0.25, 0.25, 0.5]
     """
 
     name: ClassVar[str] = "random"
@@ -50,6 +56,12 @@ class Balanced(Rule):
     """Every arm is as likely as any other, whatever its size.
 
     The baseline "balanced", also called GRPO, of Parashar et al. (2025), arXiv 2506.06632.
+
+    Example:
+        >>> rule = Balanced()
+        >>> rule.start(num_arms=3)
+        >>> rule.probabilities().round(2).tolist()
+        [0.33, 0.33, 0.33]
     """
 
     name: ClassVar[str] = "balanced"
@@ -69,6 +81,12 @@ class Subset(Rule):
 
     The control of Parashar et al. (2025), arXiv 2506.06632, Table 1, which asks what the easy levels
     are needed for.
+
+    Example:
+        >>> rule = Subset(arms=[1, 2])
+        >>> rule.start(num_arms=3)
+        >>> rule.probabilities().round(2).tolist()
+        [0.0, 0.5, 0.5]
     """
 
     name: ClassVar[str] = "subset"

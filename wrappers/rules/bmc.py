@@ -43,6 +43,15 @@ class BMC(ProblemRule):
 
     Departures: the tree is over hidden states of the model, clustered again and again; here problems
     of equal difficulty are a cluster, under one root. There is no bonus for a target set (BMC-T).
+
+    Example:
+        >>> rule = BMC()
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> right = np.array([[True, False], [True, True]])  # of each completion, (P, G)
+        >>> groups = Groups(right * 1.0, right, abs_advantages=right * 0.5, lengths=right * 9)
+        >>> rule.observe(["a", "b"], groups)
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['c', 'd']
     """
 
     name: ClassVar[str] = "bmc"

@@ -28,7 +28,7 @@ NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
 def register_rule(name: str, kind: type[Rule] | type[ProblemRule]) -> None:
-    """Let the command line, recipes and the records of runs call a rule of your own by `name`.
+    """Give a rule of your own a `name`, for the command line, recipes and the records of runs.
 
     Records are data, and import nothing: whatever reads one runs this first.
 
@@ -66,7 +66,18 @@ def register_rule(name: str, kind: type[Rule] | type[ProblemRule]) -> None:
 
 
 def register_signal(name: str, kind: type[Signal]) -> None:
-    """Let rules be told a signal of your own by `name`: "sec:signal=NAME", and in records of runs.
+    """Give a signal of your own a `name`, for "sec:signal=NAME" and the records of runs.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from edgewise.wrappers import MeanReward
+        >>> @dataclass(frozen=True)
+        ... class Cost(MeanReward):
+        ...     def __call__(self, groups, arms):
+        ...         return -super().__call__(groups, arms)
+        >>> register_signal("cost", Cost)
+        >>> make_rule("sec:signal=cost", num_steps=100).signal
+        Cost()
 
     Args:
         name: Lower-case words with hyphens between.

@@ -30,6 +30,15 @@ class CDAS(ProblemRule):
 
     Departures: problems equally near are taken at random, in the code by their order; an odd batch
     has one more from below.
+
+    Example:
+        >>> rule = CDAS()
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> right = np.array([[True, False], [True, True]])  # of each completion, (P, G)
+        >>> groups = Groups(right * 1.0, right, abs_advantages=right * 0.5, lengths=right * 9)
+        >>> rule.observe(["a", "b"], groups)
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['c', 'a']
     """
 
     name: ClassVar[str] = "cdas"

@@ -32,6 +32,13 @@ class DUMP(Rule):
     counts completions, "rollouts"; with "problems" each group counts once, so that less is explored
     late. Departures: a group's completions are known by their mean, also where the window ends within
     it; the released code also adds the mean reward of each validation as one more entry.
+
+    Example:
+        >>> rule = DUMP()
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([[0.8, 8], [0.1, 8]]))  # |A| and completions
+        >>> rule.probabilities().round(2).tolist()
+        [0.0, 1.0, 0.0]
     """
 
     name: ClassVar[str] = "dump"
@@ -86,6 +93,6 @@ class DUMP(Rule):
         return {"counts": self.counts.tolist(), "past": [list(past) for past in self.past]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the counts and signals."""
+        """Restore the counts and signals."""
         self.counts = np.array(state["counts"], np.int64)
         self.past = [deque(past, maxlen=self.window) for past in state["past"]]

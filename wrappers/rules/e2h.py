@@ -20,7 +20,14 @@ from edgewise.wrappers.rules.signal import Floats
 
 @dataclass(eq=False)
 class E2HClassic(Ordered):
-    """One arm after another, easiest first: the classic curriculum, which is `Ordered`."""
+    """One arm after another, easiest first: the classic curriculum, which is `Ordered`.
+
+    Example:
+        >>> rule = E2HClassic(num_steps=30)
+        >>> rule.start(num_arms=3)
+        >>> rule.probabilities().round(2).tolist()
+        [1.0, 0.0, 0.0]
+    """
 
     name: ClassVar[str] = "e2h-classic"
     order: ClassVar[int] = 100
@@ -37,6 +44,12 @@ class E2HGaussian(Schedule):
 
     The paper has no floor. The released code has 2 / (K (K + 1)), which alone reproduces the
     sample counts of the paper's Table 8, so it is the default here.
+
+    Example:
+        >>> rule = E2HGaussian(num_steps=100)
+        >>> rule.start(num_arms=3)
+        >>> rule.probabilities().round(2).tolist()
+        [0.61, 0.23, 0.17]
     """
 
     name: ClassVar[str] = "e2h-gaussian"
@@ -81,6 +94,12 @@ class E2HCosine(Schedule):
     in the released code, which the experiments ran: the least probability is 2 / (K (K + 1)). The
     paper writes alpha (K - k - 1) + (1 - alpha) k, which never poses the hardest arm at first nor
     the easiest at last.
+
+    Example:
+        >>> rule = E2HCosine(num_steps=100)
+        >>> rule.start(num_arms=3)
+        >>> rule.probabilities().round(2).tolist()
+        [0.5, 0.33, 0.17]
     """
 
     name: ClassVar[str] = "e2h-cosine"
@@ -113,6 +132,12 @@ class E2HNoFading(E2HGaussian):
     the easiest arm are posed as under `E2HGaussian`, evenly; the others divide the rest as there.
     The paper holds that fading the easy tasks is what prevents overfitting to them; it has no such
     control.
+
+    Example:
+        >>> rule = E2HNoFading(num_steps=100)
+        >>> rule.start(num_arms=3)
+        >>> rule.probabilities().round(2).tolist()
+        [0.22, 0.45, 0.33]
     """
 
     name: ClassVar[str] = "e2h-no-fading"

@@ -31,6 +31,13 @@ class E2HAdaptive(Schedule):
     Departures: success is `correct`, of a problem, where the branch takes the reward of a
     completion; w is first changed after the first step, not before it; and floor None is
     2 / (K (K + 1)), which is the branch's 0.1 for 4 arms.
+
+    Example:
+        >>> rule = E2HAdaptive(num_steps=100)
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([[0.8, 0.5], [0.1, 0.1]]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.34, 0.31, 0.34]
     """
 
     name: ClassVar[str] = "e2h-adaptive"
@@ -110,7 +117,7 @@ class E2HAdaptive(Schedule):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         super().load_state_dict(state)
         self.weights = np.array(state["weights"])
         self.values = np.array(state["values"])

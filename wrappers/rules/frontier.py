@@ -50,6 +50,14 @@ class Frontier(Rule):
     and arms drawn in proportion to w^(1 / temperature). No probability is below floor / K, but for the
     last division. What each part adds is found by leaving it out: `mass` 0, `strength` 0, `gain`
     "none", `per_length` false, `floor` 0, `draw` "softmax".
+
+    Example:
+        >>> rule = Frontier()
+        >>> rule.start(num_arms=2)
+        >>> signal = np.array([[4.0, 8.0, 1.0, 20.0], [0.0, 8.0, 0.0, 30.0]])  # of `Outcomes`
+        >>> rule.update(np.array([0, 1]), signal)
+        >>> rule.probabilities().round(2).tolist()
+        [0.98, 0.02]
     """
 
     name: ClassVar[str] = "frontier"

@@ -43,6 +43,15 @@ class GRESO(ProblemRule):
     formatted wrong answer. Its queue is that of a pass over the data and problems skipped in it come
     back in the next; here, after two passes without enough problems, none is skipped. It poses 1.25
     times what is expected to be lost, at most 384 problems at once; here a filter has its own rounds.
+
+    Example:
+        >>> rule = GRESO()
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> right = np.array([[True, False], [True, True]])  # of each completion, (P, G)
+        >>> groups = Groups(right * 1.0, right, abs_advantages=right * 0.5, lengths=right * 9)
+        >>> rule.observe(["a", "b"], groups)
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['d', 'b']
     """
 
     name: ClassVar[str] = "greso"
@@ -128,7 +137,7 @@ class GRESO(ProblemRule):
         return {**lists, "queue": [*self.queue], "passes": self.passes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.chances = np.array(state["chances"])
         self.streaks = np.array(state["streaks"], np.int64)
         self.kinds = np.array(state["kinds"], np.int64)

@@ -49,7 +49,7 @@ class LastSuccess(ProblemRule):
         return {"success": self.success.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the success of each problem."""
+        """Restore the success of each problem."""
         self.success = np.array(state["success"])
 
 
@@ -61,6 +61,15 @@ class SFL(LastSuccess):
     of each batch is new while there are new problems; problems equally learnable are drawn at
     random. Departure: SFL and LILO screen candidates, four for each problem, with rollouts that are
     not trained on; here the rollouts of training are the only ones, so p may be old.
+
+    Example:
+        >>> rule = SFL()
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> right = np.array([[True, False], [True, True]])  # of each completion, (P, G)
+        >>> groups = Groups(right * 1.0, right, abs_advantages=right * 0.5, lengths=right * 9)
+        >>> rule.observe(["a", "b"], groups)
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['a', 'c']
     """
 
     name: ClassVar[str] = "sfl"
@@ -92,6 +101,15 @@ class DOTS(LastSuccess):
     of the questions; here d is that of the problem's last group or, if it has none, the mean of the
     problems of its difficulty that do, or else 1/2; there are no further rollouts. DOTS selects for
     two steps at a time, and half of each of its later batches is replayed completions.
+
+    Example:
+        >>> rule = DOTS()
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> right = np.array([[True, False], [True, True]])  # of each completion, (P, G)
+        >>> groups = Groups(right * 1.0, right, abs_advantages=right * 0.5, lengths=right * 9)
+        >>> rule.observe(["a", "b"], groups)
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['d', 'c']
     """
 
     name: ClassVar[str] = "dots"
@@ -117,6 +135,15 @@ class PCL(LastSuccess):
     Departure: V is the prediction of a value model of the policy's size, trained on the mean rewards
     of groups. Here it is the success of the problem's last group or, if it has none, the mean of the
     problems of its difficulty that do, or else 1/2.
+
+    Example:
+        >>> rule = PCL()
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> right = np.array([[True, False], [True, True]])  # of each completion, (P, G)
+        >>> groups = Groups(right * 1.0, right, abs_advantages=right * 0.5, lengths=right * 9)
+        >>> rule.observe(["a", "b"], groups)
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['d', 'a']
     """
 
     name: ClassVar[str] = "pcl"

@@ -111,6 +111,14 @@ class MarinThompson(MarinRule):
     """Arms in proportion to draws of their share of groups with right and wrong completions.
 
     w ~ Beta(1 + mixed groups, 1 + other groups): sampler "thompson".
+
+    Example:
+        >>> rule = MarinThompson()
+        >>> rule.start(num_arms=2)
+        >>> signal = np.array([[4.0, 8.0, 1.0, 20.0], [0.0, 8.0, 0.0, 30.0]])  # of `Outcomes`
+        >>> rule.update(np.array([0, 1]), signal)
+        >>> rule.probabilities().round(2).tolist()
+        [0.6, 0.4]
     """
 
     name: ClassVar[str] = "marin-thompson"
@@ -133,6 +141,14 @@ class MarinLearnability(MarinRule):
 
     p ~ Beta(1 + right, 1 + wrong): sampler "learnability". With the curve "informative" the weight is
     1 - p^n - (1 - p)^n, the chance that a group of n has both outcomes; n is that of the last batch.
+
+    Example:
+        >>> rule = MarinLearnability()
+        >>> rule.start(num_arms=2)
+        >>> signal = np.array([[4.0, 8.0, 1.0, 20.0], [0.0, 8.0, 0.0, 30.0]])  # of `Outcomes`
+        >>> rule.update(np.array([0, 1]), signal)
+        >>> rule.probabilities().round(2).tolist()
+        [0.64, 0.36]
     """
 
     name: ClassVar[str] = "marin-learnability"
@@ -165,6 +181,14 @@ class MarinGradePrior(MarinLearnability):
 
     p ~ Beta(1 + s m + right, 1 + s (1 - m) + wrong), where the prior success m falls linearly over
     the arms and s is its strength in completions.
+
+    Example:
+        >>> rule = MarinGradePrior()
+        >>> rule.start(num_arms=2)
+        >>> signal = np.array([[4.0, 8.0, 1.0, 20.0], [0.0, 8.0, 0.0, 30.0]])  # of `Outcomes`
+        >>> rule.update(np.array([0, 1]), signal)
+        >>> rule.probabilities().round(2).tolist()
+        [0.69, 0.31]
     """
 
     name: ClassVar[str] = "marin-grade-prior"

@@ -37,6 +37,15 @@ class MoPPS(ProblemRule):
     The released code has a slip of precedence in its update, by which groups of one completion count
     as eight successes and eight failures; here they count as one completion. Departure: a prior from
     a stored index of successes, which its MATH scripts have, is not here.
+
+    Example:
+        >>> rule = MoPPS()
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> right = np.array([[True, False], [True, True]])  # of each completion, (P, G)
+        >>> groups = Groups(right * 1.0, right, abs_advantages=right * 0.5, lengths=right * 9)
+        >>> rule.observe(["a", "b"], groups)
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['b', 'c']
     """
 
     name: ClassVar[str] = "mopps"

@@ -44,6 +44,16 @@ class MTGRPO(Rule):
     tokens', not of the clipped surrogate of each token; there is one step of xi in a batch, where the
     code makes one in each minibatch; c is given as it is used, where the code scales it with the
     learning rate of the policy.
+
+    Example:
+        >>> rule = MTGRPO()
+        >>> rule.start(num_arms=2)
+        >>> rule.update(np.array([0, 1]), np.array([0.2, 0.8]))
+        >>> advantages = np.array([[1.0, -1.0], [1.0, 1.0]])  # (P, G)
+        >>> updated = Updated(advantages, log_ratios=0.01 * advantages, verified=advantages != 0)
+        >>> rule.learn_after(np.array([0, 1]), updated)
+        >>> rule.probabilities().round(3).tolist()
+        [0.512, 0.488]
     """
 
     name: ClassVar[str] = "mt-grpo"

@@ -22,6 +22,13 @@ class Ordered(Schedule):
     At step t of T, of K arms, all problems are of arm min(floor(t K / T), K - 1), as in E2H's
     released code. SEC sorts single problems, so that a batch may straddle two arms; here it does
     not.
+
+    Example:
+        >>> rule = Ordered(num_steps=3)
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 0]), np.array([0.8, 0.1]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.0, 1.0, 0.0]
     """
 
     name: ClassVar[str] = "ordered"
@@ -40,6 +47,12 @@ class Reverse(Ordered):
     """One arm after another, hardest first, each for an equal share of the steps.
 
     The arms of `Ordered` from the last to the first.
+
+    Example:
+        >>> rule = Reverse(num_steps=3)
+        >>> rule.start(num_arms=3)
+        >>> rule.probabilities().round(2).tolist()
+        [0.0, 0.0, 1.0]
     """
 
     name: ClassVar[str] = "reverse"

@@ -37,6 +37,13 @@ class PAC(Rule):
     The source leaves open, and here it is so: the slope is that of the mean success of a step over
     steps, 0 before the second; beliefs begin as N(0, 1) and are corrected in the cold steps too; an
     arm that was not posed has rho = 0 and only widens, to variance 1 at most.
+
+    Example:
+        >>> rule = PAC(cold_steps=0)
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([[0.8, 0.5], [0.1, 0.1]]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.5, 0.28, 0.22]
     """
 
     name: ClassVar[str] = "pac"
@@ -67,7 +74,7 @@ class PAC(Rule):
         self.past: list[deque[list[float]]] = [deque(maxlen=self.window) for _ in range(num_arms)]
 
     def probabilities(self) -> Floats:
-        """Return how likely each arm has the largest utility, shape (K,)."""
+        """Return the probability that each arm has the largest utility, shape (K,)."""
         if self.step < self.cold_steps:
             return np.full(self.num_arms, 1 / self.num_arms)
         return largest_normal(self.means, self.variances)
@@ -109,7 +116,7 @@ class PAC(Rule):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.step = state["step"]
         self.means, self.variances = np.array(state["means"]), np.array(state["variances"])
         self.past = [deque(past, maxlen=self.window) for past in state["past"]]

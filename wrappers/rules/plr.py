@@ -37,6 +37,15 @@ class PLR(ProblemRule):
 
     Departures: no problem is twice in a batch; problems of equal scores are ranked in the order of the
     pool.
+
+    Example:
+        >>> rule = PLR(replay=1.0, after=0.0)
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> right = np.array([[True, False], [True, True]])  # of each completion, (P, G)
+        >>> groups = Groups(right * 1.0, right, abs_advantages=right * 0.5, lengths=right * 9)
+        >>> rule.observe(["a", "b"], groups)
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['b', 'a']
     """
 
     name: ClassVar[str] = "plr"
@@ -120,7 +129,7 @@ class PLR(ProblemRule):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.step = state["step"]
         self.scores = np.array(state["scores"])
         self.posed = np.array(state["posed"], np.int64)

@@ -30,7 +30,7 @@ def greedy(values: Floats) -> Floats:
 
 
 def largest_normal(means: Floats, variances: Floats) -> Floats:
-    """Return how likely a draw from each N(mean, variance) is the largest of all, shape (K,).
+    """Return the probability that a draw from each N(mean, variance) is the largest, shape (K,).
 
     That is the integral over x of the density of the one times the distribution functions of the
     others, a sum over 257 points; its error is below 1e-5 for variances within a factor of 1000.
@@ -47,7 +47,7 @@ def largest_normal(means: Floats, variances: Floats) -> Floats:
 
 
 def largest_sample(samples: Sequence[Sequence[float]]) -> Floats:
-    """Return how likely each of K arms has the largest value, one drawn from each of `samples`.
+    """Return the probability that each of K arms has the largest of values drawn from `samples`.
 
     Equal values share. That an arm has v is weighed with the integral over x in [0, 1] of the
     product, over the other arms, of P(value < v) + x P(value = v): with m others at v and the rest

@@ -19,6 +19,16 @@ class ProblemRule(ABC):
     A rule is a dataclass whose fields are its hyperparameters; `start` makes the state. Draws are
     made with the generator that `propose` is given. Subclasses call `start` of this class first. A
     rule in this package that sets `name` is in the catalogue.
+
+    Example:
+        >>> @dataclass(eq=False)
+        ... class Hardest(ProblemRule):
+        ...     def choose(self, num_problems, rng):
+        ...         return np.argsort(-self.difficulties)[:num_problems]
+        >>> rule = Hardest()
+        >>> rule.start(["a", "b", "c"], difficulties=[0, 100, 50])
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['b', 'c']
     """
 
     name: ClassVar[str] = ""  # by which `make_rule`, the command line and records call it
@@ -33,7 +43,7 @@ class ProblemRule(ABC):
         return False
 
     def start(self, names: Sequence[str], difficulties: Sequence[float]) -> None:
-        """Forget everything; the pool has problems with `names` and `difficulties`, both (N,).
+        """Reset the state, for a pool of problems with `names` and `difficulties`, both (N,).
 
         Args:
             names: All different.
@@ -83,7 +93,7 @@ class ProblemRule(ABC):
         """Return different rows of the pool, (num_problems,)."""
 
     def learn(self, rows: Ints, groups: Groups) -> None:  # noqa: B027
-        """Learn what groups of the problems in `rows`, (P,), earned."""
+        """Learn from the groups of the problems in `rows`, (P,)."""
 
     def learn_after(self, rows: Ints, updated: Updated) -> None:  # noqa: B027
         """Learn what the update of the policy did, called after `observe` if `learns_after`.
@@ -94,16 +104,23 @@ class ProblemRule(ABC):
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what `choose` and `learn` have changed, as plain numbers and lists."""
+        """Return the state that `choose` and `learn` change, as plain numbers and lists."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
-        """Take up a state that `state_dict` returned."""
+        """Restore a state that `state_dict` returned."""
 
 
 @dataclass(eq=False)
 class RandomProblems(ProblemRule):
-    """Problems of the pool at random: the baseline of rules over problems."""
+    """Problems of the pool at random: the baseline of rules over problems.
+
+    Example:
+        >>> rule = RandomProblems()
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['c', 'a']
+    """
 
     name: ClassVar[str] = "random-problems"
     order: ClassVar[int] = 10

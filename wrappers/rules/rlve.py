@@ -25,6 +25,13 @@ class RLVE(Rule):
 
     RLVE draws one of 400 environments first, each with a window of its own; here the arms are one
     ladder, which ends at the hardest.
+
+    Example:
+        >>> rule = RLVE(min_problems=1)
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 0]), np.array([1.0, 0.9]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.5, 0.5, 0.0]
     """
 
     name: ClassVar[str] = "rlve"
@@ -73,6 +80,6 @@ class RLVE(Rule):
         return {"hardest": self.hardest, "count": self.count, "total": self.total}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the window and the count."""
+        """Restore the window and the count."""
         self.hardest = state["hardest"]
         self.count, self.total = state["count"], state["total"]

@@ -18,6 +18,16 @@ class Rule(ABC):
     A rule is a dataclass whose fields are its hyperparameters; `start` makes the state. Subclasses
     call `start` and `update` of this class first. A rule in this package that sets `name` is in the
     catalogue; the other class attributes describe it there and to its tests.
+
+    Example:
+        >>> @dataclass(eq=False)
+        ... class Last(Rule):
+        ...     def probabilities(self):
+        ...         return np.eye(self.num_arms)[-1]
+        >>> rule = Last()
+        >>> rule.start(num_arms=3)
+        >>> rule.probabilities().tolist()
+        [0.0, 0.0, 1.0]
     """
 
     name: ClassVar[str] = ""  # by which `make_rule`, the command line and records call it
@@ -27,7 +37,7 @@ class Rule(ABC):
     example: ClassVar[str] = ""  # arguments for the fields without a default, such as "arms=[0]"
     equivariant: ClassVar[bool] = False  # whether permuting the arms permutes the probabilities
     explores: ClassVar[bool] = False  # whether every arm keeps a probability above 0.005, K = 5
-    signal: Signal = field(default=MeanAbsAdvantage(), kw_only=True)  # what `update` is told
+    signal: Signal = field(default=MeanAbsAdvantage(), kw_only=True)  # what `update` learns from
     signal_size: ClassVar[int] = 1  # S, the numbers that it must give for each problem
 
     @property
@@ -36,7 +46,7 @@ class Rule(ABC):
         return False
 
     def start(self, num_arms: int) -> None:
-        """Forget everything; there are `num_arms` arms, K."""
+        """Reset the state, for `num_arms` arms, K."""
         if num_arms < 1:
             raise ValueError(f"`num_arms` must be at least 1, got {num_arms}")
         self.num_arms = num_arms
@@ -87,12 +97,12 @@ class Rule(ABC):
             raise ValueError(f"`arms` must be in range({self.num_arms}), got {arms.tolist()}")
 
     def arm_values(self) -> Floats | None:
-        """Return what the rule thinks that each arm is worth, (K,), if it thinks so; for metrics."""
+        """Return the rule's estimate of each arm's value, (K,), for metrics; None if it has none."""
         return None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what `update` has changed, as plain numbers and lists."""
+        """Return the state that `update` changes, as plain numbers and lists."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
-        """Take up a state that `state_dict` returned."""
+        """Restore a state that `state_dict` returned."""

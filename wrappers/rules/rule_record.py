@@ -181,7 +181,7 @@ def kind_of(record: Mapping[str, Any], label: str, where: str) -> type[Any]:
 
 
 def readers() -> Readers:
-    """Return how fields are read that are rules or signals themselves."""
+    """Return the readers of fields that are rules or signals themselves."""
     kinds: tuple[type[Any], ...] = (
         Rule,
         ProblemRule,

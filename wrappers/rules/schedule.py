@@ -11,7 +11,18 @@ from edgewise.wrappers.rules.signal import Floats, Ints
 
 @dataclass(eq=False)
 class Schedule(Rule):
-    """A rule whose probabilities depend on the training step alone."""
+    """A rule whose probabilities depend on the training step alone.
+
+    Example:
+        >>> class Ramp(Schedule):
+        ...     def probabilities(self):
+        ...         return np.array([1 - self.time(), self.time()])
+        >>> rule = Ramp(num_steps=4)
+        >>> rule.start(num_arms=2)
+        >>> rule.update(np.array([0]), np.array([0.5]))
+        >>> rule.probabilities().tolist()
+        [0.75, 0.25]
+    """
 
     num_steps: int  # T, the training steps that the schedule spans
 
@@ -39,5 +50,5 @@ class Schedule(Rule):
         return {"step": self.step}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the step."""
+        """Restore the step."""
         self.step = state["step"]

@@ -37,6 +37,13 @@ class SEC(Rule):
     "epsilon_greedy" the best arm with probability 1 - epsilon, else one of the others. There it
     refuses negative values and never ends with one arm, and here it does not; arms of the same
     largest value share. Its objective "progress" is ``signal=Progress()``.
+
+    Example:
+        >>> rule = SEC(temperature=0.5)
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([0.8, 0.1]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.51, 0.23, 0.26]
     """
 
     name: ClassVar[str] = "sec"
@@ -99,5 +106,5 @@ class SEC(Rule):
         return {"values": self.values.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the values."""
+        """Restore the values."""
         self.values = np.array(state["values"])

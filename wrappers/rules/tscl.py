@@ -43,6 +43,13 @@ class TSCL(Rule):
     code scores every arm after every step; |progress| is the paper's, and in the code needs a flag,
     here `absolute`; for sampling, the probability that an arm draws the
     largest is computed, so that the draws are the wrapper's and one for each problem.
+
+    Example:
+        >>> rule = TSCL()
+        >>> rule.start(num_arms=3)
+        >>> rule.update(np.array([0, 2]), np.array([0.8, 0.1]))
+        >>> rule.probabilities().round(2).tolist()
+        [0.93, 0.03, 0.03]
     """
 
     name: ClassVar[str] = "tscl"
@@ -138,7 +145,7 @@ class TSCL(Rule):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.step = state["step"]
         self.values, self.last = np.array(state["values"]), np.array(state["last"])
         self.past = [self._memory() for _ in range(self.num_arms)]

@@ -27,6 +27,14 @@ class ProblemCurriculum(Curriculum):
 
     Everything else is as in `Curriculum`; "arm" in infos is the problem's place in the pool, and
     there is no "arm_probability", for a rule only proposes.
+
+    Example:
+        >>> from edgewise.wrappers import MoPPS
+        >>> base = gym.make_vec("Countdown-v0", num_envs=4, group_size=2)
+        >>> envs = ProblemCurriculum(base, MoPPS(), pool_size=20)
+        >>> prompts, infos = envs.reset(seed=0)
+        >>> prompts[0] == prompts[1], len(envs.arms)
+        (True, 20)
     """
 
     def __init__(
@@ -69,8 +77,8 @@ class ProblemCurriculum(Curriculum):
 
     def records(self) -> list[dict[str, Any]]:
         """Return a record of each group in the batch last learned, without a probability."""
-        told = super().records()
-        return [{key: record[key] for key in record if key != "arm_probability"} for record in told]
+        records = super().records()
+        return [{key: row[key] for key in row if key != "arm_probability"} for row in records]
 
 
 def draw_pool(
@@ -105,7 +113,14 @@ def with_rule(
     rank: int = 0,
     gather: Gather | None = None,
 ) -> Curriculum:
-    """Return `envs` under the curriculum that carries out `rule`, over arms or over problems."""
+    """Return `envs` under the curriculum that carries out `rule`, over arms or over problems.
+
+    Example:
+        >>> from edgewise.wrappers import SEC, MoPPS
+        >>> base = gym.make_vec("Countdown-v0", num_envs=4, group_size=2)
+        >>> [type(with_rule(base, rule, pool_size=20)).__name__ for rule in (SEC(), MoPPS())]
+        ['Curriculum', 'ProblemCurriculum']
+    """
     if isinstance(rule, ProblemRule):
         return ProblemCurriculum(envs, rule, pool_size, rank=rank, gather=gather)
     return Curriculum(envs, rule, rank, gather)

@@ -18,6 +18,13 @@ class PromptFormat(TextWrapper):
     """Show each prompt in its frame, and score what the model was made to begin with.
 
     A completion goes on where the frame ends, so the frame's `opening` is put before it again.
+
+    Example:
+        >>> base = gym.make_vec("Countdown-v0", num_envs=1)
+        >>> envs = PromptFormat(base, Frame(before="Question: ", after=" Answer:"))
+        >>> prompts, _ = envs.reset(seed=0)
+        >>> prompts[0][:16], prompts[0][-8:]
+        ('Question: Using ', ' Answer:')
     """
 
     def __init__(
@@ -72,12 +79,12 @@ class PromptFormat(TextWrapper):
         return tuple(self._texts), rewards, terminations, truncations, infos
 
     def opening(self, i: int) -> str:
-        """Return what is put before the next action of environment `i`."""
+        """Return the text put before the next action of environment `i`."""
         return self._openings[i]
 
 
 def opening_of(envs: gym.vector.VectorEnv[Any, Any, Any], i: int) -> str:
-    """Return what all the formats around `envs` put before the next action of environment `i`."""
+    """Return the text that all formats around `envs` put before the next action of environment `i`."""
     layer, opening = envs, ""
     while isinstance(layer, gym.vector.VectorWrapper):
         if isinstance(layer, PromptFormat):
