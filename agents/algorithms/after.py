@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from edgewise.agents.algorithms.losses import only, sequence_mean
+from edgewise.agents.algorithms.losses import masked, sequence_mean
 from edgewise.agents.algorithms.on_policy import OnPolicyConfig, State
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.policies.policy import Policy
@@ -42,7 +42,7 @@ def teach_after(
     for rows in used.tensor_split(config.num_minibatches) if len(used) else ():
         batch = state.scored.select(rows)
         with torch.no_grad():
-            change = only(policy.logprobs(batch) - batch.logprobs, batch.mask)
+            change = masked(policy.logprobs(batch) - batch.logprobs, batch.mask)
         log_ratios[rows] = sequence_mean(change, batch.mask).float().cpu()
         num_tokens += batch.mask.sum().item()
     parts = (advantages.double(), rollout.in_groups(log_ratios).double(), rollout.verified)

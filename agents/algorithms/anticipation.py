@@ -8,7 +8,7 @@ from typing import Any
 
 from gymnasium.vector import VectorEnv
 
-from edgewise.agents.policies.policy import Sampler, Teller
+from edgewise.agents.policies.policy import Sampler, StreamingSampler
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.vector.prompt_format import opening_of
 
@@ -17,28 +17,28 @@ from edgewise.wrappers.vector.prompt_format import opening_of
 def anticipated(
     envs: VectorEnv[Any, Any, Any], policy: Sampler, places: Mapping[int, int]
 ) -> Iterator[None]:
-    """Tell `envs` of each completion that ends within this context, while others go on.
+    """Pass completions to the verifiers of `envs` as they finish, while others are still sampled.
 
-    Nothing but time depends on it, and nothing happens unless the policy tells and the task makes
-    use of it. Only first turns are told and, of several ranks, what one samples of its own rows.
+    It changes no result, only time. Nothing happens unless the policy streams and the task
+    anticipates. It covers first turns and, of several ranks, a rank's own rows.
 
     Args:
         envs: A `ReasoningVectorEnv` under any wrappers, with its problems posed.
-        policy: Is asked for one batch within the context.
-        places: The environments of the rows of the batch; those of other ranks are left out.
+        policy: Samples one batch within the context.
+        places: The environment of each row of the batch that is this rank's.
     """
     base = unwrap_vector(envs)
-    if not isinstance(policy, Teller) or not base.env.anticipates:
+    if not isinstance(policy, StreamingSampler) or not base.env.anticipates:
         yield
         return
 
-    def listen(rows: Sequence[int], texts: Sequence[str]) -> None:
+    def pass_on(rows: Sequence[int], texts: Sequence[str]) -> None:
         for row, text in zip(rows, texts, strict=True):
             if row in places:
                 base.anticipate(places[row], opening_of(envs, places[row]) + text)
 
-    policy.listener = listen
+    policy.on_finished = pass_on
     try:
         yield
     finally:
-        policy.listener = None
+        policy.on_finished = None

@@ -1,6 +1,6 @@
-"""Which groups are worth training on: filters of `collect`, which poses the others anew.
+"""Filters of groups of completions; `collect` draws new problems for the groups that one rejects.
 
-What a filter rejects has been paid for: `Rollout` counts it, and a curriculum hears of it.
+Rejected completions have been sampled: `Rollout` counts them, and a curriculum observes them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # `edgewise list` names filters without torch
 
 @dataclass(frozen=True)
 class Filter(ABC):
-    """A test of groups of completions."""
+    """Decides which groups of completions are trained on."""
 
     paper: ClassVar[str]  # its arXiv id
     cost: ClassVar[str] = "rejected groups"  # what is needed beside the completions trained on

@@ -36,8 +36,8 @@ from edgewise.agents.algorithms.losses import (
     Estimator,
     LossMean,
     kl,
-    of_verified,
-    only,
+    masked,
+    per_verified_group,
     sequence_mean,
 )
 from edgewise.agents.algorithms.on_policy import (
@@ -52,7 +52,7 @@ from edgewise.agents.algorithms.rollout import Envs, collect
 from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
-__all__ = ["GRPOConfig", "State", "start", "train"]
+__all__ = ["GRPOConfig", "start", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,15 +91,15 @@ def train(
         rollout = collect(envs, policy, config.sampling, state.generator, filter=keep)
         advantages = group_advantages(rollout.rewards, config.standardize, rollout.verified)
 
-        # The curriculum hears of the batch before the policy learns from it.
-        taught = teach(envs, advantages.abs().numpy().astype("float64"))
+        # The curriculum observes the batch before the policy learns from it.
+        curriculum = teach(envs, advantages.abs().numpy().astype("float64"))
 
         # Improve the policy.
         updates = improve(policy, rollout.counted(), advantages[rollout.verified], config, state)
         updates |= teach_after(envs, policy, rollout, advantages, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, advantages.abs()
-        yield {"step": state.step, **rollout.metrics(), **updates, **taught}
+        yield {"step": state.step, **rollout.metrics(), **updates, **curriculum}
 
 
 def improve(
@@ -116,7 +116,7 @@ def improve(
         if state.reference is not None:
             with torch.no_grad():
                 fixed = state.reference.logprobs(batch)
-            tokens = kl(only(logprobs, weights), only(fixed, weights), config.kl_estimator)
+            tokens = kl(masked(logprobs, weights), masked(fixed, weights), config.kl_estimator)
             divergence = (tokens * (corrected if config.kl_weighted else weights)).sum()
             loss = loss + config.kl_coef * divergence
             metrics["kl"] = divergence.item()
@@ -131,7 +131,7 @@ def group_advantages(
     standardize: Literal["group", "batch", "none"] = "group",
     verified: Tensor | None = None,
 ) -> Tensor:
-    """Return how far `rewards`, (P, G), are above the mean of their group, in deviations.
+    """Return group-relative advantages of `rewards`, (P, G).
 
     Args:
         rewards: Of each completion; a group of equal rewards gets zeros.
@@ -140,20 +140,20 @@ def group_advantages(
     """
     counted = torch.ones_like(rewards, dtype=torch.bool) if verified is None else verified
     if standardize == "group":
-        return of_verified(standardized, rewards, counted)
-    centered = of_verified(above_mean, rewards, counted)
+        return per_verified_group(standardized, rewards, counted)
+    centered = per_verified_group(above_mean, rewards, counted)
     return centered / (rewards[counted].std() + 1e-6) if standardize == "batch" else centered
 
 
 def above_mean(rewards: Tensor) -> Tensor:
-    """Return how far `rewards`, (P, G), are above the mean of their group."""
+    """Subtract the group mean from `rewards`, (P, G); groups of equal rewards get exact zeros."""
     centered = rewards - rewards.mean(dim=1, keepdim=True)
     equal = rewards.amax(dim=1, keepdim=True) == rewards.amin(dim=1, keepdim=True)
     return centered.masked_fill(equal, 0.0)  # the mean is rounded
 
 
 def standardized(rewards: Tensor) -> Tensor:
-    """Return that in standard deviations of the group."""
+    """Subtract the group mean from `rewards`, (P, G), and divide by the group's deviation."""
     return above_mean(rewards) / (rewards.std(dim=1, keepdim=True) + 1e-6)
 
 

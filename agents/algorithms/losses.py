@@ -22,7 +22,7 @@ Estimator = Literal["k1", "k2", "k3"]
 
 
 def token_weights(mask: Tensor, mean: LossMean, max_tokens: int) -> Tensor:
-    """Return the weight of each token in a mean, (B, T); a mean is the sum of weights * values.
+    """Return token weights, (B, T), such that sum(weights * values) is a mean.
 
     Args:
         mask: 1.0 on the tokens that count, shape (B, T).
@@ -37,21 +37,24 @@ def token_weights(mask: Tensor, mean: LossMean, max_tokens: int) -> Tensor:
     return mask / (len(mask) * max_tokens)
 
 
-def only(values: Tensor, mask: Tensor) -> Tensor:
-    """Return `values`, (B, T), where `mask` is positive, and 0.0 elsewhere, whatever stands there.
+def masked(values: Tensor, mask: Tensor) -> Tensor:
+    """Zero out `values`, (B, T), where `mask` is not positive.
 
-    A product would make NaN of 0 times infinity, in the values or in their gradient.
+    Safe for NaN and infinity in masked places, of which a product would make NaN, in the values or in
+    their gradient.
     """
     return torch.where(mask > 0, values, values.new_zeros(()))
 
 
-def of_verified(function: Callable[[Tensor], Tensor], rewards: Tensor, verified: Tensor) -> Tensor:
-    """Return `function` of each group of `rewards`, (P, G), as if it had its verified ones alone.
+def per_verified_group(
+    function: Callable[[Tensor], Tensor], rewards: Tensor, verified: Tensor
+) -> Tensor:
+    """Apply `function` to the verified rewards of each group; unverified ones get 0.0.
 
     Args:
-        function: From groups of any size of at least two, (N, M), to advantages, (N, M).
-        rewards: Of each completion.
-        verified: Which completions count, (P, G); the others get 0.0, and so do groups of one.
+        function: Maps groups of at least two, (N, M), to advantages, (N, M).
+        rewards: Of each completion, shape (P, G).
+        verified: Which completions count, shape (P, G). A group with fewer than two gets zeros.
     """
     if verified.all():
         return function(rewards)
@@ -63,7 +66,7 @@ def of_verified(function: Callable[[Tensor], Tensor], rewards: Tensor, verified:
 
 def sequence_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Average `values`, (B, T), over the tokens of each completion, (B,)."""
-    return only(values, mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+    return masked(values, mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
 
 
 def kl(logprobs: Tensor, reference: Tensor, estimator: Estimator) -> Tensor:
@@ -83,23 +86,18 @@ def kl(logprobs: Tensor, reference: Tensor, estimator: Estimator) -> Tensor:
 
 
 def global_fraction(local: float, weights: Tensor, own: Tensor) -> float:
-    """Scale a fraction of this rank's tokens to its contribution to that of all tokens.
+    """Scale a fraction of this rank's tokens, `own`, to its contribution to that of all, `weights`.
 
-    Contributions of all ranks add up to the fraction of all.
-
-    Args:
-        local: The fraction among the tokens of this rank.
-        weights: Of the tokens of all ranks, positive on those that count.
-        own: Of the tokens of this rank, likewise.
+    Both are token weights, positive on tokens that count. Contributions add up over ranks.
     """
     return local * ((own > 0).sum() / (weights > 0).sum()).item()
 
 
-def descend(loss: Tensor, optimizer: Optimizer, max_grad_norm: float) -> dict[str, float]:
-    """Take one step down `loss`, whose gradient is cut to `max_grad_norm`; return both numbers.
+def optimizer_step(loss: Tensor, optimizer: Optimizer, max_grad_norm: float) -> dict[str, float]:
+    """Backpropagate, clip the gradient norm and step; return the loss and the norm before clipping.
 
-    A loss of no completion has the gradient 0, and the moments of `optimizer` decay. With ranks the
-    loss, and so its gradient, is the sum of theirs.
+    A loss without a graph has gradient 0: the moments of `optimizer` decay. Loss and gradient are
+    summed over ranks.
 
     Raises:
         FloatingPointError: If the loss or its gradient is not finite; then nothing has changed.
@@ -125,23 +123,23 @@ def descend(loss: Tensor, optimizer: Optimizer, max_grad_norm: float) -> dict[st
 
 
 @torch.no_grad()
-def correct(
+def importance_weights(
     policy: Policy, completions: Completions, cap: float | None
 ) -> tuple[Completions, Tensor, dict[str, float]]:
-    """Score `completions` anew with the learner, before its first update of the step.
+    """Score `completions` with the learner before its first update; return importance weights.
 
     Corrects for a sampler whose probabilities are not quite the learner's: another engine, or bf16.
     Yao et al. (2025), "Your Efficient RL Framework Secretly Brings You Off-Policy RL Training".
 
     Returns:
-        The completions with the learner's log-probabilities as the old ones; the weight of each
-        token, (B, T), min(learner / sampler, `cap`); and the ratio's mean and extremes. Without a
-        cap, the completions as they are, weights of 1 and nothing.
+        The completions with the learner's log-probabilities as the old ones; the importance weight
+        of each token, (B, T), min(learner / sampler, `cap`); and metrics of the ratio. Without a
+        cap: the completions unchanged, weights of 1, and no metrics.
     """
     if cap is None:
         return completions, torch.ones_like(completions.mask), {}
     own = policy.logprobs(completions)
-    ratio = only(own - completions.logprobs, completions.mask).exp()  # 1.0 where the mask is 0
+    ratio = masked(own - completions.logprobs, completions.mask).exp()  # 1.0 where the mask is 0
     counted = ratio[completions.mask > 0]
     metrics = {
         "sampling/importance_sampling_ratio/mean": counted.mean().item(),

@@ -35,10 +35,10 @@ from torch import Tensor, nn
 from edgewise.agents.algorithms.config import Count, NotNegative, Positive, check
 from edgewise.agents.algorithms.losses import (
     LossMean,
-    correct,
-    descend,
     global_fraction,
-    only,
+    importance_weights,
+    masked,
+    optimizer_step,
     token_weights,
 )
 from edgewise.agents.algorithms.optimizer import MasterAdamW
@@ -126,7 +126,7 @@ def start_with(
 
 
 def check_group_size(envs: Envs, config: OnPolicyConfig, name: str) -> None:
-    """Raise ValueError if groups are too small for `name`, what needs them."""
+    """Raise ValueError if groups are smaller than `name`, which the message names, needs."""
     size, least = unwrap_vector(envs).group_size, config.min_group_size
     if size < least:
         raise ValueError(f"`group_size` must be at least {least} for {name}, got {size}")
@@ -154,9 +154,9 @@ def update(
             the batch, (b,), the weight of each token in the mean and its importance weight, both
             (b, T). "clip_ratio" is a fraction of the tokens given; other metrics are weighted sums.
     """
-    completions, correction, corrected = correct(policy, completions, config.importance_cap)
+    completions, correction, ratios = importance_weights(policy, completions, config.importance_cap)
     state.scored = completions
-    sums: dict[str, float] = defaultdict(float, corrected)
+    sums: dict[str, float] = defaultdict(float, ratios)
     for _ in range(config.num_epochs):
         order = torch.randperm(len(used), generator=state.generator)
         for rows in order.tensor_split(config.num_minibatches):
@@ -167,11 +167,8 @@ def update(
             if len(own):
                 loss, metrics = loss_of(completions.select(own), own, counted, correction[own])
                 metrics["clip_ratio"] = global_fraction(metrics["clip_ratio"], weights, counted)
-            metrics = {
-                **all_reduce_dict(metrics),
-                **descend(loss, state.optimizer, config.max_grad_norm),
-            }
-            for name, value in metrics.items():
+            stepped = optimizer_step(loss, state.optimizer, config.max_grad_norm)
+            for name, value in {**all_reduce_dict(metrics), **stepped}.items():
                 sums[name] += value / (config.num_epochs * config.num_minibatches)
     return dict(sums)
 
@@ -189,8 +186,8 @@ def clipped_surrogate(
         high: See `low`.
     """
     mask = (weights > 0).float()
-    ratio, advantages = only(log_ratio, mask).exp(), only(advantages, mask)
+    ratio, advantages = masked(log_ratio, mask).exp(), masked(advantages, mask)
     clipped = ratio.clamp(1 - low, 1 + high)
     surrogate = torch.minimum(ratio * advantages, clipped * advantages)
-    outside = only((ratio != clipped).float(), mask).sum() / mask.sum().clamp(min=1)
+    outside = masked((ratio != clipped).float(), mask).sum() / mask.sum().clamp(min=1)
     return -(surrogate * weights).sum(), {"clip_ratio": outside.item()}

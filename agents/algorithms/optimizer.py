@@ -41,7 +41,7 @@ class MasterAdamW(AdamW):
         )
 
     def master(self, weight: nn.Parameter) -> nn.Parameter:
-        """Return what is updated in place of `weight`; it gets its gradients."""
+        """Return the master weight of `weight`, which gets its gradients, or itself in full precision."""
         if weight.dtype in (torch.float32, torch.float64):
             return weight
         copy = nn.Parameter(weight.detach().float())
@@ -57,20 +57,20 @@ class MasterAdamW(AdamW):
         return copy
 
     def release(self) -> None:
-        """Take no more gradients, so that another optimiser can train the weights."""
+        """Remove the gradient hooks, so that another optimizer can train the weights."""
         for hook in self.hooks:
             hook.remove()
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """Update the weights, and round what the masters have become."""
+        """Update the master weights, and round them to the weights."""
         loss = super().step(closure)
         for weight, copy in self.copies:
             weight.copy_(copy)
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of AdamW, and the masters; whole on rank 0, where they are divided."""
+        """Return the state of AdamW and the master weights; sharded ones are full on rank 0."""
         found = super().state_dict()
         moments = {
             index: {name: distributed.full_tensor(value) for name, value in state.items()}
@@ -92,7 +92,7 @@ class MasterAdamW(AdamW):
 
 
 def schedule(step: int, num_steps: int, num_warmup_steps: int) -> float:
-    """Return the share of the learning rate: a linear rise, then half a cosine down to 0."""
+    """Return the learning-rate factor: linear warmup, then cosine decay to 0."""
     if step < num_warmup_steps:
         return (step + 1) / num_warmup_steps
     done = (step - num_warmup_steps) / (num_steps - num_warmup_steps)

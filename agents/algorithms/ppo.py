@@ -11,7 +11,7 @@ Conventions, in which codes of PPO differ:
       skipped. The defaults gamma = lambda = 1 are those of SEC: A_t is the return minus V_t. A
       completion that reaches the token limit ends there, with the reward it got.
     - The target of V_t is A_t + V_t. Advantages are then whitened: shifted and scaled to mean 0 and
-      variance 1 over all tokens of the batch; the variance is unbiased. The curriculum is told of
+      variance 1 over all tokens of the batch; the variance is unbiased. The curriculum observes
       the whitened ones, as in SEC: their |A_t|, averaged over the tokens of each completion.
     - Advantages and targets are computed once a step, from the values before its first update. The
       defaults, one pass of 4 minibatches, are those of SEC's runs.
@@ -38,7 +38,7 @@ from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Count, Fraction, NotNegative, Positive
-from edgewise.agents.algorithms.losses import LossMean, only, sequence_mean
+from edgewise.agents.algorithms.losses import LossMean, masked, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
     OnPolicyConfig,
     State,
@@ -68,14 +68,14 @@ class PPOConfig(OnPolicyConfig):
 
 @dataclass(frozen=True)
 class Estimates:
-    """What a batch is improved by, computed once; all arrays are (B, T), 0.0 where the mask is."""
+    """Values, advantages and targets of a batch, (B, T) each, 0.0 where the mask is."""
 
     values: Tensor  # before the first update
     advantages: Tensor  # whitened
     targets: Tensor  # of the values
 
     def select(self, rows: Tensor) -> Estimates:
-        """Return those of `rows`, indices."""
+        """Select `rows`, indices."""
         return Estimates(self.values[rows], self.advantages[rows], self.targets[rows])
 
 
@@ -101,10 +101,10 @@ def train(
         rewards = token_rewards(rollout.rewards[rollout.verified], penalty, completions.mask)
         estimates = estimate(policy, completions, rewards, config)
 
-        # The curriculum hears of the batch before the policy learns from it.
+        # The curriculum observes the batch before the policy learns from it.
         abs_advantages = sequence_mean(estimates.advantages.abs(), completions.mask)
         abs_advantages = rollout.in_groups(abs_advantages.cpu())  # (P, G)
-        taught = teach(envs, abs_advantages.numpy().astype("float64"))
+        curriculum = teach(envs, abs_advantages.numpy().astype("float64"))
 
         # Improve the policy.
         updates = improve(policy, completions, estimates, config, state)
@@ -112,7 +112,7 @@ def train(
         updates |= teach_after(envs, policy, rollout, signed, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, abs_advantages
-        yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **taught}
+        yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **curriculum}
 
 
 def token_rewards(rewards: Tensor, penalty: Tensor, mask: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ def token_rewards(rewards: Tensor, penalty: Tensor, mask: Tensor) -> Tensor:
 def estimate(
     policy: Policy, completions: Completions, rewards: Tensor, config: PPOConfig
 ) -> Estimates:
-    """Return what a batch with `rewards` of each token, (B, T), is improved by."""
+    """Compute values, advantages and targets from the `rewards` of each token, (B, T)."""
     mask = completions.mask
     values = policy.values(completions)  # (B, T)
     advantages = gae(rewards, values, mask, config)
@@ -139,7 +139,7 @@ def estimate(
 
 
 def gae(rewards: Tensor, values: Tensor, mask: Tensor, config: PPOConfig) -> Tensor:
-    """Return the advantage of each token, (B, T), 0.0 where `mask` is.
+    """Return generalized advantage estimates, (B, T), 0.0 where `mask` is.
 
     Args:
         rewards: Of each token, shape (B, T).
@@ -155,7 +155,7 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, config: PPOConfig) -> Ten
         advantage = delta + config.discount * config.gae_lambda * next_advantage
         next_value = torch.where(counts, values[:, token], next_value)
         next_advantage = torch.where(counts, advantage, next_advantage)
-        advantages[:, token] = only(advantage, counts)
+        advantages[:, token] = masked(advantage, counts)
     return advantages
 
 
@@ -182,7 +182,7 @@ def improve(
 def clipped_value_loss(
     values: Tensor, estimates: Estimates, weights: Tensor, config: PPOConfig
 ) -> Tensor:
-    """Return half the squared error of `values`, (B, T), or of the clipped ones if it is larger.
+    """Return the value loss: half the larger squared error of `values` and of the clipped ones, (B, T).
 
     Args:
         values: Of the current policy.
@@ -190,8 +190,8 @@ def clipped_value_loss(
         weights: Of each token in the loss, shape (B, T).
         config: Gives the clip range.
     """
-    old, eps = only(estimates.values, weights), config.value_clip_eps
-    values, targets = only(values, weights), only(estimates.targets, weights)
+    old, eps = masked(estimates.values, weights), config.value_clip_eps
+    values, targets = masked(values, weights), masked(estimates.targets, weights)
     clipped = values.clamp(old - eps, old + eps)
     error = (values - targets).square()
     clipped_error = (clipped - targets).square()

@@ -33,7 +33,7 @@ from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Positive
-from edgewise.agents.algorithms.losses import LossMean, of_verified, only, sequence_mean
+from edgewise.agents.algorithms.losses import LossMean, masked, per_verified_group, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
     OnPolicyConfig,
     State,
@@ -47,7 +47,7 @@ from edgewise.agents.algorithms.token_rewards import penalize, whiten
 from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
-__all__ = ["REINFORCEConfig", "REINFORCEPlusPlusConfig", "State", "start", "train"]
+__all__ = ["REINFORCEConfig", "REINFORCEPlusPlusConfig", "start", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +101,9 @@ def train(
         penalty, penalties = penalize(state.reference, completions, config.kl_coef)
         advantages = token_advantages(rollout.rewards, penalty, mask, config, verified)  # (B, T)
 
-        # The curriculum hears of the batch before the policy learns from it.
+        # The curriculum observes the batch before the policy learns from it.
         abs_advantages = rollout.in_groups(sequence_mean(advantages.abs(), mask).cpu())
-        taught = teach(envs, abs_advantages.numpy().astype("float64"))
+        curriculum = teach(envs, abs_advantages.numpy().astype("float64"))
 
         # Improve the policy.
         updates = improve(policy, completions, advantages, config, state)
@@ -111,7 +111,7 @@ def train(
         updates |= teach_after(envs, policy, rollout, signed, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, abs_advantages
-        yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **taught}
+        yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **curriculum}
 
 
 def improve(
@@ -151,11 +151,11 @@ def token_advantages(
     """
     counted = torch.ones_like(rewards, dtype=torch.bool) if verified is None else verified
     if config.baseline == "group":
-        rewards = of_verified(lambda own: own - own.mean(1, keepdim=True), rewards, counted)
+        rewards = per_verified_group(lambda own: own - own.mean(1, keepdim=True), rewards, counted)
     baseline = rewards[counted].mean() if config.baseline == "batch" else torch.zeros(())
     above = (rewards[counted] - baseline)[:, None].to(mask.device)  # (B, 1)
     later = penalty.flip(1).cumsum(1).flip(1)  # (B, T) from each token on
-    advantages = only(above - later, mask)
+    advantages = masked(above - later, mask)
     return whiten(advantages, mask) if config.standardize_tokens else advantages
 
 
@@ -176,7 +176,7 @@ def policy_loss(
         config: Gives the clip range, if any.
     """
     if config.clip_eps is None:
-        scored = only(logprobs, weights) * only(advantages, weights)
+        scored = masked(logprobs, weights) * masked(advantages, weights)
         return -(scored * weights).sum(), {"clip_ratio": 0.0}
     eps = config.clip_eps
     return clipped_surrogate(logprobs - old_logprobs, advantages, weights, eps, eps)

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Positive
-from edgewise.agents.algorithms.losses import of_verified, only
+from edgewise.agents.algorithms.losses import masked, per_verified_group
 from edgewise.agents.algorithms.on_policy import (
     OnPolicyConfig,
     State,
@@ -43,7 +43,7 @@ from edgewise.agents.algorithms.token_rewards import penalize
 from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
-__all__ = ["RLOOConfig", "State", "start", "train"]
+__all__ = ["RLOOConfig", "start", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,17 +74,17 @@ def train(
         completions, verified = rollout.counted(), rollout.verified
         penalty, penalties = penalize(state.reference, completions, config.kl_coef)
         paid = rollout.in_groups(penalty.sum(dim=1).cpu())  # by each completion
-        advantages = of_verified(leave_one_out, rollout.rewards - paid, verified)  # (P, G)
+        advantages = per_verified_group(leave_one_out, rollout.rewards - paid, verified)  # (P, G)
 
-        # The curriculum hears of the batch before the policy learns from it.
-        taught = teach(envs, advantages.abs().numpy().astype("float64"))
+        # The curriculum observes the batch before the policy learns from it.
+        curriculum = teach(envs, advantages.abs().numpy().astype("float64"))
 
         # Improve the policy.
         updates = improve(policy, completions, advantages[verified], config, state)
         updates |= teach_after(envs, policy, rollout, advantages, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, advantages.abs()
-        yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **taught}
+        yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **curriculum}
 
 
 def improve(
@@ -103,7 +103,7 @@ def improve(
 
 
 def leave_one_out(rewards: Tensor) -> Tensor:
-    """Return how far `rewards`, (P, G), are above the mean of the others in their group.
+    """Subtract from each of `rewards`, (P, G), the mean of the others in its group.
 
     A group of equal rewards gets zeros.
     """
@@ -127,6 +127,6 @@ def clipped_loss(
     """
     log_ratio = logprobs - old_logprobs  # (B, T)
     if config.ratio == "sequence":
-        log_ratio = only(log_ratio, weights).sum(dim=1, keepdim=True).expand_as(log_ratio)
+        log_ratio = masked(log_ratio, weights).sum(dim=1, keepdim=True).expand_as(log_ratio)
     eps = config.clip_eps
     return clipped_surrogate(log_ratio, advantages[:, None], weights, eps, eps)

@@ -28,10 +28,10 @@ Envs = VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any]]
 
 @dataclass(frozen=True)
 class Rollout:
-    """What `collect` returns: P groups of G completions, B = P G, of all ranks."""
+    """A batch of all ranks: P groups of G completions, B = P G."""
 
     completions: Completions  # B
-    infos: dict[str, NDArray[Any]]  # what `reset` told of each problem, P: "problem", "level", ...
+    infos: dict[str, NDArray[Any]]  # of `reset`, for each problem, P: "problem", "level", ...
     rewards: Tensor  # (P, G)
     correct: Tensor  # (P, G)
     formatted: Tensor  # (P, G) whether an answer was found
@@ -40,7 +40,7 @@ class Rollout:
     num_extra_tokens: int = 0  # sampled for those
 
     def metrics(self) -> dict[str, float]:
-        """Return what every algorithm reports of a batch; fractions are in [0, 1].
+        """Return the metrics of a batch that all algorithms log; fractions are in [0, 1].
 
         Rewards and accuracy are those of the verified completions.
         """
@@ -65,13 +65,13 @@ class Rollout:
         }
 
     def counted(self) -> Completions:
-        """Return the completions to learn from, B' <= B: those that were verified."""
+        """Return the verified completions, B' <= B, which are learned from."""
         if self.verified.all():
             return self.completions
         return self.completions.select(self.verified.flatten().nonzero()[:, 0])
 
     def in_groups(self, values: Tensor) -> Tensor:
-        """Return `values` of the counted completions, (B',), in their groups, (P, G), with 0.0."""
+        """Scatter `values` of the verified completions, (B',), to (P, G), with 0.0 elsewhere."""
         if self.verified.all():
             return values.view_as(self.rewards)
         return torch.zeros_like(self.rewards).masked_scatter(self.verified, values)
@@ -86,7 +86,7 @@ def collect(
     filter: Filter | None = None,
     options: dict[str, Any] | None = None,
 ) -> Rollout:
-    """Pose problems and answer them; groups that `filter` rejects are drawn and answered again.
+    """Sample completions of a batch of problems; groups that `filter` rejects are drawn again.
 
     After the rounds of the filter what is left is kept. A curriculum, if there is one, chooses in
     `reset`; `options` of `reset` bypass it. If the curriculum has ranks, `envs` are this rank's; all ranks go
@@ -110,38 +110,36 @@ def collect(
             groups, screened = np.unique(rows // size), rows % size < filter.num_screened
             batch.answer(rows[screened])
             first = slice(0, filter.num_screened)
-            passed = kept_by(filter, *(earned[:, first] for earned in batch.earned()))
+            passed = kept_by(filter, *(earned[:, first] for earned in batch.outcomes()))
             failed = groups[~passed.numpy()[groups]]
             rows = rows[~screened & ~np.isin(rows // size, failed)]
-        if batch.anywhere(rows):
+        if batch.any_rank_has(rows):
             batch.answer(rows)
         if filter is None:
             break
-        rejected = ~kept_by(filter, *batch.earned()).numpy()
+        rejected = ~kept_by(filter, *batch.outcomes()).numpy()
         rejected[failed] = True
         rows = np.flatnonzero(np.repeat(rejected, size))
-        if not batch.anywhere(rows):
+        if not batch.any_rank_has(rows):
             break
     return batch.rollout()
 
 
 class Batch:
-    """The answers of B environments, as far as there are any, and how many were made in all.
-
-    Completions are those of all ranks, in their order; the rest is this rank's.
-    """
+    """A batch while it is collected: completions of all ranks, outcomes of this rank's B environments."""
 
     def __init__(
         self, envs: Envs, policy: Sampler, sampling: Sampling, generator: Generator
     ) -> None:
-        """Begin with no answer."""
+        """Start without completions."""
         self.envs, self.policy, self.sampling, self.generator = envs, policy, sampling, generator
         base = unwrap_vector(envs)
         self.size: int = base.group_size
         layer = curriculum_of(envs)
         self.gather: Gather = np.asarray if layer is None else layer.lesson.gather
-        self.first: int = 0 if layer is None else layer.lesson.rank * envs.num_envs  # row of all
-        self.told: dict[str, NDArray[Any]] = {}  # by `reset`
+        rank = 0 if layer is None else layer.lesson.rank
+        self.offset = rank * envs.num_envs  # of this rank's rows among all
+        self.infos: dict[str, NDArray[Any]] = {}  # of `reset`
         self.prompts: tuple[str, ...] = ()
         self.completions: Completions | None = None
         self.rewards = np.zeros(envs.num_envs)
@@ -150,52 +148,52 @@ class Batch:
         self.num_rollouts, self.num_tokens = 0, 0.0  # made, also of what was rejected
         self.num_unverified = 0  # of those
 
-    def anywhere(self, rows: NDArray[Any]) -> bool:
-        """Return whether any rank has rows."""
+    def any_rank_has(self, rows: NDArray[Any]) -> bool:
+        """Return whether `rows` of any rank are not empty."""
         return bool(self.gather(np.array([len(rows)])).any())
 
     def pose(self, rows: NDArray[Any], options: dict[str, Any] | None) -> None:
-        """Draw new problems for the groups in `rows`, or with `options` for all."""
+        """Reset the groups in `rows`, or at first all with `options`."""
         mask = np.zeros(self.envs.num_envs, dtype=np.bool_)
         mask[rows] = True
         again = {"reset_mask": mask} if self.completions is not None else options
         self.prompts, infos = self.envs.reset(options=again)
         for key in [key for key in infos if not key.startswith("_")]:
-            self.told.setdefault(key, infos[key].copy())[rows] = infos[key][rows]
+            self.infos.setdefault(key, infos[key].copy())[rows] = infos[key][rows]
 
     def answer(self, rows: NDArray[Any]) -> None:
-        """Complete the prompts of `rows`; the other environments wait."""
+        """Sample and score completions for the environments in `rows`."""
         prompts = self.gather(np.array(self.prompts, dtype=object)[rows]).tolist()
-        own = dict(enumerate(rows.tolist(), self.own(rows).start))
+        own = dict(enumerate(rows.tolist(), self.local_slice(rows).start))
         with anticipated(self.envs, self.policy, own):
             fresh = self.policy.generate(prompts, self.sampling, self.generator)
-        fresh, *earned = self.play(fresh, rows)
+        fresh, *earned = self.step_until_done(fresh, rows)
         self.rewards[rows], self.correct[rows], self.formatted[rows], self.verified[rows] = earned
-        refuse_nonfinite(self.gather(earned[0]), fresh, self.gather(self.told["problem"][rows]))
-        everyones, count = self.gather(rows + self.first), self.gather(self.told["problem"]).size
-        if len(everyones) == count:
+        refuse_nonfinite(self.gather(earned[0]), fresh, self.gather(self.infos["problem"][rows]))
+        indices, count = self.gather(rows + self.offset), self.gather(self.infos["problem"]).size
+        if len(indices) == count:
             self.completions = fresh
         else:
-            self.completions = (self.completions or blank(count, fresh)).replace(everyones, fresh)
-        self.num_rollouts += len(everyones)
+            self.completions = (self.completions or blank(count, fresh)).replace(indices, fresh)
+        self.num_rollouts += len(indices)
         self.num_tokens += fresh.mask.sum().item()
         self.num_unverified += int((~self.gather(self.verified[rows])).sum())
 
-    def own(self, rows: NDArray[Any]) -> slice:
-        """Return which of the completions of all ranks are those of `rows`."""
-        begin = int((self.gather(rows + self.first) < self.first).sum())
+    def local_slice(self, rows: NDArray[Any]) -> slice:
+        """Return the slice of all ranks' completions that belongs to this rank's `rows`."""
+        begin = int((self.gather(rows + self.offset) < self.offset).sum())
         return slice(begin, begin + len(rows))
 
-    def play(
+    def step_until_done(
         self, completions: Completions, rows: NDArray[Any]
     ) -> tuple[Completions, NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Step until the environments in `rows` are done; the others wait, or are done already.
+        """Step the environments in `rows` until they are done, extending their completions.
 
         Returns:
-            The completions of all ranks with their last turns, and the rewards, whether they are
-            correct, formatted and verified in all turns, of the rows.
+            The completions of all ranks with all turns; and of `rows` the rewards, and whether they
+            are correct, formatted and verified.
         """
-        own = self.own(rows)
+        own = self.local_slice(rows)
         rewards, texts = np.zeros(len(rows)), np.full(len(rows), "", dtype=object)
         correct, formatted, done = (np.zeros(len(rows), np.bool_) for _ in range(3))
         verified = np.ones(len(rows), np.bool_)
@@ -215,8 +213,8 @@ class Batch:
             further = self.gather(np.where(done, "", texts)).tolist()
             completions = self.policy.extend(completions, further, self.sampling, self.generator)
 
-    def earned(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the rewards and whether they are correct and verified, (P, G), of this rank."""
+    def outcomes(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return this rank's rewards, correctness and whether verified, (P, G) each."""
         rewards = torch.as_tensor(self.rewards, dtype=torch.float32).view(-1, self.size)
         correct, verified = (
             torch.as_tensor(array).view(-1, self.size) for array in (self.correct, self.verified)
@@ -224,7 +222,7 @@ class Batch:
         return rewards, correct, verified
 
     def rollout(self) -> Rollout:
-        """Return the batch, when every environment has been answered."""
+        """Gather the finished batch from all ranks."""
         assert self.completions is not None
         refuse_unverified(self.num_unverified, self.num_rollouts)
         rewards = torch.as_tensor(self.gather(self.rewards), dtype=torch.float32)
@@ -234,7 +232,7 @@ class Batch:
         )
         return Rollout(
             completions=self.completions,
-            infos={key: self.gather(values[:: self.size]) for key, values in self.told.items()},
+            infos={key: self.gather(values[:: self.size]) for key, values in self.infos.items()},
             rewards=rewards.view(-1, self.size),
             correct=correct,
             formatted=formatted,
@@ -245,7 +243,7 @@ class Batch:
 
 
 def refuse_unverified(count: int, total: int) -> None:
-    """Check that few of the `total` answers of a batch, `count`, are without a verdict.
+    """Check how many of the `total` answers of a batch have no verdict, `count`.
 
     Raises:
         TooManyUnverified: If more than 1 % are.
@@ -260,7 +258,7 @@ def refuse_unverified(count: int, total: int) -> None:
 def refuse_nonfinite(
     rewards: NDArray[Any], completions: Completions, problems: NDArray[Any]
 ) -> None:
-    """Check what B completions of `problems` earned, and that the policy is sound.
+    """Check that rewards and log-probabilities of B completions of `problems` are finite.
 
     Raises:
         FloatingPointError: If a reward or the log-probability of a token is not finite.

@@ -36,7 +36,7 @@ class Rendered(str):
 
 @dataclass(frozen=True)
 class ChatOptions:
-    """What a chat template is told beside the messages."""
+    """What a chat template gets beside the messages."""
 
     date: str | None = None  # the day that it takes for today, YYYY-MM-DD; None for the real one
     kwargs: Mapping[str, Any] = field(default_factory=dict)  # such as enable_thinking
@@ -92,16 +92,16 @@ def render_chat(
     """
     from jinja2 import TemplateError
 
-    told = options or ChatOptions()
+    options = options or ChatOptions()
     begun = messages[-1]["role"] == "assistant"
     try:
         text: str = tokenizer.apply_chat_template(
             list(messages),
-            chat_template=dated(tokenizer.get_chat_template(), told.date),
+            chat_template=dated(tokenizer.get_chat_template(), options.date),
             tokenize=False,
             add_generation_prompt=not begun,
             continue_final_message=begun,
-            **told.kwargs,
+            **options.kwargs,
         )
     except (TemplateError, *FAILURES) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -36,10 +36,10 @@ class Turn:
 
 
 class Engine(Protocol):
-    """What samples from weights that it is given."""
+    """Samples from the weights that are loaded into it."""
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take up weights, by the names of transformers, and forget what others computed.
+        """Load weights, by the names of transformers, and drop the prefix cache of the old ones.
 
         There is a head also where the model ties it to its embeddings.
         """
@@ -165,7 +165,7 @@ class EnginePolicy:
             return replace(found, logprobs=self.logprobs(found))
 
     def engine_scale(self, sampling: Sampling) -> float:
-        """Return what the engine has divided the logits by in its log-probabilities."""
+        """Return the scale of the logits in the engine's log-probabilities."""
         return replace(sampling, logprobs="sampled").scale if self.counts_temperature else 1.0
 
     def sample(
@@ -195,12 +195,12 @@ class EnginePolicy:
 
     @torch.no_grad()
     def gap(self, completions: Completions) -> float:
-        """Return how far log-probabilities are from the learner's, in nats, on average."""
+        """Return the mean absolute difference of log-probabilities to the learner's, in nats."""
         gaps = (self.logprobs(completions) - completions.logprobs).abs()
         return (gaps.sum() / completions.mask.sum().clamp(min=1)).item()
 
     def compare(self, completions: Completions, sampling: Sampling) -> None:
-        """Score what the engine sampled.
+        """Check that the engine samples from the learner's weights.
 
         Raises:
             FloatingPointError: If its log-probabilities are not those of the learner.

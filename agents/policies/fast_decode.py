@@ -21,7 +21,7 @@ class FastDecoder:
     def __init__(
         self, model: Any, dtype: torch.dtype, tokens: Tensor, attention: Tensor, max_tokens: int
     ) -> None:
-        """Read the prompts; equal ones cost one.
+        """Prefill the prompts; equal ones cost one.
 
         Args:
             model: Is of a structure that `fast_network` recognises.
@@ -86,7 +86,7 @@ class FastDecoder:
         return self.network.logits(self.network.hidden(tokens[:, 0], rotations, self.attend))
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Return what the newest tokens read, (B, heads D), and keep their keys and values."""
+        """Attend from the newest tokens, (B, heads D), after caching their keys and values."""
         length, size = self.length, queries.shape[2]
         all_keys, all_values = self.keys[layer], self.values[layer]
         all_keys.narrow(2, length - 1, 1).copy_(keys.reshape(-1, size, 1))
@@ -97,7 +97,7 @@ class FastDecoder:
         return read.view(len(queries), -1)
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with `rows` only, indices; cheap if the first are in their place already."""
+        """Drop all rows but `rows`, indices; cheap for rows that stay in their slot."""
         kept, groups = len(rows), self.network.num_groups
         self.positions, self.padding = self.positions[rows], self.padding[rows]
         to = (rows != torch.arange(kept)).nonzero()[:, 0]

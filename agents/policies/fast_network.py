@@ -37,7 +37,7 @@ Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]  # of a layer: queries,
 
 
 def recognises(model: Any) -> bool:
-    """Return whether `Network` can compute `model`: not, say, one with adapters or hooks."""
+    """Return whether `Network` supports `model`: not, say, one with adapters or hooks."""
     known = all(type(module) in MODULES and not is_hooked(module) for module in model.modules())
     if not known or model.model.gradient_checkpointing:
         return False
@@ -57,7 +57,7 @@ def recognises(model: Any) -> bool:
 
 
 def is_hooked(module: nn.Module) -> bool:
-    """Return whether something else is called where `module` is, forwards or backwards."""
+    """Return whether `module` has hooks or a replaced forward."""
     kinds: list[Mapping[int, Any]] = [module._forward_hooks, module._forward_pre_hooks]
     kinds += [module._backward_hooks, module._backward_pre_hooks]
     hooks = [hook for kind in kinds for hook in kind.values()]
@@ -77,7 +77,7 @@ class Layer:
 
 
 class Network:
-    """A model's weights as they are now; gradients reach the model."""
+    """The fused weights of a model as they are now; gradients reach the model."""
 
     def __init__(self, model: Any, dtype: torch.dtype, length: int) -> None:
         """Take the weights of `model`, which `recognises`, in `dtype`, for rows up to `length`."""
@@ -90,7 +90,7 @@ class Network:
         self.embedding: Tensor = model.model.embed_tokens.weight.to(dtype)
         self.layers = [self.fuse(layer, dtype) for layer in model.model.layers]
         self.gain: Tensor = model.model.norm.weight * self.root
-        self.head = joined([model.lm_head.weight], self.gain, dtype)
+        self.head = fuse_linears([model.lm_head.weight], self.gain, dtype)
         with torch.no_grad():
             places = torch.arange(length)[None]
             cosine, sine = model.model.rotary_emb(torch.zeros(1), places)
@@ -99,20 +99,20 @@ class Network:
         self.rotations = rotations[:, None]  # of each position, (T, 1, D / 2)
 
     def fuse(self, layer: Any, dtype: torch.dtype) -> Layer:
-        """Return the weights of one layer."""
+        """Fuse the weights of one layer."""
         attention, mlp = layer.self_attn, layer.mlp
         linears = (attention.q_proj, attention.k_proj, attention.v_proj)
         scales = (self.head_size**-0.5, 1.0, None)  # None is not rotated
         biases = None
         if attention.q_proj.bias is not None:
-            parts = [self.order(x.bias, s) for x, s in zip(linears, scales, strict=True)]
+            parts = [self.interleave(x.bias, s) for x, s in zip(linears, scales, strict=True)]
             biases = torch.cat(parts).to(dtype)
-        weights = [self.order(x.weight, s) for x, s in zip(linears, scales, strict=True)]
+        weights = [self.interleave(x.weight, s) for x, s in zip(linears, scales, strict=True)]
         return Layer(
-            joined(weights, layer.input_layernorm.weight * self.root, dtype),
+            fuse_linears(weights, layer.input_layernorm.weight * self.root, dtype),
             biases,
             attention.o_proj.weight.T.contiguous().to(dtype),
-            joined(
+            fuse_linears(
                 [mlp.gate_proj.weight, mlp.up_proj.weight],
                 layer.post_attention_layernorm.weight * self.root,
                 dtype,
@@ -120,8 +120,8 @@ class Network:
             mlp.down_proj.weight.T.contiguous().to(dtype),
         )
 
-    def order(self, weight: Tensor, scale: float | None) -> Tensor:
-        """Put the two coordinates that are rotated together side by side, times `scale`."""
+    def interleave(self, weight: Tensor, scale: float | None) -> Tensor:
+        """Interleave the rotary halves of each head, so that pairs are adjacent, and scale."""
         if scale is None:
             return weight
         halves: Tensor = weight.unflatten(0, (-1, 2, self.head_size // 2))
@@ -146,7 +146,7 @@ class Network:
             queries, keys = rotate(qk, rotations).split_with_sizes([heads, groups], 1)
             hidden = torch.addmm(hidden, attend(index, queries, keys, values), layer.out)
             gate_up = linear(self.normalize(hidden), layer.gate_up)
-            opened = open_gate(gate_up) if torch.is_grad_enabled() else gated(gate_up)
+            opened = open_gate(gate_up) if torch.is_grad_enabled() else swiglu(gate_up)
             hidden = torch.addmm(hidden, opened, layer.down)
         return self.normalize(hidden)
 
@@ -158,45 +158,45 @@ class Network:
         """Divide each state, (N, H), by its length."""
         if torch.is_grad_enabled():
             return divide(hidden, self.least)
-        return hidden / lengths(hidden, self.least)
+        return hidden / norms(hidden, self.least)
 
 
-def lengths(hidden: Tensor, least: Tensor) -> Tensor:
-    """Return the length of each state, (N, 1), as if it had `least` in one coordinate more.
+def norms(hidden: Tensor, least: Tensor) -> Tensor:
+    """Return the norm of each state, (N, 1), with `least` as one more coordinate.
 
     With `least` = sqrt(H epsilon) it is sqrt(H) times the root of the mean square plus epsilon.
     """
-    norms = torch.linalg.vector_norm(hidden, dim=1, keepdim=True, dtype=torch.float32)
-    return torch.hypot(norms, least).to(hidden.dtype)
+    norm = torch.linalg.vector_norm(hidden, dim=1, keepdim=True, dtype=torch.float32)
+    return torch.hypot(norm, least).to(hidden.dtype)
 
 
 class Normalize(Function):
-    """Division of states, (N, H), by their lengths, with few passes over the memory."""
+    """Normalization of states, (N, H), with few passes over the memory."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, least: Tensor) -> Tensor:
         """Return states of length 1."""
-        scale = lengths(hidden, least).reciprocal()
+        scale = norms(hidden, least).reciprocal()
         normed = hidden * scale
         ctx.save_for_backward(normed, scale)
         return normed
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        """Take out what is along the state, which has no influence."""
+        """Project out the component along the state, which has no influence."""
         normed, scale = ctx.saved_tensors
         along = (grads[0] * normed).sum(dim=1, keepdim=True)
         return torch.addcmul(grads[0], normed, along, value=-1).mul_(scale), None
 
 
-def gated(gate_up: Tensor) -> Tensor:
-    """Return silu of the first half times the second half, (N, 2 F) to (N, F)."""
+def swiglu(gate_up: Tensor) -> Tensor:
+    """SwiGLU: silu of the first half times the second half, (N, 2 F) to (N, F)."""
     gate, up = gate_up.chunk(2, dim=1)
     return silu(gate).mul_(up)
 
 
 class Gate(Function):
-    """What `gated` returns, with a backward pass of few passes over the memory."""
+    """`swiglu` with a backward pass of few passes over the memory."""
 
     @staticmethod
     def forward(ctx: Any, gate_up: Tensor) -> Tensor:
@@ -222,8 +222,8 @@ divide: Callable[[Tensor, Tensor], Tensor] = Normalize.apply
 open_gate: Callable[[Tensor], Tensor] = Gate.apply
 
 
-def joined(weights: Sequence[Tensor], gain: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return linear maps of the same normed input as one, (in, out), with the norm's gain in it."""
+def fuse_linears(weights: Sequence[Tensor], gain: Tensor, dtype: torch.dtype) -> Tensor:
+    """Fuse linear maps of the same normed input, and the gain of the norm, into one, (in, out)."""
     return (torch.cat(list(weights)) * gain).T.contiguous().to(dtype)
 
 
@@ -233,7 +233,7 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 def rotate(states: Tensor, rotations: Tensor) -> Tensor:
-    """Turn each pair of coordinates of `states`, (N, heads, D), by its complex `rotations`."""
+    """Apply rotary embeddings: multiply adjacent pairs of `states`, (N, heads, D), by `rotations`."""
     rows, heads, size = states.shape
     pairs = torch.view_as_complex(states.float().view(rows, heads, size // 2, 2))
     return torch.view_as_real(pairs * rotations).view(states.shape).to(states.dtype)

@@ -34,14 +34,14 @@ class Block:
         return cls(used, used.flatten().nonzero()[:, 0])
 
     def spread(self, states: Tensor) -> Tensor:
-        """Return `states`, (n, heads, D), as (rows, heads, columns, D), 0.0 on padding."""
+        """Pad `states`, (n, heads, D), to (rows, heads, columns, D), with 0.0."""
         if len(states) < self.used.numel():
             empty = states.new_zeros(self.used.numel(), *states.shape[1:])
             states = empty.index_copy(0, self.places, states)
         return states.reshape(*self.used.shape, *states.shape[1:]).transpose(1, 2)
 
     def gather(self, states: Tensor) -> Tensor:
-        """Return (rows, heads, columns, D) as those of the tokens, (n, heads D)."""
+        """Unpad (rows, heads, columns, D) to the tokens, (n, heads D)."""
         rows = states.transpose(1, 2).flatten(0, 1).flatten(1)
         return rows if len(self.places) == len(rows) else embedding(self.places, rows)
 
@@ -112,7 +112,7 @@ def states(network: Network, completions: Completions, prompts: Tensor, which: T
 
 
 def sources(before: Block, after: Block, mask: Tensor, which: Tensor) -> Tensor:
-    """Return the place among N tokens of the one before each sampled token, row by row."""
+    """Return the index, among N tokens, of the one before each sampled token, row by row."""
     places = torch.zeros(after.used.shape[0], after.used.shape[1] + 1, dtype=torch.int64)
     places[:, 0] = before.used.sum(dim=1).cumsum(dim=0)[which] - 1  # the last of the prompt
     places[:, 1:] = (after.used.flatten().cumsum(dim=0) - 1 + len(before.places)).view(
@@ -127,7 +127,7 @@ def float_mask(seen: Tensor) -> Tensor:
 
 
 def grouped_attention(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """Return what queries, (rows, heads, columns, D), read; heads of a group share the rest."""
+    """Grouped-query attention: queries are (rows, heads, columns, D), heads of a group share keys."""
     rows, heads, columns, size = queries.shape
     grouped = queries.reshape(rows, keys.shape[1], -1, size)
     read = scaled_dot_product_attention(grouped, keys, values, attn_mask=mask, scale=1.0)

@@ -79,7 +79,7 @@ class LoRAPolicy(TransformersPolicy):
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up weights that `state_dict` returned."""
+        """Load weights that `state_dict` returned."""
         for name, weight in self.state_dict().items():
             weight.copy_(state[name])
 
@@ -90,7 +90,7 @@ class LoRAPolicy(TransformersPolicy):
         write_atomically(Path(folder) / FILE, content)
 
     def restore(self, folder: str | Path) -> None:
-        """Take up the adapters that `save` wrote to `folder`."""
+        """Load the adapters that `save` wrote to `folder`."""
         self.load_state_dict(load_file(Path(folder) / FILE))
 
     def export(self, folder: str | Path) -> None:

@@ -33,6 +33,6 @@ class PlainDecoder:
         return self.policy.forward(tokens, self.seen, self.cache)[0][:, -1]
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with `rows` only, indices."""
+        """Drop all rows but `rows`, indices."""
         self.cache.batch_select_indices(rows)
         self.seen = self.seen[rows]

@@ -1,4 +1,4 @@
-"""Rows of tokens: padded to one length, and within what a model reads.
+"""Rows of tokens: left padding, positions, and the context length of a model.
 
 Shapes: B rows, T tokens of a row.
 """
@@ -15,39 +15,39 @@ from torch import Tensor
 from edgewise.agents.policies.policy import Completions
 
 
-def padded(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
-    """Return `rows` with `padding` on the left, and their attention, 0 on it; both (B, T)."""
+def left_pad(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
+    """Pad `rows` on the left; return tokens and attention, (B, T) each."""
     length = max(map(len, rows))
     tokens = [[padding] * (length - len(row)) + list(row) for row in rows]
     attention = [[0] * (length - len(row)) + [1] * len(row) for row in rows]
     return torch.tensor(tokens), torch.tensor(attention)
 
 
-def unanswered(tokens: Tensor, attention: Tensor, scale: float) -> Completions:
-    """Return completions of no token after prompts, (B, T) each."""
+def empty_completions(tokens: Tensor, attention: Tensor, scale: float) -> Completions:
+    """Return completions without a sampled token after prompts, (B, T) each."""
     count, nothing = len(tokens), torch.zeros(tokens.shape, device=tokens.device)
     ended = torch.zeros(count, dtype=torch.bool)
     return Completions([""] * count, tokens, attention, nothing, nothing, ended, scale)
 
 
-def positions(attention: Tensor) -> Tensor:
-    """Return the place of each token among those of its row, (B, T), whatever the padding."""
+def position_ids(attention: Tensor) -> Tensor:
+    """Return the position of each token in its row, (B, T), not counting padding."""
     return (attention.cumsum(dim=1) - 1).clamp(min=0)
 
 
 def positions_of(config: Any) -> int | None:
-    """Return how many tokens a model reads at most, None if its config does not say."""
+    """Return the context length of a model, None if its config has none."""
     most = getattr(config.get_text_config(), "max_position_embeddings", None)
     return most if isinstance(most, int) and most > 0 else None
 
 
-def within(
+def drop_full(
     start: Completions, rows: Tensor, most: int | None, max_tokens: int
 ) -> tuple[Completions, Tensor]:
-    """Return `start` without a further turn in the rows that have no room, and the other `rows`.
+    """Drop the `rows` in which `max_tokens` more would exceed `most`; return `start` and the rest.
 
-    In those nothing counts after the last sampled token or, without one, before the last of the
-    prompt, so that nothing is read beyond `most` tokens.
+    In dropped rows nothing after the last sampled token is attended to or, without one, nothing before
+    the last token of the prompt, so that no row is longer than `most`.
     """
     lengths = start.attention.sum(dim=1).cpu()
     if most is None or not (full := lengths[rows] + max_tokens > most).any():

@@ -1,8 +1,6 @@
-"""Choose the next tokens, and score them.
+"""Sample the next tokens and score them; sample a batch in parts that fit the memory.
 
 Shapes: B rows, T tokens of a row, V vocabulary.
-
-Sample a batch in parts: each rank its share, and no more at once than fits the memory.
 """
 
 from __future__ import annotations
@@ -33,14 +31,14 @@ def score(logits: Tensor, tokens: Tensor, scale: float = 1.0) -> Tensor:
 
 
 def divided(logits: Tensor, scale: float) -> Tensor:
-    """Return `logits` divided by `scale`, themselves where it is 1."""
+    """Divide `logits` by `scale`, without a copy where it is 1."""
     return logits if scale == 1 else logits / scale
 
 
 def choose(logits: Tensor, sampling: Sampling, uniform: Tensor) -> Tensor:
-    """Return the token of each row, (B, 1), that its number in [0, 1), (B, 1), picks.
+    """Sample the token of each row, (B, 1), by inverse transform from `uniform` in [0, 1), (B, 1).
 
-    Probabilities are added up in double precision.
+    Cumulative probabilities are in double precision.
     """
     if sampling.temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)
@@ -53,7 +51,7 @@ def choose(logits: Tensor, sampling: Sampling, uniform: Tensor) -> Tensor:
 
 
 def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
-    """Keep the fewest tokens that have `top_p` of the probability together, 0 for the others.
+    """Keep the smallest set of tokens with probability `top_p`, 0 elsewhere.
 
     Holtzman et al. (2020), "The Curious Case of Neural Text Degeneration", arXiv 1904.09751.
     """
@@ -63,8 +61,8 @@ def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
     return torch.zeros_like(probabilities).scatter(-1, tokens, kept)
 
 
-def closed(live: Tensor) -> Tensor:
-    """Return the indices of `live` rows, (B,), the last of them where the first ended."""
+def compact(live: Tensor) -> Tensor:
+    """Compact the batch: return the row for each slot, the last `live` rows, (B,), in finished slots."""
     rows = torch.arange(int(live.sum()))
     rows[~live[: len(rows)]] = live[len(rows) :].nonzero()[:, 0] + len(rows)
     return rows
@@ -75,18 +73,18 @@ Sample = Callable[[Completions, Tensor, Sampling, Generator], Completions]  # a 
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows of a batch after a turn, and the random numbers that it left."""
+    """Some rows of a batch after a turn, and the state of the generator after it."""
 
     rows: Tensor
     completions: Completions  # of these rows
-    generator: Tensor  # its state
+    generator: Tensor  # state
 
 
 class Parts:
-    """The size of a part, which is halved, for good, when the memory runs out."""
+    """Samples in parts, whose size is halved, for good, when the memory runs out."""
 
     def __init__(self) -> None:
-        """Begin with all rows at once."""
+        """Start with all rows at once."""
         self.size: int | None = None
 
     def sample(
@@ -114,7 +112,7 @@ class Parts:
                 for part in own.split(self.size or max(1, len(own))):
                     generator.set_state(before)
                     if len(part):
-                        turn = moved(sample(part).select(part), torch.device("cpu"))
+                        turn = to_device(sample(part).select(part), torch.device("cpu"))
                         found.append(Part(part, turn, generator.get_state()))
                 break
             except RuntimeError as error:
@@ -122,13 +120,13 @@ class Parts:
                     raise
                 reason = str(error).splitlines()[0]
             self.halve(min(self.size or len(own), len(own)), reason)
-        everyones = [part for parts in distributed.all_gather_object(found) for part in parts]
-        longest = max(everyones, key=lambda part: part.completions.tokens.shape[1])
+        gathered = [part for parts in distributed.all_gather_object(found) for part in parts]
+        longest = max(gathered, key=lambda part: part.completions.tokens.shape[1])
         generator.set_state(longest.generator)
-        return merged(start, everyones)
+        return merged(start, gathered)
 
     def halve(self, size: int, reason: str) -> None:
-        """Sample half as many rows at once as `size`, which were too many, and say so."""
+        """Halve the size of parts from `size`, which ran out of memory, and warn."""
         if size == 1:
             raise MemoryError(f"the memory does not do for one completion: {reason}")
         self.size = size // 2
@@ -140,7 +138,7 @@ class Parts:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether there was not enough memory, of any device."""
+    """Return whether `error` is out of memory, on any device."""
     said = str(error)
     return (
         isinstance(error, torch.cuda.OutOfMemoryError)
@@ -150,15 +148,15 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def merged(start: Completions, parts: Iterable[Part]) -> Completions:
-    """Return `start` with the rows of `parts` in place of its own."""
+    """Replace the rows of `start` by those of `parts`."""
     whole = start
     for part in parts:
-        whole = whole.replace(part.rows.numpy(), moved(part.completions, start.tokens.device))
+        whole = whole.replace(part.rows.numpy(), to_device(part.completions, start.tokens.device))
     return whole
 
 
-def moved(completions: Completions, device: torch.device) -> Completions:
-    """Return `completions` on `device`; `ended` stays on the CPU."""
+def to_device(completions: Completions, device: torch.device) -> Completions:
+    """Move `completions` to `device`; `ended` stays on the CPU."""
     arrays = {
         field.name: getattr(completions, field.name).to(device)
         for field in fields(completions)

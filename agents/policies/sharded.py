@@ -1,4 +1,4 @@
-"""A policy whose weights, gradients and optimiser are divided among the ranks, by torch's FSDP2."""
+"""A policy whose weights, gradients and optimizer states are sharded over the ranks, by FSDP2."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from edgewise.agents.policies.transformers import ROWS, TransformersPolicy
 
 
 class ShardedPolicy(TransformersPolicy):
-    """A `TransformersPolicy` of which every rank holds a part.
+    """A `TransformersPolicy` of which every rank holds a shard.
 
-    The parts are float32, so they are the masters of what is computed in a lower precision. A layer
-    is whole only while it computes, but for sampling, where the ranks take different numbers of
-    steps: there all layers are whole. In passes that have a gradient all ranks take part at the same
+    Shards are float32, the master weights of what is computed in a lower precision. A layer
+    is unsharded only while it computes, but for sampling, where the ranks take different numbers of
+    steps: there all layers are unsharded. In passes that have a gradient all ranks take part at the same
     time, in equal numbers of passes. Prompts are computed with each of their completions.
     """
 
     def __init__(
         self, model: Any, tokenizer: Any, dtype: torch.dtype, device: torch.device
     ) -> None:
-        """Divide `model`, on the CPU in float32, among the devices of the ranks.
+        """Shard `model`, on the CPU in float32, over the devices of the ranks.
 
         Args:
             model: A causal language model, the same on all ranks.
@@ -53,8 +53,8 @@ class ShardedPolicy(TransformersPolicy):
         self.dtype = dtype
 
     @contextmanager
-    def whole(self) -> Iterator[None]:
-        """Keep all of the model on every rank, which then compute at their own pace."""
+    def unsharded(self) -> Iterator[None]:
+        """Unshard all layers on every rank, so that ranks may take different numbers of steps."""
         parts = [module for module in self.model.modules() if isinstance(module, FSDPModule)]
         for part in parts:
             part.set_reshard_after_forward(False, recurse=False)
@@ -80,14 +80,14 @@ class ShardedPolicy(TransformersPolicy):
 
     @torch.no_grad()
     def restore(self, folder: str | Path) -> None:
-        """Take up the weights that `save` wrote to `folder`."""
+        """Load the weights that `save` wrote to `folder`."""
         saved = TransformersPolicy.load(folder)
         for weight, value in zip(self.parameters(), saved.parameters(), strict=True):
             weight.copy_(distributed.distribute_like(value.detach(), weight))
 
     @torch.no_grad()
     def frozen(self) -> ShardedPolicy:
-        """Return the policy as it is now, divided likewise."""
+        """Return the policy as it is now, sharded likewise."""
         with torch.random.fork_rng(devices=[]):  # of weights that are written over
             auto: Any = AutoModelForCausalLM
             model = auto.from_config(self.model.config, dtype=torch.float32)
@@ -100,11 +100,11 @@ class ShardedPolicy(TransformersPolicy):
         self, start: Completions, rows: Tensor, sampling: Sampling, generator: Generator
     ) -> Completions:
         """Append a turn to `rows` of `start`; every rank returns those of all."""
-        with self.whole():
+        with self.unsharded():
             return super().take_turn(start, rows, sampling, generator)
 
     def split(self, order: Tensor) -> Sequence[Tensor]:
-        """Return the parts of `order` that are computed together, as many as on any other rank."""
+        """Split `order` into micro-batches, as many as on every other rank."""
         return order.tensor_split(max(distributed.all_gather_object(ceil(len(order) / ROWS))))
 
     def read_after(

@@ -19,15 +19,15 @@ from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache
 
+from edgewise.agents.policies import room
 from edgewise.agents.policies.chat import ChatOptions, encode_further, encode_prompt, render_chat
 from edgewise.agents.policies.fast_decode import FastDecoder
 from edgewise.agents.policies.fast_network import Network, recognises
 from edgewise.agents.policies.fast_read import read_states
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.plain_decode import PlainDecoder
-from edgewise.agents.policies.policy import Completions, Listener, Scorer, append
-from edgewise.agents.policies.room import padded, positions, positions_of, unanswered, within
-from edgewise.agents.policies.sampling import Parts, Sample, choose, closed, divided, score
+from edgewise.agents.policies.policy import Completions, OnFinished, Scorer, append
+from edgewise.agents.policies.sampling import Parts, Sample, choose, compact, divided, score
 from edgewise.agents.policies.value_head import value_head
 from edgewise.agents.policies.weights import end_tokens, load_pretrained
 
@@ -44,7 +44,7 @@ class TransformersPolicy:
 
     gradient_checkpointing = False  # whether a pass is computed again for its gradient, not kept
     saved_weights: dict[str, Tensor] | None = None  # what `save` writes; None for the model's
-    listener: Listener | None = None  # to be told of rows that have ended while others go on
+    on_finished: OnFinished | None = None  # called with rows that finish before the batch does
     chat = ChatOptions()  # for the template of its chats
 
     def __init__(
@@ -69,7 +69,7 @@ class TransformersPolicy:
         self.fast, self.decode_dtype = fast, decode_dtype
         self.tokenizer = tokenizer
         ends = end_tokens(model, tokenizer)
-        self.positions = positions_of(model.config)  # where prompt and completion must end
+        self.positions = room.positions_of(model.config)  # where prompt and completion must end
         self.value_head = value_head(model)
         self.parts = Parts()
         self.ends = torch.tensor(ends, device=model.device)
@@ -109,7 +109,7 @@ class TransformersPolicy:
         return nullcontext()
 
     def restore(self, folder: str | Path) -> None:
-        """Take up the weights that `save` wrote to `folder`."""
+        """Load the weights that `save` wrote to `folder`."""
         self.load_state_dict(type(self).load(folder).state_dict())
 
     def export(self, folder: str | Path) -> None:
@@ -151,7 +151,7 @@ class TransformersPolicy:
 
     def start(self, prompts: Sequence[str], sampling: Sampling) -> Completions:
         """Return completions of no token yet."""
-        return unanswered(*self.encode(prompts, special=True), sampling.scale)
+        return room.empty_completions(*self.encode(prompts, special=True), sampling.scale)
 
     def extend(
         self,
@@ -179,18 +179,16 @@ class TransformersPolicy:
         return self.in_parts(self.sample, start, rows, sampling, generator)
 
     def in_parts(
-        self, sample: Sample, start: Completions, rows: Tensor, sampling: Sampling, draws: Generator
+        self, sample: Sample, start: Completions, rows: Tensor, sampling: Sampling, rng: Generator
     ) -> Completions:
-        """Append what `sample` does to `rows` of `start`, in as many parts as the memory needs.
+        """Append a turn by `sample` to `rows` of `start`, in as many parts as the memory needs.
 
         A row without room for `sampling.max_tokens` gets none.
         """
-        start, rows = within(start, rows, self.positions, sampling.max_tokens)
+        start, rows = room.drop_full(start, rows, self.positions, sampling.max_tokens)
         if not len(rows):
             return start
-        return self.parts.sample(
-            lambda part: sample(start, part, sampling, draws), start, rows, draws
-        )
+        return self.parts.sample(lambda part: sample(start, part, sampling, rng), start, rows, rng)
 
     def logprobs(self, completions: Completions) -> Tensor:
         """Return the log-probability of each sampled token, (B, T), with gradient; 0.0 elsewhere."""
@@ -242,7 +240,7 @@ class TransformersPolicy:
         return torch.split(order, ROWS)
 
     def fast_read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
-        """Return what `read` does, of a model that `recognises` does."""
+        """Score as `read` does, with the fused forward pass."""
         network = Network(self.model, torch.float32, completions.tokens.shape[1])
         logits, hidden = read_states(network, completions)
         sampled = completions.mask.bool()
@@ -272,7 +270,7 @@ class TransformersPolicy:
         """
         encode = encode_prompt if special else encode_further
         known = {text: encode(self.tokenizer, text) for text in dict.fromkeys(texts)}
-        tokens, attention = padded([known[text] for text in texts], self.padding)
+        tokens, attention = room.left_pad([known[text] for text in texts], self.padding)
         return tokens.to(self.model.device), attention.to(self.model.device)
 
     @torch.no_grad()
@@ -312,10 +310,10 @@ class TransformersPolicy:
                 live &= ~stop
                 if not live.any() or place + 1 == sampling.max_tokens:
                     break
-                if self.listener is not None:
-                    self.listener(over.tolist(), self.decode(tokens[over, : place + 1]))
+                if self.on_finished is not None:
+                    self.on_finished(over.tolist(), self.decode(tokens[over, : place + 1]))
                 if live.float().mean() <= DENSE:
-                    kept = closed(live)
+                    kept = compact(live)
                     decoder.keep(kept.to(device))
                     rows, chosen, live = rows[kept], chosen[kept.to(device)], live[kept]
             if place + 1 < sampling.max_tokens:
@@ -330,7 +328,7 @@ class TransformersPolicy:
     def decoder(
         self, tokens: Tensor, attention: Tensor, max_tokens: int
     ) -> FastDecoder | PlainDecoder:
-        """Return what decodes after prompts, (B, T) each, in the fastest way there is."""
+        """Return the fastest decoder that supports the model, after prompts, (B, T) each."""
         if self.fast and recognises(self.model):
             dtype = self.decode_dtype or self.model.dtype
             return FastDecoder(self.model, dtype, tokens, attention, max_tokens)
@@ -371,7 +369,7 @@ class TransformersPolicy:
         output: Any = self.model(
             input_ids=tokens,
             attention_mask=attention,
-            position_ids=positions(attention)[:, -tokens.shape[1] :],
+            position_ids=room.position_ids(attention)[:, -tokens.shape[1] :],
             past_key_values=cache,
             use_cache=cache is not None,
             logits_to_keep=logits_to_keep,
@@ -382,7 +380,7 @@ class TransformersPolicy:
         return output.logits, self.value_head(output.hidden_states[-1].float())[..., 0]
 
     def stopped(self, tokens: Tensor, stop: tuple[str, ...]) -> Tensor:
-        """Return which rows have just completed one of `stop`; a token is a character or more."""
+        """Return which rows end with one of `stop`."""
         tails = self.decode(tokens[:, -max(map(len, stop)) :])
         return torch.tensor([any(end in tail for end in stop) for tail in tails])
 

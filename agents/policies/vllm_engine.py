@@ -78,7 +78,7 @@ class VLLMEngine:
         self.sleeps, self.awake = not on_cpu, True
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take up weights in place, and forget the prefixes that others computed."""
+        """Load weights in place, and drop the prefix cache of the old ones."""
         self.llm.collective_rpc(
             "reload_weights", kwargs={"weights_iterator": iter(weights.items())}
         )
@@ -105,9 +105,9 @@ class VLLMEngine:
             )
             for seed in seeds
         ]
-        given = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
+        inputs = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
         outputs = [
-            answer.outputs[0] for answer in self.llm.generate(given, settings, use_tqdm=False)
+            answer.outputs[0] for answer in self.llm.generate(inputs, settings, use_tqdm=False)
         ]
         return [
             Turn(

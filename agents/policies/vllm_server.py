@@ -25,7 +25,7 @@ from edgewise.agents.policies.untied import write_weights
 
 NUM_REQUESTS = 128  # at once
 TIMEOUT = 1_800.0  # seconds, of one request
-MAX_TOLD = 300  # characters of what a server says is wrong
+MAX_SHOWN = 300  # characters of what a server says is wrong
 DEFAULTS = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}  # whatever the model recommends
 
 
@@ -120,8 +120,8 @@ class VLLMServer:
                 said = response.read()
         except HTTPError as error:
             with error:
-                told = error.read(MAX_TOLD).decode(errors="replace")
-            raise self.refused(f"{path} says {error.code} {told}") from error
+                body_text = error.read(MAX_SHOWN).decode(errors="replace")
+            raise self.refused(f"{path} says {error.code} {body_text}") from error
         except (OSError, HTTPException) as error:
             raise self.refused(f"{path}: {error}") from error
         try:

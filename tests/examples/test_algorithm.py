@@ -19,6 +19,6 @@ def test_a_commit_that_adds_an_algorithm(tmp_path):
     assert sorted(apply(COMMIT, tree)) == touched
     run(tree, "ruff", "check", *touched)
     run(tree, "ruff", "format", "--check", *touched)
-    catalogue = "tests/agents/algorithms/test_catalogue.py"
-    said = run(tree, "pytest", "-q", "-p", "no:cacheprovider", own, catalogue, "-k", "opo")
+    shared = [f"tests/agents/algorithms/test_{name}.py" for name in ("catalogue", "unverified")]
+    said = run(tree, "pytest", "-q", "-p", "no:cacheprovider", own, *shared, "-k", "opo")
     assert int(re.search(r"(\d+) passed", said)[1]) > 5

@@ -100,7 +100,7 @@ def test_the_rows_that_end_before_the_last_are_told_with_their_texts(tiny_model,
     policy.fast, told = fast, {}
     prompts = [str(number) for number in range(32)]
     expected = policy.generate(prompts, SAMPLING, torch.Generator().manual_seed(0))
-    policy.listener = lambda rows, texts: told.update(zip(rows, texts, strict=True))
+    policy.on_finished = lambda rows, texts: told.update(zip(rows, texts, strict=True))
     found = policy.generate(prompts, SAMPLING, torch.Generator().manual_seed(0))
     assert torch.equal(found.tokens, expected.tokens) and found.texts == expected.texts
     lengths = found.mask.sum(dim=1)
@@ -118,19 +118,19 @@ def test_anticipation_changes_nothing_and_nothing_is_judged_twice(tiny_model, po
     assert one.formatted.sum() > 4 and len({*one.rewards.flatten().tolist()}) == 2
     assert sorted(eager.lines()) == sorted(plain.lines())
     assert len(eager.lines()) == len({*eager.lines()}) >= 4
-    assert policy.listener is None
+    assert policy.on_finished is None
 
 
 def test_an_answer_is_judged_before_the_next_is_sampled(bandit, pool, tmp_path):
     class OneByOne(bandit.TablePolicy):
-        listener = None
+        on_finished = None
 
         def generate(self, prompts, sampling, generator):
             drawn = super().generate(prompts, sampling, generator)
             texts = [f"<answer>{'a' * row}</answer>" for row in range(len(prompts))]
-            if self.listener is not None:
+            if self.on_finished is not None:
                 for row, text in enumerate(texts[:-1]):
-                    self.listener([row], [text])
+                    self.on_finished([row], [text])
                     wait_for(row + 1)
             return replace(drawn, texts=texts)
 
@@ -163,4 +163,4 @@ def test_a_policy_that_fails_is_left_without_a_listener(tiny_model, pool, tmp_pa
     policy, eager = Failing.load(tiny_model), Judged(Eager, pool, tmp_path / "notes")
     with pytest.raises(RuntimeError, match="no more"):
         eager.collect(policy)
-    assert policy.listener is None
+    assert policy.on_finished is None

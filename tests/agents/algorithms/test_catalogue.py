@@ -1,6 +1,8 @@
 """What every algorithm does: it learns a bandit, teaches the curriculum first, and continues."""
 
 import math
+import subprocess
+import sys
 from copy import deepcopy
 from dataclasses import replace
 
@@ -80,6 +82,13 @@ def test_the_curriculum_learns_of_the_advantages_before_the_policy(bandit, case)
         arms = torch.as_tensor(state.rollout.infos["arm"])
         told = [state.abs_advantages[arms == arm].mean().item() / 2 for arm in (0, 1)]
         assert values[-1].tolist() == pytest.approx(told)
+
+
+def test_algorithms_and_filters_are_named_without_torch():
+    names = "algorithms.catalogue, algorithms.filters, algorithms.config, policies.options"
+    imports = ", ".join(f"edgewise.agents.{name}" for name in names.split(", "))
+    code = f"import sys, {imports}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("name", ["grpo", "rloo", "ppo", "reinforce++"])

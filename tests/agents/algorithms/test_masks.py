@@ -12,9 +12,9 @@ from hypothesis import strategies as st  # noqa: E402
 
 from edgewise.agents.algorithms import grpo, ppo, reinforce, rloo  # noqa: E402
 from edgewise.agents.algorithms.losses import (  # noqa: E402
-    correct,
+    importance_weights,
     kl,
-    only,
+    masked,
     sequence_mean,
     token_weights,
 )
@@ -45,9 +45,9 @@ CASES = {
     "reinforce++": lambda x, old, a, v, w: reinforce.policy_loss(
         x, old, v, w, reinforce.REINFORCEPlusPlusConfig()
     )[0],
-    "divergence": lambda x, old, a, v, w: (kl(only(x, w), only(old, w), "k3") * w).sum(),
+    "divergence": lambda x, old, a, v, w: (kl(masked(x, w), masked(old, w), "k3") * w).sum(),
     "means": lambda x, old, a, v, w: sequence_mean(x, w).sum(),
-    "whitened": lambda x, old, a, v, w: (whiten(x, (w > 0).float()) * only(old, w)).sum(),
+    "whitened": lambda x, old, a, v, w: (whiten(x, (w > 0).float()) * masked(old, w)).sum(),
 }
 
 
@@ -86,11 +86,11 @@ def test_advantages_skip_what_does_not_count(bad):
     mask = torch.tensor([[0.0, 1.0, 0.0, 1.0, 0.0]])
     values, config = torch.tensor([[9.0, 0.5, 9.0, 0.25, 9.0]]), ppo.PPOConfig()
     rewards = torch.tensor([[0.0, 0.0, 0.0, 1.0, 0.0]])
-    clean = ppo.gae(rewards, only(values, mask), mask, config)
+    clean = ppo.gae(rewards, masked(values, mask), mask, config)
     spoilt = ppo.gae(rewards, values.masked_fill(mask == 0, bad), mask, config)
     assert torch.equal(clean, spoilt) and clean.isfinite().all()
     told = SimpleNamespace(baseline="none", standardize_tokens=True)
-    penalty = only(values, mask)
+    penalty = masked(values, mask)
     found = reinforce.token_advantages(torch.tensor([[1.0]]), penalty, mask, told)
     assert found.isfinite().all() and not found[mask == 0].any()
 
@@ -102,7 +102,7 @@ def test_corrections_and_penalties_skip_it_too(bad):
     tokens = torch.zeros(1, 4, dtype=torch.int64)
     completions = Completions([""], tokens, tokens, mask, spoilt, torch.ones(1, dtype=torch.bool))
     same = SimpleNamespace(logprobs=lambda completions: spoilt)
-    _, weights, told = correct(same, completions, cap=2.0)
+    _, weights, told = importance_weights(same, completions, cap=2.0)
     assert torch.equal(weights, torch.ones(1, 4))
     assert told["sampling/importance_sampling_ratio/mean"] == 1.0
     penalty, told = penalize(same, completions, 1.0)

@@ -12,7 +12,7 @@ from edgewise import Preset, ReasoningVectorEnv, Task  # noqa: E402
 from edgewise.agents.algorithms import grpo, reinforce, rollout  # noqa: E402
 from edgewise.agents.algorithms.catalogue import ALGORITHMS  # noqa: E402
 from edgewise.agents.algorithms.filters import SPEED, Bae, kept_by  # noqa: E402
-from edgewise.agents.algorithms.losses import of_verified  # noqa: E402
+from edgewise.agents.algorithms.losses import per_verified_group  # noqa: E402
 from edgewise.agents.algorithms.rloo import leave_one_out  # noqa: E402
 from edgewise.agents.algorithms.rollout import collect, refuse_unverified  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
@@ -20,7 +20,7 @@ from edgewise.agents.training.evaluation import KEYS, EvaluationPlan, summarize 
 from edgewise.pool import TooManyUnverified  # noqa: E402
 from edgewise.wrappers import SEC, vector  # noqa: E402
 
-CASES = {
+CASES = {name: (name, {}) for name in ALGORITHMS} | {
     "grpo": ("grpo", {}),
     "grpo, batch": ("grpo", {"standardize": "batch", "num_minibatches": 3}),
     "Dr. GRPO": ("grpo", {"standardize": "none", "loss_mean": "constant"}),
@@ -119,7 +119,7 @@ def test_advantages_worked_by_hand():
     expected = torch.tensor([[0.57735, -1.1547, 0.57735, 0.0], [0.0] * 4])
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     # the others' means are 1/2, 1 and 1/2
-    found = of_verified(leave_one_out, rewards, verified)
+    found = per_verified_group(leave_one_out, rewards, verified)
     torch.testing.assert_close(found, torch.tensor([[0.5, -1.0, 0.5, 0.0], [0.0] * 4]))
     # minus the mean of all four that were verified, 3/4
     config, mask = reinforce.REINFORCEConfig(), torch.ones(4, 1)
