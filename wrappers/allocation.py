@@ -127,14 +127,16 @@ class VIP(Allocation):
         """Return the best sizes where a completion costs exp(log_price), (P,)."""
         price = np.exp(log_price)
         if self.estimator == "rloo":
-            return np.clip(1 + np.sqrt(scales / price), self.least, self.most)
+            sizes: Floats = np.clip(1 + np.sqrt(scales / price), self.least, self.most)
+            return sizes
         low = np.full(len(scales), float(self.least))
         high = np.full(len(scales), float(self.most))
         for _ in range(60):  # a (n - 2) / n^3 falls for n above 3
             middle = (low + high) / 2
             worth = scales * (middle - 2) / middle**3 > price
             low, high = np.where(worth, middle, low), np.where(worth, high, middle)
-        return (low + high) / 2
+        best: Floats = (low + high) / 2
+        return best
 
     def variances(self, scales: Floats, sizes: Floats | Ints) -> Floats:
         """Return the variance of the gradient of each problem, (P,)."""

@@ -70,7 +70,8 @@ class Refill:
         weights: Floats = np.maximum(lacking, 0) * (
             self.factors() if self.variant == "paper" else 1.0
         )
-        return weights / weights.sum()
+        probabilities: Floats = weights / weights.sum()
+        return probabilities
 
     def observe(self, arms: Ints, equal: Bools) -> None:
         """Learn which groups of a batch, kept and rejected ones, had equal rewards, both (N,)."""

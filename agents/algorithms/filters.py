@@ -168,8 +168,9 @@ class VCRL(Filter):
 
     def at(self, step: int) -> VCRL:
         """Return the filter with the kappa of a step."""
-        early = self.early_kappa is not None and step < self.early_steps
-        return replace(self, kappa=self.early_kappa, early_kappa=None) if early else self
+        if self.early_kappa is None or step >= self.early_steps:
+            return self
+        return replace(self, kappa=self.early_kappa, early_kappa=None)
 
 
 @dataclass(frozen=True)

@@ -147,8 +147,7 @@ def refill_of(config: Record) -> Refill | None:
     """Return what drew the arms of groups that the filter of a run rejected, None for its rule."""
     hyperparameters = config.get("hyperparameters")
     name = hyperparameters.get("filter") if isinstance(hyperparameters, Mapping) else None
-    known = isinstance(name, str) and name in FILTERS
-    return FILTERS[name]().refill if known else None
+    return FILTERS[name]().refill if isinstance(name, str) and name in FILTERS else None
 
 
 def refuse_lacking(config: Record, needed: set[str]) -> None:

@@ -175,7 +175,8 @@ class Frontier(Rule):
 
     def sums(self, arms: Ints, values: Floats) -> Floats:
         """Return the sum of `values`, (P,), of each arm, (K,)."""
-        return np.bincount(arms, values, self.num_arms)
+        sums: Floats = np.bincount(arms, values, self.num_arms).astype(np.float64)
+        return sums
 
     def arm_values(self) -> Floats:
         """Return w of the mean beliefs, shape (K,)."""
