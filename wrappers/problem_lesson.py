@@ -18,6 +18,8 @@ from edgewise.wrappers.rules.signal import Floats, Groups, Ints
 class ProblemLesson(Lesson):
     """A batch whose arms are the rows of a pool, chosen by a `ProblemRule`."""
 
+    rule: ProblemRule
+
     def __init__(
         self,
         rule: ProblemRule | Mapping[str, Any],
@@ -35,7 +37,7 @@ class ProblemLesson(Lesson):
         self._seen = np.zeros(len(self.rule.names), dtype=np.bool_)  # (N,)
         super().__init__(shape, rank, gather)
 
-    def choose(self, num_groups: int) -> tuple[Ints, Floats]:
+    def choose(self, num_groups: int, kept: Ints) -> tuple[Ints, Floats]:
         """Return the rows that the rule proposes, each with probability 1."""
         names = self.rule.propose(num_groups, self._rng)
         return np.array([self.rule.rows[name] for name in names]), np.ones(num_groups)

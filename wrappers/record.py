@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.wrappers.rules.signal import Floats, Groups, Ints
+from edgewise.wrappers.rules.signal import Floats, Groups, Ints, Updated
 
 SCHEMA = 3  # of the records; 2 had no "verified", 1 no rejected groups, places and rounds
 PARTS = ("rewards", "correct", "abs_advantages", "lengths")
@@ -27,6 +27,7 @@ class ObservedGroups:
     chances: Floats  # of each arm when it was drawn, (N,)
     sizes: Ints  # completions made; fewer than G are repeated in turn for the rule, (N,)
     groups: Groups  # (N, G)
+    updated: Updated | None = None  # what the update of the policy did, if the rule asked
 
     def order_keys(self, first: int) -> Ints:
         """Return the sort keys of the groups of a batch, first keys first, (N, 3).
@@ -53,6 +54,9 @@ class ObservedGroups:
         for part in PARTS:
             made = zip(getattr(self.groups, part).tolist(), self.sizes.tolist(), strict=True)
             columns[part] = [row[:size] for row, size in made]
+        if self.updated is not None:
+            columns["advantages"] = self.updated.advantages.tolist()
+            columns["log_ratios"] = self.updated.log_ratios.tolist()
         rows = zip(*columns.values(), strict=True)
         records = [dict(zip(columns, row, strict=True)) for row in rows]
         verified = zip(self.groups.verified.tolist(), self.sizes.tolist(), strict=True)

@@ -6,8 +6,13 @@ Rejected completions have been sampled: `Rollout` counts them, and a curriculum 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from gymnasium.vector import VectorEnv
+
+from edgewise.wrappers.refill import Refill
+from edgewise.wrappers.vector import curriculum_of
 
 if TYPE_CHECKING:  # `edgewise list` names filters without torch
     from torch import Tensor
@@ -19,6 +24,12 @@ class Filter(ABC):
 
     paper: ClassVar[str]  # its arXiv id
     cost: ClassVar[str] = "rejected groups"  # what is needed beside the completions trained on
+    rounds: int = field(default=7, kw_only=True, repr=False)  # most in which rejects are replaced
+
+    def __post_init__(self) -> None:
+        """Check the rounds."""
+        if self.rounds < 0:
+            raise ValueError(f"`rounds` must be at least 0, got {self.rounds}")
 
     @abstractmethod
     def __call__(self, rewards: Tensor, correct: Tensor) -> Tensor:
@@ -28,6 +39,15 @@ class Filter(ABC):
     def num_screened(self) -> int:
         """How many completions of a group are looked at before the others are made; 0 for all."""
         return 0
+
+    @property
+    def refill(self) -> Refill | None:
+        """What draws the arms of groups posed anew; None for the curriculum, as it drew the first."""
+        return None
+
+    def at(self, step: int) -> Filter:
+        """Return the filter of a training step, the first being 0."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -43,6 +63,7 @@ class DAPO(Filter):
 
     def __post_init__(self) -> None:
         """Check the name."""
+        super().__post_init__()
         if self.by not in ("rewards", "correct"):
             raise ValueError(f"`by` must be rewards or correct, got {self.by!r}")
 
@@ -58,7 +79,9 @@ class Bae(Filter):
 
     Bae et al. (2025), "Online Difficulty Filtering for Reasoning Oriented Reinforcement Learning",
     arXiv 2504.03380: the divergence that a problem can cause is bounded from below by p (1 - p).
-    Departure: the batch is refilled in rounds, not asynchronously.
+    Departure: the batch is refilled in rounds, not asynchronously. That the bounds are outside rests on
+    notes of the paper's second version; where they are no k / G, as .2 and .8 with G of 8 or 16, it
+    makes no difference.
     """
 
     paper: ClassVar[str] = "2504.03380"
@@ -67,6 +90,7 @@ class Bae(Filter):
 
     def __post_init__(self) -> None:
         """Check the bounds."""
+        super().__post_init__()
         if not 0 <= self.low < self.high <= 1:
             raise ValueError(
                 f"`low` and `high` must be 0 <= low < high <= 1, got {self.low}, {self.high}"
@@ -93,6 +117,7 @@ class SPEED(Filter):
 
     def __post_init__(self) -> None:
         """Check the number."""
+        super().__post_init__()
         if self.screen < 2:
             raise ValueError(f"`screen` must be at least 2, got {self.screen}")
 
@@ -112,17 +137,26 @@ class VCRL(Filter):
 
     Jiang et al. (2025), "VCRL: Variance-based Curriculum Reinforcement Learning for Large Language
     Models", arXiv 2509.19803. With k of G completions right, v = k (G - k) / (G (G - 1)), and the
-    group is kept if v / v_max >= kappa, where v_max is v at k = G / 2, rounded down. Departures:
-    groups are replaced by new problems, not from a memory of earlier ones; kappa is ours.
+    group is kept if v / v_max >= kappa, where v_max is v at k = G / 2, rounded down. "vcrl-schedule"
+    has the kappa that a review of the paper names, .3 for 20 steps and then .8; that was not verified
+    in the paper itself, and "vcrl" has one of ours. Departure: groups are replaced by new problems,
+    not from a memory of earlier ones, whose formula could not be had.
     """
 
     paper: ClassVar[str] = "2509.19803"
     kappa: float = 0.5  # in (0, 1]
+    early_kappa: float | None = None  # in its place for `early_steps`, in (0, 1]; None for the same
+    early_steps: int = 20  # at least 0
 
     def __post_init__(self) -> None:
         """Check kappa."""
+        super().__post_init__()
         if not 0 < self.kappa <= 1:
             raise ValueError(f"`kappa` must be in (0, 1], got {self.kappa}")
+        if self.early_kappa is not None and not 0 < self.early_kappa <= 1:
+            raise ValueError(f"`early_kappa` must be in (0, 1], got {self.early_kappa}")
+        if self.early_steps < 0:
+            raise ValueError(f"`early_steps` must be at least 0, got {self.early_steps}")
 
     def __call__(self, rewards: Tensor, correct: Tensor) -> Tensor:
         """Return which groups vary enough, (P,)."""
@@ -131,6 +165,63 @@ class VCRL(Filter):
         largest = (size // 2) * (size - size // 2)
         kept: Tensor = right * (size - right) >= self.kappa * largest - 1e-9
         return kept & (largest > 0)
+
+    def at(self, step: int) -> VCRL:
+        """Return the filter with the kappa of a step."""
+        if self.early_kappa is None or step >= self.early_steps:
+            return self
+        return replace(self, kappa=self.early_kappa, early_kappa=None)
+
+
+@dataclass(frozen=True)
+class ScheduledVCRL(VCRL):
+    """`VCRL` with a threshold that begins low: .3 for 20 steps, then .8."""
+
+    kappa: float = 0.8
+    early_kappa: float | None = 0.3
+
+
+@dataclass(frozen=True)
+class RPS(DAPO):
+    """`DAPO`, posing anew what the batch lacks of each arm, at most a number of times.
+
+    "MT-GRPO" (2026), arXiv 2602.05547, ratio-preserving sampler; `Refill` says how arms are drawn. With
+    rules over problems, and without a curriculum, it is DAPO with that number.
+    """
+
+    paper: ClassVar[str] = "2602.05547"
+    rounds: int = field(default=10, kw_only=True, repr=False)  # 2 in the experiment of nine arms
+    variant: Literal["paper", "code"] = "paper"
+
+    def __post_init__(self) -> None:
+        """Check the arguments."""
+        super().__post_init__()
+        Refill(self.variant)
+
+    @property
+    def refill(self) -> Refill:
+        """What draws arms of which the batch lacks groups."""
+        return Refill(self.variant)
+
+
+@dataclass(frozen=True)
+class ReleasedRPS(RPS):
+    """`RPS` as the released scripts have it: what is lacking is drawn, whatever was rejected."""
+
+    variant: Literal["paper", "code"] = "code"
+
+
+def prepare(envs: VectorEnv[Any, Any, Any], filter: Filter, size: int) -> None:
+    """Let the curriculum around `envs` refill groups of `size` as `filter` says.
+
+    Raises:
+        ValueError: If `filter` screens as many completions as a group has.
+    """
+    if filter.num_screened >= size:
+        raise ValueError(f"`screen` must be below group_size = {size}, got {filter.num_screened}")
+    layer = curriculum_of(envs)
+    if filter.refill is not None and layer is not None:
+        layer.lesson.keep_ratios(filter.refill)
 
 
 def kept_by(filter: Filter, rewards: Tensor, correct: Tensor, verified: Tensor) -> Tensor:
@@ -147,4 +238,27 @@ def kept_by(filter: Filter, rewards: Tensor, correct: Tensor, verified: Tensor) 
     return kept
 
 
-FILTERS: dict[str, type[Filter]] = {"dapo": DAPO, "bae": Bae, "speed": SPEED, "vcrl": VCRL}
+FilterName = Literal["none", "dapo", "bae", "speed", "vcrl", "vcrl-schedule", "rps", "rps-code"]
+FILTERS: dict[str, type[Filter]] = {
+    "dapo": DAPO,
+    "bae": Bae,
+    "speed": SPEED,
+    "vcrl": VCRL,
+    "vcrl-schedule": ScheduledVCRL,
+    "rps": RPS,
+    "rps-code": ReleasedRPS,
+}
+
+
+def filter_of(name: FilterName, rounds: int | None = None, step: int = 0) -> Filter | None:
+    """Return the filter of a training step by its name, None for "none".
+
+    Args:
+        name: Of the filter.
+        rounds: Most in which rejected groups are replaced; by default the filter's own number.
+        step: The first is 0.
+    """
+    if name == "none":
+        return None
+    found = FILTERS[name]().at(step)
+    return found if rounds is None else replace(found, rounds=rounds)

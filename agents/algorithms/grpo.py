@@ -16,10 +16,8 @@ Conventions, in which codes of GRPO differ:
       `ratio` "sequence", where it is the geometric mean of the tokens' ratios.
     - With `kl_coef` > 0, kl_coef times KL(policy || reference) is added to the loss, by default
       Schulman's estimate k3 of each token, as in DeepSeekMath, averaged as the loss is and not
-      weighted by the ratio. The default 0 is that of SEC and DAPO.
-    - All else is as in `on_policy`.
-
-Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
+      weighted by the ratio nor, as in TRL, by the importance, unless `kl_weighted`. The default 0 is that of SEC and DAPO.
+    - All else is as in `on_policy`, shapes too.
 """
 
 from __future__ import annotations
@@ -31,8 +29,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from edgewise.agents.algorithms.config import Positive
-from edgewise.agents.algorithms.filters import FILTERS
+from edgewise.agents.algorithms.after import teach_after
+from edgewise.agents.algorithms.config import Count, Positive
+from edgewise.agents.algorithms.filters import FilterName, filter_of
 from edgewise.agents.algorithms.losses import (
     Estimator,
     LossMean,
@@ -78,12 +77,15 @@ class GRPOConfig(OnPolicyConfig):
     clip_eps_high: Positive | None = None  # the upper eps, where it differs
     kl_estimator: Estimator = "k3"
     loss_mean: LossMean = "token"
-    filter: Literal["none", "dapo", "bae", "speed", "vcrl"] = "none"  # whose rejects are replaced
+    filter: FilterName = "none"  # whose rejects are replaced
+    filter_rounds: Count | None = None  # most times in a step that they are; None for the filter's
+    kl_weighted: bool = False  # by the importance too, where there is a cap, as in Edgewise 0.1
 
     @property
     def min_group_size(self) -> int:
         """The least completions of a problem: 2, for one has no advantage, or what a filter needs."""
-        return 2 if self.filter == "none" else max(2, FILTERS[self.filter]().num_screened + 1)
+        keep = filter_of(self.filter)
+        return 2 if keep is None else max(2, keep.num_screened + 1)
 
 
 def train(
@@ -97,16 +99,16 @@ def train(
     check_group_size(envs, config, "GRPO")
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
-        keep = None if config.filter == "none" else FILTERS[config.filter]()
+        keep = filter_of(config.filter, config.filter_rounds, state.step)
         rollout = collect(envs, policy, config.sampling, state.generator, filter=keep)
-        verified = rollout.verified  # (P, G)
-        advantages = group_advantages(rollout.rewards, config.standardize, verified)  # (P, G)
+        advantages = group_advantages(rollout.rewards, config.standardize, rollout.verified)
 
         # The curriculum observes the batch before the policy learns from it.
         curriculum = teach(envs, advantages.abs().numpy().astype("float64"))
 
         # Improve the policy.
-        updates = improve(policy, rollout.counted(), advantages[verified], config, state)
+        updates = improve(policy, rollout.counted(), advantages[rollout.verified], config, state)
+        updates |= teach_after(envs, policy, rollout, advantages, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, advantages.abs()
         yield {"step": state.step, **rollout.metrics(), **updates, **curriculum}
@@ -120,14 +122,14 @@ def improve(
     def loss_of(
         batch: Completions, rows: Tensor, weights: Tensor, correction: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        weights, logprobs = weights * correction, policy.logprobs(batch)
+        corrected, logprobs = weights * correction, policy.logprobs(batch)
         own = advantages[rows].to(logprobs.device)
-        loss, metrics = clipped_loss(logprobs, batch.logprobs, own, weights, config)
+        loss, metrics = clipped_loss(logprobs, batch.logprobs, own, corrected, config)
         if state.reference is not None:
             with torch.no_grad():
                 fixed = state.reference.logprobs(batch)
             tokens = kl(masked(logprobs, weights), masked(fixed, weights), config.kl_estimator)
-            divergence = (tokens * weights).sum()
+            divergence = (tokens * (corrected if config.kl_weighted else weights)).sum()
             loss = loss + config.kl_coef * divergence
             metrics["kl"] = divergence.item()
         return loss, metrics

@@ -85,6 +85,7 @@ class State:
     value_head: nn.Module | None = None  # of the policy, if it is trained
     step: int = 0  # steps done
     rollout: Rollout | None = None  # of the last step, for its records
+    scored: Completions | None = None  # of the last step, with log-probabilities before its updates
     abs_advantages: Tensor | None = None  # of the last step, (P, G)
 
     def state_dict(self) -> dict[str, Any]:
@@ -154,13 +155,13 @@ def update(
             (b, T). "clip_ratio" is a fraction of the tokens given; other metrics are weighted sums.
     """
     completions, correction, ratios = importance_weights(policy, completions, config.importance_cap)
+    state.scored = completions
     sums: dict[str, float] = defaultdict(float, ratios)
     for _ in range(config.num_epochs):
         order = torch.randperm(len(used), generator=state.generator)
         for rows in order.tensor_split(config.num_minibatches):
             weights = token_weights(completions.mask[rows], loss_mean, config.sampling.max_tokens)
-            kept = used[rows]
-            rows, weights = rows[kept], weights[kept]  # at most B / num_minibatches
+            rows, weights = rows[used[rows]], weights[used[rows]]  # at most B / num_minibatches
             loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
             own, counted = shard_weighted(rows, weights)
             if len(own):

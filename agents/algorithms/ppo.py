@@ -36,6 +36,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Count, Fraction, NotNegative, Positive
 from edgewise.agents.algorithms.losses import LossMean, masked, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
@@ -119,6 +120,8 @@ def train(
 
         # Improve the policy.
         updates = improve(policy, completions, estimates, config, state)
+        signed = rollout.in_groups(sequence_mean(estimates.advantages, completions.mask).cpu())
+        updates |= teach_after(envs, policy, rollout, signed, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, abs_advantages
         yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **curriculum}

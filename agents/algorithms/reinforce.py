@@ -31,6 +31,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Positive
 from edgewise.agents.algorithms.losses import LossMean, masked, per_verified_group, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
@@ -118,6 +119,8 @@ def train(
 
         # Improve the policy.
         updates = improve(policy, completions, advantages, config, state)
+        signed = rollout.in_groups(sequence_mean(advantages, mask).cpu())
+        updates |= teach_after(envs, policy, rollout, signed, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, abs_advantages
         yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **curriculum}

@@ -27,6 +27,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Positive
 from edgewise.agents.algorithms.losses import masked, per_verified_group
 from edgewise.agents.algorithms.on_policy import (
@@ -92,6 +93,7 @@ def train(
 
         # Improve the policy.
         updates = improve(policy, completions, advantages[verified], config, state)
+        updates |= teach_after(envs, policy, rollout, advantages, config, state)
         state.step += 1
         state.rollout, state.abs_advantages = rollout, advantages.abs()
         yield {"step": state.step, **rollout.metrics(), **penalties, **updates, **curriculum}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from edgewise.agents.algorithms.anticipation import anticipated
-from edgewise.agents.algorithms.filters import Filter, kept_by
+from edgewise.agents.algorithms.filters import Filter, kept_by, prepare
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions, Sampler, blank
 from edgewise.pool import refuse_unverified
@@ -82,13 +82,12 @@ def collect(
     generator: Generator,
     *,
     filter: Filter | None = None,
-    max_rounds: int = 8,
     options: dict[str, Any] | None = None,
 ) -> Rollout:
     """Sample completions of a batch of problems; groups that `filter` rejects are drawn again.
 
-    After `max_rounds` what is left is kept. A curriculum, if there is one, chooses in `reset`;
-    `options` of `reset` bypass it. If the curriculum has ranks, `envs` are this rank's; all ranks go
+    After the rounds of the filter what is left is kept. A curriculum, if there is one, chooses in
+    `reset`; `options` of `reset` bypass it. If the curriculum has ranks, `envs` are this rank's; all ranks go
     on until none has a rejected group, and every one returns the groups of all.
 
     Example:
@@ -107,16 +106,16 @@ def collect(
         FloatingPointError: If a reward or the log-probability of a token is not finite.
         TooManyUnverified: If more than 1 % of the completions made could not be verified.
     """
-    base = unwrap_vector(envs)
-    size: int = base.group_size
-    if filter is not None and filter.num_screened >= size:
-        raise ValueError(f"`screen` must be below group_size = {size}, got {filter.num_screened}")
+    size: int = unwrap_vector(envs).group_size
+    if filter is not None:
+        prepare(envs, filter, size)
     batch = Batch(envs, policy, sampling, generator)
     rows = np.arange(envs.num_envs)  # of the groups still to be answered
-    for turn in range(max_rounds):
+    num_rounds = 1 if filter is None else 1 + filter.rounds
+    for turn in range(num_rounds):
         batch.pose(rows, options if turn == 0 else None)
         failed = np.zeros(0, np.int64)  # groups that are not worth completing
-        if filter is not None and filter.num_screened and turn < max_rounds - 1:
+        if filter is not None and filter.num_screened and turn < num_rounds - 1:
             groups, screened = np.unique(rows // size), rows % size < filter.num_screened
             batch.answer(rows[screened])
             first = slice(0, filter.num_screened)

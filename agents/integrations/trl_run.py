@@ -59,6 +59,11 @@ def refuse_misfit(curriculum: Curriculum, args: Any) -> None:
         raise ValueError(
             "`curriculum` must be without `rank` and `gather`: every rank has the whole of it"
         )
+    if curriculum.lesson.learns_after:
+        raise ValueError(
+            "`curriculum` must have a rule that learns before the update, got "
+            f"{type(curriculum.lesson.rule).__name__}; TRL's trainers say nothing of it after"
+        )
 
 
 def refuse_format(curriculum: Curriculum) -> None:

@@ -38,6 +38,7 @@ from edgewise.agents.training.parts import (
 from edgewise.agents.training.prompt_limit import UNLIMITED
 from edgewise.agents.training.recipe_file import from_fields, read_options
 from edgewise.files import about, read_json
+from edgewise.wrappers.rules.rule_record import as_begun
 
 UNRECORDED: dict[str, Any] = {  # what runs of Edgewise 0.1 did, whose records do not say it
     "max_prompt_tokens": UNLIMITED,
@@ -91,6 +92,9 @@ class TrainConfig(
     logprobs: LogProbs = "sampled"
     """Log-probabilities that losses are of: those of the distribution that was sampled, its temperature
     included, or raw, those of the model at temperature 1."""
+    stop: Literal["preset", "none"] = "preset"
+    """Where completions end that are trained on: at the preset's stop strings, as in evaluations, or at
+    none, as in E2H's released training, so that what follows an answer can spoil it."""
     seed: int = 0
     """Seed of problems, arms and sampled tokens."""
     checkpoint_every: int = 20
@@ -184,6 +188,7 @@ class TrainConfig(
                 learning_rate=self.learning_rate,
                 seed=self.seed,
                 importance_cap=None if self.samples_itself else IMPORTANCE_CAP,
+                stops=self.stop == "preset",
             ),
             sampling=SamplingPart(
                 self.temperature, self.max_tokens, self.max_prompt_tokens, self.logprobs
@@ -264,4 +269,9 @@ def from_record(record: Mapping[str, Any]) -> TrainConfig:
 def from_run(record: Mapping[str, Any]) -> TrainConfig:
     """Read the config of an existing run; what version 0.1 did not record is as it was in 0.1."""
     before = {name: value for name, value in UNRECORDED.items() if name not in record}
-    return replace(from_record(record), **before)
+    config = replace(from_record(record), **before)
+    algorithm, arguments = config.algorithm, record.get("hyperparameters", {})
+    if arguments.get("kl_coef") and "kl_weighted" not in arguments and algorithm.startswith("grpo"):
+        algorithm += ":kl_weighted=true"
+    curriculum = as_begun(config.curriculum, record.get("rule", {}))
+    return replace(config, curriculum=curriculum, algorithm=algorithm)

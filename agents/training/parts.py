@@ -102,6 +102,7 @@ class AlgorithmPart:
     learning_rate: float
     seed: int
     importance_cap: float | None  # where not the learner's own weights sample
+    stops: bool  # whether completions that are trained on end at the preset's stop strings
 
     @property
     def name(self) -> str:

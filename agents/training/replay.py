@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from gymnasium.error import ResetNeeded
 
+from edgewise.agents.algorithms.filters import FILTERS
 from edgewise.agents.training.checkpoint import ENVS
 from edgewise.agents.training.config import UNRECORDED, TrainConfig, from_record
 from edgewise.agents.training.run_folder import STATE, RunFolder, read_state
@@ -32,8 +33,10 @@ from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.lesson import ArmLesson
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.record import as_current
+from edgewise.wrappers.refill import Refill
 from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.rule_record import from_json
+from edgewise.wrappers.rules.signal import Updated
 from edgewise.wrappers.vector.problem_curriculum import draw_pool
 
 MAX_BATCH = 10_000_000  # completions of a step
@@ -127,13 +130,23 @@ def make_lesson(config: Record) -> ArmLesson | ProblemLesson:
     recorded, rule = build(Recorded, kept), from_json(config["rule"])
     shape = (recorded.num_problems, recorded.group_size)
     if not isinstance(rule, ProblemRule):
-        return ArmLesson(rule, len(recorded.arms), shape)
+        lesson = ArmLesson(rule, len(recorded.arms), shape)
+        if refill := refill_of(config):
+            lesson.keep_ratios(refill)
+        return lesson
     if recorded.pool is not None:
         return ProblemLesson(rule, (recorded.pool.names, recorded.pool.difficulties), shape)
     refuse_lacking(config, {field.name for field in fields(TrainConfig)} - UNRECORDED.keys())
     envs = unwrap_vector(from_record(config).setup.envs())
     _, names, difficulties = draw_pool(envs.env, config["pool_size"], 0)
     return ProblemLesson(rule, (names, difficulties), shape)
+
+
+def refill_of(config: Record) -> Refill | None:
+    """Return what drew the arms of groups that the filter of a run rejected, None for its rule."""
+    hyperparameters = config.get("hyperparameters")
+    name = hyperparameters.get("filter") if isinstance(hyperparameters, Mapping) else None
+    return FILTERS[name]().refill if isinstance(name, str) and name in FILTERS else None
 
 
 def refuse_lacking(config: Record, needed: set[str]) -> None:
@@ -214,8 +227,20 @@ def replay_step(lesson: ArmLesson | ProblemLesson, records: Sequence[Record]) ->
     kept = [record["abs_advantages"] for record in records if record["kept"]]
     lesson.feedback(np.array(kept))
     lesson.learn()
+    if lesson.learns_after:
+        lesson.learn_after(updated_of([record for record in records if record["kept"]]))
     if len(lesson.records()) != len(records):
         raise ValueError(f"{len(records)} groups, not {len(lesson.records())}")
+
+
+def updated_of(records: Sequence[Record]) -> Updated:
+    """Return what the update of the policy did to the groups of a batch, by their records."""
+    advantages = np.array([record["advantages"] for record in records], np.float64)
+    log_ratios = np.array([record["log_ratios"] for record in records], np.float64)
+    verified = np.ones(advantages.shape, np.bool_)
+    for group, record in enumerate(records):
+        verified[group] = record.get("verified", True)
+    return Updated(advantages, log_ratios, verified)
 
 
 def compare_step(

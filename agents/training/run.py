@@ -248,7 +248,7 @@ def make_hyperparameters(part: AlgorithmPart, sampling: Sampling) -> Any:
         {name: algorithm.config for name, algorithm in ALGORITHMS.items()},
         num_steps=part.num_steps,
         learning_rate=part.learning_rate,
-        sampling=sampling,
+        sampling=sampling if part.stops else replace(sampling, stop=()),
         seed=part.seed,
         importance_cap=part.importance_cap,
     )

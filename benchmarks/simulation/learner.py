@@ -45,8 +45,8 @@ from edgewise.agents.policies.policy import Completions
 from edgewise.benchmarks.simulation.env import RIGHT, WRONG
 from edgewise.benchmarks.simulation.skills import Skills
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.rules.signal import Floats, spread
-from edgewise.wrappers.vector import teach
+from edgewise.wrappers.rules.signal import Floats, Updated, spread
+from edgewise.wrappers.vector import asks_after, teach, tell_after
 
 
 class SimulatedLearner(Skills):
@@ -59,8 +59,7 @@ class SimulatedLearner(Skills):
         distinct = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
         named = np.array([prompt.split() for prompt in distinct], np.int64)  # (P, 2)
         levels, problem_seeds = named.T
-        p = self.chances(levels, problem_seeds)
-        p = p[[distinct[prompt] for prompt in prompts]]  # (B,)
+        p = self.chances(levels, problem_seeds)[[distinct[prompt] for prompt in prompts]]  # (B,)
         draws = torch.rand(len(prompts), generator=generator, dtype=torch.float64).numpy()
         right = draws < p
         tokens = torch.from_numpy(right.astype(np.int64)[:, None])
@@ -121,7 +120,8 @@ def train(
         raise ValueError(f"`group_size` must be at least 2, got {base.group_size}")
     while state.rollouts < max_rollouts:
         # Pose P problems, and sample G outcomes of each.
-        rollout = collect(envs, learner, Sampling(), state.generator, filter=keep)
+        at = None if keep is None else keep.at(state.step)
+        rollout = collect(envs, learner, Sampling(), state.generator, filter=at)
         advantages = learner.advantages(rollout.rewards.numpy().astype(np.float64))  # (P, G)
 
         # The curriculum hears of the batch before the learner learns from it.
@@ -129,7 +129,12 @@ def train(
 
         # Improve the skills.
         levels, problem_seeds = rollout.infos["level"], rollout.infos["problem_seed"]
-        learner.improve(levels, problem_seeds, rollout.correct.numpy(), advantages)
+        correct = rollout.correct.numpy()
+        before = learner.logprobs(levels, problem_seeds, correct)
+        learner.improve(levels, problem_seeds, correct, advantages)
+        if asks_after(envs):
+            change = learner.logprobs(levels, problem_seeds, correct) - before
+            tell_after(envs, Updated(advantages, change, np.ones_like(correct)))
         state.step += 1
         state.rollouts += rollout.correct.numel() + rollout.num_extra_rollouts
         state.rollout, state.abs_advantages = rollout, np.abs(advantages)

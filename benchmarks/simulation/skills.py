@@ -76,6 +76,12 @@ class Skills:
         p: Floats = self.unlocked()[levels - 1] * expit(self.logits(levels, problem_seeds))
         return p
 
+    def logprobs(self, levels: Ints, problem_seeds: Ints, correct: Bools) -> Floats:
+        """Compute the log-probability of outcomes, (P, G), in nats."""
+        p = self.chances(levels, problem_seeds)[:, None]
+        logprobs: Floats = np.log(np.where(correct, p, 1 - p))
+        return logprobs
+
     def improve(
         self, levels: Ints, problem_seeds: Ints, correct: Bools, advantages: Floats
     ) -> None:

@@ -25,11 +25,16 @@ from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.policy import Completions  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402
+from edgewise.agents.training.flags import EvaluationPlan  # noqa: E402
 from edgewise.agents.training.replay import replay  # noqa: E402
 from edgewise.agents.training.run import begin, resume  # noqa: E402
 from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
-from edgewise.agents.training.scores import EvaluationPlan  # noqa: E402
-from edgewise.wrappers import SEC, make_rule, vector  # noqa: E402
+from edgewise.wrappers import (  # noqa: E402
+    SEC,
+    Updated,
+    make_rule,
+    vector,
+)
 
 RUNS = {
     "plain": {},
@@ -54,6 +59,7 @@ QUICK = ["plain", "filter", "fsdp"]
 SLOW = [name for name in RUNS if name not in QUICK]
 EACH = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 RULES = ["sec", "e2h-gaussian", "thompson", "pac", "mopps", "plr", "adarft-problems"]
+RULES += ["marin-learnability", "mt-grpo+rps", "frontier+rps", "actor-curator-problems"]
 ROUNDED = {"abs_advantages", "arm_probability"}  # in records of groups
 IMPORTED = [  # once for all ranks
     "edgewise.agents.training.run",
@@ -144,14 +150,19 @@ def lesson(name):
     count = distributed.num_ranks()
     base = ReasoningVectorEnv(24 // count, task=Digits, group_size=4)
     gather = distributed.all_gather if count > 1 else None
-    envs = vector.with_rule(base, make_rule(name, 6), 40, distributed.rank(), gather)
+    rule, _, test = name.partition("+")
+    envs = vector.with_rule(base, make_rule(rule, 6), 40, distributed.rank(), gather)
     envs.reset(seed=0)
     envs.lesson.forget()
     told = []
     for _ in range(6):
-        keep, generator = FILTERS["dapo"](), torch.Generator()
+        keep, generator = FILTERS[test or "dapo"](), torch.Generator()
         rollout = collect(envs, Dice(), Sampling(), generator, filter=keep)
-        metrics = vector.teach(envs, group_advantages(rollout.rewards).abs().double().numpy())
+        advantages = group_advantages(rollout.rewards).double().numpy()
+        metrics = vector.teach(envs, np.abs(advantages))
+        if vector.asks_after(envs):
+            parts = (advantages, 0.1 * advantages, rollout.verified.numpy())
+            vector.tell_after(envs, Updated(*parts))
         state = envs.state_dict()
         told.append({"problems": rollout.infos["problem"].tolist(), "metrics": metrics})
         told[-1] |= {"arms": rollout.infos["arm"].tolist(), "state": state}

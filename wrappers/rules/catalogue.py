@@ -113,7 +113,7 @@ def make_rule(text: str, num_steps: int) -> Rule | ProblemRule:
     >>> make_rule("ucb:discount=0.9", num_steps=100)
     UCB(signal=MeanAbsAdvantage(), discount=0.9, exploration=0.5)
     >>> make_rule("plr", num_steps=100)
-    PLR(beta=0.1, staleness=0.1, replay=None, signal=MeanAbsAdvantage())
+    PLR(beta=0.1, staleness=0.1, replay=None, after=1.0, ages='draws', signal=MeanAbsAdvantage())
     >>> make_rule("ucb:signal=progress", num_steps=100)
     UCB(signal=Progress(of=MeanReward()), discount=0.95, exploration=0.5)
 

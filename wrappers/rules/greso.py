@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from edgewise.errors import unknown
 from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.signal import Floats, Groups, Ints, spread
 
 EASY, HARD = 0, 1
+EASY_REWARD, HARD_REWARD = 0.98, 0.11  # means of a group, bounds of the released code
+VARIANTS = ("code", "v0.1")
 MAX_PASSES = 2  # over the pool for one batch, before problems are taken as they come
 
 
@@ -23,13 +26,23 @@ MAX_PASSES = 2  # over the pool for one batch, before problems are taken as they
 class GRESO(ProblemRule):
     """Selective rollouts: the pool is passed over in random order, and problems are skipped.
 
-    A problem whose last z groups had equal rewards is skipped with probability 1 - e^z, where e is
-    `explore` at first and is kept for easy problems, whose last group was all right, and for hard
-    ones. After each training step, the e of either kind falls by `step` if the share of its groups
-    among all is above its target, else it rises by it, in [`least`, 1].
+    A problem whose last z groups were easy, or whose last z groups were hard, is skipped with
+    probability 1 - max(e^z, `keep`), where e is `explore` at first and is kept for both kinds. After
+    each training step but those of the first pass, the e of either kind falls by `step` if the share
+    of its groups among all is at least its target, else it rises by it, in [`least`, `most`].
 
-    The two targets add up to the 0.25 of the released scripts. Departures: the skipped are not sent to the end of a queue but met again in the next pass, and
-    after two passes without enough problems none is skipped.
+    As in the released code, groups are easy for z if their mean reward is at least 0.98 and hard if
+    it is at most 0.11, so a group of one right answer in sixteen may be hard; for the shares, easy
+    ones are all right and hard ones have equal rewards and are not. The two targets add up to the
+    0.25 of its scripts.
+
+    The variant "v0.1" is what Edgewise 0.1 did: z counts groups of equal rewards of either kind, as one
+    streak; e moves from the first step, falls only above its target, and may be 1; `keep` is 0.
+
+    Departures: the code takes for hard, in the shares, only groups whose rewards are all those of a
+    formatted wrong answer. Its queue is that of a pass over the data and problems skipped in it come
+    back in the next; here, after two passes without enough problems, none is skipped. It poses 1.25
+    times what is expected to be lost, at most 384 problems at once; here a filter has its own rounds.
 
     Example:
         >>> rule = GRESO()
@@ -49,6 +62,9 @@ class GRESO(ProblemRule):
     target_hard: float = 1 / 6  # share of groups of equal rewards that are not all right
     step: float = 0.01  # positive
     least: float = 0.05  # positive
+    most: float = 0.95  # of e once it moves, in [least, 1]
+    keep: float = 0.01  # least probability of a problem not to be skipped, in [0, 1]
+    variant: Literal["code", "v0.1"] = "code"
 
     def __post_init__(self) -> None:
         """Check the arguments."""
@@ -56,7 +72,11 @@ class GRESO(ProblemRule):
             raise ValueError(f"`step` must be positive, got {self.step}")
         if not 0 < self.least <= self.explore <= 1:
             raise ValueError(f"`explore` must be in [{self.least}, 1], got {self.explore}")
-        for name in ("target_easy", "target_hard"):
+        if not self.least <= self.most <= 1:
+            raise ValueError(f"`most` must be in [{self.least}, 1], got {self.most}")
+        if self.variant not in VARIANTS:
+            raise ValueError(unknown("variant", self.variant, VARIANTS))
+        for name in ("target_easy", "target_hard", "keep"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`{name}` must be in [0, 1], got {getattr(self, name)}")
 
@@ -67,10 +87,11 @@ class GRESO(ProblemRule):
         self.streaks = np.zeros(len(self.names), np.int64)  # z, (N,)
         self.kinds = np.full(len(self.names), EASY)  # of the last group of equal rewards, (N,)
         self.queue: list[int] = []  # the rows that remain of this pass
+        self.passes = 0  # begun
 
     def keep_probabilities(self) -> Floats:
-        """Return the probability that each problem is kept, (N,)."""
-        kept: Floats = self.chances[self.kinds] ** self.streaks
+        """Return how likely each problem is not skipped, (N,)."""
+        kept: Floats = np.maximum(self.chances[self.kinds] ** self.streaks, self.keep)
         return kept
 
     def choose(self, num_problems: int, rng: np.random.Generator) -> Ints:
@@ -81,6 +102,7 @@ class GRESO(ProblemRule):
             if not self.queue:
                 self.queue = rng.permutation(len(self.names)).tolist()
                 passes += 1
+                self.passes += 1
             row = self.queue.pop()
             if passes > MAX_PASSES or rng.random() < kept[row]:
                 chosen[row] = None
@@ -90,18 +112,29 @@ class GRESO(ProblemRule):
         """Lengthen or end the streaks, and move e."""
         equal = ~spread(groups.rewards, groups.verified)
         kinds = np.where((groups.correct | ~groups.verified).all(axis=1), EASY, HARD)
-        self.kinds[rows] = kinds
-        for row, same in zip(rows.tolist(), equal.tolist(), strict=True):  # a row may occur twice
-            self.streaks[row] = self.streaks[row] + 1 if same else 0
+        released = self.variant == "code"
+        same, of_kind = equal, kinds  # which groups lengthen a streak, and of which kind
+        if released:
+            means = groups.mean(groups.rewards)
+            same = (means >= EASY_REWARD) | (means <= HARD_REWARD)
+            of_kind = np.where(means >= EASY_REWARD, EASY, HARD)
+        for row, long, kind in zip(rows.tolist(), same.tolist(), of_kind.tolist(), strict=True):
+            goes_on = long and not (released and kind != self.kinds[row])
+            self.streaks[row] = self.streaks[row] + 1 if goes_on else int(long)
+            self.kinds[row] = kind
+        if released and self.passes < 2:
+            return
         for kind, target in ((EASY, self.target_easy), (HARD, self.target_hard)):
             share = (equal & (kinds == kind)).mean()
-            moved = self.chances[kind] + (-self.step if share > target else self.step)
-            self.chances[kind] = min(max(moved, self.least), 1.0)
+            falls = share >= target if released else share > target
+            moved = self.chances[kind] + (-self.step if falls else self.step)
+            self.chances[kind] = min(max(moved, self.least), self.most)
 
     def state_dict(self) -> dict[str, Any]:
         """Return e, the streaks and the pass."""
         arrays = {"chances": self.chances, "streaks": self.streaks, "kinds": self.kinds}
-        return {**{key: array.tolist() for key, array in arrays.items()}, "queue": [*self.queue]}
+        lists = {key: array.tolist() for key, array in arrays.items()}
+        return {**lists, "queue": [*self.queue], "passes": self.passes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
@@ -109,3 +142,4 @@ class GRESO(ProblemRule):
         self.streaks = np.array(state["streaks"], np.int64)
         self.kinds = np.array(state["kinds"], np.int64)
         self.queue = list(state["queue"])
+        self.passes = state.get("passes", 0)  # of which early states do not tell

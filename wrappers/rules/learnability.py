@@ -3,7 +3,7 @@
 SFL: Rutherford et al. (2024), "No Regrets: Investigating and Improving Regret Approximations for
 Curriculum Discovery", arXiv 2408.15099; LILO applies it to language models. DOTS: Sun et al. (2025),
 "Improving Data Efficiency for LLM Reinforcement Fine-tuning Through Difficulty-targeted Online Data
-Selection and Rollout Replay", arXiv 2506.05316.
+Selection and Rollout Replay", arXiv 2506.05316. PCL: arXiv 2510.01135 (2025).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgewise.wrappers.rules.problem_rule import ProblemRule, draw, nearest
-from edgewise.wrappers.rules.signal import Bools, Groups, Ints
+from edgewise.wrappers.rules.signal import Bools, Floats, Groups, Ints
 
 
 @dataclass(eq=False)
@@ -30,6 +30,15 @@ class LastSuccess(ProblemRule):
     def seen(self) -> Bools:
         """Return which problems have been posed, (N,)."""
         return self.success >= 0
+
+    def predicted(self) -> Floats:
+        """Return p of each problem; if never posed that of its difficulty, or else 1/2, (N,)."""
+        success = np.where(self.seen(), self.success, 0.5)
+        for difficulty in np.unique(self.difficulties):
+            alike = self.difficulties == difficulty
+            if (alike & self.seen()).any():
+                success[alike & ~self.seen()] = self.success[alike & self.seen()].mean()
+        return success
 
     def learn(self, rows: Ints, groups: Groups) -> None:
         """Remember the success."""
@@ -87,9 +96,11 @@ class SFL(LastSuccess):
 class DOTS(LastSuccess):
     """Draws in proportion to exp(-|d - 1/2| / tau), d being the share of failures of a problem.
 
-    Departure: DOTS predicts d from the rollouts of a reference set, by attention over embeddings of
-    the questions. Here d is that of the problem's last group or, if it has none, the mean of the
-    problems of its difficulty that do, or else 1/2; there are no further rollouts.
+    The released tau of 1e-3 takes the nearest to 1/2; with 0.1, as in Edgewise 0.1, much else is drawn
+    too. Departures: DOTS predicts d from the rollouts of a reference set, by attention over embeddings
+    of the questions; here d is that of the problem's last group or, if it has none, the mean of the
+    problems of its difficulty that do, or else 1/2; there are no further rollouts. DOTS selects for
+    two steps at a time, and half of each of its later batches is replayed completions.
 
     Example:
         >>> rule = DOTS()
@@ -104,7 +115,7 @@ class DOTS(LastSuccess):
     name: ClassVar[str] = "dots"
     order: ClassVar[int] = 60
     paper: ClassVar[str] = "2506.05316"
-    temperature: float = 0.1  # tau, positive; ours
+    temperature: float = 1e-3  # tau, positive
 
     def __post_init__(self) -> None:
         """Check tau."""
@@ -113,9 +124,44 @@ class DOTS(LastSuccess):
 
     def choose(self, num_problems: int, rng: np.random.Generator) -> Ints:
         """Draw without replacement."""
-        success = np.where(self.seen(), self.success, 0.5)
-        for difficulty in np.unique(self.difficulties):
-            alike = self.difficulties == difficulty
-            if (alike & self.seen()).any():
-                success[alike & ~self.seen()] = self.success[alike & self.seen()].mean()
-        return draw(-np.abs(success - 0.5) / self.temperature, num_problems, rng)
+        return draw(-np.abs(self.predicted() - 0.5) / self.temperature, num_problems, rng)
+
+
+@dataclass(eq=False)
+class PCL(LastSuccess):
+    """Of some candidates, those whose value is nearest to a target: the selection rule of PCL.
+
+    Of `ratio` problems at random for each one to pose, those of the smallest |V - tau| are posed.
+    Departure: V is the prediction of a value model of the policy's size, trained on the mean rewards
+    of groups. Here it is the success of the problem's last group or, if it has none, the mean of the
+    problems of its difficulty that do, or else 1/2.
+
+    Example:
+        >>> rule = PCL()
+        >>> rule.start(["a", "b", "c", "d"], difficulties=[0, 0, 100, 100])
+        >>> right = np.array([[True, False], [True, True]])  # of each completion, (P, G)
+        >>> groups = Groups(right * 1.0, right, abs_advantages=right * 0.5, lengths=right * 9)
+        >>> rule.observe(["a", "b"], groups)
+        >>> rule.propose(2, np.random.default_rng(0))
+        ['d', 'a']
+    """
+
+    name: ClassVar[str] = "pcl"
+    order: ClassVar[int] = 100
+    paper: ClassVar[str] = "2510.01135"
+    target: float = 0.5  # tau, in [0, 1]
+    ratio: int = 4  # at least 1
+
+    def __post_init__(self) -> None:
+        """Check the arguments."""
+        if not 0 <= self.target <= 1:
+            raise ValueError(f"`target` must be in [0, 1], got {self.target}")
+        if self.ratio < 1:
+            raise ValueError(f"`ratio` must be at least 1, got {self.ratio}")
+
+    def choose(self, num_problems: int, rng: np.random.Generator) -> Ints:
+        """Take the nearest candidates."""
+        candidates = rng.permutation(len(self.names))[: self.ratio * num_problems]
+        distances = np.abs(self.predicted()[candidates] - self.target)
+        rows: Ints = candidates[nearest(distances, num_problems, rng)]
+        return rows

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from edgewise.errors import unknown
 from edgewise.wrappers.rules.problem_rule import ProblemRule, nearest
 from edgewise.wrappers.rules.signal import Groups, Ints
+
+CANDIDATES = ("pass", "fresh")
 
 
 @dataclass(eq=False)
@@ -26,8 +29,14 @@ class MoPPS(ProblemRule):
 
         a <- lambda a + (1 - lambda) a0 + n s,    b <- lambda b + (1 - lambda) b0 + n (1 - s).
 
-    The released code has a slip of precedence, by which groups of one completion count as eight
-    successes and eight failures; here they count as one completion. The default of lambda is ours.
+    Candidates are `ratio` problems for each one to pose, 8 in the released Countdown scripts and 16 in
+    those of MATH, or with None the whole pool. As there they come in turn from passes over the pool in
+    random order, "pass"; with "fresh" they are drawn anew each time. The released lambda is 0.5 in
+    Countdown, 1 in MATH.
+
+    The released code has a slip of precedence in its update, by which groups of one completion count
+    as eight successes and eight failures; here they count as one completion. Departure: a prior from
+    a stored index of successes, which its MATH scripts have, is not here.
 
     Example:
         >>> rule = MoPPS()
@@ -46,7 +55,8 @@ class MoPPS(ProblemRule):
     high: float = 0.5  # largest success aimed at
     discount: float = 0.5  # lambda, in [0, 1]; 1 never forgets
     prior: tuple[float, float] = (1.0, 1.0)  # a0 and b0, positive
-    ratio: int | None = None  # candidates for each problem to pose; None takes the whole pool
+    ratio: int | None = 8  # candidates for each problem to pose; None takes the whole pool
+    candidates: Literal["pass", "fresh"] = "pass"  # where they come from
 
     def __post_init__(self) -> None:
         """Check the arguments."""
@@ -56,6 +66,8 @@ class MoPPS(ProblemRule):
             raise ValueError(f"`discount` must be in [0, 1], got {self.discount}")
         if len(self.prior) != 2 or min(self.prior) <= 0:
             raise ValueError(f"`prior` must be two positive numbers, got {self.prior}")
+        if self.candidates not in CANDIDATES:
+            raise ValueError(unknown("candidates", self.candidates, CANDIDATES))
         if self.ratio is not None and self.ratio < 1:
             raise ValueError(f"`ratio` must be at least 1, got {self.ratio}")
 
@@ -65,15 +77,31 @@ class MoPPS(ProblemRule):
         self.belief = np.tile(
             np.array(self.prior, np.float64), (len(self.names), 1)
         )  # a, b: (N, 2)
+        self.queue: list[int] = []  # the rows that remain of this pass
 
     def choose(self, num_problems: int, rng: np.random.Generator) -> Ints:
         """Draw the success of the candidates, and take those nearest to the target."""
         size = len(self.names) if self.ratio is None else self.ratio * num_problems
-        candidates = rng.permutation(len(self.names))[:size]
+        candidates = self.candidate_rows(min(size, len(self.names)), rng)
         p = rng.beta(*self.belief[candidates].T)
         distances = np.maximum(np.maximum(self.low - p, p - self.high), 0.0)
         rows: Ints = candidates[nearest(distances, num_problems, rng)]
         return rows
+
+    def candidate_rows(self, count: int, rng: np.random.Generator) -> Ints:
+        """Return the next different candidates, (count,)."""
+        if self.candidates == "fresh" or self.ratio is None:
+            fresh: Ints = rng.permutation(len(self.names))[:count]
+            return fresh
+        taken, self.queue = self.queue[:count], self.queue[count:]
+        if len(taken) < count:
+            others = np.setdiff1d(np.arange(len(self.names)), taken)
+            following = rng.permutation(others)
+            lacking = count - len(taken)
+            # What was taken at the end of the last pass has its turn at the end of this one.
+            self.queue = [*following[lacking:].tolist(), *rng.permutation(taken).tolist()]
+            taken = [*taken, *following[:lacking].tolist()]
+        return np.array(taken)
 
     def learn(self, rows: Ints, groups: Groups) -> None:
         """Count successes and failures."""
@@ -85,9 +113,10 @@ class MoPPS(ProblemRule):
             self.belief[row] = kept + count
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the beliefs."""
-        return {"belief": self.belief.tolist()}
+        """Return the beliefs and the pass."""
+        return {"belief": self.belief.tolist(), "queue": [*self.queue]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the beliefs."""
+        """Take up the beliefs and the pass, of which early states do not tell."""
         self.belief = np.array(state["belief"])
+        self.queue = list(state.get("queue", []))

@@ -74,3 +74,53 @@ def slope(times: Sequence[float], scores: Sequence[float]) -> float:
     t = np.asarray(times, np.float64)
     centered = t - t.mean()
     return float(centered @ np.asarray(scores) / (centered @ centered))
+
+
+def floored(weights: Floats, floor: float) -> Floats:
+    """Return weights as probabilities of which none is below floor / K before the last division.
+
+    Args:
+        weights: At least 0, (K,); if all are 0, arms are alike.
+        floor: In [0, 1].
+    """
+    if not weights.any():
+        return np.full(len(weights), 1 / len(weights))
+    raised = np.maximum(weights / weights.sum(), floor / len(weights))
+    probabilities: Floats = raised / raised.sum()
+    return probabilities
+
+
+def informative_chance(success: Floats, size: int) -> Floats:
+    """Return 1 - p^n - (1 - p)^n: how likely a group of n completions has right and wrong ones."""
+    chance: Floats = 1 - success**size - (1 - success) ** size
+    return chance
+
+
+def beta_quantiles(a: Floats, b: Floats, levels: Floats) -> Floats:
+    """Return the quantiles of Beta(a, b) at `levels`, (K, Q); a and b, (K,), are at least 1.
+
+    The density is summed at 2,049 points, which are close where p is near 0 or 1.
+    """
+    angle = np.linspace(0, np.pi / 2, 2049)[1:-1]  # p = sin^2
+    logs = np.outer(2 * a - 1, np.log(np.sin(angle))) + np.outer(2 * b - 1, np.log(np.cos(angle)))
+    density = np.exp(logs - logs.max(axis=1, keepdims=True))
+    below = density.cumsum(axis=1) - density / 2
+    below /= density.sum(axis=1, keepdims=True)
+    found = [np.interp(levels, own, np.sin(angle) ** 2) for own in below]
+    return np.array(found)
+
+
+def largest_draw(samples: Floats) -> Floats:
+    """Return how likely each of K arms draws the largest of its equally likely samples, (K, Q).
+
+    Equal samples of two arms share; of more they do so but for the division by the sum.
+    """
+    below = np.empty((len(samples), *samples.shape))  # of the others, at each sample: (K, K, Q)
+    for other, own in enumerate(np.sort(samples, axis=1)):
+        ranks = np.searchsorted(own, samples) + np.searchsorted(own, samples, side="right")
+        below[other] = ranks / (2 * len(own))
+    arms = np.arange(len(samples))
+    below[arms, arms] = 1.0  # an arm is not compared with itself
+    chances = below.prod(axis=0).mean(axis=1)
+    probabilities: Floats = chances / chances.sum()
+    return probabilities

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from edgewise.wrappers.rules.signal import Floats, Groups, Ints
+from edgewise.wrappers.rules.signal import Floats, Groups, Ints, Updated
 
 
 @dataclass(eq=False)
@@ -36,6 +36,11 @@ class ProblemRule(ABC):
     paper: ClassVar[str] = ""  # its arXiv id
     cost: ClassVar[str] = "a pool"  # what is needed beside the completions trained on
     example: ClassVar[str] = ""  # arguments for the fields without a default, such as "low=0.5"
+
+    @property
+    def learns_after(self) -> bool:
+        """Return whether to call `learn_after`, which costs a forward pass of the batch."""
+        return False
 
     def start(self, names: Sequence[str], difficulties: Sequence[float]) -> None:
         """Reset the state, for a pool of problems with `names` and `difficulties`, both (N,).
@@ -89,6 +94,14 @@ class ProblemRule(ABC):
 
     def learn(self, rows: Ints, groups: Groups) -> None:  # noqa: B027
         """Learn from the groups of the problems in `rows`, (P,)."""
+
+    def learn_after(self, rows: Ints, updated: Updated) -> None:  # noqa: B027
+        """Learn what the update of the policy did, called after `observe` if `learns_after`.
+
+        Args:
+            rows: The problems in the pool that the policy was trained on, shape (P,).
+            updated: Advantages and ratios of their completions.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state that `choose` and `learn` change, as plain numbers and lists."""

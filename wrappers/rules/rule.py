@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from edgewise.wrappers.rules.signal import Floats, Ints, MeanAbsAdvantage, Signal
+from edgewise.wrappers.rules.signal import Floats, Ints, MeanAbsAdvantage, Signal, Updated
 
 
 @dataclass(eq=False)
 class Rule(ABC):
-    """Choose among K arms. A rule knows no environment, no model and no random numbers.
+    """Choose among K arms. A rule knows no environment and no model.
 
     A rule is a dataclass whose fields are its hyperparameters; `start` makes the state. Subclasses
     call `start` and `update` of this class first. A rule in this package that sets `name` is in the
@@ -40,6 +40,11 @@ class Rule(ABC):
     signal: Signal = field(default=MeanAbsAdvantage(), kw_only=True)  # what `update` learns from
     signal_size: ClassVar[int] = 1  # S, the numbers that it must give for each problem
 
+    @property
+    def learns_after(self) -> bool:
+        """Return whether to call `learn_after`, which costs a forward pass of the batch."""
+        return False
+
     def start(self, num_arms: int) -> None:
         """Reset the state, for `num_arms` arms, K."""
         if num_arms < 1:
@@ -50,6 +55,9 @@ class Rule(ABC):
     @abstractmethod
     def probabilities(self) -> Floats:
         """Return the probability of each arm, shape (K,)."""
+
+    def resample(self, rng: np.random.Generator) -> None:  # noqa: B027
+        """Draw what `probabilities` depends on at random, once before arms are drawn from them."""
 
     def update(self, arms: Ints, signal: Floats) -> None:
         """Learn from one training step.
@@ -67,6 +75,19 @@ class Rule(ABC):
             raise ValueError(f"`signal` must have shape {shape}, got {signal.shape}")
         if not np.isfinite(signal).all():
             raise ValueError(f"`signal` must be finite, got {signal.tolist()}")
+
+    def learn_after(self, arms: Ints, updated: Updated) -> None:
+        """Learn what the update of the policy did; called after `update` if `learns_after`.
+
+        Args:
+            arms: The arm of each problem that the policy was trained on, shape (P,).
+            updated: Advantages and ratios of their completions.
+
+        Raises:
+            ValueError: If an arm does not exist, or a number is missing or not finite.
+        """
+        self.check_arms(arms)
+        updated.check(len(arms))
 
     def check_arms(self, arms: Ints) -> None:
         """Raise ValueError if `arms` are not some of the arms, shape (P,)."""

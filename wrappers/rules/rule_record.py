@@ -7,6 +7,7 @@ but cannot be made of it again.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
@@ -55,6 +56,17 @@ OLD_CLASSES = {  # of version 0.1, whose modules may have moved since
     "edgewise.wrappers.signal:RewardVariance": "reward-variance",
     "edgewise.wrappers.signal:SuccessRate": "success-rate",
     "edgewise.wrappers.tscl:TSCL": "tscl",
+}
+UNRECORDED: dict[str, dict[str, Any]] = {  # what rules did whose records do not say it
+    "dump": {"count": "problems"},
+    "greso": {"variant": "v0.1", "most": 1.0, "keep": 0.0},
+    "mopps": {"candidates": "fresh"},
+    "plr": {"after": 0.0, "ages": "steps"},
+}
+CHANGED = {  # fields whose defaults were others when runs began that go on
+    **{name: tuple(values) for name, values in UNRECORDED.items()},
+    "dots": ("temperature",),
+    "mopps": ("ratio", "candidates"),
 }
 
 
@@ -107,6 +119,27 @@ def from_json(record: Any) -> AnyRule:
     return rule
 
 
+def as_begun(text: str, record: Mapping[str, Any]) -> str:
+    """Return what names a rule, with the arguments of which `record` had other defaults.
+
+    >>> as_begun("dump:window=9", {"rule": "dump", "window": 9})
+    'dump:window=9:count=problems'
+
+    Args:
+        text: The name and some arguments, as `make_rule` reads them.
+        record: What `to_json` made of the rule when it was made by that text.
+    """
+    name, *parts = text.split(":")
+    said = {part.partition("=")[0] for part in parts}
+    values = {**UNRECORDED.get(name, {}), **record}
+    defaults = {field.name: field.default for field in fields(kinds_of("rule")[name])}
+    for field in CHANGED.get(name, ()):
+        if field in values and field not in said and values[field] != defaults[field]:
+            value = values[field]
+            parts.append(f"{field}={value if isinstance(value, str) else json.dumps(value)}")
+    return ":".join([name, *parts])
+
+
 def as_rule(rule: AnyRule | Mapping[str, Any]) -> AnyRule:
     """Return a rule as it is, or the one that a record is of."""
     return rule if isinstance(rule, (Rule, ProblemRule)) else from_json(rule)
@@ -125,6 +158,8 @@ def read(kinds: type[Any] | tuple[type[Any], ...], record: Any, where: str) -> A
     if not issubclass(kind, kinds):
         raise ValueError(f"`{where}` must be of another kind, got {kind.__name__}")
     rest = {name: value for name, value in record.items() if name != label}
+    if label != "signal":
+        rest = {**UNRECORDED.get(name_of(kind), {}), **rest}
     return build(kind, rest, where, readers())
 
 

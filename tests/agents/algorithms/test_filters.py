@@ -9,12 +9,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise import ReasoningVectorEnv  # noqa: E402
-from edgewise.agents.algorithms.filters import DAPO, FILTERS, SPEED, VCRL, Bae  # noqa: E402
+from edgewise.agents.algorithms.filters import DAPO, FILTERS, RPS, SPEED, VCRL, Bae, filter_of  # noqa: E402
 from edgewise.agents.algorithms.grpo import GRPOConfig, start, train  # noqa: E402
 from edgewise.agents.algorithms.rollout import collect  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.policy import Completions, blank  # noqa: E402
-from edgewise.wrappers import Balanced, SuccessRate, vector  # noqa: E402
+from edgewise.wrappers import Balanced, MarinThompson, SuccessRate, vector  # noqa: E402
 
 
 @dataclass(eq=False)
@@ -78,6 +78,10 @@ def test_a_filter_does_not_see_order_and_rejects_what_is_all_alike(name):
         (lambda: Bae(low=0.8, high=0.2), "`low` and `high` must be 0 <= low < high <= 1"),
         (lambda: SPEED(screen=1), "`screen` must be at least 2, got 1"),
         (lambda: VCRL(kappa=0), r"`kappa` must be in \(0, 1\], got 0"),
+        (lambda: VCRL(early_kappa=0), r"`early_kappa` must be in \(0, 1\], got 0"),
+        (lambda: VCRL(early_steps=-1), "`early_steps` must be at least 0, got -1"),
+        (lambda: DAPO(rounds=-1), "`rounds` must be at least 0, got -1"),
+        (lambda: RPS(variant="both"), "`variant` must be one of paper, code"),
     ],
 )
 def test_what_cannot_be_is_refused(make, message):
@@ -127,8 +131,8 @@ def test_a_screening_must_leave_something(toy):
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_rejected_groups_are_answered_again_counted_and_taught(name, toy):
-    rule = FILTERS[name]()
-    envs, policy, rollout = toy.gather(rule, max_rounds=100)
+    rule = FILTERS[name](rounds=99)
+    envs, policy, rollout = toy.gather(rule)
     assert rule(rollout.rewards, rollout.correct).all()
     assert rollout.num_extra_rollouts == policy.num_asked - 64 > 0
     assert rollout.num_extra_tokens == rollout.num_extra_rollouts  # a token each
@@ -144,8 +148,8 @@ def test_rejected_groups_are_answered_again_counted_and_taught(name, toy):
 
 
 def test_screening_costs_less_and_teaches_what_it_saw(toy):
-    envs, _, rollout = toy.gather(SPEED(screen=4), max_rounds=100)
-    *_, whole = toy.gather(DAPO(by="correct"), max_rounds=100)
+    envs, _, rollout = toy.gather(SPEED(screen=4, rounds=99))
+    *_, whole = toy.gather(DAPO(by="correct", rounds=99))
     assert rollout.num_extra_rollouts % 4 == 0
     assert rollout.num_extra_rollouts < whole.num_extra_rollouts * 2
     envs.learn()
@@ -154,7 +158,7 @@ def test_screening_costs_less_and_teaches_what_it_saw(toy):
 
 
 def test_after_the_last_round_what_is_left_is_completed(toy):
-    *_, rollout = toy.gather(SPEED(screen=4), logit=99.0, max_rounds=2)
+    *_, rollout = toy.gather(SPEED(screen=4, rounds=1), logit=99.0)
     assert rollout.completions.mask.sum() == 64
     assert rollout.num_extra_rollouts == 8 * 4  # a screening of each, then all of it
     assert not SPEED()(rollout.rewards, rollout.correct).any()
@@ -173,6 +177,42 @@ def test_training_continues_from_a_state(name, toy):
     for part, record in zip((resumed, fresh, again), saved, strict=True):
         part.load_state_dict(record)
     assert list(train(again, resumed, config, fresh)) == list(run)
+
+
+@pytest.mark.parametrize("rule", [Balanced(), MarinThompson()])
+def test_a_refill_keeps_the_ratios_of_the_first_draw(rule, bandit):
+    envs = ReasoningVectorEnv(64, group_size=8, task=bandit.Echo)
+    envs = vector.Curriculum(envs, rule)
+    envs.reset(seed=0)
+    policy = bandit.TablePolicy()
+    # arm 0 is of multiples of 4, always solved but for a share; arm 1 is even
+    kept, drawn = [], []
+    for _ in range(6):
+        envs.lesson.forget()
+        rollout = collect(envs, policy, Sampling(), torch.Generator().manual_seed(0), filter=RPS())
+        first = envs.lesson._drawn
+        envs.learn()
+        drawn.append(np.bincount(first, minlength=2))
+        kept.append(np.bincount(rollout.infos["arm"], minlength=2))
+    assert np.abs(np.array(kept) - drawn).max() <= 2
+    assert envs.lesson.refill.seen.all()
+
+
+def test_a_refill_ends_after_its_rounds(toy):
+    for rounds in (2, 3):
+        *_, rollout = toy.gather(RPS(rounds=rounds), logit=99.0)
+        assert rollout.num_extra_rollouts == rounds * 64
+    assert (RPS().rounds, DAPO().rounds, filter_of("dapo", 3).rounds) == (10, 7, 3)
+    assert filter_of("none") is None
+
+
+def test_a_filter_may_change_with_the_steps():
+    scheduled = FILTERS["vcrl-schedule"]()
+    # v / v_max of k = 0 .. 8 of 8: 0 .4375 .75 .9375 1 .9375 .75 .4375 0
+    assert kept(scheduled.at(0), *range(9)) == [False, *[True] * 7, False]
+    assert kept(scheduled.at(19), 1, 7) == [True, True]
+    assert kept(scheduled.at(20), *range(9)) == [3 <= k <= 5 for k in range(9)]
+    assert VCRL().at(0) == VCRL() and DAPO().at(7) == DAPO()
 
 
 def test_an_environment_given_none_waits(bandit):

@@ -1,5 +1,8 @@
 """The loss of GRPO and its variants against their formulas, and that skipped groups are counted."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -165,3 +168,22 @@ def test_a_divergence_in_the_loss_needs_every_completion(answered):
     with torch.no_grad():
         fixed = state.reference.logprobs(completions)
     torch.testing.assert_close(fixed, completions.logprobs, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("weighted", "times"), [(False, 1.0), (True, 1.5)])
+def test_a_divergence_is_not_weighted_by_the_importance_unless_asked(bandit, weighted, times):
+    class Elsewhere(bandit.TablePolicy):
+        """Draws as the learner does, and says that it had half the probability."""
+
+        def generate(self, *arguments):
+            drawn = super().generate(*arguments)
+            return replace(drawn, logprobs=drawn.logprobs - math.log(2) * drawn.mask)
+
+    found = []
+    for cap in (None, 1.5):  # the first step of Adam has no scale
+        policy = Elsewhere() if cap else bandit.TablePolicy()
+        arguments = {"num_epochs": 2, "kl_coef": 1e-9, "kl_weighted": weighted}
+        config = GRPOConfig(num_steps=1, learning_rate=0.1, importance_cap=cap, **arguments)
+        (metrics,) = train(bandit.make(64), policy, config, start(policy, config))
+        found.append(metrics["kl"])
+    assert found[0] > 0 and found[1] == pytest.approx(times * found[0], rel=0.01)

@@ -13,9 +13,11 @@ from edgewise.agents.policies.options import Sampling  # noqa: E402
 FOLDER = Path(__file__).parents[3] / "agents" / "algorithms"
 SHARED = {"on_policy.py", "rollout.py", "losses.py"}
 BESIDE = {  # what a step calls, but nobody has to read to follow it
+    "after.py",  # what rules that ask are told after it
     "anticipation.py",  # verifiers that start early, which changes no number
     "catalogue.py",
     "config.py",
+    "filters.py",  # which has none by default
     "optimizer.py",  # AdamW
 }
 

@@ -182,6 +182,12 @@ def test_a_nucleus_is_not_held_against_an_engine_that_counts_it(tiny_model, mode
 
 def test_runs_of_before_go_on_with_what_they_had():
     record = {"env": "Countdown-v0", "temperature": 0.6, "num_steps": 3}
+    begun = {"curriculum": "dump", "rule": {"rule": "dump", "window": 300}}
+    assert from_run({**record, **begun}).curriculum == "dump:count=problems"
+    grpo = {"algorithm": "grpo:kl_coef=0.1", "hyperparameters": {"kl_coef": 0.1}}
+    assert from_run({**record, **grpo}).algorithm == "grpo:kl_coef=0.1:kl_weighted=true"
+    grpo["hyperparameters"]["kl_weighted"] = False
+    assert from_run({**record, **grpo}).algorithm == "grpo:kl_coef=0.1"
     assert from_run(record).logprobs == "raw" and from_run(record).max_prompt_tokens == 0
     assert from_run({**record, "logprobs": "sampled"}).logprobs == "sampled"
     assert TrainConfig().logprobs == "sampled"

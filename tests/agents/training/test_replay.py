@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from edgewise.agents.algorithms.filters import RPS  # noqa: E402
 from edgewise.agents.training.config import TrainConfig, complete  # noqa: E402
 from edgewise.agents.training.replay import difference, replay  # noqa: E402
 from edgewise.agents.training.run import begin, to_record  # noqa: E402
@@ -16,6 +17,7 @@ from edgewise.cli import main  # noqa: E402
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, make_rule, vector  # noqa: E402
 from edgewise.wrappers.record import SCHEMA, as_current  # noqa: E402
 from edgewise.wrappers.rules.catalogue import example_of  # noqa: E402
+from edgewise.wrappers.rules.signal import Updated  # noqa: E402
 
 STEPS = 5
 RULES = [
@@ -27,13 +29,15 @@ RULES = [
 ]
 
 
-def written(path, curriculum):
+def written(path, curriculum, algorithm="grpo"):
     """The folder of a run without a model: half of the answers are right, by chance."""
     size = {"num_steps": STEPS, "num_problems": 6, "group_size": 4, "pool_size": 60}
-    config = complete(TrainConfig(curriculum=curriculum, **size))
+    config = complete(TrainConfig(curriculum=curriculum, algorithm=algorithm, **size))
     base = config.setup.envs()
     envs = vector.with_rule(base, make_rule(curriculum, STEPS), pool_size=60)
     folder = RunFolder.create(path, to_record(config, base))
+    if "rps" in algorithm:
+        envs.lesson.keep_ratios(RPS().refill)
     envs.reset(seed=config.seed)
     rng = np.random.default_rng(0)
     for step in range(1, STEPS + 1):
@@ -44,6 +48,9 @@ def written(path, curriculum):
             envs.reset(options={"reset_mask": mask})
             answered(envs, rng)
         metrics = vector.teach(envs, rng.random((6, 4)))
+        if vector.asks_after(envs):
+            advantages, log_ratios = rng.normal(size=(2, 6, 4))
+            vector.tell_after(envs, Updated(advantages, log_ratios, np.ones((6, 4), bool)))
         head = {"schema": SCHEMA, "step": step}
         folder.append("groups.jsonl", [head | record for record in envs.records()])
         folder.append("metrics.jsonl", [{"step": step, "num_extra_rollouts": 4, **metrics}])
@@ -66,6 +73,33 @@ def test_every_rule_is_recomputed(curriculum, tmp_path):
     told = replay(written(tmp_path / "run", curriculum))
     assert (told.num_steps, told.state_step) == (STEPS, STEPS)
     assert told.num_groups == STEPS * 6 + told.num_rejected and told.num_rejected > 0
+
+
+@pytest.mark.parametrize("curriculum", ["sec", "marin-learnability", "mt-grpo", "plr"])
+def test_what_a_refill_drew_is_recomputed(curriculum, tmp_path):
+    folder = written(tmp_path / "run", curriculum, "grpo:filter=rps")
+    assert replay(folder).num_rejected > 0
+    if curriculum == "plr":  # which proposes anew by itself
+        return
+    state = json.loads((folder.path / "checkpoints" / str(STEPS) / "envs.json").read_text())
+    assert any(state["refill"]["rejected"])
+    config = json.loads((folder.path / "config.json").read_text())
+    config["hyperparameters"]["filter"] = "dapo"
+    (folder.path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="in the replay"):
+        replay(folder)
+
+
+def test_what_an_update_did_is_needed_where_the_rule_asks(tmp_path):
+    folder = written(tmp_path / "run", "mt-grpo")
+    path = folder.path / "groups.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert all(len(each["log_ratios"]) == 4 for each in records if each["kept"])
+    for record in records:
+        record.pop("log_ratios", None)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    with pytest.raises(ValueError, match="the records are damaged"):
+        replay(folder)
 
 
 @pytest.fixture(scope="module")

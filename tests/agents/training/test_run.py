@@ -13,8 +13,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.training.config import TrainConfig, complete  # noqa: E402
+from edgewise.agents.training.replay import replay  # noqa: E402
 from edgewise.agents.training.report import write_report  # noqa: E402
 from edgewise.agents.training.run import begin, resume  # noqa: E402
+from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 
 
@@ -181,6 +183,30 @@ def test_a_model_that_cannot_be_sampled_in_other_precision_is_refused(tiny_model
     path.write_text(path.read_text().replace('"silu"', '"gelu"'))
     with pytest.raises(ValueError, match=r"`decode_dtype` must be left out .* got 'bfloat16'"):
         make(tmp_path / "model", tmp_path / "run", decode_dtype="bfloat16")
+
+
+@pytest.mark.parametrize("curriculum", ["mt-grpo", "frontier", "actor-curator-problems"])
+def test_rules_that_learn_of_updates_and_a_refill_continue_and_are_recomputed(
+    tiny_model, tmp_path, curriculum
+):
+    options = {"curriculum": curriculum, "algorithm": "grpo:filter=rps:filter_rounds=1"}
+    options |= {"levels": (1, 2), "learning_rate": 1e-2, "num_steps": 4}
+    list(make(tiny_model, tmp_path / "whole", **options).steps())
+    with closing(make(tiny_model, tmp_path / "parts", **options).steps()) as steps:
+        next(steps), next(steps)
+    list(resume(tmp_path / "parts").steps())
+    assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
+    assert weights(tmp_path / "parts", 4) == weights(tmp_path / "whole", 4)
+    assert replay(RunFolder.open(tmp_path / "whole")).state_step == 4
+    asked = [record.get("num_scored_tokens", 0) > 0 for record in lines(tmp_path / "whole")]
+    assert any(asked) == (curriculum != "frontier")
+
+
+def test_training_may_go_on_where_an_evaluation_stops(tiny_model, tmp_path):
+    whole = make(tiny_model, tmp_path / "whole", preset="e2h")
+    assert whole.hyperparameters.sampling.stop == whole.sampling.stop == ("</answer>",)
+    none = make(tiny_model, tmp_path / "none", preset="e2h", stop="none")
+    assert none.hyperparameters.sampling.stop == () and none.sampling.stop == ("</answer>",)
 
 
 def test_a_run_of_before_a_field_was_there_continues(tiny_model, tmp_path):

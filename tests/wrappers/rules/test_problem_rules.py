@@ -17,9 +17,10 @@ from edgewise.wrappers import (
     vector,
 )
 from edgewise.wrappers.rules.catalogue import example_of
+from edgewise.wrappers.rules.learnability import PCL
 from edgewise.wrappers.rules.problem_rule import draw
 from edgewise.wrappers.rules.rule_record import from_json, to_json
-from edgewise.wrappers.rules.signal import group_advantages
+from edgewise.wrappers.rules.signal import Updated, group_advantages
 
 POOL = (list("abcdefgh"), [0.0, 0.0, 0.0, 50.0, 50.0, 50.0, 100.0, 100.0])
 
@@ -40,13 +41,21 @@ def started(rule, *steps):
     return rule
 
 
+def learn_after(rule, names, step):
+    """Tell of an update of the policy that gains other than the last."""
+    if rule.learns_after:
+        advantages = np.array([[1.0, -1.0], [0.5, 0.0], [step, 1.0]])
+        rows = np.array([rule.rows[name] for name in names])
+        rule.learn_after(rows, Updated(advantages, advantages / 10, advantages < 9))
+
+
 def rng():
     return np.random.default_rng(0)
 
 
 def test_plr_worked_by_hand():
     # scores .2, .8, .5 of steps 1, 2, 3: ranks 3, 1, 2; ages 3, 2, 1 of 6
-    rule = started(PLR(beta=1.0))
+    rule = started(PLR(beta=1.0, ages="steps"))
     for name, score in zip("abc", (0.2, 0.8, 0.5), strict=True):
         told = groups(2)
         told.abs_advantages[:] = score
@@ -56,8 +65,33 @@ def test_plr_worked_by_hand():
     np.testing.assert_allclose(rule.replay_probabilities(), [0.2136, 0.5242, 0.2621], atol=5e-5)
 
 
+def test_plr_counts_ages_in_draws():
+    # scores .5, .2, .4: ranks 1, 3, 2 to the power -10; ages 2, 1, 0 of 3
+    rule = PLR()
+    rule.start(list("abc"), [0.0] * 3)
+    rule.scores[:], rule.posed[:] = [0.5, 0.2, 0.4], 1
+    generator = rng()
+    order = [rule.propose(1, generator)[0] for _ in range(200)]
+    ages = [order[::-1].index(name) for name in "abc"]
+    assert rule.drawn.tolist() == ages
+    rule.drawn[:] = [2, 1, 0]
+    np.testing.assert_allclose(
+        rule.replay_probabilities(), [0.965773, 0.033349, 0.000878], atol=5e-7
+    )
+    rule.propose(3, generator)
+    assert sorted(rule.drawn) == [0, 1, 2]
+
+
+def test_plr_replays_nothing_before_all_was_posed():
+    steps = [dict.fromkeys("abcdefg", 2)]
+    for after, alone in ((1.0, True), (0.5, False)):
+        rule = started(PLR(replay=0.5, after=after), *steps)
+        found = {rule.propose(1, np.random.default_rng(seed))[0] for seed in range(20)}
+        assert "h" in found and (found == {"h"}) == alone
+
+
 def test_plr_replays_what_it_has_seen_or_not():
-    rule = started(PLR(replay=1.0), {"a": 2, "b": 1})
+    rule = started(PLR(replay=1.0, after=0.0), {"a": 2, "b": 1})
     assert set(rule.propose(2, rng())) == {"a", "b"}
     rule.replay = 0.0
     assert set(rule.propose(6, rng())) == set("cdefgh")
@@ -75,9 +109,21 @@ def test_mopps_worked_by_hand():
     assert twice.belief[1].tolist() == [2.5, 5.5]
 
 
+def test_mopps_takes_its_candidates_in_passes_over_the_pool():
+    rule, generator = started(MoPPS(ratio=2)), rng()
+    for _ in range(3):  # 2 x 2 of 8 twice are the pool
+        first, second = (rule.candidate_rows(4, generator).tolist() for _ in range(2))
+        assert sorted(first + second) == list(range(8))
+    parts = [rule.candidate_rows(3, generator).tolist() for _ in range(8)]
+    assert all(len(set(part)) == 3 for part in parts)  # also where a pass ends
+    assert np.bincount(np.concatenate(parts)).tolist() == [3] * 8
+    rule.candidates = "fresh"
+    assert rule.candidate_rows(8, generator).tolist() != rule.candidate_rows(8, generator).tolist()
+
+
 def test_mopps_poses_what_it_believes_to_be_half_right():
     steps = [dict.fromkeys("abc", 4) | dict.fromkeys("def", 0) | dict.fromkeys("gh", 2)] * 30
-    rule = started(MoPPS(discount=1.0), *steps)
+    rule = started(MoPPS(discount=1.0, ratio=None), *steps)
     assert set(rule.propose(2, rng())) == set("gh")
     rule.low, rule.high = 0.9, 1.0
     assert set(rule.propose(3, rng())) == set("abc")
@@ -96,6 +142,29 @@ def test_dots_prefers_even_odds_and_infers_those_of_the_same_difficulty():
     # b and c are taken for a's 1/2; h for g's 3/4; e and f for d's 1
     assert set(rule.propose(3, rng())) == set("abc")
     assert set(rule.propose(5, rng())) == set("abcgh")
+
+
+def test_pcl_takes_the_candidates_of_the_value_nearest_to_its_target():
+    # V = (.1, .45, .6, .9)
+    rule = PCL()
+    rule.start(list("abcd"), [0.0] * 4)
+    rule.success[:] = [0.1, 0.45, 0.6, 0.9]
+    assert rule.propose(2, rng()) == ["b", "c"]
+    rule.target, rule.ratio = 1.0, 1
+    assert len({tuple(rule.propose(1, np.random.default_rng(seed))) for seed in range(40)}) == 4
+
+
+def test_dots_of_the_released_temperature_takes_the_nearest():
+    # d = (.5, .6, .75): at 1e-3 the first alone, at .1 (.690, .254, .057)
+    for temperature, expected in ((1e-3, [1.0, 0.0, 0.0]), (0.1, [0.690, 0.254, 0.057])):
+        rule = DOTS(temperature=temperature)
+        rule.start(list("abc"), [0.0] * 3)
+        rule.success[:] = [0.5, 0.4, 0.25]
+        generator = rng()
+        first = [rule.propose(1, generator)[0] for _ in range(4000)]
+        shares = [first.count(name) / 4000 for name in "abc"]
+        np.testing.assert_allclose(shares, expected, atol=0.025)
+    assert DOTS().temperature == 1e-3
 
 
 def test_dots_worked_by_hand():
@@ -132,19 +201,57 @@ def test_draws_without_replacement_follow_the_weights():
     np.testing.assert_allclose(np.bincount(first) / 4000, [0.7, 0.2, 0.1], atol=0.03)
 
 
-def test_greso_worked_by_hand():
+def test_greso_of_the_released_code():
+    # e = .5: z = 1 .. 8, then the floor of .01
+    rule = started(GRESO())
+    rule.streaks[:] = np.arange(1, 9)
+    kept = [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.01, 0.01]
+    np.testing.assert_allclose(rule.keep_probabilities(), kept)
+    # all right, then all wrong: a streak of one; one of 16 is hard; mixed ends both
+    rule = started(GRESO(), {"a": 4, "b": 4}, {"a": 0, "b": 4}, {"b": 2})
+    assert rule.streaks[:2].tolist() == [1, 0]
+    rule.observe(["c"], groups(1, size=16))
+    assert rule.streaks[2] == 1 and rule.keep_probabilities()[2] == 0.5
+
+
+def test_greso_moves_its_chances_after_the_first_pass_and_up_to_a_cap():
+    rule = started(GRESO(step=0.3), {"a": 4, "b": 0, "c": 2})
+    assert rule.chances.tolist() == [0.5, 0.5]
+    rule.passes = 2
+    rule.observe(list("abc"), groups(4, 0, 2))
+    np.testing.assert_allclose(rule.chances, [0.2, 0.2])
+    for _ in range(4):
+        rule.observe(list("abc"), groups(2, 2, 2))
+    assert rule.chances.tolist() == [0.95, 0.95]
+    # a share that is the target falls: 1 of 4
+    exact = GRESO(target_easy=0.25, target_hard=0.25)
+    for variant, moved in (("code", 0.49), ("v0.1", 0.51)):
+        exact.variant = variant
+        started(exact)
+        exact.passes = 2
+        exact.observe(list("abcd"), groups(4, 0, 2, 2))
+        np.testing.assert_allclose(exact.chances, moved)
+
+
+def test_greso_of_before_worked_by_hand():
     # a twice all right, b twice all wrong, c once mixed: e_easy falls (2/3 > 1/12), e_hard too
-    rule = started(GRESO(), {"a": 4, "b": 0, "c": 4}, {"a": 4, "b": 0, "c": 1})
+    rule = started(
+        GRESO(variant="v0.1", most=1.0, keep=0.0),
+        {"a": 4, "b": 0, "c": 4},
+        {"a": 4, "b": 0, "c": 1},
+    )
     np.testing.assert_allclose(rule.chances, [0.48, 0.48])
     np.testing.assert_allclose(rule.keep_probabilities()[:4], [0.48**2, 0.48**2, 1, 1])
     rule.observe(["c"], groups(2))
     np.testing.assert_allclose(rule.chances, [0.49, 0.49])
     rule.observe(["b", "b"], groups(0, 0))  # rejected by a filter, and proposed again
     assert rule.streaks.tolist()[:3] == [2, 4, 0]
+    rule.observe(["a"], groups(0))  # one streak through a change of kind
+    assert rule.streaks[0] == 3
 
 
 def test_greso_skips_and_still_fills_the_batch():
-    rule = started(GRESO(least=1e-9, explore=1e-9), {"a": 4, "b": 0})
+    rule = started(GRESO(least=1e-9, explore=1e-9, keep=0.0), {"a": 4, "b": 0})
     generator = rng()
     for _ in range(4):
         assert not {"a", "b"} & set(rule.propose(3, generator))
@@ -159,12 +266,19 @@ def test_adarft_takes_the_problems_nearest_to_the_target():
     assert set(rule.propose(3, rng())) == set("def")
 
 
+def test_adarft_breaks_ties_by_the_pool_where_asked():
+    rule = started(AdaRFTProblems(ties="first"))
+    assert [rule.propose(2, np.random.default_rng(seed)) for seed in range(5)] == [["a", "b"]] * 5
+
+
 @pytest.mark.parametrize("name", PROBLEM_CURRICULA)
 def test_a_rule_restored_from_json_continues(name):
     rule, generator = make_rule(example_of(name), 10), rng()
     rule.start(*POOL)
     for step in range(6):
-        rule.observe(rule.propose(3, generator), groups(step % 5, 2, 4))
+        names = rule.propose(3, generator)
+        rule.observe(names, groups(step % 5, 2, 4))
+        learn_after(rule, names, step)
     again = from_json(json.loads(json.dumps(to_json(rule))))
     again.start(*POOL)
     again.load_state_dict(json.loads(json.dumps(rule.state_dict())))
@@ -174,6 +288,7 @@ def test_a_rule_restored_from_json_continues(name):
         assert again.propose(3, other) == names and len(set(names)) == 3
         for each in (rule, again):
             each.observe(names, groups(0, step % 5, 4))
+            learn_after(each, names, step)
 
 
 @pytest.mark.parametrize("name", PROBLEM_CURRICULA)
@@ -207,6 +322,14 @@ def test_what_is_wrong_is_refused_and_changes_nothing(name):
         (lambda: MoPPS(discount=2), r"`discount` must be in \[0, 1\], got 2"),
         (lambda: MoPPS(prior=(0, 1)), "`prior` must be two positive numbers"),
         (lambda: MoPPS(ratio=0), "`ratio` must be at least 1, got 0"),
+        (lambda: MoPPS(candidates="all"), "`candidates` must be one of pass, fresh"),
+        (lambda: PLR(after=2), r"`after` must be in \[0, 1\], got 2"),
+        (lambda: PLR(ages="days"), "`ages` must be one of draws, steps"),
+        (lambda: PCL(ratio=0), "`ratio` must be at least 1, got 0"),
+        (lambda: PCL(target=2), r"`target` must be in \[0, 1\], got 2"),
+        (lambda: GRESO(most=0.01), r"`most` must be in \[0.05, 1\], got 0.01"),
+        (lambda: GRESO(variant="paper"), "`variant` must be one of code, v0.1"),
+        (lambda: AdaRFTProblems(ties="last"), "`ties` must be one of random, first"),
         (lambda: SFL(explore=2), r"`explore` must be in \[0, 1\], got 2"),
         (lambda: DOTS(temperature=0), "`temperature` must be positive, got 0"),
         (lambda: GRESO(step=0), "`step` must be positive, got 0"),

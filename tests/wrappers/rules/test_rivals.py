@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgewise.wrappers import DUMP, PAC, RLVE, TSCL, AdaRFT
+from edgewise.wrappers import DUMP, PAC, RLVE, TSCL, AdaRFT, Groups, SuccessRate
 from edgewise.wrappers.rules.probability import largest_sample
 
 
@@ -57,13 +57,28 @@ def test_tscl_draws_by_temperature(taught):
 
 def test_dump_worked_by_hand(taught):
     # ln 4 = 1.3863: UCB = [.7 + .9614, .2 + 1.1774]; p = 1 / (1 + exp(-2.839))
-    rule = taught(DUMP(), 2, {0: [0.6, 0.8], 1: 0.2})
+    rule = taught(DUMP(count="problems"), 2, {0: [[0.6, 8], [0.8, 8]], 1: [[0.2, 8]]})
     np.testing.assert_allclose(rule.arm_values(), [1.6614, 1.3774], atol=5e-5)
     np.testing.assert_allclose(rule.probabilities(), [0.9448, 0.0552], atol=5e-5)
 
 
+def test_dump_counts_completions(taught):
+    # of (7, 1) problems (.196, .804), of their (56, 8) completions (.549, .451)
+    for count, expected in (("problems", 0.196), ("rollouts", 0.549)):
+        rule = taught(DUMP(count=count), 2, {0: [[0.8, 8]] * 7, 1: [[0.2, 8]]})
+        np.testing.assert_allclose(rule.probabilities()[0], expected, atol=5e-4)
+    assert DUMP().count == "rollouts"
+
+
+def test_dump_takes_any_signal_of_one_number():
+    rule = DUMP(signal=SuccessRate())
+    rule.start(1)
+    groups = Groups(*(np.ones((2, 4), kind) for kind in (float, bool, float, int)))
+    assert rule.signal(groups, np.zeros(2, int)).tolist() == [[1.0, 4.0]] * 2
+
+
 def test_dump_forgets_what_left_the_window(taught):
-    rule = taught(DUMP(window=2), 1, {0: [0.9, 0.1, 0.3]})
+    rule = taught(DUMP(window=2, count="problems"), 1, {0: [[0.9, 8], [0.1, 8], [0.3, 8]]})
     np.testing.assert_allclose(rule.arm_values(), 0.2 + np.sqrt(2 * np.log(4) / 4))
 
 
@@ -116,6 +131,7 @@ def test_adarft_follows_the_success(taught):
         (lambda: TSCL(epsilon=2), r"`epsilon` must be in \[0, 1\], got 2"),
         (lambda: TSCL(temperature=0), "`temperature` must be positive, got 0"),
         (lambda: TSCL(learning_rate=0), r"`learning_rate` must be in \(0, 1\], got 0"),
+        (lambda: DUMP(count="tokens"), "`count` must be one of rollouts, problems"),
         (lambda: DUMP(window=0), "`window` must be at least 1, got 0"),
         (lambda: DUMP(temperature=0), "`temperature` must be positive, got 0"),
         (lambda: PAC(window=1), "`window` must be at least 2, got 1"),

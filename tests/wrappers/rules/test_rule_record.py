@@ -26,7 +26,7 @@ from edgewise.wrappers import (
 from edgewise.wrappers.lesson import ArmLesson
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.rules.catalogue import example_of
-from edgewise.wrappers.rules.rule_record import OLD_CLASSES, from_json, to_json
+from edgewise.wrappers.rules.rule_record import OLD_CLASSES, as_begun, from_json, to_json
 
 
 @dataclass(eq=False)
@@ -52,6 +52,46 @@ def _restored(monkeypatch):
             monkeypatch.setitem(kinds, name, kinds.get(name))
             if kinds[name] is None:
                 kinds.pop(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "lacking", "changed", "begun"),
+    [
+        ("dump", ["count"], {"count": "problems"}, "dump:count=problems"),
+        ("dump:count=rollouts", ["count"], {"count": "problems"}, "dump:count=rollouts"),
+        ("dots", [], {"temperature": 0.1}, "dots:temperature=0.1"),
+        (
+            "mopps:discount=1",
+            ["candidates"],
+            {"ratio": None, "candidates": "fresh"},
+            "mopps:discount=1:ratio=null:candidates=fresh",
+        ),
+        (
+            "greso",
+            ["variant", "most", "keep"],
+            {"variant": "v0.1", "most": 1.0, "keep": 0.0},
+            "greso:variant=v0.1:most=1.0:keep=0.0",
+        ),
+        ("plr", ["after", "ages"], {"after": 0.0, "ages": "steps"}, "plr:after=0.0:ages=steps"),
+        ("sec:temperature=0.2", [], {}, "sec:temperature=0.2"),
+    ],
+)
+def test_rules_of_records_that_say_less_are_as_they_were(text, lacking, changed, begun):
+    record = {**to_json(make_rule(text, 10)), **changed}
+    for name in lacking:
+        del record[name]
+    assert as_begun(text, record) == begun
+    expected = to_json(make_rule(text, 10)) | changed
+    assert to_json(from_json(record)) == expected
+    if ":count" not in text:
+        assert to_json(make_rule(begun, 10)) == expected
+    assert as_begun(text, to_json(make_rule(text, 10))) == text
+
+
+def test_a_record_of_dump_of_before_keeps_its_signal():
+    record = {"rule": "dump", "window": 9, "signal": {"signal": "success-rate"}}
+    rule = from_json(record)
+    assert rule.count == "problems" and rule.signal.of == SuccessRate()
 
 
 @pytest.mark.parametrize("name", [*CURRICULA, *PROBLEM_CURRICULA])

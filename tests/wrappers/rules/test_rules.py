@@ -8,7 +8,7 @@ import pytest
 from edgewise.wrappers import CURRICULA, AdaRFT, Groups, make_rule
 from edgewise.wrappers.rules.catalogue import example_of
 from edgewise.wrappers.rules.rule_record import from_json, to_json
-from edgewise.wrappers.rules.signal import group_advantages
+from edgewise.wrappers.rules.signal import Updated, group_advantages
 
 VARIANTS = [
     "sec:draw=normalized_q:signal=progress",
@@ -21,10 +21,18 @@ VARIANTS = [
     "tscl:estimate=sampling:temperature=0.1",
     "pac:cold_steps=2",
     "rlve:threshold=0.3:min_problems=1:width=2",
+    "dump:count=problems",
+    "marin-learnability:curve=informative:mass=0",
+    "mt-grpo:variant=code",
+    "mt-grpo:optimizer=gradient:learning_rate=5",
+    "actor-curator:importance=false:learning_rate=10",
+    "frontier:gain=update",
+    "frontier:draw=softmax:per_length=false:gain=none",
+    "frontier:strength=8",
 ]
 RULES = [*map(example_of, CURRICULA), *VARIANTS]
 CHANGED = {  # arguments that take away what the class declares
-    "equivariant": ["e2h-adaptive:gaussian=0.5"],
+    "equivariant": ["e2h-adaptive:gaussian=0.5", "frontier:strength=8"],
     "explores": ["e2h-cosine:variant=paper", "tscl:estimate=sampling:temperature=0.1"],
 }
 
@@ -45,6 +53,12 @@ def batches(num_arms, steps, seed=0):
         yield arms, Groups(rewards, correct, np.abs(group_advantages(rewards)), lengths)
 
 
+def updated(arms, groups):
+    """An update of the policy that changes more where arms are easy."""
+    advantages = group_advantages(groups.rewards)
+    return Updated(advantages, 0.1 * advantages / (1 + arms[:, None]), groups.verified)
+
+
 def learned(rule, num_arms, steps, order=None):
     """Return the probabilities at each step, with the arms called by their places in `order`."""
     rule.start(num_arms)
@@ -52,6 +66,8 @@ def learned(rule, num_arms, steps, order=None):
     for arms, groups in batches(num_arms, steps):
         yield rule.probabilities()
         rule.update(order[arms], rule.signal(groups, order[arms]))
+        if rule.learns_after:
+            rule.learn_after(order[arms], updated(arms, groups))
     yield rule.probabilities()
 
 
@@ -76,6 +92,8 @@ def test_a_rule_restored_from_json_continues(text):
         np.testing.assert_array_equal(again.probabilities(), rule.probabilities())
         for each in (rule, again):
             each.update(arms, each.signal(groups, arms))
+            if each.learns_after:
+                each.learn_after(arms, updated(arms, groups))
 
 
 @pytest.mark.parametrize("text", RULES)
@@ -147,7 +165,7 @@ def test_what_is_wrong_is_refused_and_changes_nothing(text, arms, change, messag
     rule = make(text)
     list(learned(rule, 3, 5)) if "[" not in text else rule.start(3)
     before = rule.state_dict()
-    signal = np.full((2, 2)[: rule.signal_size], 0.5)
+    signal = np.full((2, rule.signal_size) if rule.signal_size > 1 else 2, 0.5)
     with pytest.raises(ValueError, match=message):
         rule.update(np.array(arms, np.int64), change(signal))
     assert rule.state_dict() == before

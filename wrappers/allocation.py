@@ -1,0 +1,165 @@
+"""How many completions each problem of a batch gets, at an equal number of completions in all.
+
+VIP: Nguyen et al. (2026), arXiv 2602.01601, and the authors' code.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from edgewise.errors import unknown
+from edgewise.wrappers.rules.signal import Floats, Ints
+
+ESTIMATORS = ("rloo", "grpo")
+BISECTIONS = 200
+CLIP = 1e-6  # of success, before its logit
+
+
+@dataclass(eq=False)
+class Allocation(ABC):
+    """Divide a budget of completions among the problems of a batch."""
+
+    @abstractmethod
+    def sizes(self, problems: Sequence[str], budget: int) -> Ints:
+        """Return the completions of each problem, (P,), that sum to `budget`.
+
+        Args:
+            problems: Their names.
+            budget: Completions of the batch.
+
+        Raises:
+            ValueError: If the bounds of a group do not allow the budget.
+        """
+
+
+@dataclass(eq=False)
+class VIP(Allocation):
+    """The sizes that make the variance of the gradient least, by what is known of success.
+
+    With p the success of a problem and a = 4 p (1 - p), the gradient of its group of n has variance
+    proportional to a / (n - 1) for "rloo" and a (n - 1) / n^2 for "grpo" without the division by the
+    standard deviation. The sum over problems is least, for least <= n <= most and a given sum of n,
+    where n = 1 + sqrt(a / lambda), or where a (n - 2) / n^3 = lambda; lambda is found by bisection,
+    and the rounding gives what is left of the budget one by one to the largest decrease.
+
+    p is the logistic function of a Gaussian process over `features` of the problems, here with a
+    kernel exp(-|x - y|^2 / (2 l^2)); after a step the mean m of it becomes logit(p) at the problems
+    posed, and moves at the others by K K^-1 (logit(p) - m). Problems without features know of none
+    but themselves.
+
+    Departures: features are given, not those of a sentence encoder; the released code's allocator
+    has a term of ln p that its paper has not, and solves by another method; it is not followed.
+    """
+
+    estimator: Literal["rloo", "grpo"] = "rloo"
+    least: int = 4  # completions of a problem; at least 2, at least 3 for "grpo"
+    most: int = 32
+    prior: float = 0.0  # the first m; -1 in the released code
+    length: float = 0.4  # l, positive, as in the released code; the paper takes it from the data
+    jitter: float = 1e-4  # on the diagonal of K, positive
+    features: dict[str, Sequence[float]] = field(default_factory=dict)  # of problems, by name
+
+    def __post_init__(self) -> None:
+        """Check the arguments and forget all groups."""
+        if self.estimator not in ESTIMATORS:
+            raise ValueError(unknown("estimator", self.estimator, ESTIMATORS))
+        smallest = 3 if self.estimator == "grpo" else 2
+        if not smallest <= self.least <= self.most:
+            raise ValueError(f"`least` must be in [{smallest}, {self.most}], got {self.least}")
+        for name in ("length", "jitter"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"`{name}` must be positive, got {getattr(self, name)}")
+        self.means: dict[str, float] = {name: self.prior for name in self.features}  # m
+
+    def success(self, problems: Sequence[str]) -> Floats:
+        """Return p of each problem, (P,)."""
+        means = np.array([self.means.get(name, self.prior) for name in problems])
+        success: Floats = 1 / (1 + np.exp(-means))
+        return success
+
+    def observe(self, problems: Sequence[str], success: Floats) -> None:
+        """Learn the success of different problems, (P,)."""
+        clipped = np.clip(success, CLIP, 1 - CLIP)
+        new = np.log(clipped / (1 - clipped))
+        now = np.array([self.means.get(name, self.prior) for name in problems])
+        posed = [place for place, name in enumerate(problems) if name in self.features]
+        others = [name for name in self.features if name not in set(problems)]
+        if posed and others:
+            x = np.array([self.features[problems[place]] for place in posed])
+            y = np.array([self.features[name] for name in others])
+            inner = self.kernel(x, x) + self.jitter * np.eye(len(x))
+            moved = self.kernel(y, x) @ np.linalg.solve(inner, (new - now)[posed])
+            for name, by in zip(others, moved.tolist(), strict=True):
+                self.means[name] += by
+        self.means.update(zip(problems, new.tolist(), strict=True))
+
+    def kernel(self, x: Floats, y: Floats) -> Floats:
+        """Return the kernel of features x, (M, D), and y, (N, D), of shape (M, N)."""
+        distances = ((x[:, None] - y[None]) ** 2).sum(axis=2)
+        kernel: Floats = np.exp(-distances / (2 * self.length**2))
+        return kernel
+
+    def sizes(self, problems: Sequence[str], budget: int) -> Ints:
+        """Return the completions of each problem, (P,)."""
+        count = len(problems)
+        if not count * self.least <= budget <= count * self.most:
+            raise ValueError(
+                f"`budget` must be in [{count * self.least}, {count * self.most}], "
+                f"{self.least} to {self.most} completions of {count} problems, got {budget}"
+            )
+        p = self.success(problems)
+        return self.rounded(4 * p * (1 - p), budget)
+
+    def real_sizes(self, scales: Floats, budget: int) -> Floats:
+        """Return sizes that are no whole numbers, (P,), for a of each problem."""
+        low, high = -80.0, 40.0  # ln lambda
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.at(scales, middle).sum() > budget else (low, middle)
+        return self.at(scales, (low + high) / 2)
+
+    def at(self, scales: Floats, log_price: float) -> Floats:
+        """Return the best sizes where a completion costs exp(log_price), (P,)."""
+        price = np.exp(log_price)
+        if self.estimator == "rloo":
+            sizes: Floats = np.clip(1 + np.sqrt(scales / price), self.least, self.most)
+            return sizes
+        low = np.full(len(scales), float(self.least))
+        high = np.full(len(scales), float(self.most))
+        for _ in range(60):  # a (n - 2) / n^3 falls for n above 3
+            middle = (low + high) / 2
+            worth = scales * (middle - 2) / middle**3 > price
+            low, high = np.where(worth, middle, low), np.where(worth, high, middle)
+        best: Floats = (low + high) / 2
+        return best
+
+    def variances(self, scales: Floats, sizes: Floats | Ints) -> Floats:
+        """Return the variance of the gradient of each problem, (P,)."""
+        variances: Floats = (
+            scales / (sizes - 1)
+            if self.estimator == "rloo"
+            else scales * (sizes - 1) / sizes.astype(np.float64) ** 2
+        )
+        return variances
+
+    def rounded(self, scales: Floats, budget: int) -> Ints:
+        """Return whole sizes, (P,), from the real ones rounded down."""
+        sizes = np.floor(self.real_sizes(scales, budget) + CLIP).astype(np.int64)
+        sizes = np.clip(sizes, self.least, self.most)
+        while sizes.sum() < budget:
+            gains = self.variances(scales, sizes) - self.variances(scales, sizes + 1)
+            sizes[np.argmax(np.where(sizes < self.most, gains, -np.inf))] += 1
+        return sizes
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the mean of each problem."""
+        return {"means": dict(self.means)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+        self.means = dict(state["means"])
