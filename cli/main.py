@@ -44,6 +44,10 @@ COMMANDS = {  # what each does, and where
         "Train every curriculum on a suite, or on simulated learners.",
         "edgewise.cli.compare",
     ),
+    "headroom": (
+        "Measure how much any curriculum can gain over random arms.",
+        "edgewise.cli.headroom",
+    ),
     "profile": ("Measure how hard each problem is.", "edgewise.cli.profile"),
     "export": (
         "Write problems as files for other frameworks.",
