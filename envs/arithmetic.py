@@ -86,26 +86,22 @@ class Arithmetic(Task[Problem]):
             answer="boxed",
             frame=Frame(max_prompt_tokens=32, max_completion_tokens=96),
         ),
-        "crowd": Preset(  # for the sums' model: few levels that it can learn among many others
+        "ladder": Preset(  # the same, and far beyond what the sums' model can do
+            template=r"{compact} \boxed{{}}:",
+            levels=ladder(*((count, "+-", 9) for count in range(1, 11))),
+            answer="boxed",
+            frame=Frame(max_prompt_tokens=48, max_completion_tokens=160),
+        ),
+        "crowd": Preset(  # for that model: levels 4 to 7 can be learned, among many that cannot
             template=r"{compact} \boxed{{}}:",
             levels=ladder(
-                *((1, operations, 9) for operations in ("+", "-", "+-")),
-                *((1, "+-", largest) for largest in (5, 7)),
-                *((count, "+-", 9) for count in (2, 3, 4, 5)),
-                *((count, "+-", 9) for count in (7, 8, 9, 10, 11)),
-                *((1, operations, 9) for operations in ("*", "/")),
-                *((2, operations, 9) for operations in ("*", "/")),
-                *((count, "+-*", 30) for count in (2, 3, 4)),
+                *((1, "+-", largest) for largest in (8, 9, 10)),
+                *((count, "+-", 9) for count in (2, 3, 4, 5, 7, 8, 9, 10, 11)),
+                *((1, "*", 99), (2, "*", 20), (2, "/", 20), (2, "+-*", 30), (3, "+-*", 30)),
                 *((count, "+-", 999) for count in (1, 2, 3)),
             ),
             answer="boxed",
             frame=Frame(max_prompt_tokens=48, max_completion_tokens=96),
-        ),
-        "ladder": Preset(  # one skill in twelve levels
-            template=r"{compact} \boxed{{}}:",
-            levels=ladder(*((count, "+-", 9) for count in range(1, 13))),
-            answer="boxed",
-            frame=Frame(max_prompt_tokens=48, max_completion_tokens=160),
         ),
     }
 

@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import torch
 
 from edgewise.agents.algorithms.rollout import Envs
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.config import TrainConfig, complete
-from edgewise.agents.training.evaluation import EvaluationPlan, evaluate
+from edgewise.agents.training.evaluation import EvaluationPlan, sample
 from edgewise.agents.training.run import algorithm_of, base_envs, make_hyperparameters
 from edgewise.agents.training.run_policy import make_policy
 from edgewise.agents.training.run_prompts import sampling_of
@@ -37,6 +39,7 @@ from edgewise.benchmarks.studies.headroom_plan import (
     screening,
 )
 from edgewise.benchmarks.studies.headroom_report import Record, best_of, report
+from edgewise.env import evaluation_set
 from edgewise.files import read_json, write_atomically
 from edgewise.interrupts import Stopped, asked
 from edgewise.wrappers import Subset, vector
@@ -84,27 +87,27 @@ class Bed:
                     return
 
     def score(self, split: str) -> list[float]:
-        """Return the accuracy on each arm of the target, each answered problem once."""
+        """Return the accuracy on each arm of the target, each problem answered once."""
         size = self.config.test_problems if split == "test" else self.config.validation_problems
-        plan = EvaluationPlan(num_problems=size, num_samples=1, k=1, num_pass_k=1, split=split)
-        wanted = self.config.target or range(len(self.arms))
         found = []
-        for place, env_id in enumerate(self.train.env.split(",")):
-            levels = [
-                self.arms[arm]["level"] for arm in wanted if self.arms[arm].get("env", 0) == place
-            ]
+        for arm in self.config.target or range(len(self.arms)):
+            place, level = self.arms[arm].get("env", 0), self.arms[arm]["level"]
+            env_id = self.train.env.split(",")[place]
+            options = {**self.train.keywords, "preset": self.train.preset}
             protocol = self.members[place].preset.protocol
-            found += evaluate(
+            answers = sample(
+                problems_of(env_id, json.dumps(options), split, level, size),
+                1,
                 self.policy,
                 env_id,
-                plan,
+                options,
+                EvaluationPlan(split=split),
                 replace(self.sampling, temperature=protocol.temperature),
-                levels=levels,
-                render=self.policy.render,
-                preset=self.train.preset,
-                **self.train.keywords,
+                torch.Generator().manual_seed(1_000 + arm),
+                self.policy.render,
             )
-        return [score.pass_at_1 for score in found]
+            found.append(float(answers["correct"].mean()))
+        return found
 
     @contextmanager
     def copied(self) -> Iterator[None]:
@@ -132,6 +135,15 @@ class Bed:
                     pass
                 means.append(mean(self.score("validation")))
         return means.index(max(means))
+
+
+@cache
+def problems_of(
+    env_id: str, options: str, split: str, level: int, count: int
+) -> list[dict[str, Any]]:
+    """Return the first problems of a level; `options` are keywords of the environment, JSON."""
+    env = gym.make(env_id, split=split, allow_ood=True, **json.loads(options))
+    return evaluation_set(env, level, count)
 
 
 def mean(values: list[float]) -> float:
@@ -179,7 +191,7 @@ def run_once(config: HeadroomConfig, run: Run) -> dict[str, Any]:
             before, used, num_steps = used, used + tokens, num_steps + 1
             if asked():
                 raise Stopped
-            if passed(before, used, budget, config.num_looks):
+            if used >= budget or passed(before, used, config.num_tokens, config.num_looks):
                 looks.append((used, mean(bed.score("validation"))))
             if schedule.phases:
                 bed.rule.arms = schedule.arms(used / budget)
@@ -204,7 +216,7 @@ def run_once(config: HeadroomConfig, run: Run) -> dict[str, Any]:
 
 
 def passed(before: float, after: float, budget: float, parts: int) -> bool:
-    """Return whether a run has just come to another of so many equal parts of its tokens."""
+    """Return whether the tokens used have just come to another of so many equal parts."""
     return int(before * parts / budget) < int(after * parts / budget)
 
 
@@ -243,6 +255,7 @@ def begin(config: HeadroomConfig, folder: Path) -> None:
         return
     if folder.exists() and any(part.name != ".lock" for part in folder.iterdir()):
         raise ValueError(f"`output` must be new, or have runs of headroom, got {folder}")
+    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(record, indent=1) + "\n")
 
 

@@ -59,7 +59,7 @@ class HeadroomConfig:
     first_seed: int = 100
     """The first of them; screening has seed 0."""
     num_looks: int = 12
-    """Scores on validation problems while a run goes on, at equal distances in tokens."""
+    """Scores on validation problems in a whole run, at equal distances in tokens."""
     validation_problems: int = 32
     """Validation problems of each arm, answered once at every look."""
     test_problems: int = 100
