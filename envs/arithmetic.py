@@ -95,7 +95,7 @@ class Arithmetic(Task[Problem]):
         "crowd": Preset(  # for that model: levels 4 to 7 can be learned, among many that cannot
             template=r"{compact} \boxed{{}}:",
             levels=ladder(
-                *((1, "+-", largest) for largest in (8, 9, 10)),
+                *((1, "+-", largest) for largest in (9, 10, 11)),
                 *((count, "+-", 9) for count in (2, 3, 4, 5, 7, 8, 9, 10, 11)),
                 *((1, "*", 99), (2, "*", 20), (2, "/", 20), (2, "+-*", 30), (3, "+-*", 30)),
                 *((count, "+-", 999) for count in (1, 2, 3)),

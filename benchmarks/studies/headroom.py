@@ -9,24 +9,12 @@ validation accuracy is best; what the copies cost does not count.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from copy import deepcopy
-from dataclasses import asdict, replace
-from functools import cache
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
-import torch
-
-from edgewise.agents.algorithms.rollout import Envs
-from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.training.config import TrainConfig, complete
-from edgewise.agents.training.evaluation import EvaluationPlan, sample
-from edgewise.agents.training.run import algorithm_of, base_envs, make_hyperparameters
-from edgewise.agents.training.run_policy import make_policy
-from edgewise.agents.training.run_prompts import sampling_of
+from edgewise.benchmarks.studies.bed import Bed, mean
 from edgewise.benchmarks.studies.headroom_plan import (
     ORACLE,
     RANDOM,
@@ -39,137 +27,13 @@ from edgewise.benchmarks.studies.headroom_plan import (
     screening,
 )
 from edgewise.benchmarks.studies.headroom_report import Record, best_of, report
-from edgewise.env import evaluation_set
 from edgewise.files import read_json, write_atomically
 from edgewise.interrupts import Stopped, asked
-from edgewise.wrappers import Subset, vector
 
 SETTINGS = "headroom.json"  # of all runs in a folder
+CARD = "card.json"  # what the model scores on each arm at the start
 NOT_OF_RUNS = ("output", "num_best", "num_seeds", "threads")  # settings that change no run
 Say = Callable[[str], None]
-
-
-class Bed:
-    """A model in training on the arms of its environments, from the start of a run."""
-
-    def __init__(self, config: HeadroomConfig, run: Run) -> None:
-        """Load the model and make the environments.
-
-        Raises:
-            ValueError: If any part of `config` is refused.
-        """
-        torch.set_num_threads(config.threads)
-        self.config, self.run = config, run
-        self.train = train_config(config, run)
-        self.policy: TransformersPolicy = make_policy(self.train)
-        envs = base_envs(self.train)
-        base: Any = envs.unwrapped
-        self.members, self.arms = base.env.members, base.arms
-        self.rule = Subset(tuple(range(len(self.arms))))
-        framed = vector.PromptFormat(envs, render=self.policy.render)
-        self.envs: Envs = vector.Curriculum(framed, self.rule)
-        self.sampling = sampling_of(self.train, self.members)
-        self.hyperparameters = make_hyperparameters(self.train, self.sampling)
-        self.algorithm = algorithm_of(self.train)
-        self.state = self.algorithm.start(self.policy, self.hyperparameters)
-        self.envs.reset(seed=run.seed)
-
-    def steps(self, count: int | None = None) -> Iterator[float]:
-        """Train on the arms of `rule`, and yield the tokens that each step generated."""
-        done = 0
-        with closing(
-            self.algorithm.train(self.envs, self.policy, self.hyperparameters, self.state)
-        ) as steps:
-            for metrics in steps:
-                yield metrics["num_tokens"] + metrics["num_extra_tokens"]
-                done += 1
-                if done == count:
-                    return
-
-    def score(self, split: str) -> list[float]:
-        """Return the accuracy on each arm of the target, each problem answered once."""
-        size = self.config.test_problems if split == "test" else self.config.validation_problems
-        found = []
-        for arm in self.config.target or range(len(self.arms)):
-            place, level = self.arms[arm].get("env", 0), self.arms[arm]["level"]
-            env_id = self.train.env.split(",")[place]
-            options = {**self.train.keywords, "preset": self.train.preset}
-            protocol = self.members[place].preset.protocol
-            answers = sample(
-                problems_of(env_id, json.dumps(options), split, level, size),
-                1,
-                self.policy,
-                env_id,
-                options,
-                EvaluationPlan(split=split),
-                replace(self.sampling, temperature=protocol.temperature),
-                torch.Generator().manual_seed(1_000 + arm),
-                self.policy.render,
-            )
-            found.append(float(answers["correct"].mean()))
-        return found
-
-    @contextmanager
-    def copied(self) -> Iterator[None]:
-        """Undo at the end whatever training the block does."""
-        weights = [parameter.detach().clone() for parameter in self.policy.parameters()]
-        states = deepcopy((self.state.state_dict(), self.envs.state_dict()))  # type: ignore[attr-defined]
-        try:
-            yield
-        finally:
-            with torch.no_grad():
-                for parameter, weight in zip(self.policy.parameters(), weights, strict=True):
-                    parameter.copy_(weight)
-            self.state.load_state_dict(states[0])
-            self.envs.load_state_dict(states[1])  # type: ignore[attr-defined]
-
-    def best_arm(self) -> int:
-        """Return the arm after some steps of which the target's validation accuracy is best."""
-        means = []
-        for arm in range(len(self.arms)):
-            if asked():
-                raise Stopped
-            with self.copied():
-                self.rule.arms = (arm,)
-                for _ in self.steps(self.config.probe_steps):
-                    pass
-                means.append(mean(self.score("validation")))
-        return means.index(max(means))
-
-
-@cache
-def problems_of(
-    env_id: str, options: str, split: str, level: int, count: int
-) -> list[dict[str, Any]]:
-    """Return the first problems of a level; `options` are keywords of the environment, JSON."""
-    env = gym.make(env_id, split=split, allow_ood=True, **json.loads(options))
-    return evaluation_set(env, level, count)
-
-
-def mean(values: list[float]) -> float:
-    """Return the mean of at least one value."""
-    return sum(values) / len(values)
-
-
-def train_config(config: HeadroomConfig, run: Run) -> TrainConfig:
-    """Return what `edgewise train` would be given."""
-    given = {
-        name: getattr(config, name)
-        for name in (
-            "env",
-            "agent",
-            "preset",
-            "levels",
-            "env_options",
-            "algorithm",
-            "num_problems",
-            "group_size",
-            "threads",
-        )
-    }
-    rate = run.learning_rate
-    own = {"num_steps": config.num_tokens, "curriculum": RANDOM, "seed": run.seed}
-    return complete(TrainConfig(**given, **own, learning_rate=rate, evaluate=False))
 
 
 def run_once(config: HeadroomConfig, run: Run) -> dict[str, Any]:
@@ -180,7 +44,6 @@ def run_once(config: HeadroomConfig, run: Run) -> dict[str, Any]:
     """
     bed = Bed(config, run)
     budget, used, num_steps = config.num_tokens * run.share, 0.0, 0
-    start = bed.score("test") if run.phase == "final" else []
     looks = [(0.0, mean(bed.score("validation")))]
     posed: list[int] = []  # the oracle's choices
     schedule = run.schedule
@@ -211,7 +74,7 @@ def run_once(config: HeadroomConfig, run: Run) -> dict[str, Any]:
         "tokens": used,
         "looks": looks,
         **({"posed": posed} if schedule.name == ORACLE else {}),
-        **({"start": mean(start), "test": mean(test), "levels": test} if test else {}),
+        **({"test": mean(test), "levels": test} if test else {}),
     }
 
 
@@ -259,8 +122,8 @@ def begin(config: HeadroomConfig, folder: Path) -> None:
     write_atomically(path, json.dumps(record, indent=1) + "\n")
 
 
-def count_arms(config: HeadroomConfig) -> int:
-    """Return the count of arms, after a look at everything that may be refused.
+def checked(config: HeadroomConfig) -> Bed:
+    """Return the bed as it is at the start, after a look at everything that may be refused.
 
     Raises:
         ValueError: If any part of `config` is refused, or an arm is not a level.
@@ -271,7 +134,7 @@ def count_arms(config: HeadroomConfig) -> int:
     beyond = [arm for arm in config.target if arm not in range(len(bed.arms))]
     if beyond:
         raise ValueError(f"`target` must be in range({len(bed.arms)}), got {beyond[0]}")
-    return len(bed.arms)
+    return bed
 
 
 def choose_rate(config: HeadroomConfig, num_arms: int, folder: Path, say: Say) -> float | None:
@@ -287,14 +150,17 @@ def choose_rate(config: HeadroomConfig, num_arms: int, folder: Path, say: Say) -
 
 def measure_headroom(config: HeadroomConfig, folder: Path, say: Say) -> str:
     """Do all runs that are not done, write report.md, and return its text."""
-    num_arms = count_arms(config)
+    bed = checked(config)
+    num_arms = len(bed.arms)
     begin(config, folder)
+    if not (folder / CARD).is_file():
+        write_atomically(folder / CARD, json.dumps({"arms": bed.card()}, indent=1) + "\n")
     rate = choose_rate(config, num_arms, folder, say)
     screened = run_all(config, screening(config, num_arms, rate), folder, say)
     tried = {s.name: s for s in (*schedules(num_arms, config.num_bands), Schedule(ORACLE, ()))}
     best = [tried[name] for name in best_of(screened, config.num_best)]
     records = run_all(config, finals(config, num_arms, best, rate), folder, say)
-    names = f"Headroom of {config.env}, {config.agent}"
-    text = report(records, screened, names)
+    card = read_json(folder / CARD)["arms"]
+    text = report(records, screened, card, f"Headroom of {config.env}, {config.agent}")
     write_atomically(folder / "report.md", text)
     return text

@@ -117,15 +117,43 @@ def verdict(found: Headroom, gain: Estimate) -> str:
     return f"{said}: too little to compare rules on this bed"
 
 
-def gain_of_random(records: Sequence[Record]) -> Estimate:
+def gain_of_random(records: Sequence[Record], card: Sequence[Record]) -> Estimate:
     """Return what random arms gain on the test problems of the target, in points."""
-    return over_seeds([100 * (r["test"] - r["start"]) for r in records if r["schedule"] == RANDOM])
+    start = float(np.mean([row["pass_at_1"] for row in card]))
+    return over_seeds([100 * (r["test"] - start) for r in records if r["schedule"] == RANDOM])
 
 
-def report(records: Sequence[Record], screened: Sequence[Record], title: str) -> str:
-    """Return the Markdown of a measurement."""
+def card_lines(records: Sequence[Record], best: str, card: Sequence[Record]) -> list[str]:
+    """Return a table of the target's arms: at the start, and after training in the final runs."""
+    lines = [
+        f"| arm | env | level | pass@1 | pass@32 | chance | after random arms | after {best} |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    after = [
+        np.mean([r["levels"] for r in records if r["schedule"] == name], axis=0)
+        for name in (RANDOM, best)
+    ]
+    for row, random, own in zip(card, *after, strict=True):
+        lines.append(
+            f"| {row['arm']} | {row['env']} | {row['level']} | {row['pass_at_1']:.3f} "
+            f"| {row['pass_at_32']:.3f} | {row['chance']:.3f} | {random:.3f} | {own:.3f} |"
+        )
+    return lines
+
+
+def report(
+    records: Sequence[Record], screened: Sequence[Record], card: Sequence[Record], title: str
+) -> str:
+    """Return the Markdown of a measurement.
+
+    Args:
+        records: Of the final runs.
+        screened: Of the screening.
+        card: What the model scores on each arm of the target at the start.
+        title: The first line.
+    """
     rows = measure(records)
-    lines = [f"# {title}", "", f"{verdict(rows[0], gain_of_random(records))}.", ""]
+    lines = [f"# {title}", "", f"{verdict(rows[0], gain_of_random(records, card))}.", ""]
     lines += [
         "| schedule | points ahead of random arms [95 %] | times fewer tokens [95 %] | never |",
         "|---|---|---|---|",
@@ -136,6 +164,8 @@ def report(records: Sequence[Record], screened: Sequence[Record], title: str) ->
             f"| {row.schedule} | {points.value:+.1f} [{points.low:+.1f}, {points.high:+.1f}] "
             f"| {factor.value:.2f} [{factor.low:.2f}, {factor.high:.2f}] | {row.never} |"
         )
+    lines += ["", "Accuracy on test problems, pass@1 after training over seeds:", ""]
+    lines += card_lines(records, rows[0].schedule, card)
     lines += ["", "Mean accuracy on the target's validation problems in the screening:", ""]
     lines += ["| schedule | start | end |", "|---|---|---|"]
     for record in sorted(screened, key=lambda record: -record["looks"][-1][1]):

@@ -29,7 +29,14 @@ from edgewise.files import read_json
 
 
 def record(schedule, seed, looks, test=0.0, start=0.1):
-    return {"schedule": schedule, "seed": seed, "looks": looks, "test": test, "start": start}
+    return {
+        "schedule": schedule,
+        "seed": seed,
+        "looks": looks,
+        "test": test,
+        "start": start,
+        "levels": [test, 0.0],
+    }
 
 
 # Random ends at .3 on average over both seeds. It comes there after 100 tokens and after 300 of 400;
@@ -107,7 +114,7 @@ def test_headroom_is_paired_and_the_best_by_its_looks_is_first():
     assert first.factor.value == pytest.approx(exp((log(2) + log(20 / 3)) / 2))
     assert (first.never, second.never) == (0, 2)
     assert not first.counts  # two seeds say little
-    assert gain_of_random(RECORDS).value == pytest.approx(21)
+    assert gain_of_random(RECORDS, CARD).value == pytest.approx(21)
 
 
 @pytest.mark.parametrize(("lead", "counts"), [(0.029, False), (0.031, True)])
@@ -117,7 +124,7 @@ def test_a_bed_counts_above_three_points(lead, counts):
     records += [record("arm-0", seed, looks, test=0.3 + lead) for seed in (1, 2)]
     (found,) = measure(records)
     assert found.counts is counts
-    said = verdict(found, gain_of_random(records))
+    said = verdict(found, gain_of_random(records, CARD))
     assert f"at most {100 * lead:.1f} points" in said
     assert ("too little" in said) is not counts
 
@@ -133,9 +140,10 @@ def test_a_bed_counts_above_half_as_many_tokens_again(tokens, counts):
 
 
 def test_the_report_begins_with_the_verdict():
-    text = report(RECORDS, RECORDS[:3], "Headroom")
+    text = report(RECORDS, RECORDS[:3], CARD, "Headroom")
     assert text.splitlines()[2].startswith("a curriculum can gain at most 11.0 points")
     assert "| arm-0 | -20.0 [" in text
+    assert "| 0 | Some-v0 | 1 | 0.100 | 0.500 | 0.010 | 0.310 | 0.420 |" in text
 
 
 def test_every_part_of_a_run_is_passed_once():
@@ -187,6 +195,9 @@ def test_a_measurement_goes_on_where_it_stopped(tmp_path, capsys):
     runs = sorted(folder.rglob("*-s*.json"))
     oracle = read_json(folder / "screen" / "oracle-s0.json")
     assert oracle["posed"] and set(oracle["posed"]) <= {0, 1}
+    card = read_json(folder / "card.json")["arms"]
+    assert [row["level"] for row in card] == [1, 2]
+    assert all(row["pass_at_1"] <= row["pass_at_32"] for row in card)
     assert all(read_json(path)["tokens"] >= 300 for path in runs)
     lost = [path for path in runs if path.parent.name == "final"][-1]
     before = json.loads(lost.read_text())

@@ -1,0 +1,189 @@
+"""A bed: a model in training on arms that its owner chooses, and what is measured of it.
+
+Shapes: K arms, N problems.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from copy import deepcopy
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+
+from edgewise.agents.algorithms.rollout import Envs
+from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.training.config import TrainConfig, complete
+from edgewise.agents.training.evaluation import EvaluationPlan, Samples, pass_at_k, sample
+from edgewise.agents.training.run import algorithm_of, base_envs, make_hyperparameters
+from edgewise.agents.training.run_policy import make_policy
+from edgewise.agents.training.run_prompts import sampling_of
+from edgewise.benchmarks.studies.headroom_plan import RANDOM, HeadroomConfig, Run
+from edgewise.env import evaluation_set
+from edgewise.interrupts import Stopped, asked
+from edgewise.wrappers import Subset, vector
+
+K = 32  # of pass@k
+NUM_PASS_K = 25  # problems of each arm that are answered so often
+
+
+class Bed:
+    """A model in training on the arms of its environments, from the start of a run."""
+
+    def __init__(self, config: HeadroomConfig, run: Run) -> None:
+        """Load the model and make the environments.
+
+        Raises:
+            ValueError: If any part of `config` is refused.
+        """
+        torch.set_num_threads(config.threads)
+        self.config, self.run = config, run
+        self.train = train_config(config, run)
+        self.policy: TransformersPolicy = make_policy(self.train)
+        envs = base_envs(self.train)
+        base: Any = envs.unwrapped
+        self.members, self.arms = base.env.members, base.arms
+        self.rule = Subset(tuple(range(len(self.arms))))
+        framed = vector.PromptFormat(envs, render=self.policy.render)
+        self.envs: Envs = vector.Curriculum(framed, self.rule)
+        self.sampling = sampling_of(self.train, self.members)
+        self.hyperparameters = make_hyperparameters(self.train, self.sampling)
+        self.algorithm = algorithm_of(self.train)
+        self.state = self.algorithm.start(self.policy, self.hyperparameters)
+        self.envs.reset(seed=run.seed)
+
+    def steps(self, count: int | None = None) -> Iterator[float]:
+        """Train on the arms of `rule`, and yield the tokens that each step generated."""
+        done = 0
+        with closing(
+            self.algorithm.train(self.envs, self.policy, self.hyperparameters, self.state)
+        ) as steps:
+            for metrics in steps:
+                yield metrics["num_tokens"] + metrics["num_extra_tokens"]
+                done += 1
+                if done == count:
+                    return
+
+    def score(self, split: str) -> list[float]:
+        """Return the accuracy on each arm of the target, each problem answered once."""
+        size = self.config.test_problems if split == "test" else self.config.validation_problems
+        wanted = self.config.target or range(len(self.arms))
+        return [float(self.answers(arm, split, size, 1)["correct"].mean()) for arm in wanted]
+
+    def answers(self, arm: int, split: str, size: int, num_samples: int) -> Samples:
+        """Return what the model answers to the first problems of an arm."""
+        env_id, options, level = self.place(arm)
+        protocol = self.members[self.arms[arm].get("env", 0)].preset.protocol
+        return sample(
+            problems_of(env_id, json.dumps(options), split, level, size),
+            num_samples,
+            self.policy,
+            env_id,
+            options,
+            EvaluationPlan(split=split),
+            replace(self.sampling, temperature=protocol.temperature),
+            torch.Generator().manual_seed(1_000 + arm),
+            self.policy.render,
+        )
+
+    def place(self, arm: int) -> tuple[str, dict[str, Any], int]:
+        """Return the environment of an arm, its keywords, and the level."""
+        env_id = self.train.env.split(",")[self.arms[arm].get("env", 0)]
+        options = {**self.train.keywords, "preset": self.train.preset}
+        return env_id, options, self.arms[arm]["level"]
+
+    def card(self) -> list[dict[str, Any]]:
+        """Return what the model scores on test problems of each arm of the target, and chance.
+
+        Chance is the share of problems to which the right answer of the next one is right.
+        """
+        rows = []
+        for arm in self.config.target or range(len(self.arms)):
+            env_id, options, level = self.place(arm)
+            size = self.config.test_problems
+            once = self.answers(arm, "test", size, 1)["correct"]
+            often = self.answers(arm, "test", min(size, NUM_PASS_K), K)["correct"]
+            solved = [pass_at_k(K, int(count), K) for count in often.sum(axis=1)]
+            row = {"arm": arm, "env": env_id, "level": level, "pass_at_1": float(once.mean())}
+            luck = chance(env_id, json.dumps(options), level, size)
+            rows.append({**row, "pass_at_32": float(np.mean(solved)), "chance": luck})
+        return rows
+
+    @contextmanager
+    def copied(self) -> Iterator[None]:
+        """Undo at the end whatever training the block does."""
+        weights = [parameter.detach().clone() for parameter in self.policy.parameters()]
+        states = deepcopy((self.state.state_dict(), self.envs.state_dict()))  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for parameter, weight in zip(self.policy.parameters(), weights, strict=True):
+                    parameter.copy_(weight)
+            self.state.load_state_dict(states[0])
+            self.envs.load_state_dict(states[1])  # type: ignore[attr-defined]
+
+    def best_arm(self) -> int:
+        """Return the arm after some steps of which the target's validation accuracy is best."""
+        means = []
+        for arm in range(len(self.arms)):
+            if asked():
+                raise Stopped
+            with self.copied():
+                self.rule.arms = (arm,)
+                for _ in self.steps(self.config.probe_steps):
+                    pass
+                means.append(mean(self.score("validation")))
+        return means.index(max(means))
+
+
+@cache
+def problems_of(
+    env_id: str, options: str, split: str, level: int, count: int
+) -> list[dict[str, Any]]:
+    """Return the first problems of a level; `options` are keywords of the environment, JSON."""
+    env = gym.make(env_id, split=split, allow_ood=True, **json.loads(options))
+    return evaluation_set(env, level, count)
+
+
+def chance(env_id: str, options: str, level: int, count: int) -> float:
+    """Return the share of the first test problems that the right answer of the next one solves."""
+    env: Any = gym.make(env_id, split="test", allow_ood=True, **json.loads(options)).unwrapped
+    problems = [env.pose(place)[0] for place in problems_of(env_id, options, "test", level, count)]
+    others = [*problems[1:], problems[0]]
+    pairs = zip(problems, others, strict=True)
+    return mean(
+        [float(env.task.verify(one, env.task.solve(other)) is True) for one, other in pairs]
+    )
+
+
+def mean(values: list[float]) -> float:
+    """Return the mean of at least one value."""
+    return sum(values) / len(values)
+
+
+def train_config(config: HeadroomConfig, run: Run) -> TrainConfig:
+    """Return what `edgewise train` would be given."""
+    given = {
+        name: getattr(config, name)
+        for name in (
+            "env",
+            "agent",
+            "preset",
+            "levels",
+            "env_options",
+            "algorithm",
+            "num_problems",
+            "group_size",
+            "threads",
+        )
+    }
+    rate = run.learning_rate
+    own = {"num_steps": config.num_tokens, "curriculum": RANDOM, "seed": run.seed}
+    return complete(TrainConfig(**given, **own, learning_rate=rate, evaluate=False))
