@@ -28,15 +28,12 @@ from edgewise.cli.main import main
 from edgewise.files import read_json
 
 
-def record(schedule, seed, looks, test=0.0, start=0.1):
-    return {
-        "schedule": schedule,
-        "seed": seed,
-        "looks": looks,
-        "test": test,
-        "start": start,
-        "levels": [test, 0.0],
-    }
+ARM = {"env": "Some-v0", "level": 1, "pass_at_1": 0.1, "pass_at_32": 0.5, "chance": 0.01}
+CARD = [{"arm": 0, **ARM}, {"arm": 1, **ARM}]
+
+
+def record(schedule, seed, looks, test=0.0):
+    return {"schedule": schedule, "seed": seed, "looks": looks, "test": test, "levels": [test, 0.0]}
 
 
 # Random ends at .3 on average over both seeds. It comes there after 100 tokens and after 300 of 400;
