@@ -27,7 +27,6 @@ from edgewise.benchmarks.studies.headroom_report import (
 from edgewise.cli.main import main
 from edgewise.files import read_json
 
-
 ARM = {"env": "Some-v0", "level": 1, "pass_at_1": 0.1, "pass_at_32": 0.5, "chance": 0.01}
 CARD = [{"arm": 0, **ARM}, {"arm": 1, **ARM}]
 
