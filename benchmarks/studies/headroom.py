@@ -59,7 +59,7 @@ def run_once(config: HeadroomConfig, run: Run) -> dict[str, Any]:
             if schedule.phases:
                 bed.rule.arms = schedule.arms(used / budget)
             elif used < budget and passed(before, used, budget, config.num_probes):
-                break  # an iterator holds a batch's state between steps, so copies begin outside
+                break  # copies train with an iterator of their own
             if used >= budget:
                 break
         if not schedule.phases and used < budget:
