@@ -18,7 +18,7 @@ from edgewise.benchmarks.studies.headroom_plan import (
 )
 from edgewise.benchmarks.studies.headroom_report import (
     best_of,
-    gain_of_random,
+    leads_of,
     measure,
     report,
     tokens_to,
@@ -102,15 +102,26 @@ def test_the_best_are_chosen_without_random_arms():
 
 
 def test_headroom_is_paired_and_the_best_by_its_looks_is_first():
-    first, second = measure(RECORDS)
+    first, second = leads_of(RECORDS)
     assert (first.schedule, second.schedule) == ("arm-1", "arm-0")
     # differences 10 and 12 points: mean 11, standard error 1, t(.975, 1) = 12.706
     assert (first.points.value, first.points.low) == pytest.approx((11, 11 - 12.706), abs=1e-3)
     # 100 / 50 and (200 + 2 / 3 * 200) / 50
     assert first.factor.value == pytest.approx(exp((log(2) + log(20 / 3)) / 2))
     assert (first.never, second.never) == (0, 2)
-    assert not first.counts  # two seeds say little
-    assert gain_of_random(RECORDS, CARD).value == pytest.approx(21)
+    found = measure(RECORDS, RECORDS[:3], CARD)
+    assert found.best == found.fastest == first
+    assert found.gain.value == pytest.approx(21)
+    assert not found.counts  # two seeds say little
+
+
+def test_the_fastest_is_the_best_of_the_screening():
+    screened = [
+        record("arm-0", 0, [(0, 0.1), (30, 0.3)]),
+        record("arm-1", 0, [(0, 0.1), (30, 0.2)]),
+    ]
+    found = measure(RECORDS, screened, CARD)
+    assert (found.best.schedule, found.fastest.schedule) == ("arm-1", "arm-0")
 
 
 @pytest.mark.parametrize(("lead", "counts"), [(0.029, False), (0.031, True)])
@@ -118,9 +129,9 @@ def test_a_bed_counts_above_three_points(lead, counts):
     looks = [(0, 0.1), (100, 0.3)]
     records = [record(RANDOM, seed, looks, test=0.3) for seed in (1, 2)]
     records += [record("arm-0", seed, looks, test=0.3 + lead) for seed in (1, 2)]
-    (found,) = measure(records)
+    found = measure(records, records, CARD)
     assert found.counts is counts
-    said = verdict(found, gain_of_random(records, CARD))
+    said = verdict(found)
     assert f"at most {100 * lead:.1f} points" in said
     assert ("too little" in said) is not counts
 
@@ -132,7 +143,7 @@ def test_a_bed_counts_above_half_as_many_tokens_again(tokens, counts):
         for seed in (1, 2)
         for name, last in ((RANDOM, 100), ("arm-0", tokens))
     ]
-    assert measure(records)[0].counts is counts
+    assert measure(records, records, CARD).counts is counts
 
 
 def test_the_report_begins_with_the_verdict():
