@@ -88,7 +88,7 @@ class Arithmetic(Task[Problem]):
         ),
         "ladder": Preset(  # the same, and far beyond what the sums' model can do
             template=r"{compact} \boxed{{}}:",
-            levels=ladder(*((count, "+-", 9) for count in range(1, 11))),
+            levels=ladder(*((count, "+-", 9) for count in range(1, 13))),
             answer="boxed",
             frame=Frame(max_prompt_tokens=48, max_completion_tokens=160),
         ),
