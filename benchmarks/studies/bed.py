@@ -26,6 +26,7 @@ from edgewise.agents.training.run_policy import make_policy
 from edgewise.agents.training.run_prompts import sampling_of
 from edgewise.benchmarks.studies.headroom_plan import RANDOM, HeadroomConfig, Run
 from edgewise.env import evaluation_set
+from edgewise.fields import build
 from edgewise.interrupts import Stopped, asked
 from edgewise.wrappers import Subset, vector
 
@@ -61,9 +62,10 @@ class Bed:
     def steps(self, count: int | None = None) -> Iterator[float]:
         """Train on the arms of `rule`, and yield the tokens that each step generated."""
         done = 0
-        with closing(
-            self.algorithm.train(self.envs, self.policy, self.hyperparameters, self.state)
-        ) as steps:
+        trained: Any = self.algorithm.train(
+            self.envs, self.policy, self.hyperparameters, self.state
+        )
+        with closing(trained) as steps:
             for metrics in steps:
                 yield metrics["num_tokens"] + metrics["num_extra_tokens"]
                 done += 1
@@ -184,6 +186,11 @@ def train_config(config: HeadroomConfig, run: Run) -> TrainConfig:
             "threads",
         )
     }
-    rate = run.learning_rate
-    own = {"num_steps": config.num_tokens, "curriculum": RANDOM, "seed": run.seed}
-    return complete(TrainConfig(**given, **own, learning_rate=rate, evaluate=False))
+    own = {
+        "num_steps": config.num_tokens,  # more than there can be
+        "curriculum": RANDOM,
+        "seed": run.seed,
+        "learning_rate": run.learning_rate,
+        "evaluate": False,
+    }
+    return complete(build(TrainConfig, {**given, **own}))
