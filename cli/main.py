@@ -41,6 +41,10 @@ COMMANDS = {  # what each does, and where its flags are; what it runs is in edge
         "Train every curriculum on a suite, or on simulated learners.",
         f"{COMPARE}:kind_for",
     ),
+    "headroom": (
+        "Measure how much any curriculum can gain over random arms.",
+        "edgewise.benchmarks.studies.headroom_plan:HeadroomConfig",
+    ),
     "profile": ("Measure how hard each problem is.", f"{FLAGS}:ProfileConfig"),
     "export": ("Write problems as files for other frameworks.", f"{FLAGS}:ExportConfig"),
     "pretrain": ("Make a seedling from worked traces.", f"{FLAGS}:PretrainCommand"),

@@ -86,6 +86,23 @@ class Arithmetic(Task[Problem]):
             answer="boxed",
             frame=Frame(max_prompt_tokens=32, max_completion_tokens=96),
         ),
+        "ladder": Preset(  # the same, and far beyond what the sums' model can do
+            template=r"{compact} \boxed{{}}:",
+            levels=ladder(*((count, "+-", 9) for count in range(1, 13))),
+            answer="boxed",
+            frame=Frame(max_prompt_tokens=48, max_completion_tokens=160),
+        ),
+        "crowd": Preset(  # for that model: levels 4 to 7 can be learned, among many that cannot
+            template=r"{compact} \boxed{{}}:",
+            levels=ladder(
+                *((1, "+-", largest) for largest in (9, 10, 11)),
+                *((count, "+-", 9) for count in (2, 3, 4, 5, 7, 8, 9, 10, 11)),
+                *((1, "*", 99), (2, "*", 20), (2, "/", 20), (2, "+-*", 30), (3, "+-*", 30)),
+                *((count, "+-", 999) for count in (1, 2, 3)),
+            ),
+            answer="boxed",
+            frame=Frame(max_prompt_tokens=48, max_completion_tokens=96),
+        ),
     }
 
     def generate(

@@ -97,7 +97,7 @@ def test_the_prompts():
     assert [TASK.prompt(problem, preset.template) for preset in TASK.presets.values()] == [
         r"Calculate $12 \times (7 - 4) \div 6$. Give the exact value, an integer or a fraction, in "
         r"\boxed{}.",
-        *[r"12*(7-4)/6 \boxed{}:"] * 2,
+        *[r"12*(7-4)/6 \boxed{}:"] * 4,
     ]
 
 
@@ -108,7 +108,7 @@ def test_the_trace_shows_partial_products():
     assert TASK.demonstrate(Problem(("*", 35, 203))) == r"35*203=7000+105=7105,\boxed{7105}"
 
 
-@pytest.mark.parametrize("preset", ["plain", "seedling", "sums"])
+@pytest.mark.parametrize("preset", ["plain", "seedling", "sums", "ladder"])
 def test_every_level_has_more_operations_and_a_longer_trace(preset):
     lengths = []
     for level in (1, 2, 3, 4, 5):
@@ -132,7 +132,7 @@ def test_wrong_parameters_raise(wrong, message):
         TASK.generate(np.random.default_rng(0), **params)
 
 
-@pytest.mark.parametrize("preset", ["plain", "seedling", "sums"])
+@pytest.mark.parametrize("preset", ["plain", "seedling", "sums", "ladder"])
 def test_what_is_written_is_read_again(preset):
     env = gym.make("Arithmetic-v0", preset=preset, template="{compact}").unwrapped
     latex = gym.make("Arithmetic-v0", preset=preset, template="{latex}").unwrapped

@@ -46,11 +46,15 @@ LADDERS = [
 HASHES = Path(__file__).with_name("problem_hashes.json")
 FROZEN = json.loads(HASHES.read_text())
 FEW = {  # levels that have so few problems that one in a hundred is drawn twice
-    *(("Arithmetic-v0", "sums", level) for level in (1, 2, 3)),  # of one-digit numbers
+    *(("Arithmetic-v0", name, level) for name in ("sums", "ladder") for level in (1, 2, 3)),
+    *(("Arithmetic-v0", "crowd", level) for level in (*range(1, 8), 13, 14, 15)),  # of one digit
     *(("Countdown-v0", *level) for level in (("e2h", 1), ("seedling", 1), ("seedling", 2))),
     *(("Blocksworld-v0", "e2h", level) for level in (1, 2, 3, 4, 5)),
 }
-GUESSED = {("Arithmetic-v0", "sums", 1): 0.2}  # what one answer may earn of 128 problems
+GUESSED = {  # what one answer may earn of some 128 problems
+    **{("Arithmetic-v0", name, 1): 0.2 for name in ("sums", "ladder")},
+    **{("Arithmetic-v0", "crowd", level): 0.2 for level in (1, 2, 3)},
+}
 DESCRIBE = """
 import edgewise, gymnasium as gym, hashlib, sys
 for env_id, preset, level in {ladders}:
