@@ -2,8 +2,7 @@
 
 Shao et al. (2024), "DeepSeekMath", arXiv 2402.03300, with its variants by argument:
     - Dr. GRPO (Liu et al., 2025, arXiv 2503.20783): standardize "none", loss_mean "constant".
-    - DAPO (Yu et al., 2025, arXiv 2503.14476): clip_eps_high 0.28, loss_mean "token",
-      filter "dapo".
+    - DAPO (Yu et al., 2025, arXiv 2503.14476): clip_eps_high 0.28, loss_mean "token", filter "dapo".
     - GSPO (Zheng et al., 2025, arXiv 2507.18071): ratio "sequence", loss_mean "sequence",
       clip_eps 3e-4, clip_eps_high 4e-4.
     - SEC's runs: num_minibatches 4; the other defaults are theirs.
@@ -14,9 +13,9 @@ Conventions, in which codes of GRPO differ:
       SEC. Groups of equal rewards have advantages of exactly 0.
     - The ratio is clipped to [1 - clip_eps, 1 + clip_eps_high], per token, or per completion with
       `ratio` "sequence", where it is the geometric mean of the tokens' ratios.
-    - With `kl_coef` > 0, kl_coef times KL(policy || reference) is added to the loss, by default
-      Schulman's estimate k3 of each token, as in DeepSeekMath, averaged as the loss is and not
-      weighted by the ratio nor, as in TRL, by the importance, unless `kl_weighted`. The default 0 is that of SEC and DAPO.
+    - With `kl_coef` > 0 (0 in SEC and DAPO), kl_coef times KL(policy || reference) is added to the loss,
+      by default Schulman's k3 of each token, as in DeepSeekMath, averaged as the loss is and not
+      weighted by the ratio nor, as in TRL, by the importance, unless `kl_weighted`.
     - All else is as in `on_policy`, shapes too.
 """
 

@@ -122,7 +122,7 @@ def test_every_flag_but_that_of_the_folder_is_in_a_part():
         "env": "Zebra-v0", "curriculum": "random", "pool_size": 7, "algorithm": "rloo",
         "agent": "hf:x", "data": "d", "env_options": '{"rewards": [1, 0, 0]}', "preset": "e2h",
         "levels": (1,), "num_steps": 3, "num_problems": 3, "group_size": 3, "learning_rate": 1.0,
-        "temperature": 0.5, "max_tokens": 3, "max_prompt_tokens": 3, "logprobs": "raw",
+        "temperature": 0.5, "stop": "none", "max_tokens": 3, "max_prompt_tokens": 3, "logprobs": "raw",
         "chat_template_kwargs": '{"a": 1}', "chat_date": "2026-01-30", "seed": 3,
         "checkpoint_every": 3, "keep_checkpoints": 3, "evaluate": False,
         "evaluation": EvaluationPlan(seed=3), "dtype": "bfloat16", "decode_dtype": "bfloat16",
