@@ -37,19 +37,18 @@ test-vllm: $(VLLM)/done
 	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py
 
 # what is built of committed tables, and not kept itself
-docs: install
-	$(BIN)/edgewise leaderboard
-	$(BIN)/python -m edgewise.benchmarks.studies.figures
-
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict -p edgewise
 
 # what is made of the code and not kept: an example of every level of every environment
+# what is built from the code and the committed results: an example of every level, the leaderboard, figures
 docs: install
 	mkdir -p build/docs
 	$(BIN)/edgewise list --gallery build/docs/gallery.md
+	$(BIN)/edgewise leaderboard
+	$(BIN)/python -m edgewise.benchmarks.studies.figures
 
 install: $(VENV)/dev
 

@@ -95,7 +95,7 @@ class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
 
 @dataclass(frozen=True)
 class ProfileConfig(ThreadFlags, TokenFlags, EnvFlags):
-    """Measure the pass rate of each problem, one JSON line a problem; a file that exists goes on."""
+    """Measure the pass rate of each problem, one JSON line each; an existing file is resumed."""
 
     agent: str = "seedling"
     """Model to measure with: seedling, seedling:NAME, or hf:PATH for a folder or hub id; or
@@ -107,7 +107,7 @@ class ProfileConfig(ThreadFlags, TokenFlags, EnvFlags):
     levels: tuple[int, ...] | None = None
     """Levels to measure; all training levels by default."""
     num_levels: int = 4
-    """Parts of equal size, by the rate of errors, that are told of at the end."""
+    """Number of equal parts, by error rate, in the summary at the end."""
     temperature: float = 0.8
     """Temperature at which completions are sampled, E2H's by default."""
     fail_at: int | None = None

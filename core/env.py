@@ -179,7 +179,7 @@ class ReasoningEnv(gym.Env[str, str]):
     def choose(
         self, rng: np.random.Generator, options: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return `options` with what they leave open, level and problem seed, drawn.
+        """Fill in a missing level and problem seed at random.
 
         A problem that does not pass `fits` is drawn again, from the same level and parameters.
         """

@@ -50,7 +50,7 @@ class ModelError(UsageError, ValueError):
 
 @contextmanager
 def usage() -> Iterator[None]:
-    """Make a UsageError of what refuses the user's values; around set-up only, not around work."""
+    """Convert the ValueErrors of set-up into UsageErrors; not for use around the work itself."""
     try:
         yield
     except (ValueError, TypeError, ImportError, gym.error.Error) as error:

@@ -34,7 +34,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write a file or a folder at, which then takes the place of `path`.
+    """Yield a temporary path for a file or folder, which atomically replaces `path` at the end.
 
     It is on the disk itself before it takes that place. If the block raises, it is removed, and what
     was at `path` is as it was. A folder is replaced in two steps, so that a kill between them leaves

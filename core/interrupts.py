@@ -29,7 +29,7 @@ def asked() -> bool:
 
 
 def obey(is_stopped: Callable[[], bool]) -> None:
-    """Make `asked` return what `is_stopped` does, in a process that another one tells to stop."""
+    """Let `asked` return `is_stopped()`, in a child process that its parent stops."""
     global _asked
     _asked = is_stopped
 

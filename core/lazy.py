@@ -7,22 +7,32 @@ from importlib import import_module
 from typing import Any
 
 
-def lazily(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a package that imports the module of a name when it is asked for.
+def lazily(
+    package: str, places: Mapping[str, str], extra: str
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the `__getattr__` and the `__dir__` of a package whose names are imported when asked for.
 
     Example:
-        >>> get = lazily("edgewise", {"Frame": "edgewise.frame"})
-        >>> get("Frame") is edgewise.Frame
-        True
+        >>> get, names = lazily("edgewise", {"Frame": "edgewise.frame"}, extra="train")
+        >>> get("Frame") is edgewise.Frame, names()
+        (True, ['Frame'])
 
     Args:
         package: Its name, for messages.
         places: The module of each name.
+        extra: The extra of edgewise that the modules need, named where an import fails.
     """
 
     def get(name: str) -> Any:
         if name not in places:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(places[name]), name)
+        try:
+            module = import_module(places[name])
+        except ImportError as error:
+            raise ImportError(
+                f"{package}.{name} cannot be imported ({error}): pip install 'edgewise[{extra}]'",
+                name=error.name,
+            ) from error
+        return getattr(module, name)
 
-    return get
+    return get, lambda: sorted(places)

@@ -162,7 +162,7 @@ class Pool:
         return [results[job] for job in jobs]
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Begin calls for the next `map`, which drops those that it does not ask for.
+        """Start calls early; the next `map` cancels those that it does not request.
 
         Those beyond `cache_size` are not begun.
         """

@@ -84,7 +84,7 @@ class Preset:
 
 
 class Turn(NamedTuple):
-    """What a task says to an answer.
+    """The result of grading an answer.
 
     Example:
         >>> task = gym.make("Countdown-v0").unwrapped.task

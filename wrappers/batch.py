@@ -124,7 +124,7 @@ class Batch:
         return {name: getattr(self, name).tolist() for name in STATE}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state that `state_dict` returned; early ones lack what was verified: all was."""
+        """Restore a state; one without `verified`, of early versions, counts everything as verified."""
         for name in STATE:
             if name in state:
                 getattr(self, name)[:] = state[name]

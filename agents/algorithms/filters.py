@@ -104,7 +104,7 @@ class Bae(Filter):
 
 @dataclass(frozen=True)
 class SPEED(Filter):
-    """Make a few completions first, and the others only if those differ in correctness.
+    """Sample a few completions first, and the rest only if those differ in correctness.
 
     Zhang et al. (2025), "SPEED-RL: Faster Training of Reasoning Models via Online Curriculum
     Learning", arXiv 2506.09016. All completions are trained on, as there. Departure: a rejected
@@ -122,7 +122,7 @@ class SPEED(Filter):
             raise ValueError(f"`screen` must be at least 2, got {self.screen}")
 
     def __call__(self, rewards: Tensor, correct: Tensor) -> Tensor:
-        """Return which groups have right and wrong completions, (P,)."""
+        """Return a mask of the groups with both right and wrong completions, (P,)."""
         return correct.any(dim=1) & ~correct.all(dim=1)
 
     @property

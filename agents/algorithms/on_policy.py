@@ -77,7 +77,7 @@ class OnPolicyConfig:
 
 @dataclass
 class State:
-    """What `train` changes beside the policy."""
+    """Training state besides the policy."""
 
     optimizer: MasterAdamW
     generator: torch.Generator

@@ -41,7 +41,7 @@ class MasterAdamW(AdamW):
         )
 
     def master(self, weight: nn.Parameter) -> nn.Parameter:
-        """Return the master weight of `weight`, which gets its gradients, or itself in full precision."""
+        """Return the float32 master copy that receives the gradients, or `weight` itself in full precision."""
         if weight.dtype in (torch.float32, torch.float64):
             return weight
         copy = nn.Parameter(weight.detach().float())

@@ -63,7 +63,7 @@ class Rollout:
         }
 
     def counted(self) -> Completions:
-        """Return the verified completions, B' <= B, which are learned from."""
+        """Drop the unverified completions, which leaves B' <= B to learn from."""
         if self.verified.all():
             return self.completions
         return self.completions.select(self.verified.flatten().nonzero()[:, 0])

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from edgewise.agents.integrations.trl_stream import CurriculumStream
     from edgewise.agents.integrations.trl_turns import TurnEnvironment
 else:
-    __getattr__ = lazily(
+    __getattr__, __dir__ = lazily(
         __name__,
         {
             "CurriculumGRPOTrainer": "edgewise.agents.integrations.trl",
@@ -19,6 +19,7 @@ else:
             "TurnEnvironment": "edgewise.agents.integrations.trl_turns",
             "score": "edgewise.agents.integrations.named",
         },
+        extra="trl",
     )
 
 __all__ = [

@@ -57,7 +57,7 @@ def for_verl(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[s
 
 
 def for_verifiers(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row for verifiers, whose rubric is given `answer`, the problem's name."""
+    """Return a row for verifiers; `answer` holds the problem's name, for the rubric."""
     return {
         "prompt": chat(env.frame_of(problem), env.prompt(problem)),
         "answer": info["problem"],

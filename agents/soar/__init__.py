@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from edgewise.agents.soar.game import Student, Teacher, play
     from edgewise.agents.soar.sizes import SOARConfig
 else:
-    __getattr__ = lazily(
+    __getattr__, __dir__ = lazily(
         __name__,
         {
             "SOARConfig": "edgewise.agents.soar.sizes",
@@ -16,6 +16,7 @@ else:
             "Teacher": "edgewise.agents.soar.game",
             "play": "edgewise.agents.soar.game",
         },
+        extra="train",
     )
 
 __all__ = [

@@ -36,7 +36,7 @@ class GameFlags(Flags):
     """Hard training problems, JSON lines; by default those beside the model, hard-train.jsonl. Make
     them with `edgewise profile --fail-at 128`."""
     reward: Literal["grounded", "learnability"] = "grounded"
-    """What the teacher is paid for: its students' gains on hard problems, or Intrinsic-T's."""
+    """Reward of the teacher: its students' gains on hard problems, or that of Intrinsic-T."""
     promote: bool = True
     """Whether students that gained enough become the baseline."""
     turns: Literal[1, 2] = 1
@@ -46,7 +46,7 @@ class GameFlags(Flags):
     """Model that judges the problems for the report, hf:PATH, where the domain has no reference
     solver; also with --resume, which writes the report of a run that is over again."""
     num_steps: int | None = None
-    """Outer steps; by default the game's, as with what follows."""
+    """Outer steps; by default the preset's, as for the flags below."""
     num_datasets: int | None = None
     """Data sets in an outer step, g."""
     dataset_size: int | None = None

@@ -302,7 +302,7 @@ def train_students(
     num_steps: int,
     seeds: Sequence[int],
 ) -> tuple[list[float], list[Weights | None]]:
-    """Return the accuracy on `asked` of a student for each seed, and its weights; NaN if it crashed.
+    """Train a student for each seed; return its accuracy on `asked`, NaN if it crashed, and its weights.
 
     All start from `baseline`, whatever happened to the one before.
     """

@@ -89,7 +89,7 @@ class PolicyStudent:
             state.optimizer.release()
 
     def accuracy(self, problems: Sequence[Pair]) -> float:
-        """Return the share of `problems` whose greedy answer is right, of those verified."""
+        """Compute greedy accuracy over the verified `problems`."""
         right, verified = self.verdicts(problems, 1, 0.0, seed=0)
         return float(right[verified].mean())
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgewise.benchmarks.evaluation.run import evaluate
     from edgewise.benchmarks.evaluation.suite import SUITES
 else:
-    __getattr__ = lazily(
+    __getattr__, __dir__ = lazily(
         __name__,
         {
             "Agent": "edgewise.benchmarks.evaluation.agent",
@@ -31,6 +31,7 @@ else:
             "evaluate": "edgewise.benchmarks.evaluation.run",
             "open_part": "edgewise.benchmarks.evaluation.question",
         },
+        extra="train",
     )
 
 __all__ = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import sys
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from rich.console import Console
@@ -28,7 +29,7 @@ MAX_TEXT = 1_000_000  # characters of a completion that are kept
 
 @dataclass(frozen=True)
 class Request:
-    """A question, and which of its answers are still wanted.
+    """A question, and the indices of its samples that are still missing.
 
     Example:
         >>> from edgewise.benchmarks.evaluation import SUITES, open_part
@@ -115,7 +116,7 @@ class ScriptAgent:
 
 
 class HumanAgent:
-    """Asks in the terminal; the end of input ends the evaluation, which goes on another time."""
+    """Asks in the terminal; the end of input pauses the evaluation, which can be resumed."""
 
     def __init__(self, console: Console) -> None:
         """Show the questions on `console`."""
@@ -198,6 +199,17 @@ def entropy(seed: int, question: Question, sample: int) -> list[int]:
     return [int.from_bytes(digest[start : start + 4], "big") for start in (0, 4, 8, 12)]
 
 
+def takes_two(function: Callable[..., Any]) -> bool:
+    """Return whether a function can be called with a question and a sample; so may what has no signature."""
+    try:
+        inspect.signature(function).bind(None, 0)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
 def own_agent(name: str) -> Agent:
     """Import the agent that "module:object" names: an `Agent`, a class of one, or a `Script`.
 
@@ -216,6 +228,9 @@ def own_agent(name: str) -> Agent:
     made = found() if isinstance(found, type) else found
     if isinstance(made, Agent):
         return made
-    if callable(made):
+    if callable(made) and takes_two(made):
         return ScriptAgent(made)
-    raise ValueError(f"`agent` must have a method `answer`, or be a function, got {made!r}")
+    raise ValueError(
+        "`agent` must have a method `answer`, or be a function of a question and the number of the "
+        f"sample, got {made!r}"
+    )

@@ -70,7 +70,7 @@ class NotAtHand(Exception):
 
 @dataclass(frozen=True)
 class Opened:
-    """A part whose problems are at hand."""
+    """A part whose data files were found."""
 
     part: Part
     env: ReasoningEnv

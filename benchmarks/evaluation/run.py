@@ -85,7 +85,7 @@ def evaluate(
 def kept_replies(
     questions: Sequence[Question], records: Mapping[Key, Mapping[str, Any]]
 ) -> list[Reply]:
-    """Return the replies of which `records` were written, to the questions that are asked."""
+    """Rebuild replies from their `records`, for the questions that are asked."""
     by_key = {question.key: question for question in questions}
     fields = ("ended", "num_tokens", "num_prompt_tokens", "seconds")
     return [

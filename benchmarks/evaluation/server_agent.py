@@ -129,7 +129,7 @@ class ServerAgent:
             yield replace(request, samples=request.samples[first : first + size])
 
     def begin(self, request: Request) -> Future[list[Reply]]:
-        """Ask in a thread of its own, for which the end of the program does not wait."""
+        """Send the request in a daemon thread."""
         future: Future[list[Reply]] = Future()
 
         def work() -> None:
@@ -266,7 +266,7 @@ class ServerAgent:
         return self.client.secret.remove(text[:MAX_TEXT]), choice.get("finish_reason") != "length"
 
     def check_model(self, name: object) -> None:
-        """Raise ConnectionError if another model has answered than the one that was asked for."""
+        """Raise ConnectionError if the server answered with another model than the requested one."""
         wanted = self.config.served_model or self.model
         if not isinstance(name, str) or name == wanted:
             return

@@ -237,7 +237,7 @@ def refuse_untold(session: Session) -> None:
 
 
 def on_its_day(session: Session) -> Session:
-    """Return an evaluation whose chats have the day on which it began, today if it begins now.
+    """Fix the chat date to the day on which the evaluation began, today if it begins now.
 
     Raises:
         ValueError: If it has begun on another day than is asked for.

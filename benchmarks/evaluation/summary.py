@@ -94,7 +94,7 @@ def read_levels(folder: EvaluationFolder) -> list[Level]:
 
 
 def read_problems(folder: EvaluationFolder) -> list[Record]:
-    """Return the problems of an evaluation, checked by the checksum of what was asked.
+    """Load the problems of an evaluation, and verify their checksum.
 
     Raises:
         FileError: If they are others, or damaged.

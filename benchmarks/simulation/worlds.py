@@ -98,7 +98,7 @@ def neighbours(num_arms: int, seed: int) -> World:
 
 
 def prerequisites(num_arms: int, seed: int) -> World:
-    """Practice of an arm helps the harder ones, which are made of it, and never the easier ones."""
+    """Practice transfers to harder arms only."""
     return replace(ladder(num_arms, seed), transfer=falling(num_arms, up=0.7, down=0.0))
 
 

@@ -217,7 +217,7 @@ class Table:
         return self.written(last_checkpoint(path) / "model", 0)
 
     def judged(self, path: Path, quality: str) -> list[Pair]:
-        """Return the problems of PQ of which the reference solver or the judge says that."""
+        """Return the problems of PQ that the reference solver or the judge labels so."""
         judged = self.judge
         if judged is None:
             raise ValueError(f"`methods` must not have {quality!r} without a solver or `judge`")
