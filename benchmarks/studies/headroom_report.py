@@ -75,10 +75,10 @@ def best_of(records: Sequence[Record], count: int) -> list[str]:
     return [record["schedule"] for record in ranked[:count]]
 
 
-def lead_of(name: str, records: Sequence[Record]) -> Lead:
-    """Compare one schedule with random arms, seed by seed."""
+def lead_of(name: str, records: Sequence[Record], baseline: str = RANDOM) -> Lead:
+    """Compare one schedule with random arms, or another baseline, seed by seed."""
     own = {record["seed"]: record for record in records if record["schedule"] == name}
-    random = {record["seed"]: record for record in records if record["schedule"] == RANDOM}
+    random = {record["seed"]: record for record in records if record["schedule"] == baseline}
     seeds = sorted(own.keys() & random.keys())
     goal = float(np.mean([random[seed]["looks"][-1][1] for seed in seeds]))
     differences, logs, never = [], [], 0
