@@ -12,6 +12,7 @@ from edgewise.benchmarks.studies.headroom_plan import HeadroomConfig
 from edgewise.errors import unknown
 from edgewise.fields import build
 from edgewise.files import about, read_json
+from edgewise.registration import check_id
 from edgewise.wrappers import make_rule
 from edgewise.wrappers.rules.catalogue import construct
 
@@ -76,11 +77,15 @@ class RacePlan:
         """Read the plan in `path`.
 
         Raises:
-            FileError: If it is none, or names a rule or an algorithm that does not exist.
+            FileError: If it is none, or names an environment, a rule or an algorithm that does not exist.
         """
         record = read_json(path)
         with about(path):
-            return build(cls, record)
+            plan = build(cls, record)
+            for config in plan.beds.values():
+                for env_id in config.env.split(","):
+                    check_id(env_id)
+        return plan
 
     def config(self, run: RaceRun) -> HeadroomConfig:
         """Return the flags of a run's bed, with the algorithm of its entrant."""
