@@ -52,7 +52,7 @@ class Headroom:
 def tokens_to(looks: Sequence[tuple[float, float]], score: float) -> float | None:
     """Return the tokens at which a curve first comes to `score`, on a line between two looks.
 
-    >>> tokens_to([(0, 0.1), (100, 0.3), (200, 0.2)], 0.2)
+    >>> tokens_to([(0, 0.25), (100, 0.75), (200, 0.5)], 0.5)
     50.0
     >>> tokens_to([(0, 0.1), (100, 0.3)], 0.4) is None
     True

@@ -74,7 +74,7 @@ def differences(own: Sequence[Record], other: Sequence[Record]) -> list[list[lis
     ]
 
 
-def tests_of(runs: Sequence[Record]) -> list[float]:
+def accuracies(runs: Sequence[Record]) -> list[float]:
     """Return the mean accuracy of each run."""
     return [record["test"] for record in runs]
 
@@ -87,7 +87,7 @@ def compare(records: Sequence[Record], beds: Sequence[str], name: str, baseline:
     draws = np.mean([hierarchical_draws(each, rng, shared=True) for each in levels], axis=0)
     value = np.mean([np.mean([hierarchical_mean(arm) for arm in each]) for each in levels])
     low, high = np.percentile(draws, PERCENTILES)
-    own, other = (np.array([tests_of(pair[side]) for pair in pairs]) for side in (0, 1))
+    own, other = (np.array([accuracies(pair[side]) for pair in pairs]) for side in (0, 1))
     return Comparison(
         name,
         Estimate(float(value), float(low), float(high)),
@@ -105,7 +105,7 @@ def overview(records: Sequence[Record], bed: str, start: BedStart) -> Sheet:
         "area",
         "steps",
         "tokens",
-        "of them scored",
+        "of them for scoring",
         "seconds",
     ]
     rows = [
@@ -119,7 +119,7 @@ def overview(records: Sequence[Record], bed: str, start: BedStart) -> Sheet:
         rows.append(
             [
                 name,
-                str(mean_interval(tests_of(runs))),
+                str(mean_interval(accuracies(runs))),
                 f"{worst:.3f}",
                 f"{np.mean([area(run['looks']) for run in runs]):.3f}",
                 f"{means['steps']:.1f}",
@@ -172,7 +172,7 @@ def report(
     of_beds, of_all = holm_of(on_beds), holm_of(over_all)
     num_seeds = len({record["seed"] for record in records})
     lines = ["# Rules at equal generated tokens", ""]
-    lines += [f"{len(names)} entrants, {len(beds)} beds, {num_seeds} paired seeds."]
+    lines += [f"{len(names)} entrants, {num_seeds} paired seeds; beds {', '.join(beds)}."]
     if len(beds) > 1:
         lines += ["", "## All beds"]
         for name in baselines:
