@@ -1,4 +1,4 @@
-"""Statistics over tasks and seeds: interquartile mean and probability of improvement.
+"""Statistics over tasks and seeds: interquartile mean, probability of improvement, Holm's correction.
 
 Agarwal et al. (2021), "Deep Reinforcement Learning at the Edge of the Statistical Precipice",
 arXiv 2108.13264: the interquartile mean drops the best and the worst quarter of all runs of all tasks;
@@ -12,12 +12,13 @@ Shapes: N runs of each of M tasks, scores (..., M, N); statistics keep the leadi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student
 from scipy.stats import trim_mean
 
 from edgewise.agents.statistics import Estimate, stratified_bootstrap
@@ -63,3 +64,35 @@ def interval(statistic: Callable[..., Scores], *tables: Scores, seed: int = 0) -
 
     rows = [row for table in tables for row in table]
     return stratified_bootstrap(of_rows, rows, np.random.default_rng(seed))
+
+
+def paired_p_value(differences: Sequence[float]) -> float:
+    """Compute the two-sided p-value of Student's t that differences of paired runs have mean 0.
+
+    It is nan for one difference; 0 if all are the same, and 1 if all are 0.
+
+    >>> round(paired_p_value([1.0, 2.0, 3.0]), 4)
+    0.0742
+    """
+    size, mean = len(differences), float(np.mean(differences))
+    if size < 2:
+        return nan
+    error = float(np.std(differences, ddof=1)) / size**0.5
+    if error == 0:
+        return float(mean == 0)
+    return float(2 * student.sf(abs(mean) / error, size - 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for their number, as Holm (1979): the i-th smallest of m times m - i + 1.
+
+    None is below that of a smaller p-value, or above 1.
+
+    >>> [round(p, 4) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = largest
+    return corrected

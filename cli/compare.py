@@ -21,22 +21,33 @@ from edgewise.benchmarks.studies.plan import (
     selection_cells,
     start_cells,
 )
+from edgewise.benchmarks.studies.race import race
+from edgewise.benchmarks.studies.race_plan import RacePlan
 from edgewise.benchmarks.studies.study import choose, ladder_of, run_jobs, train_config
 from edgewise.benchmarks.studies.study_report import Scores
 from edgewise.benchmarks.studies.suite_report import Outcome, write_suite_report
 from edgewise.benchmarks.studies.suites import BASELINE, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.cli import compare_simulated as simulated
 from edgewise.cli import compare_soar
-from edgewise.cli.compare_flags import CompareConfig, SOARCompareConfig, SuiteCompareConfig
+from edgewise.cli.compare_flags import (
+    CompareConfig,
+    PlanCompareConfig,
+    SOARCompareConfig,
+    SuiteCompareConfig,
+)
 from edgewise.errors import usage
 from edgewise.interrupts import repeatable
 from edgewise.lock import locked
 
 
 def run(
-    config: CompareConfig | SOARCompareConfig | SuiteCompareConfig, arguments: Sequence[str]
+    config: CompareConfig | PlanCompareConfig | SOARCompareConfig | SuiteCompareConfig,
+    arguments: Sequence[str],
 ) -> None:
-    """Compare on a suite if one is named, else on simulated learners."""
+    """Compare by a plan or on a suite if one is named, else on simulated learners."""
+    if isinstance(config, PlanCompareConfig):
+        race_by(config)
+        return
     if isinstance(config, CompareConfig):
         simulated.run(config)
         return
@@ -48,6 +59,14 @@ def run(
         return
     with locked(output_of(config)):
         compare(config, command, console)
+
+
+def race_by(config: PlanCompareConfig) -> None:
+    """Run what is missing of a plan, and print its report."""
+    plan = RacePlan.load(config.plan)
+    folder = config.output or Path("runs") / config.plan.stem
+    with locked(folder), repeatable(), usage():
+        print(race(plan, folder, config.processes, lambda line: print(line, flush=True)))
 
 
 def compare(config: SuiteCompareConfig, command: str, console: Console) -> None:

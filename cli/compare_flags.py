@@ -105,7 +105,7 @@ class CompareConfig(BatchFlags):
     """Compare curricula at an equal budget: one table, one figure, and what beats random where.
 
     This is about simulated learners. `edgewise compare --suite sec --help` explains the comparison of
-    models that train, on the tasks of a paper.
+    models that train, on the tasks of a paper; `edgewise compare --plan PLAN --help` that on beds.
     """
 
     agent: str = "simulated"
@@ -177,6 +177,26 @@ class SOARCompareConfig(LearnerFlags):
         check_at_least(self, 1, "seeds", "students", "processes")
 
 
+@dataclass(frozen=True)
+class PlanCompareConfig(Flags):
+    """Compare rules on beds at equal generated tokens, as a plan says; write and print the report.
+
+    Runs that are done are not done again; more seeds, entrants and beds may be added to the plan.
+    """
+
+    plan: Path
+    """JSON file of beds, entrants and seeds, as benchmarks/plans/beds.json."""
+    processes: int = 2
+    """Runs that go on at the same time, one thread each."""
+    output: Path | None = None
+    """Folder of the runs and of the report; by default runs/NAME, that of the plan."""
+
+    def __post_init__(self) -> None:
+        """Check the number of processes."""
+        super().__post_init__()
+        check_at_least(self, 1, "processes")
+
+
 def recipe_of(path: Path) -> dict[str, Any]:
     """Return the flags of `edgewise train` in a recipe.
 
@@ -187,8 +207,10 @@ def recipe_of(path: Path) -> dict[str, Any]:
     return {name: flags[name] for name in read_json(path)}
 
 
-def kind_for(suite: str | None) -> type[Flags]:
-    """Return the flags of a comparison on a suite, or on simulated learners."""
+def kind_for(suite: str | None, plan: str | None = None) -> type[Flags]:
+    """Return the flags of a comparison by a plan, on a suite, or on simulated learners."""
+    if plan is not None:
+        return PlanCompareConfig
     if suite is None:
         return CompareConfig
     return SOARCompareConfig if suite == "soar" else SuiteCompareConfig

@@ -26,14 +26,18 @@ def configure(command: str, kind: str, arguments: Sequence[str]) -> Any:
     Args:
         command: Its name.
         kind: Where its flags are: the "module:Class" of a dataclass, or of a function that returns one
-            for the suite that the arguments name, None if they name none.
+            for the suite and the plan that the arguments name, each None if they name none.
         arguments: Its flags.
 
     Raises:
         UsageError: If a flag does not exist, or a value or the recipe is refused.
     """
     found: Any = resolve_name(kind)
-    flags: type[Any] = found if isinstance(found, type) else found(flag(arguments, "suite"))
+    flags: type[Any] = (
+        found
+        if isinstance(found, type)
+        else found(flag(arguments, "suite"), flag(arguments, "plan"))
+    )
     return parse(flags, command, arguments)
 
 

@@ -1,4 +1,4 @@
-"""A bed: a model in training on arms that its owner chooses, and what is measured of it.
+"""A bed: a model in training under a rule or on chosen arms, and what is measured of it.
 
 Shapes: K arms, N problems.
 """
@@ -6,7 +6,7 @@ Shapes: K arms, N problems.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -16,67 +16,109 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from edgewise.agents.algorithms.catalogue import ALGORITHMS
 from edgewise.agents.training.config import TrainConfig, complete
 from edgewise.agents.training.evaluation import asking
-from edgewise.agents.training.run import make_hyperparameters
+from edgewise.agents.training.run import make_envs, make_hyperparameters
 from edgewise.agents.training.run_policy import make_policy
 from edgewise.agents.training.scores import Verdicts
-from edgewise.benchmarks.studies.headroom_plan import RANDOM, HeadroomConfig, Run
+from edgewise.benchmarks.studies.headroom_plan import HeadroomConfig
 from edgewise.env import evaluation_set, unwrap
 from edgewise.fields import build
 from edgewise.interrupts import Stopped, asked
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers import Subset, vector
+from edgewise.wrappers import Subset
 
 K = 32  # of pass@k
 NUM_PASS_K = 25  # problems of each arm that are answered so often
+CHOSEN = "subset:arms=[0]"  # the rule whose arms `Bed.pose` chooses
+OF_TRAINING = (  # flags that are those of `edgewise train`
+    "env",
+    "agent",
+    "preset",
+    "levels",
+    "env_options",
+    "algorithm",
+    "num_problems",
+    "group_size",
+    "threads",
+)
 
 
 class Bed:
-    """A model in training on the arms of its environments, from the start of a run."""
+    """A model in training under a rule, or on arms that its owner chooses, from the start of a run."""
 
-    def __init__(self, config: HeadroomConfig, run: Run) -> None:
-        """Load the model and make the environments.
+    def __init__(
+        self,
+        config: HeadroomConfig,
+        seed: int,
+        learning_rate: float | None = None,
+        curriculum: str = CHOSEN,
+        num_steps: int = 1,
+    ) -> None:
+        """Load the model and make the environments, as a training run does.
+
+        Args:
+            config: The model, its environments and how it trains.
+            seed: Of problems, arms and sampled tokens.
+            learning_rate: Of AdamW; None for the model's own.
+            curriculum: The rule with its arguments; by default arms are those of `pose`.
+            num_steps: The length of the run for a rule that needs it.
 
         Raises:
-            ValueError: If any part of `config` is refused.
+            ValueError: If any part of `config` or the rule is refused.
         """
         torch.set_num_threads(config.threads)
-        self.config, self.run = config, run
-        self.setup = train_config(config, run).setup
+        self.config = config
+        setup = train_config(config, seed, learning_rate, curriculum).setup
+        self.setup = replace(setup, curriculum=replace(setup.curriculum, num_steps=num_steps))
         self.policy = make_policy(self.setup.model)
-        envs = self.setup.envs()
-        base = unwrap_vector(envs)
+        self.envs = make_envs(self.setup, self.policy)
+        base = unwrap_vector(self.envs)
         self.members, self.arms = base.env.members, base.arms
-        self.rule = Subset(tuple(range(len(self.arms))))
-        framed = vector.PromptFormat(envs, render=self.policy.render)
-        self.envs = vector.Curriculum(framed, self.rule)
         self.sampling = self.setup.sampling.sampling(self.members)
         self.hyperparameters = make_hyperparameters(self.setup.algorithm, self.sampling)
         self.algorithm = ALGORITHMS[self.setup.algorithm.name]
         self.state = self.algorithm.start(self.policy, self.hyperparameters)
-        self.envs.reset(seed=run.seed)
+        self.envs.reset(seed=seed)
+        if curriculum == CHOSEN:
+            self.pose(tuple(range(len(self.arms))))
 
-    def steps(self, count: int | None = None) -> Iterator[float]:
-        """Train on the arms of `rule`, and yield the tokens that each step generated."""
+    def pose(self, arms: tuple[int, ...]) -> None:
+        """Draw from some of the arms from now on, each alike."""
+        rule = self.envs.lesson.rule
+        assert isinstance(rule, Subset)
+        rule.arms = arms
+
+    def steps(self, count: int | None = None) -> Iterator[dict[str, float]]:
+        """Train, and yield the metrics of each step."""
         done = 0
         trained: Any = self.algorithm.train(
             self.envs, self.policy, self.hyperparameters, self.state
         )
         with closing(trained) as steps:
             for metrics in steps:
-                yield metrics["num_tokens"] + metrics["num_extra_tokens"]
+                yield metrics
                 done += 1
                 if done == count:
                     return
 
     def score(self, split: str) -> list[float]:
         """Return the accuracy on each arm of the target, each problem answered once."""
+        return [float(row.mean()) for row in self.outcomes(split)]
+
+    def outcomes(self, split: str) -> list[NDArray[np.float64]]:
+        """Return 1.0 for each solved problem of each arm of the target, else 0.0, (N,) of each."""
         size = self.config.test_problems if split == "test" else self.config.validation_problems
-        wanted = self.config.target or range(len(self.arms))
-        return [float(self.answers(arm, split, size, 1).correct.mean()) for arm in wanted]
+        return [self.answers(arm, split, size, 1).correct[:, 0] for arm in self.target]
+
+    @property
+    def target(self) -> Sequence[int]:
+        """Return the arms that are scored."""
+        return self.config.target or range(len(self.arms))
 
     def answers(self, arm: int, split: str, size: int, num_samples: int) -> Verdicts:
         """Answer the first problems of an arm, each `num_samples` times."""
@@ -100,7 +142,7 @@ class Bed:
         Chance is the share of problems to which the right answer of the next one is right.
         """
         rows = []
-        for arm in self.config.target or range(len(self.arms)):
+        for arm in self.target:
             env_id, options, level = self.place(arm)
             size = self.config.test_problems
             once = self.answers(arm, "test", size, 1).correct
@@ -110,17 +152,25 @@ class Bed:
             rows.append({**row, "pass_at_32": float(np.mean(solved)), "chance": luck})
         return rows
 
+    def weights(self) -> list[Tensor]:
+        """Return a copy of the weights that are trained."""
+        return [parameter.detach().clone() for parameter in self.policy.parameters()]
+
+    def load(self, weights: Sequence[Tensor]) -> None:
+        """Take up what `weights` returned."""
+        with torch.no_grad():
+            for parameter, weight in zip(self.policy.parameters(), weights, strict=True):
+                parameter.copy_(weight)
+
     @contextmanager
     def copied(self) -> Iterator[None]:
         """Undo at the end whatever training the block does."""
-        weights = [parameter.detach().clone() for parameter in self.policy.parameters()]
+        weights = self.weights()
         states = deepcopy((self.state.state_dict(), self.envs.state_dict()))
         try:
             yield
         finally:
-            with torch.no_grad():
-                for parameter, weight in zip(self.policy.parameters(), weights, strict=True):
-                    parameter.copy_(weight)
+            self.load(weights)
             self.state.load_state_dict(states[0])
             self.envs.load_state_dict(states[1])
 
@@ -131,7 +181,7 @@ class Bed:
             if asked():
                 raise Stopped
             with self.copied():
-                self.rule.arms = (arm,)
+                self.pose((arm,))
                 for _ in self.steps(self.config.probe_steps):
                     pass
                 means.append(mean(self.score("validation")))
@@ -163,27 +213,21 @@ def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def train_config(config: HeadroomConfig, run: Run) -> TrainConfig:
+def generated(metrics: Mapping[str, float]) -> float:
+    """Return the tokens that a step generated, those of rejected groups included."""
+    return metrics["num_tokens"] + metrics["num_extra_tokens"]
+
+
+def train_config(
+    config: HeadroomConfig, seed: int, learning_rate: float | None, curriculum: str
+) -> TrainConfig:
     """Return what `edgewise train` would be given."""
-    given = {
-        name: getattr(config, name)
-        for name in (
-            "env",
-            "agent",
-            "preset",
-            "levels",
-            "env_options",
-            "algorithm",
-            "num_problems",
-            "group_size",
-            "threads",
-        )
-    }
+    given = {name: getattr(config, name) for name in OF_TRAINING}
     own = {
         "num_steps": config.num_tokens,  # more than there can be
-        "curriculum": RANDOM,
-        "seed": run.seed,
-        "learning_rate": run.learning_rate,
+        "curriculum": curriculum,
+        "seed": seed,
+        "learning_rate": learning_rate,
         "evaluate": False,
     }
     return complete(build(TrainConfig, {**given, **own}))

@@ -14,10 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgewise.benchmarks.studies.bed import Bed, mean
+from edgewise.benchmarks.studies.bed import Bed, generated, mean
 from edgewise.benchmarks.studies.headroom_plan import (
     ORACLE,
-    RANDOM,
     HeadroomConfig,
     Run,
     Schedule,
@@ -42,29 +41,32 @@ def run_once(config: HeadroomConfig, run: Run) -> dict[str, Any]:
     Raises:
         Stopped: If the user asked to stop; the run begins anew another time.
     """
-    bed = Bed(config, run)
+    bed = Bed(config, run.seed, run.learning_rate)
     budget, used, num_steps = config.num_tokens * run.share, 0.0, 0
     looks = [(0.0, mean(bed.score("validation")))]
     posed: list[int] = []  # the oracle's choices
     schedule = run.schedule
-    bed.rule.arms = schedule.arms(0.0) if schedule.phases else (bed.best_arm(),)
-    posed.append(bed.rule.arms[0])
+    if schedule.phases:
+        bed.pose(schedule.arms(0.0))
+    else:
+        posed.append(bed.best_arm())
+        bed.pose((posed[-1],))
     while used < budget:
-        for tokens in bed.steps():
-            before, used, num_steps = used, used + tokens, num_steps + 1
+        for metrics in bed.steps():
+            before, used, num_steps = used, used + generated(metrics), num_steps + 1
             if asked():
                 raise Stopped
             if used >= budget or passed(before, used, config.num_tokens, config.num_looks):
                 looks.append((used, mean(bed.score("validation"))))
             if schedule.phases:
-                bed.rule.arms = schedule.arms(used / budget)
+                bed.pose(schedule.arms(used / budget))
             elif used < budget and passed(before, used, budget, config.num_probes):
                 break  # copies train with an iterator of their own
             if used >= budget:
                 break
         if not schedule.phases and used < budget:
-            bed.rule.arms = (bed.best_arm(),)
-            posed.append(bed.rule.arms[0])
+            posed.append(bed.best_arm())
+            bed.pose((posed[-1],))
     test = bed.score("test") if run.phase == "final" else []
     return {
         "schedule": schedule.name,
@@ -128,7 +130,7 @@ def checked(config: HeadroomConfig) -> Bed:
     Raises:
         ValueError: If any part of `config` is refused, or an arm is not a level.
     """
-    bed = Bed(config, Run("screen", Schedule(RANDOM, ()), 0))
+    bed = Bed(config, 0)
     if any("level" not in arm for arm in bed.arms):
         raise ValueError("`env` must have levels for arms, got other divisions")
     beyond = [arm for arm in config.target if arm not in range(len(bed.arms))]

@@ -52,7 +52,7 @@ class Headroom:
 def tokens_to(looks: Sequence[tuple[float, float]], score: float) -> float | None:
     """Return the tokens at which a curve first comes to `score`, on a line between two looks.
 
-    >>> tokens_to([(0, 0.1), (100, 0.3), (200, 0.2)], 0.2)
+    >>> tokens_to([(0, 0.25), (100, 0.75), (200, 0.5)], 0.5)
     50.0
     >>> tokens_to([(0, 0.1), (100, 0.3)], 0.4) is None
     True
@@ -75,10 +75,10 @@ def best_of(records: Sequence[Record], count: int) -> list[str]:
     return [record["schedule"] for record in ranked[:count]]
 
 
-def lead_of(name: str, records: Sequence[Record]) -> Lead:
-    """Compare one schedule with random arms, seed by seed."""
+def lead_of(name: str, records: Sequence[Record], baseline: str = RANDOM) -> Lead:
+    """Compare one schedule with random arms, or another baseline, seed by seed."""
     own = {record["seed"]: record for record in records if record["schedule"] == name}
-    random = {record["seed"]: record for record in records if record["schedule"] == RANDOM}
+    random = {record["seed"]: record for record in records if record["schedule"] == baseline}
     seeds = sorted(own.keys() & random.keys())
     goal = float(np.mean([random[seed]["looks"][-1][1] for seed in seeds]))
     differences, logs, never = [], [], 0

@@ -12,8 +12,12 @@ from edgewise.agents.training.run import begin
 from edgewise.benchmarks.studies import study
 from edgewise.benchmarks.studies.plan import Plan, comparison_cells, selection_cells, start_cells
 from edgewise.benchmarks.studies.study_report import Scores, comparison_table
+from edgewise.files import read_json
 
-PLANS = sorted((Path(__file__).parents[3] / "benchmarks" / "plans").glob("*.json"))
+FOLDER = Path(__file__).parents[3] / "benchmarks" / "plans"
+PLANS = [
+    path for path in sorted(FOLDER.glob("*.json")) if "rules" in read_json(path)
+]  # others race
 SMALL = Plan(
     env="Countdown-v0",
     agents={"a": "seedling:countdown"},

@@ -1,0 +1,277 @@
+import json
+from dataclasses import replace
+from math import atan, pi
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from edgewise.benchmarks.statistics import holm, paired_p_value
+from edgewise.benchmarks.studies import headroom
+from edgewise.benchmarks.studies.headroom_plan import HeadroomConfig, Run, random_arms
+from edgewise.benchmarks.studies.race import Scores, begin, race, run_once
+from edgewise.benchmarks.studies.race_plan import (
+    Entrant,
+    RacePlan,
+    RaceRun,
+    pilot,
+    pilots_of,
+    runs_of,
+)
+from edgewise.benchmarks.studies.race_report import compare, overview, report
+from edgewise.cli.main import main
+from edgewise.files import FileError, read_json
+from edgewise.interrupts import Stopped, never, obey
+
+PLAN = {
+    "beds": {
+        "two": {
+            "env": "Arithmetic-v0",
+            "agent": "seedling:sums",
+            "preset": "ladder",
+            "levels": [1, 2],
+            "num_tokens": 700,
+            "num_problems": 2,
+            "num_looks": 2,
+            "validation_problems": 4,
+            "test_problems": 5,
+        }
+    },
+    "entrants": {
+        "random": {"curriculum": "random"},
+        "mt-grpo": {"curriculum": "mt-grpo", "algorithm": "grpo:filter=rps"},
+    },
+    "baselines": ["random"],
+    "seeds": [3, 4],
+}
+SLOW = [(0, 0.1), (100, 0.3)]
+FAST = [(0, 0.1), (50, 0.3), (100, 0.3)]
+
+
+def written(tmp_path, **changes):
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({**PLAN, **changes}))
+    return path
+
+
+def record(schedule, seed, correct, looks=SLOW, bed="one"):
+    levels = [sum(row) / len(row) for row in correct]
+    return {
+        "bed": bed,
+        "schedule": schedule,
+        "seed": seed,
+        "looks": looks,
+        "levels": levels,
+        "test": sum(levels) / len(levels),
+        "correct": correct,
+        "steps": seed,
+        "tokens": 110.0,
+        "generated": 100.0,
+        "seconds": 2.0,
+    }
+
+
+# Test accuracy of "a" is .25 with both seeds, of "b" .75 and .5, of "c" .25 and .75.
+RECORDS = [
+    record("a", 1, [[0, 1], [0, 0]]),
+    record("b", 1, [[1, 1], [0, 1]], FAST),
+    record("c", 1, [[0, 1], [0, 0]]),
+    record("a", 2, [[0, 1], [0, 0]]),
+    record("b", 2, [[1, 1], [0, 0]], FAST),
+    record("c", 2, [[0, 1], [1, 1]]),
+]
+START = {"arms": [], "levels": [0.2, 0.1]}
+
+
+def test_a_lead_is_paired_by_seed():
+    found = compare(RECORDS, ["one"], "b", "a")
+    assert found.lead.value == pytest.approx(0.375)  # of .5 and .25
+    assert found.lead.low < 0.375 < found.lead.high
+    # t = .375 / .125 = 3 with one degree of freedom, that of Cauchy
+    assert found.p_value == pytest.approx(1 - 2 * atan(3) / pi)
+    assert found.ahead.value == 1
+    # .25 and .75 against .25 twice: two ties, two wins
+    assert compare(RECORDS, ["one"], "c", "a").ahead.value == 0.75
+
+
+def test_a_lead_without_variation_has_no_width():
+    records = [
+        record(name, seed, [[value, value], [value]])
+        for name, value in (("a", 0), ("b", 1))
+        for seed in (1, 2)
+    ]
+    found = compare(records, ["one"], "b", "a")
+    assert (found.lead.low, found.lead.value, found.lead.high) == (1, 1, 1)
+
+
+def test_over_all_beds_leads_are_averaged_seed_by_seed():
+    other = [
+        {**row, "bed": "two", "schedule": {"a": "b", "b": "a"}.get(row["schedule"], "c")}
+        for row in RECORDS
+    ]  # where "a" and "b" have changed places
+    found = compare([*RECORDS, *other], ["one", "two"], "b", "a")
+    assert found.lead.value == pytest.approx(0)
+    assert found.lead.low < 0 < found.lead.high
+    assert found.p_value == 1
+    assert found.ahead.value == 0.5
+
+
+def test_the_order_of_records_does_not_matter():
+    assert compare(RECORDS[::-1], ["one"], "b", "a") == compare(RECORDS, ["one"], "b", "a")
+
+
+def test_the_overview_has_the_worst_arm_and_the_area():
+    rows = {row[0]: row[1:] for row in overview(RECORDS, "one", START).rows}
+    assert rows["before training"][:2] == ["0.150", "0.100"]
+    # levels 1, .5 and 1, 0; heights .2 and .3 over 50 tokens each
+    assert rows["b"][0].startswith("0.625 [") and rows["b"][1:3] == ["0.250", "0.250"]
+    assert rows["a"][1:] == ["0.000", "0.200", "1.5", "110", "10", "2.0"]
+
+
+def test_the_report_corrects_for_all_comparisons():
+    lines = report(RECORDS, {"one": START}, ["a"]).splitlines()
+    rows = {line.split(" | ")[0]: line.split(" | ") for line in lines[-2:]}
+    # p .2048 and .5; twice the smaller one is .4097
+    assert rows["| b"][2:4] == ["0.2048", "0.4097"]
+    assert rows["| c"][2:4] == ["0.5000", "0.5000"]
+    assert rows["| b"][1].startswith("+37.5 [")
+    assert rows["| b"][5].startswith("2.00 [") and rows["| c"][5].startswith("1.00 [")
+    assert "## All beds" not in lines
+    both = report(RECORDS, {"one": START}, ["a", "c"])
+    assert "| 0.2048 | 0.8193 |" in both  # of four comparisons
+
+
+@pytest.mark.parametrize(
+    ("given", "corrected"),
+    [([], []), ([0.2], [0.2]), ([0.5, 0.01, 0.4], [0.8, 0.03, 0.8]), ([0.9, 0.8], [1.0, 1.0])],
+)
+def test_holm_by_hand(given, corrected):
+    assert holm(given) == pytest.approx(corrected)
+
+
+def test_equal_differences_have_no_spread():
+    assert (paired_p_value([0.0, 0.0]), paired_p_value([0.1, 0.1])) == (1, 0)
+
+
+def test_the_end_lies_between_two_steps():
+    found = Scores(80.0, 0.2, [[0.0, 1.0]]).towards(Scores(120.0, 0.4, [[1.0, 1.0]]), 110.0)
+    assert found.validation == pytest.approx(0.35)
+    assert found.correct == [[0.75, 1.0]]
+
+
+def test_runs_of_a_seed_stand_together_and_a_pilot_is_made_once(tmp_path):
+    entrants = {"e2h": {"curriculum": "e2h-gaussian"}, "ordered": {"curriculum": "ordered"}}
+    path = written(tmp_path, entrants={**PLAN["entrants"], **entrants})
+    plan = RacePlan.load(path)
+    runs = runs_of(plan)
+    assert [run.seed for run in runs] == [3] * 4 + [4] * 4
+    assert len({run.file for run in runs}) == 8
+    (found,) = pilots_of(plan)
+    assert found == pilot(runs[2]) == RaceRun("two", "pilot/grpo", Entrant("random"), 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"beds": {}}, "`beds` must have at least one"),
+        ({"beds": {"../up": PLAN["beds"]["two"]}}, "`beds` must have names of lower-case words"),
+        ({"beds": {"two": {"env": "Nothing-v0"}}}, "Nothing-v0"),
+        ({"beds": {"two": {"num_tokens": 0}}}, "`num_tokens` must be at least 1, got 0"),
+        ({"beds": {"two": {"tokens": 5}}}, "tokens"),
+        ({"entrants": {"a/b": {"curriculum": "random"}}}, "`entrants` must have names"),
+        ({"entrants": {"random": {"curriculum": "os.system"}}}, "os.system"),
+        ({"entrants": {"random": {"curriculum": "sec:heat=1"}}}, "heat"),
+        (
+            {"entrants": {"random": {"curriculum": "random", "algorithm": "grpo:filter=x"}}},
+            "filter",
+        ),
+        ({"baselines": ["sec"]}, "sec"),
+        ({"baselines": []}, "`baselines` must have at least one"),
+        ({"seeds": [3]}, "`seeds` must be at least two"),
+        ({"seeds": [3, 3]}, "`seeds` must be at least two"),
+        ({"seeds": [0, 1]}, "`seeds` must be at least two"),
+        ({"scored_cost": -1}, "`scored_cost` must be at least 0"),
+        ({"scored_cost": "third"}, "`scored_cost` must be a finite number"),
+    ],
+)
+def test_a_plan_is_checked_before_anything_runs(changes, said, tmp_path, capsys):
+    path = written(tmp_path, **changes)
+    with pytest.raises(FileError, match=r"plan\.json"):
+        RacePlan.load(path)
+    assert main(["compare", "--plan", str(path), "--output", str(tmp_path / "runs")]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_committed_plan_is_whole():
+    plan = RacePlan.load(Path(__file__).parents[3] / "benchmarks" / "plans" / "beds.json")
+    assert {*plan.baselines} <= {*plan.entrants} and len(plan.seeds) == 10
+    assert len(runs_of(plan)) == 10 * len(plan.beds) * len(plan.entrants)
+    assert [run.name for run in pilots_of(plan)] == ["pilot/grpo"] * len(plan.beds)
+
+
+def test_a_folder_takes_more_entrants_but_no_others(tmp_path):
+    plan, folder = RacePlan.load(written(tmp_path)), tmp_path / "runs"
+    begin(plan, folder)
+    begin(replace(plan, entrants={**plan.entrants, "sec": Entrant("sec")}, seeds=[8, 9]), folder)
+    begin(plan, folder)  # what is left out is remembered
+    other = Entrant("sec:temperature=0.2")
+    with pytest.raises(ValueError, match="another entrant sec"):
+        begin(replace(plan, entrants={"sec": other}, baselines=["sec"]), folder)
+    with pytest.raises(ValueError, match="another scored_cost"):
+        begin(replace(plan, scored_cost=0.5), folder)
+    with pytest.raises(ValueError, match="another bed two"):
+        begin(replace(plan, beds={"two": replace(plan.beds["two"], num_tokens=9)}), folder)
+    with pytest.raises(ValueError, match="`output` must be new"):
+        begin(plan, tmp_path)
+
+
+def test_random_is_what_headroom_calls_random():
+    config = HeadroomConfig(**{**PLAN["beds"]["two"], "levels": (1, 2)})
+    entrants = {"random": Entrant("random")}
+    plan = RacePlan({"two": config}, entrants, ["random"], [5, 6])
+    found = run_once(plan, RaceRun("two", "random", entrants["random"], 5), None, 1)
+    known = headroom.run_once(config, Run("final", random_arms(2), 5))
+    for name in ("steps", "tokens", "learning_rate"):
+        assert found[name] == known[name]
+    assert found["after"]["levels"] == known["levels"]
+    assert found["after"]["validation"] == known["looks"][-1][1]
+    before = [look for look in known["looks"] if look[0] < 700]
+    assert found["looks"][: len(before)] == before
+    assert found["tokens"] >= found["looks"][-1][0] == 700
+
+
+@pytest.mark.slow
+def test_a_comparison_goes_on_where_it_stopped(tmp_path, capsys):
+    path, folder = written(tmp_path), tmp_path / "runs"
+    command = ["compare", "--plan", str(path), "--processes", "1", "--output", str(folder)]
+    assert main(command) == 0
+    assert "Ahead of random" in capsys.readouterr().out
+    before = (folder / "report.md").read_text()
+    runs = sorted(folder.glob("two/*-s*.json"))
+    assert len(runs) == 4
+    found = read_json(folder / "two" / "mt-grpo-s3.json")
+    assert found["scored"] > 0  # the pass after the updates is paid
+    assert found["tokens"] == pytest.approx(found["generated"] + found["scored"] / 3)
+    assert found["rollouts"] >= found["steps"] * 16
+    lost = [json.loads(run.read_text()) for run in runs[2:]]
+    kept = {run: run.read_bytes() for run in runs[:2]}
+    for run in runs[2:]:
+        run.unlink()
+    asks = iter([False] * 3)
+    obey(lambda: next(asks, True))  # after the second step of the first that is lost
+    try:
+        with pytest.raises(Stopped):
+            race(RacePlan.load(path), folder, 1, print)
+    finally:
+        obey(never)
+    assert not runs[2].exists() and not list(folder.rglob("*.partial"))
+    assert main(command) == 0
+    again = [json.loads(run.read_text()) for run in runs[2:]]
+    assert [{**row, "seconds": 0} for row in again] == [{**row, "seconds": 0} for row in lost]
+    assert kept == {run: run.read_bytes() for run in kept}
+    texts = [before, (folder / "report.md").read_text()]
+    without_seconds = [[line.rsplit(" | ", 1)[0] for line in text.splitlines()] for text in texts]
+    assert without_seconds[0] == without_seconds[1]
