@@ -154,7 +154,7 @@ def poser_model(tiny_model, tmp_path_factory):
     texts = [encode(text, add_special_tokens=False) for text in WRITES]
     rows = [([*start, *text, *end], len(start)) for text in texts]
     optimizer = torch.optim.AdamW(policy.parameters(), lr=5e-3)
-    for _ in range(120):
+    for _ in range(200):
         optimizer.zero_grad()
         summed_loss(policy, rows).div(60).backward()
         optimizer.step()
