@@ -5,29 +5,40 @@ OLDEST := .venv-oldest
 VLLM := .venv-vllm
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile  # a file's fixtures are made once
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := $(PYTEST) --numprocesses 2 --dist loadfile  # a file's fixtures are made once
+# those that import torch
+MODEL_TESTS := tests/agents tests/benchmarks tests/cli tests/test_doctests.py tests/examples/test_algorithm.py
 FOLDERS := core envs wrappers agents benchmarks cli
 MODELS := --editable ./seedlings  # `train` needs them; given by path, as no index has to be asked
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test test-all test-processors test-oldest test-vllm lint docs install clean FORCE
+.PHONY: demo test test-models test-rest test-all test-processors test-oldest test-vllm lint docs install clean FORCE
 
 demo: $(VENV)/train
 	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
 
-test: install lint
-	$(PYTEST)
+# two processes that share no import: half of the time of two workers, each of which takes any file
+test: install
+	$(MAKE) --jobs 2 test-models lint test-rest
+
+test-models: install
+	$(PYTEST) $(MODEL_TESTS)
+
+# its output comes at the end, as the others write meanwhile
+test-rest: install
+	@$(PYTEST) $(MODEL_TESTS:%=--ignore=%) > $(VENV)/rest.log 2>&1; code=$$?; cat $(VENV)/rest.log; exit $$code
 
 test-all: install lint
 	$(PIP) --editable ".[train,serve,math,scale,trl,dev]" --config-settings editable_mode=strict
-	$(PYTEST) -m "slow or not slow"
+	$(PARALLEL) -m "slow or not slow"
 	$(MAKE) test-processors
 
 # torch computes in other ways on other processors; what the newest can do is tested by `test`
 test-processors: install
-	ATEN_CPU_CAPABILITY=default $(PYTEST) tests/agents tests/benchmarks
-	ATEN_CPU_CAPABILITY=avx2 $(PYTEST) tests/agents tests/benchmarks
+	ATEN_CPU_CAPABILITY=default $(PARALLEL) tests/agents tests/benchmarks
+	ATEN_CPU_CAPABILITY=avx2 $(PARALLEL) tests/agents tests/benchmarks
 
 test-oldest: $(OLDEST)/done
 	$(OLDEST)/bin/python -m pytest tests/core tests/envs tests/wrappers
@@ -36,19 +47,17 @@ test-oldest: $(OLDEST)/done
 test-vllm: $(VLLM)/done
 	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py
 
-# what is built of committed tables, and not kept itself
+# what is made of the committed tables and the code, and not kept
+docs: install
+	$(BIN)/edgewise leaderboard
+	$(BIN)/python -m edgewise.benchmarks.studies.figures
+	mkdir -p build/docs
+	$(BIN)/edgewise list --gallery build/docs/gallery.md
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict -p edgewise
-
-# what is made of the code and not kept: an example of every level of every environment
-# what is built from the code and the committed results: an example of every level, the leaderboard, figures
-docs: install
-	mkdir -p build/docs
-	$(BIN)/edgewise list --gallery build/docs/gallery.md
-	$(BIN)/edgewise leaderboard
-	$(BIN)/python -m edgewise.benchmarks.studies.figures
 
 install: $(VENV)/dev
 

@@ -64,7 +64,9 @@ def test_a_file_without_problems_is_told_in_one_line(
     assert error.startswith(f"edgewise: {path}") and error.count("\n") == 1 and told in error
 
 
-@pytest.mark.parametrize("module", ["torch._utils", "transformers.utils"])
+@pytest.mark.parametrize(
+    "module", ["torch._utils", pytest.param("transformers.utils", marks=pytest.mark.slow)]
+)
 def test_an_interrupt_is_told_in_one_line_in_the_middle_of_imports(module, tmp_path):
     command = [sys.executable, "-X", "importtime", "-m", "edgewise", "train"]
     process = subprocess.Popen(

@@ -1,5 +1,6 @@
 """Commands answer at once: help and mistakes need no torch, and neither do agents without a model."""
 
+import json
 import subprocess
 import sys
 
@@ -20,11 +21,29 @@ for words in {HELP}:
         main(words)
     print(" ".join(words), len(out.getvalue()), *[x for x in {LARGE} if x in sys.modules], sep="|")
 """
-AFTER = """
-import sys
+MISTAKES = [
+    "train --num-stepz 3",
+    "train --temperature 0",
+    "train --recipe /nowhere.json",
+    "eval --threads 0",
+    "soar --preset chess",
+    "trl --env-option {}",
+    "compare --seeds 0",
+]
+USES = {
+    "list": "Countdown-v0",
+    "play Countdown-v0 --problems 1": "solved",
+    "export --size 2 --output problems.jsonl": "problems of Countdown-v0 for trl",
+}
+AFTER = f"""
+import contextlib, io, json, os, sys
 from edgewise.cli import main
-code = main(sys.argv[1:])
-print(code, *[name for name in {LARGE} if name in sys.modules], sep="|")
+for words in sys.argv[1:]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(words.split())
+    loaded = [name for name in {LARGE} if name in sys.modules]
+    print(json.dumps([code, out.getvalue(), err.getvalue(), loaded, os.listdir()]))
 """
 
 
@@ -50,32 +69,19 @@ def test_the_version_is_that_of_the_package(capsys):
     assert capsys.readouterr().out == f"edgewise {edgewise.__version__}\n"
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "train --num-stepz 3",
-        "train --temperature 0",
-        "train --recipe /nowhere.json",
-        "eval --threads 0",
-        "soar --preset chess",
-        "trl --env-option {}",
-        "compare --seeds 0",
-    ],
-)
-def test_a_mistake_in_the_flags_is_told_without_torch(words, tmp_path):
-    ran = python(AFTER.replace("{LARGE}", repr(LARGE)), *words.split(), cwd=tmp_path)
-    assert ran.stdout == "2\n" and ran.stderr.count("\n") == 1
-    assert not list(tmp_path.iterdir())
+def after(commands, path):
+    """What each command, one after the other in one process, leaves: code, texts, modules, files."""
+    told = [json.loads(line) for line in python(AFTER, *commands, cwd=path).stdout.splitlines()]
+    assert len(told) == len(commands)
+    return zip(commands, told, strict=True)
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("list", "Countdown-v0"),
-        ("play Countdown-v0 --problems 1", "solved"),
-        ("export --size 2 --output problems.jsonl", "problems of Countdown-v0 for trl"),
-    ],
-)
-def test_what_needs_no_model_needs_no_torch(words, said, tmp_path):
-    ran = python(AFTER.replace("{LARGE}", repr(LARGE)), *words.split(), cwd=tmp_path)
-    assert said in ran.stdout and ran.stdout.endswith("\n0\n")
+def test_mistakes_in_the_flags_are_told_without_torch(tmp_path):
+    for words, (code, out, error, loaded, files) in after(MISTAKES, tmp_path):
+        assert (code, out, loaded, files) == (2, "", [], []), words
+        assert error.count("\n") == 1, words
+
+
+def test_what_needs_no_model_needs_no_torch(tmp_path):
+    for words, (code, out, _, loaded, _) in after(USES, tmp_path):
+        assert (code, loaded) == (0, []) and USES[words] in out, words

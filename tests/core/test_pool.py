@@ -368,7 +368,7 @@ def test_no_worker_outlives_the_process_that_made_it(calls, tmp_path):
     pytest.fail("the worker is still there")
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(40, marks=pytest.mark.slow)])
 def test_workers_killed_at_random_lose_no_answer(calls, tmp_path, kills):
     notes, done, killed = tmp_path / "notes", threading.Event(), []
     rng = random.Random(0)

@@ -97,7 +97,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-def texts_that_attack(solution, path, count):
+def texts_that_attack(solution, path, count, length=100_000):
     """Yield texts that are not answers: payloads that would make a file, and random pieces."""
     write = f"open({str(path)!r}, 'w')"
     payloads = [
@@ -106,7 +106,7 @@ def texts_that_attack(solution, path, count):
         f"().__class__.__base__.__subclasses__()[0]({write})", f"#= {solution}\n{write}",
     ]  # fmt: skip
     yield from payloads
-    yield from (piece * (100_000 // max(1, len(piece))) for piece in PIECES)
+    yield from (piece * (length // max(1, len(piece))) for piece in PIECES)
     rng = np.random.default_rng(0)
     pieces = [*PIECES, *payloads, solution[: len(solution) // 2]]
     for _ in range(count):

@@ -41,7 +41,7 @@ def case(request):
 
 def test_training_solves_a_bandit(bandit, case):
     algorithm, config = case
-    policy, config = bandit.TablePolicy(), replace(config, num_steps=40)
+    policy, config = bandit.TablePolicy(), replace(config, num_steps=30)
     state = algorithm.start(policy, config)
     metrics = list(algorithm.train(bandit.make(), policy, config, state))
     assert metrics[0]["reward"] < 0.5

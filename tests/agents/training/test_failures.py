@@ -25,7 +25,7 @@ from edgewise.cli import main  # noqa: E402
 from edgewise.interrupts import TOLD  # noqa: E402
 from edgewise.pool import Pool  # noqa: E402
 
-SHORT, LONG = 7, 30  # steps of a run
+SHORT, LONG = 7, 20  # steps of a run
 
 
 def config(model, path, **changes):
@@ -72,7 +72,7 @@ def killed(processes, model, path, delay):
     return process.exitcode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
 def test_a_run_killed_at_any_moment_continues_bit_for_bit(processes, tiny_model, tmp_path, kills):
     began = time.perf_counter()
     whole = processes.Process(target=run, args=(tiny_model, tmp_path / "whole", LONG))

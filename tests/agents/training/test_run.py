@@ -133,7 +133,7 @@ def test_a_full_disk_is_told_in_one_line(tiny_model, tmp_path):
 
 @pytest.mark.parametrize("algorithm", ["rloo", "ppo", "reinforce", "reinforce++:kl_coef=0.01"])
 def test_every_algorithm_continues_bit_for_bit(tiny_model, tmp_path, algorithm):
-    options = {"algorithm": algorithm, "num_steps": 4}
+    options = {"algorithm": algorithm, "num_steps": 2}
     list(make(tiny_model, tmp_path / "whole", **options).steps())
     with closing(make(tiny_model, tmp_path / "run", **options).steps()) as steps:
         next(steps)
@@ -141,11 +141,11 @@ def test_every_algorithm_continues_bit_for_bit(tiny_model, tmp_path, algorithm):
     list(resumed.steps())
     assert lines(tmp_path / "run") == lines(tmp_path / "whole")
     ended = [
-        torch.load(tmp_path / run / "checkpoints" / "4" / "algorithm.pt", weights_only=True)
+        torch.load(tmp_path / run / "checkpoints" / "2" / "algorithm.pt", weights_only=True)
         for run in ("run", "whole")
     ]
     torch.testing.assert_close(*ended, rtol=0, atol=0)
-    assert weights(tmp_path / "run", 4) == weights(tmp_path / "whole", 4)
+    assert weights(tmp_path / "run", 2) == weights(tmp_path / "whole", 2)
     if algorithm == "ppo":
         assert ended[0]["value_head"]["weight"].any()
 

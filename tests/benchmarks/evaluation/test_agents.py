@@ -28,7 +28,7 @@ def test_a_constant_is_found_but_wrong(evaluate):
 
 
 def test_a_guess_is_right_by_chance_where_answers_are_few(evaluate, lines):
-    few = ["--suite", "sec", "--plan.num-problems", "12"]
+    few = ["--suite", "sec", "--plan.num-problems", "6"]
     folder, _ = evaluate("random", *few)
     answers = [row for row in lines(folder / "answers.jsonl") if row["part"] == "sec/Zebra-v0"]
     guessed = sum(row["correct"] for row in answers) / len(answers)

@@ -35,15 +35,10 @@ assert not {"torch", "transformers"} & set(sys.modules)
 """
 
 
-def test_agents_without_a_model_load_no_torch(tmp_path):
-    agents = ["oracle", "constant:7", "random", "simulated", "human"]
-    command = [sys.executable, "-c", CODE, str(tmp_path), *agents]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_server_is_asked_without_torch(tmp_path):
+def test_agents_without_a_model_and_servers_load_no_torch(tmp_path):
     pytest.importorskip("httpx")
-    command = [sys.executable, "-c", CODE, str(tmp_path), "openai:http://127.0.0.1:1/v1#model"]
+    agents = ["oracle", "constant:7", "random", "simulated", "human"]
+    server = "openai:http://127.0.0.1:1/v1#model"
+    command = [sys.executable, "-c", CODE, str(tmp_path), *agents, server]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

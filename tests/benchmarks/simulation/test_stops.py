@@ -36,14 +36,14 @@ def num_lines(path):
 def test_training_stops_after_its_step_and_goes_on_as_if_it_had_not(
     start, tiny_model, tmp_path, number
 ):
-    words = f"{TRAIN} --agent hf:{tiny_model} --num-steps 12 --output"
+    words = f"{TRAIN} --agent hf:{tiny_model} --num-steps 8 --output"
     command = start(f"{words} {tmp_path / 'run'}")
     command.until(lambda: num_lines(tmp_path / "run" / "metrics.jsonl") >= 2)
     command.press(number)
     code, said = command.end()
     step = num_lines(tmp_path / "run" / "metrics.jsonl")
     told = f"stopped after step {step}; continue with: edgewise train --resume {tmp_path / 'run'}"
-    assert code == 130 and said == [TOLD.strip(), f"edgewise: {told}"] and step < 12
+    assert code == 130 and said == [TOLD.strip(), f"edgewise: {told}"] and step < 8
     assert (tmp_path / "run" / "checkpoints" / str(step)).is_dir()
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
     assert main(f"{words} {tmp_path / 'whole'}".split()) == 0

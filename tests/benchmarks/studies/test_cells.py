@@ -14,6 +14,7 @@ def device_of(others):
     return os.environ.get("CUDA_VISIBLE_DEVICES", "none")
 
 
+@pytest.mark.slow
 def test_every_process_sees_one_gpu_of_those_that_are_allowed(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -218,15 +218,26 @@ trees = st.recursive(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
-@given(trees)
-def test_any_expression_is_worth_what_it_is_worth(tree):
+def worth_what_it_is_worth(tree):
     text, value, numbers = tree
     assert evaluate(TOKEN.findall(text), []) == value
     if value.denominator == 1 and len(text) <= 200:
         assert TASK.verify(Problem(numbers, int(value)), text)
         assert not TASK.verify(Problem(numbers, int(value) + 1), text)
         assert not TASK.verify(Problem((*numbers, 1), int(value)), text)
+
+
+@settings(deadline=None, derandomize=True, max_examples=80)
+@given(trees)
+def test_any_expression_is_worth_what_it_is_worth(tree):
+    worth_what_it_is_worth(tree)
+
+
+@pytest.mark.slow
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(trees)
+def test_many_expressions_are_worth_what_they_are_worth(tree):
+    worth_what_it_is_worth(tree)
 
 
 WAYS = {
