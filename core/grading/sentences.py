@@ -129,8 +129,8 @@ def value_at(sentence: str, match: re.Match[str]) -> str | None:
         return None
     unit = unit_after(after, english)
     if match["number"] is None:
-        inside, (name, known) = match[0].strip("$"), unit or ("", True)
-        return f"{inside}{name}" if name and (known or SIMPLE.fullmatch(inside)) else match[0]
+        inside, (name, _) = match[0].strip("$"), unit or ("", True)
+        return f"{inside}{name}" if name else match[0]
     number, mark = number_of(match, english), match["before"] or match["after"]
     if number is None or not OPEN.search(before) or (match["before"] and match["after"]):
         return None
