@@ -62,9 +62,6 @@ PLAIN = re.compile(  # words alone
 OPEN = re.compile(rf"(?:^|[\s,={COLONS}{MARKS}]|[{LETTERS}])$")  # what may stand before a number
 WORD = re.compile(r"[^\W\d_]+")
 BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
-SIMPLE = re.compile(
-    r"(?:[-0-9.,/\s{}]|\\(?:[dt]?frac|sqrt|pi)(?![a-zA-Z]))+"
-)  # a number in a formula
 MAX_UNIT = 4  # words
 NEAR, SEEN = 3, 60  # words, and characters, beside a number that could make another of it
 
