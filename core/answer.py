@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 BRACE = re.compile(
     r"""\\\\?(?:boxed|fbox)(?:
         \s*+\{                                            # \boxed{7}, \boxed {7}
-      | (?:\s*+(?P<token>\d|\\[A-Za-z]++)|\s++(?P<letter>[A-Za-z]))
+      | (?:\s*+(?P<token>\d|\\(?!boxed|fbox)[A-Za-z]++)|\s++(?P<letter>[A-Za-z]))
         (?=[.,;]?[ \t]*+(?:\$|\\[)\]]|[}<\n]|\Z))         # \boxed 7, and nothing more
     )
     | \\[\\{}] | [{}]""",
     re.VERBOSE | re.ASCII,
 )
+MAX_SEARCHED = 100_000  # characters at the end of a completion in which a box counts
 BOXES = ("\\boxed", "\\fbox")
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 FORMATS = ("any", "boxed", "answer", "think_answer")
@@ -37,6 +39,7 @@ def extract_answer(
     Braces must balance. Of two that nest, the inner one counts. ``\fbox`` is a box too, and a box
     may hold, without braces, what TeX and a reader both take for all of it: one digit, letter or
     command before the end of the formula, of the line or of the text. ``\boxed 72`` holds nothing.
+    A box counts if it begins in the last 100,000 characters.
 
     Args:
         completion: What a model wrote.
@@ -77,36 +80,52 @@ def extract_answer(
         opening = completion.rfind("<answer>", 0, max(close, 0))
         if opening >= 0:
             start, end = opening + len("<answer>"), close
-    if form in ("any", "boxed") and any(box in completion for box in BOXES):
-        boxes = find_boxes(completion)
-        if boxes and boxes[-1].begin > start:
-            start, end = boxes[-1].begin, boxes[-1].end
+    if form in ("any", "boxed"):
+        box = next(boxes_from_end(completion), None)
+        if box is not None and box.begin > start:
+            start, end = box.begin, box.end
     return completion[start:end].strip() if start >= 0 else None
 
 
-def find_boxes(text: str) -> list[Box]:
-    r"""Find the innermost boxes of `text`, in order of appearance.
+def boxes_from_end(text: str) -> Iterator[Box]:
+    r"""Iterate over the innermost boxes of `text`, the last one first.
 
-    A box without its closing brace is none. ``\\boxed`` is a box of a text that was quoted twice.
+    A box without its closing brace is none. ``\\boxed`` is a box of a text that was quoted twice. Only the
+    last MAX_SEARCHED characters are searched, from the end to the box that is asked for.
 
     >>> text = r"\boxed{\fbox{7}} and \boxed 8"
-    >>> [text[box.begin : box.end] for box in find_boxes(text)]
-    ['7', '8']
+    >>> [text[box.begin : box.end] for box in boxes_from_end(text)]
+    ['8', '7']
     """
-    opened: list[re.Match[str]] = []
-    boxes: list[Box] = []
-    for brace in BRACE.finditer(text):
-        if brace.lastgroup is not None:
-            boxes.append(Box(brace.start(), *brace.span(brace.lastgroup), brace.end()))
-        elif brace[0] == "}":
-            match = opened.pop() if opened else None
-            if match is None or len(match[0]) == 1:
-                continue
-            if not boxes or boxes[-1].start < match.end():  # else it is around another
-                boxes.append(Box(match.start(), match.end(), brace.start(), brace.end()))
-        elif brace[0][-1] == "{" and brace[0] != r"\{":
-            opened.append(brace)
-    return boxes
+    closing: list[int] = []  # closing braces that are not matched yet
+    first = stop = len(text)  # of the boxes found; of the text searched, next box included
+    for start in starts_from_end(text):
+        for brace in reversed(list(BRACE.finditer(text, start, stop + 1))):
+            if brace.lastgroup is not None:
+                first = brace.start()
+                yield Box(first, *brace.span(brace.lastgroup), brace.end())
+            elif brace[0] == "}":
+                closing.append(brace.start())
+            elif brace[0][-1] == "{" and brace[0] != r"\{" and closing:
+                end = closing.pop()
+                if len(brace[0]) > 1 and end < first:  # else it is around another
+                    first = brace.start()
+                    yield Box(first, brace.end(), end, end + 1)
+        stop = start
+
+
+def starts_from_end(text: str) -> Iterator[int]:
+    """Iterate over the indices of the box commands in the last part of `text`, the last one first."""
+    least = max(0, len(text) - MAX_SEARCHED)
+    places = {command: text.rfind(command, least) for command in BOXES}
+    while (place := max(places.values())) >= 0:
+        start = place
+        while start > least and text[start - 1] == "\\":
+            start -= 1
+        yield start
+        for command, found in places.items():
+            if found == place:
+                places[command] = text.rfind(command, least, place)
 
 
 def is_think_answer(completion: str) -> bool:

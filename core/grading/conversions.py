@@ -38,7 +38,7 @@ from edgewise.grading.values import (
     Value,
     Words,
 )
-from edgewise.grading.vocabulary import LETTER_UNITS
+from edgewise.grading.vocabulary import LETTER_UNITS, THINGS
 
 HUNDRED, PI = number(100), Node("constant", ("pi",))
 LEAST_PERCENTAGE = number(2)  # from here on, a bare number that stands for one is per cent
@@ -107,10 +107,10 @@ def number_for_quantity(gold: Quantity, answer: Expression) -> bool:
 
 
 def quantity_for_number(gold: Expression, answer: Quantity) -> bool:
-    """Accept a number with a unit, known or of one word."""
+    """Accept a number with a known unit other than radians, or with a common counted thing."""
     if symbols_of(gold.node):
         return is_times_unit(gold.node, answer)
-    if not answer.is_known and " " in answer.unit[0][0]:
+    if answer.unit == (("rad", 1),) or not (answer.is_known or answer.unit[0][0] in THINGS):
         return False
     return same_expression(gold.node, answer.node)
 

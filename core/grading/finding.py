@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edgewise.answer import BOXES, find_boxes
+from edgewise.answer import BOXES, Box, boxes_from_end
 from edgewise.grading.prose import conclusion
 
 BETWEEN_BOXES = re.compile(
@@ -25,12 +25,9 @@ def find_answer(text: str) -> str:
     """
     if not any(box in text for box in BOXES):
         return conclusion(text)
-    boxes = find_boxes(text)
-    if not boxes:
-        return text
-    found = [boxes[-1]]
-    for box in reversed(boxes[:-1]):
-        if not BETWEEN_BOXES.fullmatch(text[box.stop : found[0].start]):
+    found: list[Box] = []
+    for box in boxes_from_end(text):
+        if found and not BETWEEN_BOXES.fullmatch(text[box.stop : found[-1].start]):
             break
-        found.insert(0, box)
-    return ", ".join(text[box.begin : box.end] for box in found)
+        found.append(box)
+    return ", ".join(text[box.begin : box.end] for box in reversed(found)) if found else text

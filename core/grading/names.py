@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from edgewise.grading import languages
 from edgewise.grading.brackets import split
 from edgewise.grading.parser import parse
+from edgewise.grading.sentences import DOUBT
 from edgewise.grading.tokens import Token
 from edgewise.grading.tree import Node, key, symbols_of
-from edgewise.grading.vocabulary import is_word
+from edgewise.grading.vocabulary import NO_UNITS, is_word
 
+NAMING = {
+    "and",
+    "or",
+    "max",
+    "maximum",
+    "min",
+    "minimum",
+    "least",
+    "most",
+    "base",
+    "point",
+    "score",
+    "root",
+}
+NAMING |= {
+    "power",
+    "remainder",
+    "second",
+    "positive",
+    "negative",
+    "smaller",
+    "larger",
+    "greater",
+    "of",
+}
+DENIED = re.compile(  # doubts, denials and number words, which are no names
+    rf"{DOUBT.pattern}|{languages.DOUBT.pattern}|{'|'.join(sorted(NO_UNITS - NAMING))}|yes|no|nein|non"
+    r"|\w+(?:illions?|illiards?|fold)|(?:thir|four|fif|six|seven|eigh|nine)teen"
+    r"|(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
+    r"|doubled|tripled|halved|lakhs?|crores?|myriads?",
+    re.IGNORECASE,
+)
 SIGNS = frozenset({"(", ")", "_", "{", "}", "'", ",", ":"})  # that a name may have
 
 
@@ -42,7 +77,9 @@ def name_of(tokens: Sequence[Token]) -> str | None:
         return None
     if any(token.kind == "sign" and token.text not in SIGNS for token in tokens):
         return None
-    if all(token.kind == "word" or is_word_run(token) for token in tokens):
+    if any(is_text(token) and DENIED.fullmatch(token.text) for token in tokens):
+        return None
+    if all(map(is_text, tokens)):
         return (
             " ".join(texts).lower() if len(texts) <= 3 and not {"and", "or"} & set(texts) else None
         )
@@ -65,9 +102,9 @@ def name_of(tokens: Sequence[Token]) -> str | None:
     return key(node) if is_product else None
 
 
-def is_word_run(token: Token) -> bool:
-    """Check whether a run of letters is a word."""
-    return token.kind == "run" and is_word(token.text)
+def is_text(token: Token) -> bool:
+    """Check whether a token is a word, or a run of letters that is one."""
+    return token.kind == "word" or (token.kind == "run" and is_word(token.text))
 
 
 def is_constant(tokens: Sequence[Token]) -> bool:

@@ -15,7 +15,7 @@ from edgewise.grading.expressions import (
     same_expression,
     sign_at,
 )
-from edgewise.grading.names import function_name, name_of, name_symbols, parameters_of
+from edgewise.grading.names import function_name, is_text, name_of, name_symbols, parameters_of
 from edgewise.grading.parser import parse
 from edgewise.grading.sets import Pieces, half_line, intersection, piece, point, union
 from edgewise.grading.tokens import Token, Unreadable
@@ -108,7 +108,8 @@ def equation(
     parameters = parameters_of(sides[0]) if len(sides) == 2 else None
     if parameters is not None:
         return function(function_name(sides[0]), parameters, sides[1], read_side, level)
-    if names[0] is None and names[-1] is not None and len(sides) == 2:
+    swapped = names[0] is None and names[-1] is not None and len(sides) == 2
+    if swapped and not any(map(is_text, sides[-1])):
         sides, names = sides[::-1], names[::-1]
     if names[0] is not None:
         values = [read_side(one, level + 1) for one in sides[1:]]

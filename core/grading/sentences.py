@@ -62,9 +62,6 @@ PLAIN = re.compile(  # words alone
 OPEN = re.compile(rf"(?:^|[\s,={COLONS}{MARKS}]|[{LETTERS}])$")  # what may stand before a number
 WORD = re.compile(r"[^\W\d_]+")
 BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
-SIMPLE = re.compile(
-    r"(?:[-0-9.,/\s{}]|\\(?:[dt]?frac|sqrt|pi)(?![a-zA-Z]))+"
-)  # a number in a formula
 MAX_UNIT = 4  # words
 NEAR, SEEN = 3, 60  # words, and characters, beside a number that could make another of it
 
@@ -129,8 +126,8 @@ def value_at(sentence: str, match: re.Match[str]) -> str | None:
         return None
     unit = unit_after(after, english)
     if match["number"] is None:
-        inside, (name, known) = match[0].strip("$"), unit or ("", True)
-        return f"{inside}{name}" if name and (known or SIMPLE.fullmatch(inside)) else match[0]
+        inside, (name, _) = match[0].strip("$"), unit or ("", True)
+        return f"{inside}{name}" if name else match[0]
     number, mark = number_of(match, english), match["before"] or match["after"]
     if number is None or not OPEN.search(before) or (match["before"] and match["after"]):
         return None

@@ -83,6 +83,41 @@ NO_UNITS = frozenset(
         "what which where when while because so thus hence"
     )
 ) | frozenset(NUMBER_WORDS)  # fmt: skip
+THINGS = frozenset(  # that are counted, without a final s
+    listed(
+        """
+        acorn adult album alligator animal ant antacid apartment apple arrangement article babie bag
+        bale ball balloon banana bandage bar barrel basket basketball batche bead bear bed bee
+        berrie bicycle bike bill bird biscuit block blueberrie bolt bone book bottle bouquet bowl
+        boxe boy bracelet branche brick brother brownie bucket bug bulb bundle burger buse bushel
+        button cake calorie can candie candle cap car card carriage carrot carton cat chair chapter
+        cherrie chicken children chip chocolate choice circle classe classmate coconut coin color
+        computer container cookie copie counted countrie cow crab cracker crate crayon cricket crow
+        cupcake customer daisie decoration diagonal digit dime dishe divisor dog doll donut
+        doughnut dresse duck duckling ear earring edge egg element elephant email employee envelope
+        episode eraser eye face familie feather female firework flea flie flight floor flower
+        flyer follower frie friend frog fruit game gift girl glasse gnome goal goat grape guest
+        gumball guppie hamburger hand handshake hat head hectare hen hole home horse hotdog house
+        insect integer item jar jellybean jump kernel kid kitten knive leave leg lego lemon lesson
+        letter lion lizard loave log lollipop magazine male mangoe marble mark marker
+        marshmallow mask matchstick meal member men message mice milkshake movie muffin
+        mushroom nail necklace newspaper nickel night notebook number nut object onion option orange
+        oyster pack package packet page painting pan pancake paper parent
+        participant passenger pastrie patient peache pear pebble pen pencil pennie people pepper pet
+        petal phone photo picture pie piece pig pigeon pill pin pizza place plank plant plate player
+        pointer possibilitie poster pot potatoe problem pup puppie question rabbit rat
+        rectangle ride ring rock roll room rose row sack sandwiche scoop
+        seashell season seat section seed segment senior sentence serving shark sheet shell shirt
+        shoe shot sibling side sister situp skip skirt slice snail snake sock soda solution son song
+        space spider spool spoon stair stamp star step stick sticker stitche storie strawberrie
+        street string stripe student suit surfer sweater sweet table tablespoon tadpole teacher team
+        teaspoon test ticket tile tin tire toddler token tomatoe towel toy train tray
+        tree triangle truck tub tulip turtle twig value vampire vegetable vehicle vertice visitor
+        vote wall watermelon way wheel widget window women word worker worm
+        murmeln canica bille biglie manzana pomme libro livre bücher eier huevo personen personne schüler
+        """
+    )
+)
 FUNCTIONS = {
     name: name
     for name in listed(

@@ -119,3 +119,29 @@ def test_the_last_box_counts_and_boxes_in_a_row_are_a_list():
     assert compare("7", text) is True and compare("8", text) is False
     text = r"x=\boxed{2} \text{ or } x=\boxed{3}"
     assert [compare(gold, text) for gold in ("2, 3", "3", "2")] == [True, False, False]
+
+
+@pytest.mark.parametrize("word", ["lakh", "crore", "quintillion", "zillion", "myriad", "mil", "gross", "pairs", "doubled", "tripled", "fold", "sixteenths", "reciprocal", "inverse", "rounded", "percentile", "radians", "nein", "zorps"])  # fmt: skip
+def test_a_word_that_is_no_unit_and_no_common_thing_changes_a_number(word):
+    answers = [f"18 {word}", rf"18\text{{ {word}}}", f"So it is 18 {word}."]
+    assert [compare("18", answer) for answer in answers] == [False] * 3
+
+
+@pytest.mark.parametrize("answer", [r"\text{wrong}=7", r"\text{not}=7", r"7=\text{six}", "eight = 7", r"7=\text{yes}",
+    "The answer is 7=\\text{six}.", r"\text{seventeen}=7", r"x_{\text{wrong}}=7", r"\text{million}=7"])  # fmt: skip
+def test_a_doubt_a_number_word_or_a_text_on_the_right_is_no_name(answer):
+    assert compare("7", answer) is False
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        r"\text{Area}=7",
+        "Maximum = 7",
+        r"\text{total cost} = 7",
+        r"\text{probability}=7",
+        "Months = 7",
+    ],
+)
+def test_a_text_on_the_left_is_a_name(answer):
+    assert compare("7", answer) is True
