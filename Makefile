@@ -32,7 +32,7 @@ test-rest: install
 	@$(PYTEST) $(MODEL_TESTS:%=--ignore=%) > $(VENV)/rest.log 2>&1; code=$$?; cat $(VENV)/rest.log; exit $$code
 
 test-all: install lint
-	$(PIP) --editable ".[train,serve,math,scale,trl,dev]" --config-settings editable_mode=strict
+	$(PIP) --editable ".[train,serve,math,scale,trl,dev,docs]" --config-settings editable_mode=strict
 	$(PARALLEL) -m "slow or not slow"
 	$(MAKE) test-processors
 
@@ -48,12 +48,11 @@ test-oldest: $(OLDEST)/done
 test-vllm: $(VLLM)/done
 	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py
 
-# what is made of the committed tables and the code, and not kept
-docs: install
+# what is made of the committed tables and the code, and not kept: pictures, and the site in build/site
+docs: $(VENV)/docs
 	$(BIN)/edgewise leaderboard
 	$(BIN)/python -m edgewise.benchmarks.studies.figures
-	mkdir -p build/docs
-	$(BIN)/edgewise list --gallery build/docs/gallery.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 lint: install
 	$(BIN)/ruff check .
@@ -82,6 +81,10 @@ $(VENV)/files: FORCE
 	@mkdir -p $(VENV)
 	@find $(FOLDERS) -type f -not -name '*.pyc' | sort > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(VENV)/docs: $(VENV)/dev
+	$(PIP) --editable ".[train,serve,math,dev,docs]" --config-settings editable_mode=strict
+	touch $@
 
 # the oldest gymnasium and numpy that are supported; that numpy has wheels for Python 3.11 at most
 $(OLDEST)/done: pyproject.toml constraints-oldest.txt

@@ -13,7 +13,6 @@ from edgewise.agents.policies.options import Precision
 from edgewise.agents.training.flags import (
     DataFlags,
     DeviceFlags,
-    EnvFlags,
     EvaluationPlan,
     Flags,
     KeywordFlags,
@@ -94,7 +93,7 @@ class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
 
 
 @dataclass(frozen=True)
-class ProfileConfig(ThreadFlags, TokenFlags, EnvFlags):
+class ProfileConfig(ThreadFlags, TokenFlags, DataFlags):
     """Measure the pass rate of each problem, one JSON line each; an existing file is resumed."""
 
     agent: str = "seedling"

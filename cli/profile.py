@@ -20,6 +20,7 @@ from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.pairs import failed, write_halves
 from edgewise.agents.training.display import announcer
 from edgewise.agents.training.evaluation import asking
+from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run_prompts import limit_for
 from edgewise.benchmarks.evaluation.profile import WIDTH, begun_on, profile
 from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
@@ -113,7 +114,11 @@ def options_of(config: ProfileConfig) -> dict[str, Any]:
     if not is_scripted(config.agent):
         card = made_for(config.agent)
         made = card["preset"] if config.env in card["envs"] else None
-    return {"preset": config.preset or made, "levels": config.levels}
+    return {
+        "preset": config.preset or made,
+        "levels": config.levels,
+        **read_options(config.env_options, [config.env], config.data),
+    }
 
 
 def load(config: ProfileConfig) -> TransformersPolicy:

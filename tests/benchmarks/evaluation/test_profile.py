@@ -16,6 +16,7 @@ from edgewise.cli import main
 
 PLAN = ProfilePlan(num_problems=40, num_samples=2)
 SAMPLING = Sampling(max_tokens=24, temperature=0.8)
+SPLITS = ("train", "validation", "test")
 OPTIONS = {"preset": "seedling", "levels": (1, 2)}
 
 
@@ -89,6 +90,22 @@ def test_the_command_says_how_to_make_levels_of_it(tmp_path, capsys):
     assert prompt in hardest
     assert main(["profile", "--output", str(path)]) == 2
     assert "must be new, or a profile with the same flags" in capsys.readouterr().err
+
+
+def test_a_file_of_ones_own_is_profiled_with_its_keywords(tmp_path):
+    pytest.importorskip("flint")
+    rows = [f"What is {a} + {a}?,{2 * a},{1 + a % 2}" for a in range(40)]
+    (tmp_path / "mine.csv").write_text("\n".join(["question,answer,grade", *rows]))
+    options = json.dumps({"level_column": "grade", "num_levels": 2, "kind": "number"})
+    where = ["--env", "ProblemSet-v0", "--data", str(tmp_path / "mine.csv")]
+    path = tmp_path / "rates.jsonl"
+    flags = [*where, "--env-options", options, "--agent", "constant:\\boxed{4}"]
+    assert main(["profile", *flags, "--output", str(path)]) == 0
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    right = [record["answer"] for record in records if record["pass_rate"] == 1]
+    assert {record["level"] for record in records} == {1, 2} and set(right) <= {"4"}
+    env = gym.make("ProblemSet-v0", data=str(path), difficulty_column="error_rate", kind="number")
+    assert sum(env.unwrapped.task.num_rows(s, level=1) for s in SPLITS) == len(records)
 
 
 def test_the_simulated_learner_is_profiled_and_goes_on(tmp_path, capsys):
