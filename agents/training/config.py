@@ -112,6 +112,8 @@ class TrainConfig(
     With another one, losses are corrected for it. bfloat16 costs time without processor support."""
     lora_alpha: float | None = None
     """What adapters are multiplied by, times their rank; by default twice the rank, as in E2H."""
+    lora_dropout: float = 0.0
+    """Share of what adapters read that is dropped where there is a gradient; 0.1 in E2H."""
     sharding: Literal["none", "fsdp"] = "none"
     """How several processes hold the model: each all of it, or with fsdp a part, with its gradients
     and optimiser."""
@@ -129,6 +131,10 @@ class TrainConfig(
             raise ValueError(
                 f"`lora_rank` must be left out with `sharding` fsdp, got {self.lora_rank}; "
                 "the gradients and the optimiser of adapters are small"
+            )
+        if self.lora_dropout and self.lora_rank is None:
+            raise ValueError(
+                f"`lora_dropout` must be left out without `lora_rank`, got {self.lora_dropout}"
             )
         if self.decode_dtype is not None and (self.engine, self.sharding) != (OWN, "none"):
             raise ValueError(
@@ -212,7 +218,7 @@ class TrainConfig(
         adapters = None
         if self.lora_rank is not None:
             alpha = 2 * self.lora_rank if self.lora_alpha is None else self.lora_alpha
-            adapters = AdapterPart(self.lora_rank, alpha, self.lora_targets)
+            adapters = AdapterPart(self.lora_rank, alpha, self.lora_targets, self.lora_dropout)
         return ModelPart(
             agent=self.agent,
             dtype=self.dtype,

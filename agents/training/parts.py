@@ -137,6 +137,7 @@ class AdapterPart:
     rank: int
     alpha: float
     targets: tuple[str, ...]
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
