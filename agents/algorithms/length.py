@@ -9,7 +9,7 @@ Shapes: P problems a step, G completions a problem, B completions, T tokens of a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -23,10 +23,8 @@ from edgewise.agents.policies.policy import Completions
 class LengthConfig:
     """Hyperparameters of the length of completions."""
 
-    sampling: Sampling = Sampling()
-    mask_truncated: bool = (
-        False  # whether completions that reach the limit are left out of the loss
-    )
+    sampling: Sampling = field(default_factory=Sampling)
+    mask_truncated: bool = False  # completions that reach the limit are left out of the loss
     overlong_buffer: Count | None = None  # tokens below the limit in which rewards fall; None: none
     overlong_penalty: NotNegative = (
         1.0  # what a completion at the limit loses, if there is a buffer

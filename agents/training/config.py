@@ -22,6 +22,7 @@ from edgewise.agents.training.flags import (
     RunFlags,
     ThreadFlags,
     TokenFlags,
+    ValidationPlan,
     check_at_least,
 )
 from edgewise.agents.training.parts import (
@@ -34,6 +35,7 @@ from edgewise.agents.training.parts import (
     Problems,
     SamplingPart,
     Setup,
+    ValidationPart,
 )
 from edgewise.agents.training.prompt_limit import UNLIMITED
 from edgewise.agents.training.recipe_file import from_fields, read_options
@@ -105,6 +107,13 @@ class TrainConfig(
     """Whether to score every level of the test split before and after training."""
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
     """What is asked of each level."""
+    eval_every: int | None = None
+    """Steps between validations, the first before training; by default there is none. The model with the
+    best mean score is kept in the folder best/ of the run, for --agent hf:RUN/best."""
+    validation: ValidationPlan = field(default_factory=ValidationPlan)
+    """What is asked of each level then."""
+    patience: int | None = None
+    """Validations without a better score after which training ends; by default it goes on."""
     dtype: Precision = "float32"
     """Precision of the weights; with bfloat16 the optimiser has a copy in float32."""
     decode_dtype: Precision | None = None
@@ -126,7 +135,11 @@ class TrainConfig(
         """Validate combinations of flags."""
         super().__post_init__()
         check_at_least(self, 1, "num_steps", "num_problems", "group_size")
-        check_at_least(self, 1, "checkpoint_every", "keep_checkpoints")
+        check_at_least(self, 1, "checkpoint_every", "keep_checkpoints", "eval_every", "patience")
+        if self.patience is not None and self.eval_every is None:
+            raise ValueError(
+                f"`patience` must be left out without `eval_every`, got {self.patience}"
+            )
         if self.sharding == "fsdp" and self.lora_rank is not None:
             raise ValueError(
                 f"`lora_rank` must be left out with `sharding` fsdp, got {self.lora_rank}; "
@@ -203,6 +216,9 @@ class TrainConfig(
             checkpoints=CheckpointPart(self.checkpoint_every, self.keep_checkpoints),
             evaluate=self.evaluate,
             evaluation=self.evaluation,
+            validation=None
+            if self.eval_every is None
+            else ValidationPart(self.eval_every, self.validation, self.patience),
             seed=self.seed,
             threads=self.threads,
         )
