@@ -31,6 +31,7 @@ from torch import Tensor
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Count, Positive
 from edgewise.agents.algorithms.filters import FilterName, filter_of
+from edgewise.agents.algorithms.length import penalized
 from edgewise.agents.algorithms.losses import (
     Estimator,
     LossMean,
@@ -100,6 +101,7 @@ def train(
         # Pose P problems to G environments each, sample and score.
         keep = filter_of(config.filter, config.filter_rounds, state.step)
         rollout = collect(envs, policy, config.sampling, state.generator, filter=keep)
+        rollout = penalized(rollout, config)
         advantages = group_advantages(rollout.rewards, config.standardize, rollout.verified)
 
         # The curriculum observes the batch before the policy learns from it.

@@ -31,7 +31,7 @@ def token_weights(mask: Tensor, mean: LossMean, max_tokens: int) -> Tensor:
         max_tokens: The longest completion, of one turn.
     """
     if mean == "token":
-        return mask / mask.sum()
+        return mask / mask.sum().clamp(min=1)
     if mean == "sequence":
         return mask / (mask.sum(dim=1, keepdim=True).clamp(min=1) * len(mask))
     return mask / (len(mask) * max_tokens)

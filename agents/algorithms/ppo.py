@@ -38,6 +38,7 @@ from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Count, Fraction, NotNegative, Positive
+from edgewise.agents.algorithms.length import penalized
 from edgewise.agents.algorithms.losses import LossMean, masked, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
     OnPolicyConfig,
@@ -108,6 +109,7 @@ def train(
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
+        rollout = penalized(rollout, config)
         completions = rollout.counted()
         penalty, penalties = penalize(state.reference, completions, config.kl_coef)
         rewards = token_rewards(rollout.rewards[rollout.verified], penalty, completions.mask)

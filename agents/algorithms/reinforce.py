@@ -33,6 +33,7 @@ from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Positive
+from edgewise.agents.algorithms.length import penalized
 from edgewise.agents.algorithms.losses import LossMean, masked, per_verified_group, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
     OnPolicyConfig,
@@ -108,6 +109,7 @@ def train(
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
+        rollout = penalized(rollout, config)
         completions, verified = rollout.counted(), rollout.verified
         mask = completions.mask
         penalty, penalties = penalize(state.reference, completions, config.kl_coef)

@@ -22,6 +22,7 @@ from edgewise.agents.training.flags import (
     RunFlags,
     ThreadFlags,
     TokenFlags,
+    ValidationPlan,
     check_at_least,
 )
 from edgewise.agents.training.parts import (
@@ -34,6 +35,7 @@ from edgewise.agents.training.parts import (
     Problems,
     SamplingPart,
     Setup,
+    ValidationPart,
 )
 from edgewise.agents.training.prompt_limit import UNLIMITED
 from edgewise.agents.training.recipe_file import from_fields, read_options
@@ -105,6 +107,13 @@ class TrainConfig(
     """Whether to score every level of the test split before and after training."""
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
     """What is asked of each level."""
+    eval_every: int | None = None
+    """Steps between validations, the first before training; by default there is none. The model with the
+    best mean score is kept in the folder best/ of the run, for --agent hf:RUN/best."""
+    validation: ValidationPlan = field(default_factory=ValidationPlan)
+    """What is asked of each level then."""
+    patience: int | None = None
+    """Validations without a better score after which training ends; by default it goes on."""
     dtype: Precision = "float32"
     """Precision of the weights; with bfloat16 the optimiser has a copy in float32."""
     decode_dtype: Precision | None = None
@@ -112,6 +121,8 @@ class TrainConfig(
     With another one, losses are corrected for it. bfloat16 costs time without processor support."""
     lora_alpha: float | None = None
     """What adapters are multiplied by, times their rank; by default twice the rank, as in E2H."""
+    lora_dropout: float = 0.0
+    """Share of what adapters read that is dropped where there is a gradient; 0.1 in E2H."""
     sharding: Literal["none", "fsdp"] = "none"
     """How several processes hold the model: each all of it, or with fsdp a part, with its gradients
     and optimiser."""
@@ -124,11 +135,19 @@ class TrainConfig(
         """Validate combinations of flags."""
         super().__post_init__()
         check_at_least(self, 1, "num_steps", "num_problems", "group_size")
-        check_at_least(self, 1, "checkpoint_every", "keep_checkpoints")
+        check_at_least(self, 1, "checkpoint_every", "keep_checkpoints", "eval_every", "patience")
+        if self.patience is not None and self.eval_every is None:
+            raise ValueError(
+                f"`patience` must be left out without `eval_every`, got {self.patience}"
+            )
         if self.sharding == "fsdp" and self.lora_rank is not None:
             raise ValueError(
                 f"`lora_rank` must be left out with `sharding` fsdp, got {self.lora_rank}; "
                 "the gradients and the optimiser of adapters are small"
+            )
+        if self.lora_dropout and self.lora_rank is None:
+            raise ValueError(
+                f"`lora_dropout` must be left out without `lora_rank`, got {self.lora_dropout}"
             )
         if self.decode_dtype is not None and (self.engine, self.sharding) != (OWN, "none"):
             raise ValueError(
@@ -200,6 +219,9 @@ class TrainConfig(
             checkpoints=CheckpointPart(self.checkpoint_every, self.keep_checkpoints),
             evaluate=self.evaluate,
             evaluation=self.evaluation,
+            validation=None
+            if self.eval_every is None
+            else ValidationPart(self.eval_every, self.validation, self.patience),
             seed=self.seed,
             threads=self.threads,
         )
@@ -215,7 +237,7 @@ class TrainConfig(
         adapters = None
         if self.lora_rank is not None:
             alpha = 2 * self.lora_rank if self.lora_alpha is None else self.lora_alpha
-            adapters = AdapterPart(self.lora_rank, alpha, self.lora_targets)
+            adapters = AdapterPart(self.lora_rank, alpha, self.lora_targets, self.lora_dropout)
         return ModelPart(
             agent=self.agent,
             dtype=self.dtype,

@@ -34,6 +34,7 @@ class Display:
         self.names = arms
         self.num_steps = num_steps
         self.smooth: dict[str, float] = {}
+        self.validation = ""  # what the last one said
         self.live = Live(console=console, transient=False, refresh_per_second=4)
 
     def __enter__(self) -> Display:
@@ -52,9 +53,11 @@ class Display:
             before = self.smooth.get(name, value)
             self.smooth[name] = SMOOTHING * before + (1 - SMOOTHING) * value
         step = int(metrics["step"])
+        self.validation = validated(metrics) or self.validation
         if self.console.is_terminal:
-            self.live.update(Group(self.progress(step), self.table(metrics)))
-        elif step % LINE_EVERY == 0 or step in (1, self.num_steps):
+            said = [Text(self.validation)] if self.validation else []
+            self.live.update(Group(self.progress(step), *said, self.table(metrics)))
+        elif "validation/mean" in metrics or step % LINE_EVERY == 0 or step in (1, self.num_steps):
             self.console.print(self.line(step), soft_wrap=True, highlight=False)
 
     def seconds_left(self, step: int) -> float:
@@ -104,7 +107,16 @@ class Display:
             f"  effective {1 - self.smooth['frac_reward_zero_std']:.2f}"
             f"  {self.smooth['time/tokens_per_second']:,.0f} tokens/s"
             f"  {clock(self.seconds_left(step))} left"
+            f"{'  ' * bool(self.validation)}{self.validation}"
         )
+
+
+def validated(metrics: Mapping[str, float]) -> str:
+    """Return the validation score among `metrics` beside the best one, "" if there is none."""
+    if "validation/mean" not in metrics:
+        return ""
+    best, step = metrics["validation/best"], int(metrics["validation/best_step"])
+    return f"validation {metrics['validation/mean']:.3f}, best {best:.3f} at step {step}"
 
 
 def row(values: Sequence[float | None]) -> str:

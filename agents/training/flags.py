@@ -253,3 +253,23 @@ class EvaluationPlan(Flags):
         """Check the counts."""
         super().__post_init__()
         check_at_least(self, 1, "num_problems", "num_samples", "k")
+
+
+@dataclass(frozen=True)
+class ValidationPlan(EvaluationPlan):
+    """What is asked of each level while a run trains."""
+
+    num_problems: int = 50
+    """Problems of each level: the first of its fixed set."""
+    num_samples: int = 4
+    """Completions of each problem, for pass@1."""
+    k: int = 1
+    """Completions of each of the first problems, for pass@k."""
+    split: str = "validation"
+    """Split of the problems; not test, since a model is chosen by them."""
+
+    def __post_init__(self) -> None:
+        """Check the split."""
+        super().__post_init__()
+        if self.split == "test":
+            raise ValueError("`validation.split` must not be test: a model is chosen by its score")

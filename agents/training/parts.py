@@ -158,6 +158,7 @@ class AdapterPart:
     rank: int
     alpha: float
     targets: tuple[str, ...]
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,15 @@ class CheckpointPart:
 
 
 @dataclass(frozen=True)
+class ValidationPart:
+    """How often the model is validated, on what, and when a run ends for want of a better score."""
+
+    every: int  # steps
+    plan: EvaluationPlan
+    patience: int | None  # validations without a better score; None for any number
+
+
+@dataclass(frozen=True)
 class Setup:
     """A whole training run."""
 
@@ -198,6 +208,7 @@ class Setup:
     checkpoints: CheckpointPart
     evaluate: bool  # before and after training
     evaluation: EvaluationPlan
+    validation: ValidationPart | None  # while it trains
     seed: int
     threads: int
 

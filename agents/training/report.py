@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from edgewise.agents.statistics import Estimate
+from edgewise.agents.training import validation
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
@@ -19,6 +20,7 @@ from edgewise.agents.training.sheet import Sheet
 WINDOW = 10  # steps that a curve is averaged over, at the most
 DISTANCE = "distance_from_uniform"
 NEEDED = ("step", "num_tokens", "num_extra_rollouts", "num_extra_tokens", "time/step_seconds")
+SHOWN = 10  # validations in the table, the last ones
 TESTED = 0.1  # a rule whose mean distance is below was hardly another than Random
 
 
@@ -26,13 +28,15 @@ def write_report(folder: RunFolder) -> Path:
     """Write report.md and report.png from the files of a run, and return the path of the first."""
     config = folder.config()
     metrics = list(folder.lines("metrics.jsonl", NEEDED))
+    looks = list(folder.lines(validation.LINES, validation.NEEDED))
     if metrics:
-        draw(metrics, config["arms"], folder.path / "report.png")
+        draw(metrics, config["arms"], folder.path / "report.png", looks)
     text = "\n".join(
         [
             f"# {config['env']}, {config['curriculum']}, {config['algorithm']}, seed {config['seed']}",
             "",
             *described(config, metrics),
+            *validated(config, looks),
             "",
             *scored(folder.read("before.json"), folder.read("after.json")),
             "![training curves](report.png)" if metrics else "No step was done.",
@@ -65,6 +69,33 @@ def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]])
             f"steps{near}"
         )
     return lines
+
+
+def validated(config: Mapping[str, Any], looks: Sequence[validation.Record]) -> list[str]:
+    """Return lines on the best validation score, and on each of the last validations."""
+    best = validation.best_of(looks)
+    if best is None:
+        return []
+    early = validation.is_exhausted(looks, config.get("patience"))
+    ended = f"; training ended after {config['patience']} without a better one" if early else ""
+    rows = [
+        [
+            f"{look['step']}{' (best)' if look is best else ''}",
+            f"{validation.score_of(look):.3f}",
+            *(interval(level) for level in look["levels"]),
+        ]
+        for look in looks[-SHOWN:]
+    ]
+    levels = [
+        f"{level['env']} {level['level']}{' (OOD)' if level['ood'] else ''}"
+        for level in best["levels"]
+    ]
+    return [
+        f"- best of {len(looks)} validations: {validation.score_of(best):.3f} at step {best['step']}, "
+        f"whose model is in {validation.BEST}/{ended}",
+        "",
+        *Sheet("", ["step", "validation pass@1", *levels], rows).markdown(),
+    ]
 
 
 def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:
@@ -113,10 +144,21 @@ def probabilities(metrics: Mapping[str, float]) -> NDArray[np.float64]:
     return np.array(found)
 
 
-def draw(metrics: Sequence[Mapping[str, float]], names: Sequence[str], path: Path) -> None:
-    """Plot reward, effective groups, accuracy, arm probabilities, level and distance from uniform."""
-    figure = Figure(figsize=(12, 10), layout="constrained")
-    reward, effective, accuracy, arms, level, distance = figure.subplots(3, 2).flat
+def draw(
+    metrics: Sequence[Mapping[str, float]],
+    names: Sequence[str],
+    path: Path,
+    looks: Sequence[validation.Record] = (),
+) -> None:
+    """Plot reward, effective groups, accuracy, arm probabilities, level and distance from uniform.
+
+    With validations, the scores of these too.
+    """
+    rows = 4 if looks else 3
+    figure = Figure(figsize=(12, 10 * rows / 3), layout="constrained")
+    reward, effective, accuracy, arms, level, distance, *more = figure.subplots(rows, 2).flat
+    if looks:
+        draw_validations(*more, looks)
     curve(reward, metrics, "reward", "mean reward")
     for name, label in (("", "in reward"), ("_correct", "in being right")):
         title = "groups whose completions differ"
@@ -131,6 +173,20 @@ def draw(metrics: Sequence[Mapping[str, float]], names: Sequence[str], path: Pat
     if labels:
         figure.legend(handles[::-1], labels[::-1], loc="outside right center", fontsize=8)
     save_figure(figure, path)
+
+
+def draw_validations(mean: Axes, levels: Axes, looks: Sequence[validation.Record]) -> None:
+    """Plot the mean validation score, and that of each level with its interval."""
+    steps = [look["step"] for look in looks]
+    mean.plot(steps, [validation.score_of(look) for look in looks], marker=".")
+    for rows in zip(*(look["levels"] for look in looks), strict=True):
+        name = f"{rows[0]['env']} {rows[0]['level']}"
+        [line] = levels.plot(steps, [row["pass_at_1"] for row in rows], marker=".", label=name)
+        low, high = ([row[end] for row in rows] for end in ("low", "high"))
+        levels.fill_between(steps, low, high, color=line.get_color(), alpha=0.15)
+    levels.legend(fontsize=8)
+    mean.set(title="validation pass@1, mean of training levels", xlabel="step", ylim=(0, 1.02))
+    levels.set(title="of each level, with 95 % intervals", xlabel="step", ylim=(0, 1.02))
 
 
 def draw_arms(

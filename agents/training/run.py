@@ -24,11 +24,14 @@ from edgewise.agents.training.checkpoint import load
 from edgewise.agents.training.clean import check_problems
 from edgewise.agents.training.config import TrainConfig, begun, from_run
 from edgewise.agents.training.evaluation import evaluate
+from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.looks import Looks
 from edgewise.agents.training.parts import AlgorithmPart, Setup, arm_names
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.run_policy import make_policy
 from edgewise.agents.training.run_prompts import check_prompts, limit_of, screened_pool
 from edgewise.agents.training.scores import LevelScore, as_records
+from edgewise.agents.training.validation import BEST
 from edgewise.env import ReasoningEnv
 from edgewise.files import FileError, about, replacing, said
 from edgewise.pool import WorkerError
@@ -76,6 +79,7 @@ class Training:
         self.state = self.algorithm.start(self.policy, self.hyperparameters)
         self.envs.reset(seed=setup.seed)  # seeds the draws; the first batch is drawn by `collect`
         self.restore()
+        self.looks = Looks(setup.validation, folder, self.evaluated, self.keep)
 
     def restore(self) -> None:
         """Continue from the newest intact checkpoint; without one, save the first."""
@@ -90,6 +94,11 @@ class Training:
         if distributed.rank() == 0:
             sizes = {"metrics.jsonl": 1, "groups.jsonl": self.setup.batch.num_problems}
             self.folder.forget_after(self.state.step, sizes)
+
+    @property
+    def done(self) -> bool:
+        """Return whether no step is left: all were done, or validations have no better score."""
+        return self.state.step == self.setup.batch.num_steps or self.looks.exhausted
 
     def save(self) -> None:
         """Write a checkpoint, on rank 0."""
@@ -112,8 +121,11 @@ class Training:
         """
         first = distributed.rank() == 0
         with self.folder.curves(self.state.step) if first else nullcontext() as writer:
-            began, unfit = time.perf_counter(), self.posing.num_unfit
             try:
+                self.looks.after(self.state.step, writer)
+                if self.done:
+                    return
+                began, unfit = time.perf_counter(), self.posing.num_unfit
                 for metrics in self.algorithm.train(
                     self.envs, self.policy, self.hyperparameters, self.state
                 ):
@@ -127,9 +139,12 @@ class Training:
                         self.record(metrics, groups)
                         for name, value in metrics.items():
                             writer.add_scalar(name, value, self.state.step)
+                    metrics |= self.looks.after(self.state.step, writer)
                     if self.state.step % self.setup.checkpoints.every == 0:
                         self.save()
                     yield metrics
+                    if self.looks.exhausted:
+                        break
                     began, unfit = time.perf_counter(), self.posing.num_unfit
             except GeneratorExit:  # between two steps; in the middle of one nothing is saved
                 self.save()
@@ -180,30 +195,44 @@ class Training:
         """Evaluate on all levels and save the scores as `name`, unless that file exists."""
         scores: dict[str, Any] | None = distributed.broadcast_from_rank0(self.folder.read(name))
         if scores is None:
-            found: list[LevelScore] = []
-            problems = self.setup.problems
-            for member, env_id in zip(self.members, problems.ids, strict=True):
-                protocol = member.preset.protocol
-                sampling = replace(self.sampling, temperature=protocol.temperature)
-                found += evaluate(
-                    self.policy,
-                    env_id,
-                    self.setup.evaluation,
-                    sampling,
-                    render=self.policy.render,
-                    progress=progress,
-                    limit=self.limit,
-                    **problems.options(),
-                )
-            scores = as_records(found)
+            scores = self.evaluated(self.setup.evaluation, progress)
             if distributed.rank() == 0:
                 self.folder.write(name, scores)
         return scores
 
+    def evaluated(
+        self, plan: EvaluationPlan, progress: Callable[[LevelScore], None] = lambda score: None
+    ) -> dict[str, Any]:
+        """Return the scores on all levels, as records; on all ranks those of rank 0."""
+        found: list[LevelScore] = []
+        problems = self.setup.problems
+        for member, env_id in zip(self.members, problems.ids, strict=True):
+            protocol = member.preset.protocol
+            found += evaluate(
+                self.policy,
+                env_id,
+                plan,
+                replace(self.sampling, temperature=protocol.temperature),
+                render=self.policy.render,
+                progress=progress,
+                limit=self.limit,
+                **problems.options(),
+            )
+        return distributed.broadcast_from_rank0(as_records(found))
+
     def finish(self) -> Path:
         """Export the trained model with its card, and return its folder."""
-        path = self.folder.path / "model"
-        card = {"envs": self.setup.problems.ids, "preset": self.members[0].preset_name}
+        return self.export("model")
+
+    def keep(self, score: float) -> None:
+        """Keep the model as the best so far, after a checkpoint of its step."""
+        self.save()
+        self.export(BEST, step=self.state.step, validation=score)
+
+    def export(self, name: str, **more: Any) -> Path:
+        """Export the model as it is to the folder `name`, with `more` in its card; return the folder."""
+        path = self.folder.path / name
+        card = {"envs": self.setup.problems.ids, "preset": self.members[0].preset_name, **more}
         content = json.dumps({**made_for(self.setup.model.agent), **card}, indent=2) + "\n"
         with self.policy.gathered():
             if distributed.rank() > 0:
@@ -314,10 +343,13 @@ def begin(config: TrainConfig) -> Training:
 
 def check_evaluation(setup: Setup) -> None:
     """Raise ValueError if a run would be evaluated on problems that it trains on."""
-    options = setup.problems.options(split=setup.evaluation.split)
-    for env_id in setup.problems.ids if setup.evaluate else ():
-        check_id(env_id)
-        check_problems(setup.problems, env_id, **options)
+    plans = [setup.evaluation] if setup.evaluate else []
+    plans += [] if setup.validation is None else [setup.validation.plan]
+    for plan in plans:
+        options = setup.problems.options(split=plan.split)
+        for env_id in setup.problems.ids:
+            check_id(env_id)
+            check_problems(setup.problems, env_id, **options)
 
 
 def resume(path: Path) -> Training:

@@ -15,6 +15,7 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from edgewise.agents.policies.policy import Policy
+from edgewise.agents.training import validation
 from edgewise.agents.training.checkpoint import NEEDED, check, fill, load
 from edgewise.agents.training.run_records import counted, missing, readable_records
 from edgewise.files import (
@@ -28,7 +29,7 @@ from edgewise.files import (
 from edgewise.folder import Folder
 from edgewise.lock import LOCK
 
-LINES = ("groups.jsonl", "metrics.jsonl", "problems.jsonl")
+LINES = ("groups.jsonl", "metrics.jsonl", "problems.jsonl", validation.LINES)
 DAMAGED = ".damaged"  # the end of the name of what was set aside
 STATE = "curriculum.json"
 
@@ -40,8 +41,10 @@ class RunFolder(Folder):
     metrics.jsonl        one line a step
     groups.jsonl         one line for each group of a step that the curriculum observed, by "schema"
     problems.jsonl       one line for each problem that a teacher wrote in a step
+    validation.jsonl     one line for each validation
     tensorboard/         the metrics again
     checkpoints/<step>/  model, optimiser, generators, curriculum and environment; the last few
+    best/                the model with the best score in validation.jsonl
     before.json, after.json, report.md, report.png, model/
 
     A group has its problem, its arm and that arm's probability when it was drawn; its place in the

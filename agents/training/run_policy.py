@@ -41,7 +41,8 @@ def make_whole(model: ModelPart) -> TransformersPolicy:
     policy = load_policy(model.agent, model.dtype, distributed.device(model.device))
     if model.adapters is None:
         return policy
-    adapters = Adapters(model.adapters.rank, model.adapters.alpha, model.adapters.targets)
+    part = model.adapters
+    adapters = Adapters(part.rank, part.alpha, part.targets, part.dropout)
     return LoRAPolicy(policy.model, policy.tokenizer, adapters)
 
 

@@ -19,6 +19,7 @@ BESIDE = {  # what a step calls, but nobody has to read to follow it
     "config.py",
     "filters.py",  # which has none by default
     "finite.py",  # what is refused
+    "length.py",  # rules of the token limit, of which none is on by default
     "optimizer.py",  # AdamW
 }
 

@@ -53,6 +53,8 @@ def test_the_settings_are_those_of_the_papers():
     sec, e2h = (parse(TrainConfig, "train", ["--recipe", str(TRAINING[place])]) for place in (0, 2))
     assert (sec.num_steps * sec.num_problems * sec.group_size) == 240 * 256 * 8
     assert (e2h.num_problems * e2h.group_size, e2h.lora_rank, e2h.lora_alpha) == (128, 32, 64)
+    assert "adam_beta2=0.99" in sec.algorithm and "lr_schedule=cosine" in e2h.algorithm
+    assert (sec.lora_dropout, e2h.lora_dropout) == (0.0, 0.1)
     for config in (sec, e2h):
         assert complete(config) == config  # nothing is left to a model's card
 
