@@ -32,7 +32,7 @@ test-rest: install
 	@$(PYTEST) $(MODEL_TESTS:%=--ignore=%) > $(VENV)/rest.log 2>&1; code=$$?; cat $(VENV)/rest.log; exit $$code
 
 test-all: install lint
-	$(PIP) --editable ".[train,serve,math,scale,trl,dev,docs]" --config-settings editable_mode=strict
+	$(PIP) --editable ".[train,serve,math,scale,trl,track,dev,docs]" --config-settings editable_mode=strict
 	$(PARALLEL) -m "slow or not slow"
 	$(MAKE) test-processors
 

@@ -23,6 +23,7 @@ from edgewise.agents.training.display import Display, announcer, score_line, sco
 from edgewise.agents.training.folder_kind import TRAIN, check_kind
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run import Training, begin, resume
+from edgewise.agents.training.samples import LINES as SAMPLES
 from edgewise.errors import usage
 from edgewise.interrupts import Stopped, asked, stoppable
 
@@ -79,12 +80,15 @@ def work(training: Training, console: Console) -> None:
     report = write_report(training.folder)
     if before is not None and after is not None:
         console.print(score_table(before, after))
+    tracked = "tensorboard" in training.setup.records.trackers
+    curves = [("curves", f"tensorboard --logdir {path / 'tensorboard'}")] if tracked else []
     for name, place in (
         ("model", model),
         *best_model(training),
         ("report", report),
         ("records", path / "groups.jsonl"),
-        ("curves", f"tensorboard --logdir {path / 'tensorboard'}"),
+        ("samples", path / SAMPLES),
+        *curves,
     ):
         say(console, f"{name:8} {place}")
 

@@ -33,12 +33,14 @@ from edgewise.agents.training.parts import (
     CurriculumPart,
     ModelPart,
     Problems,
+    RecordPart,
     SamplingPart,
     Setup,
     ValidationPart,
 )
 from edgewise.agents.training.prompt_limit import UNLIMITED
 from edgewise.agents.training.recipe_file import from_fields, read_options
+from edgewise.agents.training.tracking import TrackerName, check_trackers
 from edgewise.files import about, read_json
 from edgewise.wrappers.rules.rule_record import as_begun
 
@@ -103,6 +105,10 @@ class TrainConfig(
     """Steps between checkpoints; at most so many are done again after a kill."""
     keep_checkpoints: int = 2
     """How many of the last checkpoints are kept."""
+    keep_samples: int = 4
+    """Completions of each step that are kept as text in samples.jsonl, chosen by arm and outcome."""
+    track: tuple[TrackerName, ...] = ("tensorboard",)
+    """Where metrics go beside metrics.jsonl: tensorboard, wandb, trackio, several of them, or none."""
     evaluate: bool = True
     """Whether to score every level of the test split before and after training."""
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
@@ -136,6 +142,8 @@ class TrainConfig(
         super().__post_init__()
         check_at_least(self, 1, "num_steps", "num_problems", "group_size")
         check_at_least(self, 1, "checkpoint_every", "keep_checkpoints", "eval_every", "patience")
+        check_at_least(self, 0, "keep_samples")
+        check_trackers(self.track)
         if self.patience is not None and self.eval_every is None:
             raise ValueError(
                 f"`patience` must be left out without `eval_every`, got {self.patience}"
@@ -217,6 +225,7 @@ class TrainConfig(
             ),
             model=self.model,
             checkpoints=CheckpointPart(self.checkpoint_every, self.keep_checkpoints),
+            records=RecordPart(self.keep_samples, self.track),
             evaluate=self.evaluate,
             evaluation=self.evaluation,
             validation=None

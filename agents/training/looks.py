@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-
 from edgewise.agents import distributed
 from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.agents.training.parts import ValidationPart
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.agents.training.tracking import Trackers
 from edgewise.agents.training.validation import (
     BEST,
     LINES,
@@ -58,7 +57,7 @@ class Looks:
         """Return whether there was no better score for as long as the run has patience."""
         return self.part is not None and is_exhausted(self.records, self.part.patience)
 
-    def after(self, step: int, writer: SummaryWriter | None) -> dict[str, float]:
+    def after(self, step: int, trackers: Trackers | None) -> dict[str, float]:
         """Score the model if it is time and this was not done, and keep it if it is the best so far.
 
         The checkpoint of the best step is written before its model: a run never continues from a
@@ -66,7 +65,7 @@ class Looks:
 
         Args:
             step: Steps that were done.
-            writer: Of the curves of TensorBoard, on rank 0.
+            trackers: Of the run, on rank 0.
 
         Returns:
             The scores by name; none if it is not time.
@@ -84,8 +83,8 @@ class Looks:
         if best is not None and best["step"] == step != distributed.run_on_rank0(self.kept_step):
             self.keep(score_of(best))
         found = scalars(self.records)
-        for name, value in found.items() if writer is not None else ():
-            writer.add_scalar(name, value, step)
+        if trackers is not None:
+            trackers.log(step, found)
         return found
 
     def kept_step(self) -> int | None:

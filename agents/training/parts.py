@@ -15,6 +15,7 @@ import gymnasium as gym
 from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.options import LogProbs, Precision, Sampling
 from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.tracking import TrackerName
 from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
 from edgewise.vector_env import unwrap_vector
@@ -187,6 +188,14 @@ class CheckpointPart:
 
 
 @dataclass(frozen=True)
+class RecordPart:
+    """What a run keeps and tells beside its metrics."""
+
+    num_samples: int  # completions of each step in samples.jsonl
+    trackers: tuple[TrackerName, ...]
+
+
+@dataclass(frozen=True)
 class ValidationPart:
     """How often the model is validated, on what, and when a run ends for want of a better score."""
 
@@ -206,6 +215,7 @@ class Setup:
     sampling: SamplingPart
     model: ModelPart
     checkpoints: CheckpointPart
+    records: RecordPart
     evaluate: bool  # before and after training
     evaluation: EvaluationPlan
     validation: ValidationPart | None  # while it trains

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,10 @@ from edgewise.agents.training.parts import AlgorithmPart, Setup, arm_names
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.run_policy import make_policy
 from edgewise.agents.training.run_prompts import check_prompts, limit_of, screened_pool
-from edgewise.agents.training.scores import LevelScore, as_records
+from edgewise.agents.training.samples import LINES as SAMPLES
+from edgewise.agents.training.samples import samples_of
+from edgewise.agents.training.scores import LevelScore, as_records, as_scalars
+from edgewise.agents.training.tracking import Trackers, tracking
 from edgewise.agents.training.validation import BEST
 from edgewise.env import ReasoningEnv
 from edgewise.files import FileError, about, replacing, said
@@ -120,9 +123,9 @@ class Training:
                 the run continues from it.
         """
         first = distributed.rank() == 0
-        with self.folder.curves(self.state.step) if first else nullcontext() as writer:
+        with self.tracking() if first else nullcontext() as trackers:
             try:
-                self.looks.after(self.state.step, writer)
+                self.looks.after(self.state.step, trackers)
                 if self.done:
                     return
                 began, unfit = time.perf_counter(), self.posing.num_unfit
@@ -135,11 +138,9 @@ class Training:
                     if self.limit is not None:
                         metrics["prompts_too_long"] = self.posing.num_unfit - unfit
                     groups = self.groups()
-                    if writer is not None:
-                        self.record(metrics, groups)
-                        for name, value in metrics.items():
-                            writer.add_scalar(name, value, self.state.step)
-                    metrics |= self.looks.after(self.state.step, writer)
+                    if trackers is not None:
+                        self.record(metrics, groups, trackers)
+                    metrics |= self.looks.after(self.state.step, trackers)
                     if self.state.step % self.setup.checkpoints.every == 0:
                         self.save()
                     yield metrics
@@ -178,8 +179,15 @@ class Training:
         found = [group for part in distributed.all_gather_object(own) for group in part]
         return sorted(found, key=order_of)
 
-    def record(self, metrics: Mapping[str, float], groups: list[dict[str, Any]]) -> None:
-        """Append the last step to groups.jsonl and metrics.jsonl."""
+    def tracking(self) -> AbstractContextManager[Trackers]:
+        """Open the trackers of the run, on rank 0."""
+        path, config = self.folder.path, self.folder.config()
+        return tracking(self.setup.records.trackers, path, config, self.state.step)
+
+    def record(
+        self, metrics: Mapping[str, float], groups: list[dict[str, Any]], trackers: Trackers
+    ) -> None:
+        """Append the last step to groups.jsonl, samples.jsonl and metrics.jsonl, and track it."""
         rollout = self.state.rollout
         assert rollout is not None
         sizes = rollout.made.sum(dim=1).tolist()
@@ -189,7 +197,12 @@ class Training:
         for group, more in zip(groups, kept, strict=False):
             group |= more
         self.folder.append("groups.jsonl", [head | group for group in groups])
+        step, number = self.state.step, self.setup.records.num_samples
+        found = samples_of(rollout, groups, self.policy.tokenizer, number, step)
+        self.folder.append(SAMPLES, found)
         self.folder.append("metrics.jsonl", [dict(metrics)])
+        trackers.log(step, metrics)
+        trackers.table(step, "samples", found)
 
     def score(self, name: str, progress: Callable[[LevelScore], None]) -> dict[str, Any]:
         """Evaluate on all levels and save the scores as `name`, unless that file exists."""
@@ -198,6 +211,8 @@ class Training:
             scores = self.evaluated(self.setup.evaluation, progress)
             if distributed.rank() == 0:
                 self.folder.write(name, scores)
+                with self.tracking() as trackers:
+                    trackers.log(self.state.step, as_scalars(scores, "test"))
         return scores
 
     def evaluated(

@@ -177,3 +177,10 @@ def as_records(scores: Sequence[LevelScore]) -> dict[str, Any]:
         )
     }
     return {"levels": [asdict(score) for score in scores], **means}
+
+
+def as_scalars(scores: Mapping[str, Any], place: str) -> dict[str, float]:
+    """Return pass@1 of the mean and of each level by name, out of what `as_records` returned."""
+    means = {f"{place}/{name}": scores[name] for name in ("mean", "mean_ood")}
+    levels = {f"{place}/{row['env']} {row['level']}": row["pass_at_1"] for row in scores["levels"]}
+    return {name: value for name, value in {**means, **levels}.items() if value is not None}
