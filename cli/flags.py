@@ -21,7 +21,7 @@ from edgewise.agents.training.flags import (
     TokenFlags,
     check_at_least,
 )
-from edgewise.benchmarks.evaluation.plans import ProfilePlan, ServerConfig
+from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,7 @@ class PlayConfig(Flags):
 class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
     """Score an agent on each level of an environment, or of all environments of a suite.
 
-    With a suite, or with vllm, openai, random, human or one's own agent, every answer is kept in a folder,
-    with a report; the same command goes on where it was stopped.
+    Every answer is kept in a folder, with a report; the same command goes on where it was stopped.
     """
 
     suite: str | None = None
@@ -72,16 +71,16 @@ class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
     levels: tuple[int, ...] | None = None
     """Levels to score; all by default, also those kept out of training."""
     samples: int | None = None
-    """Answers to each problem, where every answer is kept; by default as in the paper."""
+    """Answers to each problem, for pass@1 and pass@k up to as many; by default as in the paper."""
     temperature: float | None = None
     """Temperature at which completions are sampled, 0 for greedy; by default the paper's."""
-    plan: EvaluationPlan = field(default_factory=EvaluationPlan)
-    """What is asked of each level; where every answer is kept, its problems, split and seed count."""
+    plan: ProblemsPlan = field(default_factory=ProblemsPlan)
+    """Which problems are asked."""
     server: ServerConfig = field(default_factory=ServerConfig)
     """How a server is asked."""
     output: Path | None = None
-    """JSON file for the scores, which must not exist; or the folder of all answers, by default in
-    runs/, which goes on if it exists."""
+    """Folder of all answers, with summary and report; by default one in runs/. What it has already
+    is not asked again."""
 
     def __post_init__(self) -> None:
         """Check the numbers, and what goes with a suite."""

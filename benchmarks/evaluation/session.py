@@ -33,16 +33,28 @@ from edgewise.benchmarks.evaluation.plans import ServerConfig
 from edgewise.benchmarks.evaluation.question import NotAtHand, Opened, checksum, open_part
 from edgewise.benchmarks.evaluation.run import evaluate, provenance
 from edgewise.benchmarks.evaluation.secret import Secret
-from edgewise.benchmarks.evaluation.suite import Part, described
+from edgewise.benchmarks.evaluation.suite import OWN, Part, described
 from edgewise.benchmarks.evaluation.summary import Record, summarize
 from edgewise.errors import unknown
 from edgewise.registration import require
 
 MODELS = ("seedling", "hf", "vllm")
+PLAYERS = (*MODELS, "oracle", "constant", "simulated")  # of episodes of several turns
+MAX_NAME = 120  # characters of an agent in the name of a folder, its last
 CHOICES = (
     "oracle", "constant", "constant:TEXT", "random", "simulated", "simulated:WORLD", "human",
     "seedling", "seedling:NAME", "hf:PATH", "vllm:PATH", "openai:URL#MODEL", "MODULE:OBJECT",
 )  # fmt: skip
+
+
+def kind_of(agent: str) -> str:
+    """Return the kind of an agent: what stands before the colon."""
+    return agent.partition(":")[0]
+
+
+def model_of(agent: str) -> str:
+    """Return how `load_policy` calls the model of an agent that is one of MODELS."""
+    return f"hf:{agent.partition(':')[2]}" if kind_of(agent) == "vllm" else agent
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ class Session:
     @property
     def kind(self) -> str:
         """What kind of agent it is."""
-        return self.agent.partition(":")[0]
+        return kind_of(self.agent)
 
     def adapted(self, part: Part) -> Part:
         """Return a part as this evaluation asks it."""
@@ -86,7 +98,7 @@ class Session:
         if self.data is not None and gym.spec(part.env).kwargs.get("requires") == "math":
             options["data"] = self.data
         preset, reason = self.preset or part.preset, ""
-        if self.preset is None and self.kind in MODELS:
+        if self.preset is None and self.kind in MODELS and part.suite != OWN:
             card = made_for(self.model)
             if part.env in card["envs"]:
                 preset = card["preset"]
@@ -100,13 +112,13 @@ class Session:
     @property
     def model(self) -> str:
         """Name the model as `load_policy` takes it."""
-        return f"hf:{self.agent.partition(':')[2]}" if self.kind == "vllm" else self.agent
+        return model_of(self.agent)
 
     def folder(self) -> Path:
         """Return the output folder, by default in runs/ and named after suite and agent."""
         if self.output is not None:
             return self.output
-        name = "".join(c if c.isalnum() or c in "-." else "-" for c in self.agent)
+        name = "".join(c if c.isalnum() or c in "-." else "-" for c in self.agent)[-MAX_NAME:]
         return Path("runs") / f"eval-{self.suite}-{name}"
 
 
@@ -120,7 +132,7 @@ def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
     for part in map(session.adapted, session.parts):
         asked = (session.num_problems, session.max_tokens, session.split, session.levels)
         try:
-            one = open_part(part, *asked)
+            one = open_part(part, *asked, turns=session.kind in PLAYERS)
         except (NotAtHand, ImportError, FileNotFoundError) as error:
             skipped.append({"name": part.name, "reason": str(error)})
             continue
@@ -201,8 +213,8 @@ def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[
     """
     refuse_untold(session)
     session = on_its_day(session)
-    agent = make_agent(session, console)
     opened, skipped = open_parts(session)
+    agent = make_agent(session, console)
     if session.kind in MODELS:
         from edgewise.benchmarks.evaluation.policy_agent import fitting
 
