@@ -9,7 +9,7 @@ from contextlib import nullcontext
 import gymnasium as gym
 from rich.console import Console
 
-from edgewise.agents.policies.model_card import made_for
+from edgewise.agents.policies.model_card import preset_for
 from edgewise.agents.training.display import announcer
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.benchmarks.evaluation import session as sessions
@@ -34,8 +34,6 @@ def run(config: EvalConfig, arguments: Sequence[str]) -> None:
     console = Console()
     with usage():
         session = session_of(config, shlex.join(["edgewise", "eval", *arguments]))
-    if session.kind in sessions.MODELS:
-        set_threads(config.threads)
     with locked(session.folder()):
         with usage():
             folder, opened, agent = sessions.prepare(session, console)
@@ -84,6 +82,7 @@ def session_of(config: EvalConfig, command: str) -> sessions.Session:
         server=config.server,
         dtype=config.dtype,
         device=config.device,
+        threads=config.threads,
         output=config.output,
     )
 
@@ -92,19 +91,9 @@ def own_part(config: EvalConfig) -> Part:
     """Return an environment as the only part of a suite, with the protocol of its preset."""
     check_id(config.env)
     options = read_options(config.env_options, [config.env], config.data)
-    preset = config.preset
-    if preset is None and sessions.kind_of(config.agent) in sessions.MODELS:
-        card = made_for(sessions.model_of(config.agent))
-        preset = card["preset"] if config.env in card["envs"] else None
+    preset = preset_for(config.agent, config.env, config.preset)
     made = gym.make(config.env, preset=preset, split=config.plan.split, **options)
     return Part(OWN, config.env, preset, unwrap(made).preset.protocol, False, options)
-
-
-def set_threads(count: int) -> None:
-    """Set the threads of torch."""
-    import torch
-
-    torch.set_num_threads(count)
 
 
 def score_line(row: Record) -> str:

@@ -7,8 +7,10 @@ from math import inf
 from pathlib import Path
 from typing import Literal
 
+import gymnasium as gym
 import tyro
 
+from edgewise.agents.policies.model_card import preset_for
 from edgewise.agents.policies.options import Precision
 from edgewise.agents.training.flags import (
     DataFlags,
@@ -21,6 +23,7 @@ from edgewise.agents.training.flags import (
     TokenFlags,
     check_at_least,
 )
+from edgewise.agents.training.recipe_file import read_options
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
 
 
@@ -91,6 +94,13 @@ class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
         if self.suite is not None and self.env_options != "{}":
             raise ValueError(f"`env_options` must be left out with a suite, got {self.env_options}")
 
+    def check_problems(self) -> None:
+        """Make the environment as it will be asked."""
+        if self.suite is None:
+            options = read_options(self.env_options, [self.env], self.data)
+            preset = preset_for(self.agent, self.env, self.preset)
+            gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels, **options)
+
 
 @dataclass(frozen=True)
 class ProfileConfig(ThreadFlags, TokenFlags, EnvFlags):
@@ -119,6 +129,11 @@ class ProfileConfig(ThreadFlags, TokenFlags, EnvFlags):
         """Check the counts."""
         super().__post_init__()
         check_at_least(self, 1, "num_levels", "fail_at")
+
+    def check_problems(self) -> None:
+        """Make the environment as it will be measured."""
+        preset = preset_for(self.agent, self.env, self.preset)
+        gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels)
 
 
 @dataclass(frozen=True)

@@ -47,16 +47,6 @@ CHOICES = (
 )  # fmt: skip
 
 
-def kind_of(agent: str) -> str:
-    """Return the kind of an agent: what stands before the colon."""
-    return agent.partition(":")[0]
-
-
-def model_of(agent: str) -> str:
-    """Return how `load_policy` calls the model of an agent that is one of MODELS."""
-    return f"hf:{agent.partition(':')[2]}" if kind_of(agent) == "vllm" else agent
-
-
 @dataclass(frozen=True)
 class Session:
     """Everything that an evaluation is asked for."""
@@ -80,12 +70,13 @@ class Session:
     server: ServerConfig = field(default_factory=ServerConfig)
     dtype: Precision = "float32"
     device: str = "cpu"
+    threads: int | None = None  # of torch; by default its own number
     output: Path | None = None
 
     @property
     def kind(self) -> str:
         """What kind of agent it is."""
-        return kind_of(self.agent)
+        return self.agent.partition(":")[0]
 
     def adapted(self, part: Part) -> Part:
         """Return a part as this evaluation asks it."""
@@ -112,7 +103,7 @@ class Session:
     @property
     def model(self) -> str:
         """Name the model as `load_policy` takes it."""
-        return model_of(self.agent)
+        return f"hf:{self.agent.partition(':')[2]}" if self.kind == "vllm" else self.agent
 
     def folder(self) -> Path:
         """Return the output folder, by default in runs/ and named after suite and agent."""
@@ -172,10 +163,14 @@ def make_agent(session: Session, console: Console) -> Agent:
         told = partial(console.print, markup=False)
         return ServerAgent(rest, session.server, key_of(session), seed, told)
     if kind in MODELS:
+        import torch
+
         from edgewise.benchmarks.evaluation.policy_agent import load_agent
 
         chat = read_chat_options(session.chat_date, session.chat_template_kwargs)
         engine = "vllm" if kind == "vllm" else None
+        if session.threads is not None:
+            torch.set_num_threads(session.threads)
         return load_agent(session.model, session.dtype, session.device, chat, engine, seed)
     if rest:
         return own_agent(session.agent)
