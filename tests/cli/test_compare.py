@@ -102,14 +102,16 @@ def test_effects_of_the_papers():
 
 
 def test_a_comparison_goes_on_with_more_seeds(tmp_path, capsys, monkeypatch):
-    output = tmp_path / "runs"
-    perform("compare", [*TINY, "1", "--output", str(output)])
+    output, recipe = tmp_path / "runs", tmp_path / "recipe.json"
+    recipe.write_text('{"max_tokens": 16}')
+    tiny = ["--recipe", str(recipe), *TINY]
+    perform("compare", [*tiny, "1", "--output", str(output)])
     first = output / "Countdown/comparison/grpo random-0-start-s1"
     assert [look["steps"] for look in RunFolder(first).read("curve.json")["looks"]] == [1, 2]
     assert json.loads((first / "best.json").read_text())["steps"] in (1, 2)
     changed = (first / "after.json").stat().st_mtime_ns
     capsys.readouterr()
-    perform("compare", [*TINY, "2", "--output", str(output)])
+    perform("compare", [*tiny, "2", "--output", str(output)])
     assert (first / "after.json").stat().st_mtime_ns == changed
     printed = capsys.readouterr().out
     assert "cells 5/5" in printed and "3B -30.8, 7B -3.8" in printed
@@ -124,7 +126,7 @@ def test_a_comparison_goes_on_with_more_seeds(tmp_path, capsys, monkeypatch):
     rows = (output / "Countdown.csv").read_text().splitlines()
     assert len(rows) == 1 + 5 * 5  # the model before, and two rules of two seeds, on five levels
     with pytest.raises(UsageError, match="another num_steps; name another folder"):
-        perform("compare", [*TINY, "2", "--output", str(output), "--num-steps", "3"])
+        perform("compare", [*tiny, "2", "--output", str(output), "--num-steps", "3"])
 
 
 @pytest.mark.parametrize(
