@@ -17,7 +17,7 @@ from edgewise.agents.training.flags import Flags, RecipeFlags, RunFlags
 from edgewise.errors import UsageError, usage
 
 Config = TypeVar("Config")
-FRAME = re.compile(r"[╭╮╰╯│─]+|^-+$")  # what is drawn round a message
+FRAME = re.compile(r"[╭╮╰╯│─]+")  # what is drawn round a message
 NUMBERS = {"INT": "a whole number", "FLOAT": "a number"}
 
 
@@ -97,7 +97,7 @@ def flag(arguments: Sequence[str], name: str) -> str | None:
 def one_line(message: str) -> str:
     """Extract the error from a message of tyro, without its frame, title and help."""
     lines = [FRAME.sub(" ", line).strip() for line in message.splitlines()]
-    text = " ".join(line for line in lines[1:] if line)
+    text = " ".join(line for line in lines[1:] if line.strip("-"))  # also drawn so
     return plain(re.split(r" (?:; )?(?:Got errors:|Argument helptext:|For full helptext)", text)[0])
 
 
