@@ -167,6 +167,7 @@ def score_level(
     """
     answers = Verdicts.join([deep, others], plan.num_samples)
     found = estimate([(answers, 1.0)], 1)
+    rates = {name: nan if rate is None else rate for name, rate in answers.rates().items()}
     deep_or_all = deep if len(deep.correct) else answers
     k = min(plan.k, deep_or_all.correct.shape[1])
     solved = deep_or_all.pass_at(k)
@@ -182,7 +183,9 @@ def score_level(
         k=k,
         pass_at_k=float(np.mean(solved)),
         num_pass_k=len(solved),
-        **{name: nan if rate is None else rate for name, rate in answers.rates().items()},
+        format_rate=rates["format_rate"],
+        truncated=rates["truncated"],
+        mean_length=rates["mean_length"],
         unverified=int(sum((1 - part.verified).sum() for part in (deep, others))),
     )
 
