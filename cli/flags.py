@@ -7,8 +7,10 @@ from math import inf
 from pathlib import Path
 from typing import Literal
 
+import gymnasium as gym
 import tyro
 
+from edgewise.agents.policies.model_card import preset_for
 from edgewise.agents.policies.options import Precision
 from edgewise.agents.training.flags import (
     DataFlags,
@@ -20,7 +22,8 @@ from edgewise.agents.training.flags import (
     TokenFlags,
     check_at_least,
 )
-from edgewise.benchmarks.evaluation.plans import ProfilePlan, ServerConfig
+from edgewise.agents.training.recipe_file import read_options
+from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,7 @@ class PlayConfig(Flags):
 class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
     """Score an agent on each level of an environment, or of all environments of a suite.
 
-    With a suite, or with vllm, openai, random, human or one's own agent, every answer is kept in a folder,
-    with a report; the same command goes on where it was stopped.
+    Every answer is kept in a folder, with a report; the same command goes on where it was stopped.
     """
 
     suite: str | None = None
@@ -71,16 +73,16 @@ class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
     levels: tuple[int, ...] | None = None
     """Levels to score; all by default, also those kept out of training."""
     samples: int | None = None
-    """Answers to each problem, where every answer is kept; by default as in the paper."""
+    """Answers to each problem, for pass@1 and pass@k up to as many; by default as in the paper."""
     temperature: float | None = None
     """Temperature at which completions are sampled, 0 for greedy; by default the paper's."""
-    plan: EvaluationPlan = field(default_factory=EvaluationPlan)
-    """What is asked of each level; where every answer is kept, its problems, split and seed count."""
+    plan: ProblemsPlan = field(default_factory=ProblemsPlan)
+    """Which problems are asked."""
     server: ServerConfig = field(default_factory=ServerConfig)
     """How a server is asked."""
     output: Path | None = None
-    """JSON file for the scores, which must not exist; or the folder of all answers, by default in
-    runs/, which goes on if it exists."""
+    """Folder of all answers, with summary and report; by default one in runs/. What it has already
+    is not asked again."""
 
     def __post_init__(self) -> None:
         """Check the numbers, and what goes with a suite."""
@@ -90,6 +92,13 @@ class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
             raise ValueError(f"`temperature` must be at least 0, got {self.temperature}")
         if self.suite is not None and self.env_options != "{}":
             raise ValueError(f"`env_options` must be left out with a suite, got {self.env_options}")
+
+    def check_problems(self) -> None:
+        """Make the environment as it will be asked."""
+        if self.suite is None:
+            options = read_options(self.env_options, [self.env], self.data)
+            preset = preset_for(self.agent, self.env, self.preset)
+            gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels, **options)
 
 
 @dataclass(frozen=True)
@@ -119,6 +128,11 @@ class ProfileConfig(ThreadFlags, TokenFlags, DataFlags):
         """Check the counts."""
         super().__post_init__()
         check_at_least(self, 1, "num_levels", "fail_at")
+
+    def check_problems(self) -> None:
+        """Make the environment as it will be measured."""
+        preset = preset_for(self.agent, self.env, self.preset)
+        gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels)
 
 
 @dataclass(frozen=True)

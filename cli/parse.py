@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 import tyro
 
-from edgewise.agents.training.flags import RecipeFlags, RunFlags
+from edgewise.agents.training.flags import Flags, RecipeFlags, RunFlags
 from edgewise.errors import UsageError, usage
 
 Config = TypeVar("Config")
 FRAME = re.compile(r"[╭╮╰╯│─]+")  # what is drawn round a message
+NUMBERS = {"INT": "a whole number", "FLOAT": "a number"}
 
 
 def configure(command: str, kind: str, arguments: Sequence[str]) -> Any:
@@ -57,6 +58,10 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str]) -> Config:
         given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
         if given - {"--resume", *config.beside_resume}:
             raise UsageError("`resume` must be the only flag; a run continues as it was begun")
+    elif isinstance(config, Flags):
+        with usage():
+            config.check_names()
+            config.check_problems()
     return config
 
 
@@ -92,5 +97,43 @@ def flag(arguments: Sequence[str], name: str) -> str | None:
 def one_line(message: str) -> str:
     """Extract the error from a message of tyro, without its frame, title and help."""
     lines = [FRAME.sub(" ", line).strip() for line in message.splitlines()]
-    text = " ".join(line for line in lines[1:] if line)
-    return re.split(r" (?:; )?(?:Got errors:|Argument helptext:|For full helptext)", text)[0]
+    text = " ".join(line for line in lines[1:] if line.strip("-"))  # also drawn so
+    return plain(re.split(r" (?:; )?(?:Got errors:|Argument helptext:|For full helptext)", text)[0])
+
+
+def plain(text: str) -> str:
+    """Say an error of tyro as others are said: which flag, what it must be, what it is.
+
+    >>> plain("Error parsing --samples: no type matching {None}|INT could be instantiated from ['x'].")
+    "`samples` must be a whole number, got 'x'"
+    >>> plain("invalid choice 'x' for argument '--dtype'. Expected one of ('float32', 'bfloat16').")
+    "`dtype` must be one of float32, bfloat16, got 'x'"
+    """
+    if found := re.match(r"Error parsing [^:]+: (`.*)", text):
+        return found[1]  # of ours
+    if found := re.match(
+        r"Error parsing --(\S+): no type matching (.*) could .* \[(.*)\]\.?$", text
+    ):
+        kind = next((NUMBERS[name] for name in NUMBERS if name in found[2]), found[2])
+        several = " each" if "..." in found[2] else ""
+        return f"`{field_of(found[1])}` must be {kind}{several}, got {found[3]}"
+    if found := re.match(
+        r"Error parsing --(\S+): (invalid literal for int|could not conv).*: (.*)", text
+    ):
+        kind = NUMBERS["INT" if "int" in found[2] else "FLOAT"]
+        return f"`{field_of(found[1])}` must be {kind}, got {found[3]}"
+    if found := re.match(
+        r"invalid choice (.*) for argument '--(\S+)'\. Expected one of \((.*)\)", text
+    ):
+        choices = found[3].replace("'", "").rstrip(",")
+        return f"`{field_of(found[2])}` must be one of {choices}, got {found[1]}"
+    if found := re.match(r"Missing value for argument '--(\S+)'", text):
+        return f"`{field_of(found[1])}` must have a value, got none"
+    if found := re.match(r"Unrecognized options: (.*)", text):
+        return f"flags must be those of the command, got {found[1]}"
+    return text
+
+
+def field_of(flag: str) -> str:
+    """Return the field that a flag sets, without the dashes."""
+    return flag.replace("-", "_")

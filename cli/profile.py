@@ -14,7 +14,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.policies.chat import is_dated, read_chat_options, today
 from edgewise.agents.policies.load import load_policy
-from edgewise.agents.policies.model_card import made_for
+from edgewise.agents.policies.model_card import preset_for
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.pairs import failed, write_halves
@@ -110,15 +110,9 @@ def with_samples(config: ProfileConfig) -> ProfileConfig:
 
 def options_of(config: ProfileConfig) -> dict[str, Any]:
     """Return the keywords of the environment."""
-    made = None
-    if not is_scripted(config.agent):
-        card = made_for(config.agent)
-        made = card["preset"] if config.env in card["envs"] else None
-    return {
-        "preset": config.preset or made,
-        "levels": config.levels,
-        **read_options(config.env_options, [config.env], config.data),
-    }
+    preset = preset_for(config.agent, config.env, config.preset)
+    keywords = read_options(config.env_options, [config.env], config.data)
+    return {"preset": preset, "levels": config.levels, **keywords}
 
 
 def load(config: ProfileConfig) -> TransformersPolicy:

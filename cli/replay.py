@@ -14,8 +14,8 @@ from edgewise.errors import usage
 def run(config: ReplayConfig, arguments: Sequence[str]) -> None:
     """Replay a run and say what agreed."""
     with usage():
-        check_kind(config.run, "run", TRAIN, TRL)
-        folder = RunFolder.open(config.run, "run")
+        check_kind(config.run, None, TRAIN, TRL)
+        folder = RunFolder.open(config.run, None)
         result = replay(folder)
     folder.tell()
     rejected = f" ({result.num_rejected:,} of them rejected)" if result.num_rejected else ""

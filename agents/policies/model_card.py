@@ -56,6 +56,22 @@ def seedlings() -> Path:
         ) from error
 
 
+def preset_for(agent: str, env_id: str, preset: str | None) -> str | None:
+    """Return `preset` if it is given, else the one that a model was made for, None for the first.
+
+    Args:
+        agent: As the command line names it; others than models of this process were made for none.
+        env_id: A registered environment.
+        preset: What the user asks for.
+    """
+    kind, _, name = agent.partition(":")
+    if preset is not None or kind not in ("seedling", "hf", "vllm"):
+        return preset
+    card = made_for(f"hf:{name}" if kind == "vllm" else agent)
+    made: str | None = card["preset"] if env_id in card["envs"] else None
+    return made
+
+
 def made_for(agent: str) -> dict[str, Any]:
     """Return what the model's edgewise.json says: "envs", "preset", and defaults to "train" it.
 

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import gymnasium as gym
+
 from edgewise.agents.policies.chat import today
 from edgewise.agents.policies.model_card import made_for, model_path
 from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, LogProbs, Precision
@@ -169,6 +171,12 @@ class TrainConfig(
         """Validate the names of environments, rule and model."""
         super().check_names()
         model_path(self.agent)
+
+    def check_problems(self) -> None:
+        """Make each environment as it will be trained on."""
+        problems = complete(self).problems
+        for env_id in problems.ids:
+            gym.make(env_id, **problems.options(levels=problems.levels))
 
     def source(self, name: str) -> AbstractContextManager[None]:
         """Prefix errors about a flag with the path of the recipe that sets it."""

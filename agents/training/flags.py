@@ -5,7 +5,7 @@ A command declares anew what means something else to it, or has another default.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -31,10 +31,15 @@ class Flags:
     """Base of the flags that commands share."""
 
     def __post_init__(self) -> None:
-        """Validate combinations of flags; each class validates its own fields."""
+        """Check the seed, if there is one; each class validates its own fields."""
+        if any(field.name == "seed" for field in fields(self)):
+            check_at_least(self, 0, "seed")
 
     def check_names(self) -> None:
         """Raise ValueError if a flag names something that is not registered."""
+
+    def check_problems(self) -> None:
+        """Raise ValueError if the environment refuses its preset, levels or keywords."""
 
 
 @dataclass(frozen=True)

@@ -47,12 +47,12 @@ def kind_of(path: Path) -> str | None:
     return next((kind for sign, kind in SIGNS.items() if sign in config), OTHER)
 
 
-def check_kind(path: Path, argument: str, *wanted: str) -> None:
+def check_kind(path: Path, argument: str | None, *wanted: str) -> None:
     """Raise ValueError if a folder is known to be of another kind than wanted.
 
     Args:
         path: The folder.
-        argument: What the user calls it.
+        argument: The flag that names it; None if it is named without one.
         wanted: What it may be of.
 
     Raises:
@@ -60,7 +60,10 @@ def check_kind(path: Path, argument: str, *wanted: str) -> None:
     """
     kind = kind_of(path)
     if kind is not None and kind not in wanted:
-        raise ValueError(
-            f"`{argument}` must be of {' or '.join(wanted)}, got {path}, which is of {kind}; "
-            f"that is read by {READ_BY[kind]}"
+        one = " or ".join(wanted)
+        said = (
+            f"{path} must be of {one}, got"
+            if argument is None
+            else (f"`{argument}` must be of {one}, got {path}, which is of")
         )
+        raise ValueError(f"{said} {kind}; that is read by {READ_BY[kind]}")

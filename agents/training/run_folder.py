@@ -81,21 +81,23 @@ class RunFolder(Folder):
         return folder
 
     @classmethod
-    def open(cls, path: Path, argument: str = "resume") -> RunFolder:
+    def open(cls, path: Path, argument: str | None = "resume") -> RunFolder:
         """Open the folder of an existing run.
 
         Args:
             path: The folder.
-            argument: What the user calls it.
+            argument: The flag that names it; None if it is named without one.
 
         Raises:
             FileError: If it is none.
         """
-        if not (path / "config.json").is_file():
-            raise FileError(
-                f"{path / 'config.json'}: `{argument}` must be the folder of a run, got no such file"
-            )
-        return cls(path)
+        config = path / "config.json"
+        if config.is_file():
+            return cls(path)
+        if argument is not None:
+            raise FileError(f"{config}: `{argument}` must be the folder of a run, got no such file")
+        got = "no such folder" if not path.exists() else "a file" if path.is_file() else "no run"
+        raise FileError(f"{path}: must be the folder of a run or an evaluation, got {got}")
 
     def forget_after(self, step: int, sizes: Mapping[str, int] | None = None) -> None:
         """Drop records and checkpoints of later steps, and a line that was cut off.

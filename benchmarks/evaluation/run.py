@@ -15,6 +15,7 @@ import edgewise
 from edgewise.benchmarks.evaluation.agent import Agent, Reply, Request
 from edgewise.benchmarks.evaluation.answers import AnswerFile, EvaluationFolder, Key
 from edgewise.benchmarks.evaluation.question import Question
+from edgewise.env import Outcome
 from edgewise.interrupts import asked as asked_to_stop
 from edgewise.pool import refuse_unverified
 
@@ -89,7 +90,13 @@ def kept_replies(
     by_key = {question.key: question for question in questions}
     fields = ("ended", "num_tokens", "num_prompt_tokens", "seconds")
     return [
-        Reply(by_key[key[:-1]], key[-1], record["completion"], *(record[name] for name in fields))
+        Reply(
+            by_key[key[:-1]],
+            key[-1],
+            record["completion"],
+            *(record[name] for name in fields),
+            turns=tuple(record.get("turns", ())),
+        )
         for key, record in records.items()
         if key[:-1] in by_key
     ]
@@ -99,16 +106,14 @@ def judged(replies: Sequence[Reply]) -> Iterator[dict[str, Any]]:
     """Yield each reply with its verdict, for a file."""
     for _, group in groupby(replies, key=lambda reply: reply.question.part):
         rows = list(group)
-        env = rows[0].question.env
-        problems = [reply.question.problem for reply in rows]
-        outcomes = env.score(problems, [()] * len(rows), [reply.text for reply in rows])
-        for reply, outcome in zip(rows, outcomes, strict=True):
+        for reply, outcome in zip(rows, played(rows), strict=True):
             yield {
                 "part": reply.question.part,
                 "level": reply.question.level,
                 "problem_seed": reply.question.problem_seed,
                 "sample": reply.sample,
                 "completion": reply.text,
+                **({"turns": reply.turns} if reply.turns else {}),
                 "answer": outcome.answer,
                 "correct": outcome.correct,
                 "formatted": outcome.formatted,
@@ -118,6 +123,36 @@ def judged(replies: Sequence[Reply]) -> Iterator[dict[str, Any]]:
                 "num_prompt_tokens": reply.num_prompt_tokens,
                 "seconds": round(reply.seconds, 6),
             }
+
+
+def played(replies: Sequence[Reply]) -> list[Outcome]:
+    """Return what replies of one part earn; of an episode of several turns, all turns together."""
+    env, texts = replies[0].question.env, [reply.turns or (reply.text,) for reply in replies]
+    earned: list[list[Outcome]] = [[] for _ in replies]
+    for turn in range(max(map(len, texts))):
+        live = [
+            i
+            for i, found in enumerate(earned)
+            if len(texts[i]) > turn and not (found and found[-1].done)
+        ]
+        outcomes = env.score(
+            [replies[i].question.problem for i in live],
+            [[outcome.answer or "" for outcome in earned[i]] for i in live],
+            [texts[i][turn] for i in live],
+        )
+        for i, outcome in zip(live, outcomes, strict=True):
+            earned[i].append(outcome)
+    return [found[0] if len(found) == 1 else whole(found) for found in earned]
+
+
+def whole(turns: Sequence[Outcome]) -> Outcome:
+    """Return what an episode earns: it is right if a turn is, and lost if a verdict of one is."""
+    lost = any(not outcome.verified for outcome in turns)
+    return turns[-1]._replace(
+        reward=0.0 if lost else sum(outcome.reward for outcome in turns),
+        correct=None if lost else any(outcome.correct for outcome in turns),
+        formatted=any(outcome.formatted for outcome in turns),
+    )
 
 
 def provenance(command: str) -> dict[str, Any]:

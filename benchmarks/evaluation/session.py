@@ -33,12 +33,14 @@ from edgewise.benchmarks.evaluation.plans import ServerConfig
 from edgewise.benchmarks.evaluation.question import NotAtHand, Opened, checksum, open_part
 from edgewise.benchmarks.evaluation.run import evaluate, provenance
 from edgewise.benchmarks.evaluation.secret import Secret
-from edgewise.benchmarks.evaluation.suite import Part, described
+from edgewise.benchmarks.evaluation.suite import OWN, Part, described
 from edgewise.benchmarks.evaluation.summary import Record, summarize
 from edgewise.errors import unknown
 from edgewise.registration import require
 
 MODELS = ("seedling", "hf", "vllm")
+PLAYERS = (*MODELS, "oracle", "constant", "simulated")  # of episodes of several turns
+MAX_NAME = 120  # characters of an agent in the name of a folder, its last
 CHOICES = (
     "oracle", "constant", "constant:TEXT", "random", "simulated", "simulated:WORLD", "human",
     "seedling", "seedling:NAME", "hf:PATH", "vllm:PATH", "openai:URL#MODEL", "MODULE:OBJECT",
@@ -68,6 +70,7 @@ class Session:
     server: ServerConfig = field(default_factory=ServerConfig)
     dtype: Precision = "float32"
     device: str = "cpu"
+    threads: int | None = None  # of torch; by default its own number
     output: Path | None = None
 
     @property
@@ -86,7 +89,7 @@ class Session:
         if self.data is not None and gym.spec(part.env).kwargs.get("requires") == "math":
             options["data"] = self.data
         preset, reason = self.preset or part.preset, ""
-        if self.preset is None and self.kind in MODELS:
+        if self.preset is None and self.kind in MODELS and part.suite != OWN:
             card = made_for(self.model)
             if part.env in card["envs"]:
                 preset = card["preset"]
@@ -106,7 +109,7 @@ class Session:
         """Return the output folder, by default in runs/ and named after suite and agent."""
         if self.output is not None:
             return self.output
-        name = "".join(c if c.isalnum() or c in "-." else "-" for c in self.agent)
+        name = "".join(c if c.isalnum() or c in "-." else "-" for c in self.agent)[-MAX_NAME:]
         return Path("runs") / f"eval-{self.suite}-{name}"
 
 
@@ -120,7 +123,7 @@ def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
     for part in map(session.adapted, session.parts):
         asked = (session.num_problems, session.max_tokens, session.split, session.levels)
         try:
-            one = open_part(part, *asked)
+            one = open_part(part, *asked, turns=session.kind in PLAYERS)
         except (NotAtHand, ImportError, FileNotFoundError) as error:
             skipped.append({"name": part.name, "reason": str(error)})
             continue
@@ -160,10 +163,14 @@ def make_agent(session: Session, console: Console) -> Agent:
         told = partial(console.print, markup=False)
         return ServerAgent(rest, session.server, key_of(session), seed, told)
     if kind in MODELS:
+        import torch
+
         from edgewise.benchmarks.evaluation.policy_agent import load_agent
 
         chat = read_chat_options(session.chat_date, session.chat_template_kwargs)
         engine = "vllm" if kind == "vllm" else None
+        if session.threads is not None:
+            torch.set_num_threads(session.threads)
         return load_agent(session.model, session.dtype, session.device, chat, engine, seed)
     if rest:
         return own_agent(session.agent)
@@ -201,8 +208,8 @@ def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[
     """
     refuse_untold(session)
     session = on_its_day(session)
-    agent = make_agent(session, console)
     opened, skipped = open_parts(session)
+    agent = make_agent(session, console)
     if session.kind in MODELS:
         from edgewise.benchmarks.evaluation.policy_agent import fitting
 

@@ -24,7 +24,7 @@ pytest.importorskip("tyro")
         ("train --curriculum sek", "did you mean 'sec'"),
         ("train --algorithm gpro", "did you mean 'grpo'"),
         ("train --group-size 1", "`group_size` must be at least 2"),
-        ("train --group-size one", "Error parsing --group-size"),
+        ("train --group-size one", "`group_size` must be a whole number, got 'one'"),
         ("train --no-such-flag", "--no-such-flag"),
         ("train --agent hf:/nowhere", "`model` must be a folder or hub id"),
         ("train --resume /nowhere", "`resume` must be the folder of a run"),

@@ -38,8 +38,9 @@ def parsed(annotation):
 def makers():
     """The names of all functions that return a TrainConfig, in any module, its reader's too."""
     found = {"TrainConfig", "from_recipe"}
-    for path in [*FILES, ROOT / READER]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    texts = [path.read_text(encoding="utf-8") for path in (*FILES, ROOT / READER)]
+    for text in (text for text in texts if "TrainConfig" in text):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef) and is_config(node.returns):
                 found.add(node.name)
     return found

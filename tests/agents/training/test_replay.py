@@ -289,7 +289,7 @@ def test_a_difference_is_one_line_and_a_mistake(run, tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.startswith("edgewise: step 1, group 0 of arm ") and error.count("\n") == 1
     assert main(["replay", str(tmp_path)]) == 2
-    assert "`run` must be the folder of a run" in capsys.readouterr().err
+    assert "must be the folder of a run" in capsys.readouterr().err
 
 
 def test_differences():

@@ -193,7 +193,7 @@ def test_rules_that_learn_of_updates_and_a_refill_continue_and_are_recomputed(
     tiny_model, tmp_path, curriculum
 ):
     options = {"curriculum": curriculum, "algorithm": "grpo:filter=rps:filter_rounds=1"}
-    options |= {"levels": (1, 2), "learning_rate": 1e-2, "num_steps": 4}
+    options |= {"levels": (1, 2), "learning_rate": 1e-2, "num_steps": 4, "pool_size": 40}
     list(make(tiny_model, tmp_path / "whole", **options).steps())
     with closing(make(tiny_model, tmp_path / "parts", **options).steps()) as steps:
         next(steps), next(steps)
