@@ -18,6 +18,7 @@ from edgewise.wrappers.rules.signal import Floats, Ints
 ESTIMATORS = ("rloo", "grpo")
 BISECTIONS = 200
 CLIP = 1e-6  # of success, before its logit
+MOST = 4096  # completions of a problem
 
 
 class Allocation(ABC):
@@ -52,6 +53,13 @@ class Allocation(ABC):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027
         """Restore a state that `state_dict` returned."""
+
+    def check_bounds(self, smallest: int) -> None:
+        """Raise ValueError if `least` is below `smallest`, or `most` is below `least` or too many."""
+        if not smallest <= self.least <= self.most:
+            raise ValueError(f"`least` must be in [{smallest}, {self.most}], got {self.least}")
+        if self.most > MOST:
+            raise ValueError(f"`most` must be at most {MOST}, got {self.most}")
 
     def check_budget(self, count: int, budget: int) -> None:
         """Raise ValueError if groups within the bounds cannot sum to `budget`."""
@@ -97,9 +105,7 @@ class VIP(Allocation):
         """Check the arguments and forget all groups."""
         if self.estimator not in ESTIMATORS:
             raise ValueError(unknown("estimator", self.estimator, ESTIMATORS))
-        smallest = 3 if self.estimator == "grpo" else 2
-        if not smallest <= self.least <= self.most:
-            raise ValueError(f"`least` must be in [{smallest}, {self.most}], got {self.least}")
+        self.check_bounds(3 if self.estimator == "grpo" else 2)
         for name in ("length", "jitter"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"`{name}` must be positive, got {getattr(self, name)}")
@@ -211,8 +217,7 @@ class Knapsack(Allocation):
 
     def __post_init__(self) -> None:
         """Check the arguments and forget all groups."""
-        if not 1 <= self.least <= self.most:
-            raise ValueError(f"`least` must be in [1, {self.most}], got {self.least}")
+        self.check_bounds(1)
         if not 0 <= self.prior <= 1:
             raise ValueError(f"`prior` must be in [0, 1], got {self.prior}")
         self.last: dict[str, float] = {}  # p

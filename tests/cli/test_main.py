@@ -115,7 +115,9 @@ def test_the_list_names_every_environment_and_preset(capsys):
     assert "Countdown-v0" in out and "e2h" in out and "seedling" in out
     assert main(["list", "--curricula"]) == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in ("ordered", "mopps", "filter=bae", "2505.14970"))
+    assert all(
+        name in out for name in ("ordered", "mopps", "filter=bae", "allocation=vip", "2505.14970")
+    )
 
 
 def test_a_player_is_told_right_from_wrong(capsys, monkeypatch):
