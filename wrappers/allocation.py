@@ -26,6 +26,19 @@ class Allocation(ABC):
 
     A dataclass. What it calls a problem is what a rule chooses: a problem where the rule chooses
     problems, and else an arm, whose problems are seldom posed twice.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(eq=False)
+        ... class First(Allocation):
+        ...     least: int = 2
+        ...     most: int = 64
+        ...     def sizes(self, problems, budget):
+        ...         sizes = np.full(len(problems), self.least)
+        ...         sizes[0] += budget - sizes.sum()
+        ...         return sizes
+        >>> First().sizes(["a", "b", "c"], budget=24).tolist()
+        [20, 2, 2]
     """
 
     paper: ClassVar[str] = ""  # its arXiv id
@@ -90,6 +103,12 @@ class VIP(Allocation):
     Departures: features are given, not those of a sentence encoder; the released code's allocator
     has a term of ln p that its paper has not, and solves by another method; it is not followed. Arms
     take the place of problems where the rule chooses arms.
+
+    Example:
+        >>> allocation = VIP()
+        >>> allocation.observe(["even", "hard", "easy"], np.array([0.5, 0.1, 0.9]))
+        >>> allocation.sizes(["even", "hard", "easy"], budget=24).tolist()
+        [10, 7, 7]
     """
 
     paper: ClassVar[str] = "2602.01601"
@@ -208,6 +227,12 @@ class Knapsack(Allocation):
 
     Departures: the paper knows p from the last epoch; here it is that of the last batch with the
     problem, or with the arm where the rule chooses arms, and `prior`, which is ours, before.
+
+    Example:
+        >>> allocation = Knapsack(most=16)
+        >>> allocation.observe(["a", "b", "c", "d"], np.array([0.5, 0.1, 0.9, 0.02]))
+        >>> allocation.sizes(["a", "b", "c", "d"], budget=32).tolist()
+        [8, 16, 6, 2]
     """
 
     paper: ClassVar[str] = "2509.25849"
