@@ -102,7 +102,8 @@ class VIP(Allocation):
 
     Departures: features are given, not those of a sentence encoder; the released code's allocator
     has a term of ln p that its paper has not, and solves by another method; it is not followed. Arms
-    take the place of problems where the rule chooses arms.
+    take the place of problems where the rule chooses arms. The variance is that of groups which weigh
+    alike; losses are means over tokens or completions, in which a larger group weighs more.
 
     Example:
         >>> allocation = VIP()
