@@ -131,8 +131,9 @@ class ProfileConfig(ThreadFlags, TokenFlags, DataFlags):
 
     def check_problems(self) -> None:
         """Make the environment as it will be measured."""
+        options = read_options(self.env_options, [self.env], self.data)
         preset = preset_for(self.agent, self.env, self.preset)
-        gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels)
+        gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels, **options)
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,7 @@ def prepare(envs: VectorEnv[Any, Any, Any], filter: Filter, size: int) -> None:
     layer, name = curriculum_of(envs), "group_size"
     if layer is not None and layer.lesson.allotment is not None:
         size, name = layer.lesson.allotment.allocation.least, "the least of a group"
-    if filter.num_screened >= size:
+    if filter.num_screened >= max(size, 1):
         raise ValueError(f"`screen` must be below {name} = {size}, got {filter.num_screened}")
     if filter.refill is not None and layer is not None:
         layer.lesson.keep_ratios(filter.refill)
