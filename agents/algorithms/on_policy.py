@@ -25,7 +25,7 @@ Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,10 +45,9 @@ from edgewise.agents.algorithms.losses import (
 from edgewise.agents.algorithms.optimizer import MasterAdamW, OptimizerConfig
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.distributed import all_reduce_dict, shard_weighted
+from edgewise.agents.policies.passes import Loss, Minibatch, backward
 from edgewise.agents.policies.policy import Completions, Policy, Scorer
 from edgewise.vector_env import unwrap_vector
-
-Loss = Callable[[Completions, Tensor, Tensor, Tensor], tuple[Tensor, dict[str, float]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +147,7 @@ def update(
         loss_mean: What the loss is a mean over.
         loss_of: Returns the loss and its metrics, given some b of the completions, their indices in
             the batch, (b,), the weight of each token in the mean and its importance weight, both
-            (b, T). "clip_ratio" is a fraction of the tokens given; other metrics are weighted sums.
+            (b, T). It is a sum over completions, and computed in passes that the memory holds.
     """
     completions, correction, ratios = importance_weights(policy, completions, config.importance_cap)
     state.scored = completions
@@ -160,11 +159,10 @@ def update(
         for rows in order.tensor_split(config.num_minibatches):
             weights = token_weights(completions.mask[rows], loss_mean, config.sampling.max_tokens)
             rows, weights = rows[used[rows]], weights[used[rows]]  # at most B / num_minibatches
-            loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
             own, counted = shard_weighted(rows, weights)
-            if len(own):
-                loss, metrics = loss_of(completions.select(own), own, counted, correction[own])
-                metrics["clip_ratio"] = global_fraction(metrics["clip_ratio"], weights, counted)
+            batch = Minibatch(completions.select(own), own, counted, correction[own])
+            loss, metrics = backward(policy, batch, loss_of, state.optimizer)
+            metrics["clip_ratio"] = global_fraction(metrics["clip_ratio"], weights, counted)
             stepped = optimizer_step(loss, state.optimizer, config.max_grad_norm)
             for name, value in {**all_reduce_dict(metrics), **stepped}.items():
                 sums[name] += value / (config.num_epochs * config.num_minibatches)
