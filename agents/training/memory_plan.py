@@ -11,7 +11,8 @@ update     what AdamW holds of the weights in between
 saving     on the CPU: the moments and masters as they are written to a checkpoint
 
 The largest of the latter counts. Rows that are sampled at once, and tokens of a pass, are halved as long
-as they do not fit, as a run halves them when the memory runs out.
+as they do not fit, as a run halves them when the memory runs out; it cannot halve the passes of a
+sharded model, whose ranks are in step.
 """
 
 from __future__ import annotations
@@ -24,9 +25,14 @@ from edgewise.agents.training.model_shapes import ModelShape
 
 VALUE_BYTES = {"float32": 4, "bfloat16": 2}
 FULL = 4  # bytes of a value in float32
-SAMPLED_BYTES = 20  # of each entry of a distribution: logits, log and plain probabilities, their sums
+SAMPLED_BYTES = (
+    20  # of each entry of a distribution: logits, log and plain probabilities, their sums
+)
 SMALL = 100_000_000  # parameters of models that decode on a CPU in a copy of their weights
-CONTEXT = {"cpu": 600_000_000, "cuda": 1_000_000_000}  # torch and transformers; CUDA and its kernels
+CONTEXT = {
+    "cpu": 600_000_000,
+    "cuda": 1_000_000_000,
+}  # torch and transformers; CUDA and its kernels
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ def plan_of(work: Work, memory: int | None = None) -> Plan:
             return plan
         if plan.phase == "sampling" and work.samples_itself and work.rows > 1:
             work = replace(work, rows=work.rows // 2)
-        elif plan.phase == "learning" and work.pass_tokens > work.row_tokens:
+        elif plan.phase == "learning" and work.pass_tokens > work.row_tokens and not work.sharded:
             work = replace(work, max_tokens_per_pass=work.pass_tokens // 2)
         else:
             return plan

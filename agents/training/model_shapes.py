@@ -84,7 +84,9 @@ class ModelShape:
         elif self.config.get("attention_bias"):
             found += read + hidden
         if self.config["model_type"] in NORMED:
-            found += 2 * (self.config.get("head_dim") or hidden // self.config["num_attention_heads"])
+            found += 2 * (
+                self.config.get("head_dim") or hidden // self.config["num_attention_heads"]
+            )
         return found
 
     @property
