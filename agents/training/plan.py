@@ -163,9 +163,10 @@ def warnings_of(work: Work, cpuinfo: Path = CPUINFO) -> Iterator[str]:
 
 def remedy(config: PreflightConfig) -> str | None:
     """Return the flags that make a run fit, the fewest and mildest; None if none of those tried does."""
-    single = list(changes(config))
-    for count in (1, 2, 3):
-        for chosen in combinations(single, count):
+    mild, strong = list(changes(config)), list(other_runs(config))
+    counts = [(mild, 1), (mild, 2), (mild, 3), *((mild + strong, count) for count in (1, 2, 3))]
+    for known, count in counts:
+        for chosen in combinations(known, count):
             changed: dict[str, Any] = {}
             for _, fields in chosen:
                 changed |= fields
@@ -176,7 +177,7 @@ def remedy(config: PreflightConfig) -> str | None:
 
 
 def changes(config: PreflightConfig) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield flags that take less memory, with the fields that they set."""
+    """Yield flags that take less memory for the same training, with the fields that they set."""
     if not config.gradient_checkpointing:
         yield "--gradient-checkpointing", {"gradient_checkpointing": True}
     if config.device == "cuda" and config.dtype == "float32" and config.sharding == "none":
@@ -197,6 +198,10 @@ def changes(config: PreflightConfig) -> Iterator[tuple[str, dict[str, Any]]]:
             words = f"--sharding fsdp --max-tokens-per-pass {tokens} --processes {processes}"
             fields = {"sharding": "fsdp", "max_tokens_per_pass": tokens, "processes": processes}
             yield words, fields
+
+
+def other_runs(config: PreflightConfig) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield flags that take less memory and train something else, with the fields that they set."""
     if config.lora_rank is None:
         yield "--lora-rank 32", {"lora_rank": 32, "sharding": "none"}
     tokens = (config.max_tokens or 0) // 2

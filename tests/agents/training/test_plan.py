@@ -96,7 +96,7 @@ def test_rows_and_passes_are_halved_as_a_run_does_it():
     half = plan_of(large, memory=whole.needs() // 2)
     assert half.work.pass_tokens < 256 * 1024 and half.needs() <= whole.needs() // 2
     least = plan_of(large, memory=10**9)  # which cannot be
-    assert least.work.pass_tokens == 1024 and least.needs() > 10**9
+    assert least.work.pass_tokens < 256 * 1024 and least.needs() > 10**9
 
 
 def test_the_ranks_of_a_sharded_model_stay_in_step():
@@ -126,7 +126,7 @@ def test_a_plan_needs_no_weights_and_ends_in_a_verdict(tmp_path, capsys):
     [
         ("--agent hf:Qwen/Qwen2.5-3B --device cuda --dtype bfloat16 --memory 60GB", "--sharding fsdp"),
         ("--agent hf:Qwen/Qwen2.5-0.5B --device cuda --memory 11GB", "--gradient-checkpointing"),
-        ("--agent hf:Qwen/Qwen2.5-1.5B --device cuda --memory 24GB --max-tokens 512", "--lora-rank 32"),
+        ("--agent hf:Qwen/Qwen2.5-1.5B --device cuda --engine vllm --memory 24GB", "--lora-rank 32"),
         ("--agent hf:Qwen/Qwen2.5-7B --sharding fsdp --processes 8 --device cuda --dtype bfloat16"
          " --gradient-checkpointing --memory 80GB", "--max-tokens-per-pass"),
     ],
