@@ -4,8 +4,8 @@ They differ in advantages and loss. Conventions, the same for all:
     - One step is one batch of P G completions: `num_epochs` passes over it, each in
       `num_minibatches` updates of AdamW. A group may be split over minibatches; its advantages are
       those of the whole group.
-    - Completions whose gradient is exactly 0, those with advantages of 0 and no divergence in the
-      loss, are left out of the forward and backward passes. Every mean still counts them, and an
+    - Completions whose gradient is exactly 0, those with advantages of 0 and no divergence or entropy
+      in the loss, are left out of the forward and backward passes. Every mean still counts them, and an
       update without any other completion is one with gradient 0.
     - Old log-probabilities are those of the sampled tokens when they were sampled. With
       `importance_cap`, for a sampler of another precision or engine, they are the learner's own,
@@ -33,6 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.agents.algorithms.config import Count, NotNegative, Positive, check
+from edgewise.agents.algorithms.entropy import EntropyConfig
 from edgewise.agents.algorithms.length import LengthConfig, within_limit
 from edgewise.agents.algorithms.losses import (
     LossMean,
@@ -51,7 +52,7 @@ from edgewise.vector_env import unwrap_vector
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnPolicyConfig(OptimizerConfig, LengthConfig):
+class OnPolicyConfig(OptimizerConfig, LengthConfig, EntropyConfig):
     """Hyperparameters that all algorithms have; fields are checked by the types that they declare."""
 
     num_steps: Count = 240  # batches, as in SEC
