@@ -20,7 +20,10 @@ TRAIN = "edgewise.agents.training.config:TrainConfig"
 COMMANDS = {  # what each does, and where its flags are; what it runs is in edgewise.cli.COMMAND
     "list": ("Show the environments, with their presets and levels.", f"{FLAGS}:ListConfig"),
     "play": ("Answer problems yourself.", f"{FLAGS}:PlayConfig"),
-    "preflight": ("Try a training run for five steps.", TRAIN),
+    "preflight": (
+        "Try a training run for five steps, or plan its memory and time.",
+        "edgewise.agents.training.plan_config:PreflightConfig",
+    ),
     "train": ("Train a model under a curriculum.", TRAIN),
     "trl": (
         "Train with TRL under a curriculum.",

@@ -4,8 +4,8 @@ They differ in advantages and loss. Conventions, the same for all:
     - One step is one batch of P G completions: `num_epochs` passes over it, each in
       `num_minibatches` updates of AdamW. A group may be split over minibatches; its advantages are
       those of the whole group.
-    - Completions whose gradient is exactly 0, those with advantages of 0 and no divergence in the
-      loss, are left out of the forward and backward passes. Every mean still counts them, and an
+    - Completions whose gradient is exactly 0, those with advantages of 0 and no divergence or entropy
+      in the loss, are left out of the forward and backward passes. Every mean still counts them, and an
       update without any other completion is one with gradient 0.
     - Old log-probabilities are those of the sampled tokens when they were sampled. With
       `importance_cap`, for a sampler of another precision or engine, they are the learner's own,
@@ -25,7 +25,7 @@ Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.agents.algorithms.config import Count, NotNegative, Positive, check
+from edgewise.agents.algorithms.entropy import EntropyConfig
 from edgewise.agents.algorithms.length import LengthConfig, within_limit
 from edgewise.agents.algorithms.losses import (
     LossMean,
@@ -45,14 +46,13 @@ from edgewise.agents.algorithms.losses import (
 from edgewise.agents.algorithms.optimizer import MasterAdamW, OptimizerConfig
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.distributed import all_reduce_dict, shard_weighted
+from edgewise.agents.policies.passes import Loss, Minibatch, backward
 from edgewise.agents.policies.policy import Completions, Policy, Scorer
 from edgewise.vector_env import unwrap_vector
 
-Loss = Callable[[Completions, Tensor, Tensor, Tensor], tuple[Tensor, dict[str, float]]]
-
 
 @dataclass(frozen=True, kw_only=True)
-class OnPolicyConfig(OptimizerConfig, LengthConfig):
+class OnPolicyConfig(OptimizerConfig, LengthConfig, EntropyConfig):
     """Hyperparameters that all algorithms have; fields are checked by the types that they declare."""
 
     num_steps: Count = 240  # batches, as in SEC
@@ -148,7 +148,7 @@ def update(
         loss_mean: What the loss is a mean over.
         loss_of: Returns the loss and its metrics, given some b of the completions, their indices in
             the batch, (b,), the weight of each token in the mean and its importance weight, both
-            (b, T). "clip_ratio" is a fraction of the tokens given; other metrics are weighted sums.
+            (b, T). It is a sum over completions, and computed in passes that the memory holds.
     """
     completions, correction, ratios = importance_weights(policy, completions, config.importance_cap)
     state.scored = completions
@@ -160,11 +160,10 @@ def update(
         for rows in order.tensor_split(config.num_minibatches):
             weights = token_weights(completions.mask[rows], loss_mean, config.sampling.max_tokens)
             rows, weights = rows[used[rows]], weights[used[rows]]  # at most B / num_minibatches
-            loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
             own, counted = shard_weighted(rows, weights)
-            if len(own):
-                loss, metrics = loss_of(completions.select(own), own, counted, correction[own])
-                metrics["clip_ratio"] = global_fraction(metrics["clip_ratio"], weights, counted)
+            batch = Minibatch(completions.select(own), own, counted, correction[own])
+            loss, metrics = backward(policy, batch, loss_of, state.optimizer)
+            metrics["clip_ratio"] = global_fraction(metrics["clip_ratio"], weights, counted)
             stepped = optimizer_step(loss, state.optimizer, config.max_grad_norm)
             for name, value in {**all_reduce_dict(metrics), **stepped}.items():
                 sums[name] += value / (config.num_epochs * config.num_minibatches)

@@ -107,6 +107,12 @@ class MasterAdamW(AdamW):
         for hook in self.hooks:
             hook.remove()
 
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop all gradients, also those that a backward pass which failed did not hand over."""
+        super().zero_grad(set_to_none)
+        for weight, _ in self.copies:
+            weight.grad = None
+
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """Update the master weights, and round them to the weights."""

@@ -33,6 +33,7 @@ from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Positive
+from edgewise.agents.algorithms.entropy import with_entropy
 from edgewise.agents.algorithms.length import penalized
 from edgewise.agents.algorithms.losses import LossMean, masked, per_verified_group, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
@@ -140,10 +141,11 @@ def improve(
     def loss_of(
         batch: Completions, rows: Tensor, weights: Tensor, correction: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        logprobs, weights = policy.logprobs(batch), weights * correction
-        return policy_loss(logprobs, batch.logprobs, advantages[rows], weights, config)
+        logprobs, corrected = policy.logprobs(batch), weights * correction
+        found = policy_loss(logprobs, batch.logprobs, advantages[rows], corrected, config)
+        return with_entropy(*found, logprobs, batch.logprobs, weights, config)
 
-    used = (advantages != 0).any(dim=1).cpu()
+    used = (advantages != 0).any(dim=1).cpu() | (config.entropy_coef > 0)
     return update(policy, completions, used, config, state, config.loss_mean, loss_of)
 
 

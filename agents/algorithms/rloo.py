@@ -29,6 +29,7 @@ from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Positive
+from edgewise.agents.algorithms.entropy import with_entropy
 from edgewise.agents.algorithms.length import penalized
 from edgewise.agents.algorithms.losses import masked, per_verified_group
 from edgewise.agents.algorithms.on_policy import (
@@ -111,9 +112,11 @@ def improve(
     ) -> tuple[Tensor, dict[str, float]]:
         logprobs = policy.logprobs(batch)
         own = advantages[rows].to(logprobs.device)
-        return clipped_loss(logprobs, batch.logprobs, own, weights * correction, config)
+        found = clipped_loss(logprobs, batch.logprobs, own, weights * correction, config)
+        return with_entropy(*found, logprobs, batch.logprobs, weights, config)
 
-    return update(policy, completions, advantages != 0, config, state, config.ratio, loss_of)
+    used = (advantages != 0) | (config.entropy_coef > 0)
+    return update(policy, completions, used, config, state, config.ratio, loss_of)
 
 
 def leave_one_out(rewards: Tensor) -> Tensor:

@@ -64,6 +64,12 @@ def check_engine(engine: str) -> None:
         vllm_settings(engine)
 
 
+def check_ranks(engine: str, num_ranks: int) -> None:
+    """Raise ValueError if `engine` cannot sample for several processes."""
+    if engine != OWN and num_ranks > 1:
+        raise ValueError(f"`engine` must be {OWN} with several processes, got {engine!r}")
+
+
 def vllm_settings(engine: str) -> VLLMSettings:
     """Return the arguments of vLLM that `engine` gives.
 
@@ -94,8 +100,7 @@ def with_engine(
     """
     if engine == OWN:
         return policy
-    if distributed.num_ranks() > 1:
-        raise ValueError(f"`engine` must be {OWN} with several processes, got {engine!r}")
+    check_ranks(engine, distributed.num_ranks())
     if engine.startswith(SERVERS):
         size = policy.model.config.get_text_config().vocab_size
         if folder is not None and (folder / "config.json").is_file():

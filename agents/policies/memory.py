@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MAX_TOKENS_PER_PASS = 131_072  # by default: 32 rows of 4,096 tokens
+MAX_TOKENS_PER_PASS = 262_144  # by default: 64 rows of 4,096 tokens
 LOGITS_PER_CHUNK = 1_024 * 151_936  # 622 MB in float32; 1,024 tokens of Qwen2's vocabulary
 LOGIT_BYTES = 4  # log-probabilities are computed in float32
 

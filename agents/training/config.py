@@ -262,6 +262,7 @@ class TrainConfig(
             chat=self.chat,
             adapters=adapters,
             gradient_checkpointing=self.gradient_checkpointing,
+            max_tokens_per_pass=self.max_tokens_per_pass,
             sharded=self.sharding == "fsdp",
             decode_dtype=self.decode_dtype,
             engine=self.engine,

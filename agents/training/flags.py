@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
+from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS
 from edgewise.agents.policies.options import Precision
 from edgewise.agents.training.recipe_file import read_recipe
 from edgewise.files import about
@@ -170,7 +171,15 @@ class LearnerFlags(DeviceFlags):
     """Device, precision and memory of a model that is trained."""
 
     gradient_checkpointing: bool = False
-    """Whether passes are computed again for the gradient, which takes less memory and more time."""
+    """Whether layers are computed again for the gradient, which takes less memory and more time."""
+    max_tokens_per_pass: int = MAX_TOKENS_PER_PASS
+    """Tokens, padding included, that are learned from or scored at once; fewer take less memory. Halved
+    when the memory runs out."""
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        super().__post_init__()
+        check_at_least(self, 1, "max_tokens_per_pass")
 
 
 @dataclass(frozen=True)

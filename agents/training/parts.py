@@ -172,6 +172,7 @@ class ModelPart:
     chat: ChatOptions
     adapters: AdapterPart | None  # None trains the whole model
     gradient_checkpointing: bool
+    max_tokens_per_pass: int
     sharded: bool
     decode_dtype: Precision | None
     engine: str

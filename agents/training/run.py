@@ -157,7 +157,9 @@ class Training:
                 if not is_out_of_memory(error):
                     raise
                 raise MemoryError(
-                    self.failed(f"{str(error).splitlines()[0]}; more `num_minibatches` may help")
+                    self.failed(
+                        f"{str(error).splitlines()[0]}; a smaller `max_tokens_per_pass` may help"
+                    )
                 ) from error
             self.save()
 

@@ -23,6 +23,7 @@ def make_policy(model: ModelPart) -> ModelPolicy:
     """
     policy = make_sharded(model) if model.sharded else make_whole(model)
     policy.gradient_checkpointing = model.gradient_checkpointing
+    policy.budget.tokens = model.max_tokens_per_pass
     policy.chat = model.chat
     if model.endless:
         policy.positions = None
