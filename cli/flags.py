@@ -39,7 +39,7 @@ class PlayConfig(Flags):
     """Answer problems in the terminal; an empty line shows a solution, end of input ends."""
 
     env: tyro.conf.Positional[str] = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them."""
+    """Environment id, as `edgewise list` prints them, or MODULE:ID, one of your own."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the first."""
     level: int | None = None

@@ -51,6 +51,15 @@ COMMANDS = {  # what each does, and where its flags are; what it runs is in edge
     "untie": ("Write a model that vLLM can reload.", f"{FLAGS}:UntieCommand"),
 }
 USAGE = "usage: edgewise COMMAND [--help] ...\n       edgewise --version"
+HELP = """edgewise COMMAND --help explains every flag.
+
+Your own code, a file of the working folder or an installed package, has a name on the command line:
+  --env MODULE:ID-v0                an environment that MODULE registers, as in Gymnasium
+  --curriculum MODULE:CLASS:key=1   a rule, with its arguments
+  --agent MODULE:OBJECT             an agent of `eval`, or a function that makes a model to train
+  --import MODULE                   with every command: imports MODULE first, for what a run, a recipe
+                                    or a record names; these import nothing by themselves
+`edgewise new env NAME` writes a package to begin with; `edgewise check MODULE:ID-v0` tests it."""
 INSTALL = "the command line needs the extra `train`: pip install 'edgewise[train]'"
 FAILED = 2  # the exit code of every mistake
 INTERRUPTED = 130  # that of Ctrl-C, 128 and the number of the signal
@@ -76,7 +85,7 @@ def execute(arguments: Sequence[str]) -> int:
     command, *rest = list(arguments) or ["--help"]
     if command in ("-h", "--help"):
         lines = [f"  {name:11} {text}" for name, (text, _) in COMMANDS.items()]
-        print("\n".join([USAGE, "", *lines, "", "edgewise COMMAND --help explains every flag."]))
+        print("\n".join([USAGE, "", *lines, "", HELP]))
         return 0
     if command == "--version":
         print(f"edgewise {__version__}")

@@ -8,6 +8,7 @@ import gymnasium as gym
 from rich.console import Console
 
 from edgewise.cli.flags import PlayConfig
+from edgewise.cli.parse import import_positional
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import usage
 from edgewise.registration import check_id
@@ -23,6 +24,7 @@ WRAPPED = {
 def run(config: PlayConfig, arguments: Sequence[str]) -> None:
     """Pose problems until there are enough or the input ends."""
     with usage():
+        import_positional(config.env)
         check_id(config.env)
         levels = None if config.level is None else (config.level,)
         made = gym.make(config.env, preset=config.preset, levels=levels, allow_ood=True)

@@ -65,7 +65,7 @@ def test_the_other_recipes_make_seedlings(path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"num_stepz": 3}', "`recipe field` must be one of env, .*did you mean 'num_steps'"),
+        ('{"num_stepz": 3}', "`recipe field` must be one of .*did you mean 'num_steps'"),
         ('{"num_steps": 0}', "`num_steps` must be at least 1, got 0"),
         ('{"recipe": "x.json"}', "`recipe field` must be one of"),
         ("[3]", r"recipe.json:1: must be a JSON object, got list"),
