@@ -51,6 +51,37 @@ class PlayConfig(Flags):
 
 
 @dataclass(frozen=True)
+class CheckConfig(Flags):
+    """Check that an environment keeps the contract of all of Edgewise's, and measure it.
+
+    Every level of every preset is looked at: splits, names, the reference solver, guessing, hostile
+    answers. Prints what fails, a line each, and ends with exit code 1 if anything does.
+    """
+
+    env: tyro.conf.Positional[str]
+    """Environment: MODULE:ID, one that a module of your own registers, also in the working folder, or an
+    id that `edgewise list` prints."""
+    problems: int = 100
+    """How many problems of each level are looked at; more find rarer faults."""
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        super().__post_init__()
+        check_at_least(self, 20, "problems")
+
+
+@dataclass(frozen=True)
+class NewConfig(Flags):
+    """Write a package of one's own to begin with: an environment or a rule, with a test that passes."""
+
+    kind: tyro.conf.Positional[Literal["env", "rule"]]
+    """What it has: env, an environment, or rule, a curriculum."""
+    name: tyro.conf.Positional[str]
+    """Its name, lower-case words with hyphens between, as `word-sums`; also that of the folder, which
+    must not exist."""
+
+
+@dataclass(frozen=True)
 class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
     """Score an agent on each level of an environment, or of all environments of a suite.
 

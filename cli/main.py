@@ -20,6 +20,8 @@ TRAIN = "edgewise.agents.training.config:TrainConfig"
 COMMANDS = {  # what each does, and where its flags are; what it runs is in edgewise.cli.COMMAND
     "list": ("Show the environments, with their presets and levels.", f"{FLAGS}:ListConfig"),
     "play": ("Answer problems yourself.", f"{FLAGS}:PlayConfig"),
+    "new": ("Write a package with an environment or a rule of your own.", f"{FLAGS}:NewConfig"),
+    "check": ("Check an environment of your own.", f"{FLAGS}:CheckConfig"),
     "preflight": ("Try a training run for five steps.", TRAIN),
     "train": ("Train a model under a curriculum.", TRAIN),
     "trl": (
@@ -66,7 +68,7 @@ INTERRUPTED = 130  # that of Ctrl-C, 128 and the number of the signal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, 2 for a mistake or 130 if it was stopped.
+    """Run a command and return its exit code: 0, 1 if a check fails, 2 for a mistake or 130 if it was stopped.
 
     Mistakes and stops are reported in one line. A closed pipe changes nothing.
     """
@@ -94,18 +96,17 @@ def execute(arguments: Sequence[str]) -> int:
         return fail(unknown("command", command, COMMANDS))
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # of transformers, while loading
     try:
-        perform(command, rest)
+        return perform(command, rest)
     except Stopped as stop:
         return fail(str(stop), INTERRUPTED) if str(stop) else INTERRUPTED
     except OSError as error:
         return fail(said(error))
     except (UsageError, DataError, FloatingPointError, MemoryError, WorkerError) as error:
         return fail(" ".join(str(error).split()))
-    return 0
 
 
-def perform(command: str, arguments: Sequence[str]) -> None:
-    """Parse the flags, without torch, then import and run the command.
+def perform(command: str, arguments: Sequence[str]) -> int:
+    """Parse the flags, without torch, then import and run the command; return its exit code.
 
     Raises:
         UsageError: If the flags are refused, or what the command imports is not installed.
@@ -118,7 +119,8 @@ def perform(command: str, arguments: Sequence[str]) -> None:
         if error.name is not None and error.name.startswith("edgewise"):
             raise
         raise UsageError(INSTALL) from error
-    run(config, arguments)
+    code: int | None = run(config, arguments)
+    return code or 0
 
 
 def fail(message: str, code: int = FAILED) -> int:

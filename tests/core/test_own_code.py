@@ -84,7 +84,7 @@ def test_a_rule_of_a_module_has_arguments_and_a_record(own_folder):
 
 
 def test_a_record_of_a_rule_imports_nothing(own_folder):
-    with pytest.raises(ValueError, match="name its module by --import"):
+    with pytest.raises(ValueError, match="with --import MODULE"):
         from_json({"rule": "mine:Hardest", "share": 0.5})
     assert "mine" not in sys.modules
 
