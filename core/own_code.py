@@ -82,7 +82,8 @@ def load(module: str, reason: str) -> ModuleType:
 
 def place_of(error: BaseException) -> str:
     """Return the file and line of an exception in the user's code: the last of the user's own files."""
-    if isinstance(error, SyntaxError) and error.filename is not None:
+    named = isinstance(error, SyntaxError) and error.filename is not None
+    if named and not str(error.filename).startswith("<"):  # as of what `eval` is given
         return f"{error.filename}:{error.lineno}"
     frames = [
         frame

@@ -103,17 +103,19 @@ def hostile(level: Level, count: int) -> Iterator[str]:
         watch.events.clear()
         for answer in hostile_texts(solution, made, count, 100 * min(1_000, 5 * count)):
             verdict = watch.call(task.verify, problem, answer)
-            most = LINES + LINES_A_CHARACTER * len(answer)
             text = rf"<answer>{answer}</answer>\boxed{{{answer}}}"
             correct = env.score([problem], [()], [text])[0].correct
+            most, said = LINES + LINES_A_CHARACTER * len(answer), repr(answer[:80])
             if verdict is not False or correct is not False:
-                yield f"a hostile answer must be False, got {verdict} and {correct} for {answer[:80]!r}"
+                yield f"a hostile answer must be False, got {verdict} and {correct} for {said}"
             elif watch.num_lines > most:
                 yield (
                     f"a verdict must run at most {most:,} lines, got {watch.num_lines:,} for "
-                    f"{len(answer):,} characters such as {answer[:80]!r}"
+                    f"{len(answer):,} characters such as {said}"
                 )
-            if watch.events or made.exists():
+            elif watch.events or made.exists():
                 seen = ", ".join(sorted(watch.events)) or "a file that it wrote"
-                yield f"a verdict must leave the machine alone, got {seen} for {answer[:80]!r}"
-                return
+                yield f"a verdict must leave the machine alone, got {seen} for {said}"
+            else:
+                continue
+            return

@@ -20,6 +20,7 @@ FAULTS = {
     "from json import no_such_name\n": r"faulty.py:1: ImportError: cannot import name 'no_such_name'",
     "import sys\n\nsys.exit(0)\n": r"faulty.py:3: SystemExit: 0",
     "import json\njson.loads('{')\n": r"faulty.py:2: JSONDecodeError: ",  # raised within a library
+    "x = 1\neval('1 +')\n": r"faulty.py:2: SyntaxError: ",
     "raise ValueError('two\\nlines')\n": r"faulty.py:1: ValueError: two lines",
     "import edgewise\nedgewise.register('X-v0')\n": r"faulty.py:2: TypeError: ",
 }
