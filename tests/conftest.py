@@ -140,7 +140,7 @@ def start(processes, tmp_path):
         command.process.join()
 
 
-OWN = ("mine", "theirs", "faulty")
+OWN = ("mine", "theirs", "faulty", "word_sums")
 POINTS = """[edgewise.environments]
 Double-v0 = {name}
 Missing-v0 = {name}
