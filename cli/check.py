@@ -18,7 +18,7 @@ def run(config: CheckConfig, arguments: Sequence[str]) -> int:
     """Check, print what was measured, what holds and what fails, and return 1 if anything does."""
     with usage():
         import_positional(config.env)
-        report = check_environment(config.env, config.problems)
+        report = check_environment(config.env, config.num_problems)
     console = Console()
     if report.levels:
         console.print(table(report))

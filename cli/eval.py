@@ -214,4 +214,6 @@ def mean_line(row: dict[str, Any]) -> str:
         return f"{row['part']}: no problem has all its answers"
     deeper = [f"pass@{k} {found['value']:.3f}" for k, found in row["pass_at_k"].items()]
     interval = f"pass@1 {row['pass_at_1']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-    return "  ".join([f"{row['part']}{' OOD' if row['ood'] else ''}: {interval}", *deeper])
+    return "  ".join(
+        [f"{row['part']}{', out of distribution' if row['ood'] else ''}: {interval}", *deeper]
+    )

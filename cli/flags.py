@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -44,7 +44,7 @@ class PlayConfig(Flags):
     """Ladder of levels and prompts; by default the first."""
     level: int | None = None
     """Level to play; any of the training levels by default."""
-    problems: int = 10
+    num_problems: Annotated[int, tyro.conf.arg(aliases=["--problems"])] = 10
     """How many problems to pose."""
     seed: int = 0
     """Seed of the problems."""
@@ -61,13 +61,13 @@ class CheckConfig(Flags):
     env: tyro.conf.Positional[str]
     """Environment: MODULE:ID, one that a module of your own registers, also in the working folder, or an
     id that `edgewise list` prints."""
-    problems: int = 100
+    num_problems: int = 100
     """How many problems of each level are looked at; more find rarer faults."""
 
     def __post_init__(self) -> None:
         """Check the number."""
         super().__post_init__()
-        check_at_least(self, 20, "problems")
+        check_at_least(self, 20, "num_problems")
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class ExportConfig(KeywordFlags):
     """Framework that the columns are for; its reward function is given the problem's name."""
     output: Path = Path("problems.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists."""
-    size: int = 1000
+    num_problems: Annotated[int, tyro.conf.arg(aliases=["--size"])] = 1000
     """Problems of each level; fewer where there are no more."""
     levels: tuple[int, ...] | None = None
     """Levels to write; by default all that are not kept out of training."""
@@ -205,9 +205,9 @@ class ExportConfig(KeywordFlags):
     """Split of the problems; no problem is in two."""
 
     def __post_init__(self) -> None:
-        """Check the size."""
+        """Check the number."""
         super().__post_init__()
-        check_at_least(self, 1, "size")
+        check_at_least(self, 1, "num_problems")
 
 
 @dataclass(frozen=True, kw_only=True)

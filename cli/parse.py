@@ -23,7 +23,17 @@ from edgewise.wrappers.rules.catalogue import named
 Config = TypeVar("Config")
 NAMING = ("env", "curriculum", "curricula", "agent")  # flags that may name code of the user's own
 COMMA = re.compile(r",(?![^\[]*\])")  # not within brackets
-FRAME = re.compile(r"[╭╮╰╯│─]+")  # what is drawn round a message
+FRAME = re.compile(r"[╭╮╰╯│─]+|-{5,}")  # what is drawn round a message
+PLAINLY = [  # what tyro says, and what is said in its place
+    (re.compile(r"Error parsing [A-Z]\w*: "), ""),
+    (
+        re.compile(r"Error parsing (--\S+): no type matching (.*) could be .* from \[(.*)\]\.?"),
+        r"`\1` must be \2, got \3",
+    ),
+    (re.compile(r"\{None\}\|"), ""),
+    (re.compile(r"\{\[(INT|FLOAT|STR) \[\1 \.\.\.\]\]\}"), r"\1 ..."),
+    (re.compile(r" Perhaps you meant: (--[\w.-]+).*"), r"; did you mean \1?"),
+]
 
 
 def configure(command: str, kind: str, arguments: Sequence[str]) -> Any:
@@ -155,4 +165,7 @@ def one_line(message: str) -> str:
     """Extract the error from a message of tyro, without its frame, title and help."""
     lines = [FRAME.sub(" ", line).strip() for line in message.splitlines()]
     text = " ".join(line for line in lines[1:] if line)
-    return re.split(r" (?:; )?(?:Got errors:|Argument helptext:|For full helptext)", text)[0]
+    text = re.split(r" (?:; )?(?:Got errors:|Argument helptext:|For full helptext)", text)[0]
+    for pattern, plain in PLAINLY:
+        text = pattern.sub(plain, text)
+    return text.strip()

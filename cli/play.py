@@ -30,9 +30,11 @@ def run(config: PlayConfig, arguments: Sequence[str]) -> None:
         made = gym.make(config.env, preset=config.preset, levels=levels, allow_ood=True)
     env = unwrap(made)
     console, solved = Console(), 0
-    for number in range(config.problems):
+    for number in range(config.num_problems):
         prompt, info = env.reset(seed=config.seed if number == 0 else None)
-        console.print(f"\n[bold]{number + 1}/{config.problems}, level {info['level']}[/bold]")
+        kept_out = ", out of distribution" if info["level"] in env.preset.ood else ""
+        place = f"{number + 1}/{config.num_problems}, level {info['level']}{kept_out}"
+        console.print(f"\n[bold]{place}[/bold]")
         console.print(prompt, markup=False, highlight=False)
         try:
             done, correct = play(env, console)

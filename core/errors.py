@@ -12,6 +12,7 @@ import gymnasium as gym
 MAX_SHOWN = 80  # characters of a value in a message
 MANY = 20  # names, of which a message shows the nearest alone
 NUM_NEAREST = 3
+MADE = " was raised from the environment creator for "  # what Gymnasium adds, with all keywords
 VERSION = re.compile(r"-v\d+\Z")
 
 
@@ -81,4 +82,4 @@ def usage() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, ImportError, gym.error.Error) as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(str(error).partition(MADE)[0]) from error

@@ -19,6 +19,7 @@ from edgewise.agents.training.sheet import Sheet
 WINDOW = 10  # steps that a curve is averaged over, at the most
 DISTANCE = "distance_from_uniform"
 NEEDED = ("step", "num_tokens", "num_extra_rollouts", "num_extra_tokens", "time/step_seconds")
+MARGIN = 0.03  # beside the ends of an axis, so that a curve at 0 or 1 is seen
 TESTED = 0.1  # a rule whose mean distance is below was hardly another than Random
 
 
@@ -164,5 +165,5 @@ def curve(
         kernel = np.ones(width) / width
         smooth = np.convolve(points[:, 1], kernel, mode="valid")
         axes.plot(points[width - 1 :, 0], smooth, label=label)
-        axes.set_ylim(bottom, top)
+        axes.set_ylim(bottom - MARGIN, None if top is None else top + MARGIN)
     axes.set(title=title, xlabel="step")

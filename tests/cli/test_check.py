@@ -49,7 +49,7 @@ FAULTS = [  # what is put in place of what: the check that fails, and what it sa
 
 
 def test_an_environment_that_keeps_the_contract_passes(own_folder, capsys):
-    assert main(["check", "mine:Double-v0", "--problems", "40"]) == 0
+    assert main(["check", "mine:Double-v0", "--num-problems", "40"]) == 0
     out = capsys.readouterr().out
     assert "mine:Double-v0: all checks hold" in out and "FAILS" not in out
     assert "40/40/40" in out and "problems/s" in out and "…" not in out
@@ -71,7 +71,7 @@ def test_what_breaks_the_contract_is_named(old, new, check, said, own_folder):
 def test_a_check_that_fails_is_exit_code_1_with_a_line_each(own_folder, capsys):
     path = own_folder / "mine.py"
     path.write_text(path.read_text().replace(GENERATE, f"{GENERATE} % 25"))
-    assert main(["check", "mine:Double-v0", "--problems", "100"]) == 1
+    assert main(["check", "mine:Double-v0", "--num-problems", "100"]) == 1
     out = capsys.readouterr().out.splitlines()
     assert "FAILS  problems differ: preset plain, level 1: at least" in "\n".join(out)
     assert "1 of 14 checks fail" in out[-1]
