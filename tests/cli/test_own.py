@@ -39,8 +39,10 @@ def test_a_run_of_ones_own_code_goes_on_once_it_is_imported(own_folder, capsys, 
         error = told(capsys, words, 2)
         assert f"{run.name}/config.json: `" in error and "--import m" in error.lower()
     assert "agree" in told(capsys, f"replay {run} --import mine")
+    text = (run / "report.md").read_text()  # not wrapped, though lines are longer than 80
+    assert text in told(capsys, f"report {run}") and max(map(len, text.splitlines())) > 80
     forgotten()
-    assert "model" in told(capsys, f"train --resume {run} --import=mine")
+    assert "finished: all 2 steps are done" in told(capsys, f"train --resume {run} --import=mine")
 
 
 def test_a_recipe_imports_nothing(own_folder, capsys):
