@@ -7,12 +7,12 @@ one of `GROUPS`. A module is imported here because the user typed its name.
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
 import sysconfig
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from inspect import getsourcefile, getsourcelines, isabstract
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
@@ -176,12 +176,19 @@ def own_object(name: str, group: str, argument: str) -> Any:
     return load_installed(declared[name])
 
 
+def check_complete(place: str, kind: type[Any], argument: str) -> None:
+    """Raise CodeError if a class, which `place` names, lacks methods that it must define."""
+    if isabstract(kind):
+        lacking = ", ".join(sorted(kind.__abstractmethods__))
+        raise CodeError(f"{file_of(place, kind)}: `{argument}` must define {lacking}, got {place}")
+
+
 def file_of(place: str, found: Any) -> str:
     """Return the file, and the line if it is known, where `found`, which `place` names, is defined."""
     module = sys.modules.get(place.partition(":")[0])
     if module is not None and getattr(found, "__module__", None) != module.__name__:
         return module.__file__ or module.__name__
     try:
-        return f"{inspect.getsourcefile(found)}:{inspect.getsourcelines(found)[1]}"
+        return f"{getsourcefile(found)}:{getsourcelines(found)[1]}"
     except (TypeError, OSError):
         return place

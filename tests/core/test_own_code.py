@@ -76,6 +76,7 @@ def test_a_rule_of_a_module_has_arguments_and_a_record(own_folder):
         "mine:Hardst": r"mine.py: `curriculum` must be one of .*did you mean 'Hardest'",
         "mine:Plain": r"mine.py:\d+: `curriculum` must be a dataclass of Rule or ProblemRule",
         "mine:np": r"mine.py: `curriculum` must be a dataclass|mine.py: `curriculum` must be one of",
+        "mine:Unfinished": r"mine.py:\d+: `curriculum` must define probabilities, got mine:Unf",
         "mine:Hardest:shore=1": "`mine:Hardest argument` must be one of share, signal, got 'shore'",
         "mine:share=1": "`curriculum` must be one of",
         "sec:Hardest": "`sec argument` must be one of",
@@ -124,11 +125,13 @@ def test_faults_of_installed_packages_name_them(installed_package):
 
 
 def test_a_task_that_cannot_be_imported_names_its_file(own_folder):
-    (own_folder / "faulty.py").write_text("class Task: ...\n")
+    part = "import edgewise\nclass Part(edgewise.Task):\n    def solve(self, problem): ...\n"
+    (own_folder / "faulty.py").write_text(f"class Task: ...\n{part}")
     import_typed("mine")
     for task, message in {
-        "faulty:Tusk": r"faulty.py: `task` must be one of Task, got 'Tusk'",
+        "faulty:Tusk": r"faulty.py: `task` must be one of Task, Part, got 'Tusk'",
         "faulty:Task": r"`task` must be a subclass of edgewise.Task, got Task of faulty",
+        "faulty:Part": r"faulty.py:3: `task` must define generate, prompt, verify, got faulty:Part",
         "no_such_module:Task": "no module no_such_module",
     }.items():
         edgewise.register("Own-v0", task)

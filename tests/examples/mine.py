@@ -48,6 +48,11 @@ class Hardest(Rule):
         return others + (1 - self.share) * np.eye(self.num_arms)[-1]
 
 
+@dataclass(eq=False)
+class Unfinished(Rule):
+    """Does not say what it draws."""
+
+
 class Plain:
     """Is no rule."""
 

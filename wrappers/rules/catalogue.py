@@ -164,6 +164,7 @@ def own_rule(name: str) -> dict[str, type[Rule] | type[ProblemRule]]:
             f"{own_code.file_of(name, kind)}: `curriculum` must be a dataclass of Rule or ProblemRule, "
             f"got {name}"
         )
+    own_code.check_complete(name, kind, "curriculum")
     if issubclass(kind, Rule):
         CURRICULA.setdefault(name, kind)
     else:
