@@ -77,7 +77,8 @@ def import_named(arguments: Sequence[str]) -> list[str]:
             raise UsageError("`--import` must be followed by the name of a module")
         import_typed(value)
     for name in NAMING:
-        for part in split(flag(rest, name) or ""):
+        text = flag(rest, name) or ""
+        for part in [text] if name == "agent" else split(text):
             if module := module_of(name, part):
                 import_typed(module, name)
     return rest

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 import sys
 import sysconfig
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from inspect import getsourcefile, getsourcelines, isabstract
 from pathlib import Path
 from traceback import extract_tb
@@ -77,11 +79,25 @@ def load(module: str, reason: str) -> ModuleType:
                 "give the name of a file without .py"
             ) from error
         said = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
-        raise CodeError(f"{place_of(error)}: {type(error).__name__}: {said}; {reason}") from error
+        place = place_of(error, origin_of(module))
+        raise CodeError(f"{place}: {type(error).__name__}: {said}; {reason}") from error
 
 
-def place_of(error: BaseException) -> str:
-    """Return the file and line of an exception in the user's code: the last of the user's own files."""
+def origin_of(module: str) -> str | None:
+    """Return the file of a module that may not be importable, None if it is not to be found."""
+    with suppress(ImportError, ValueError, CodeError):
+        found = find_spec(module)
+        return found.origin if found is not None else None
+    return None
+
+
+def place_of(error: BaseException, default: str | None = None) -> str:
+    """Return the file and line of an exception in the user's code: the last of the user's own files.
+
+    Args:
+        error: The exception.
+        default: What is returned where no file is the user's own; by default the last of all.
+    """
     named = isinstance(error, SyntaxError) and error.filename is not None
     if named and not str(error.filename).startswith("<"):  # as of what `eval` is given
         return f"{error.filename}:{error.lineno}"
@@ -91,6 +107,8 @@ def place_of(error: BaseException) -> str:
         if not frame.filename.startswith("<frozen") and frame.filename != __file__
     ]
     own = [frame for frame in frames if not frame.filename.startswith(tuple(LIBRARIES))]
+    if default is not None and not own:
+        return default
     last = (own or frames)[-1]
     return f"{last.filename}:{last.lineno}"
 

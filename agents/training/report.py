@@ -20,6 +20,7 @@ WINDOW = 10  # steps that a curve is averaged over, at the most
 DISTANCE = "distance_from_uniform"
 NEEDED = ("step", "num_tokens", "num_extra_rollouts", "num_extra_tokens", "time/step_seconds")
 MARGIN = 0.03  # beside the ends of an axis, so that a curve at 0 or 1 is seen
+OOD = " OOD: out of distribution, levels kept out of training."
 TESTED = 0.1  # a rule whose mean distance is below was hardly another than Random
 
 
@@ -94,7 +95,7 @@ def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
     return [
         f"pass@1 is the mean over {one['num_problems']} test problems of {one['num_samples']} "
         f"samples each, with a 95 % interval over problems; pass@{one['k']} is over the first "
-        f"{one['num_pass_k']} problems.",
+        f"{one['num_pass_k']} problems.{OOD if any(level['ood'] for level in before['levels']) else ''}",
         "",
         *Sheet("", [*header, "format", "truncated"], rows).markdown(),
         "",

@@ -103,7 +103,7 @@ def test_import_takes_a_module(words):
 
 
 def test_only_flags_that_name_code_are_imported(own_folder):
-    words = ["--output", "mine:x", "--agent", "constant:mine", "--curriculum", "sec:epsilon=1"]
+    words = ["--output", "mine:x", "--agent", "constant:7,mine:x", "--curriculum", "sec:epsilon=1"]
     assert import_named(words) == words
     for flag in (["--env=nothere:X-v0"], ["--curricula", "random,sec+dapo,nothere:Rule:a=[1,2]"]):
         with pytest.raises(UsageError, match="no module nothere"):

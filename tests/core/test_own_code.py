@@ -20,6 +20,7 @@ FAULTS = {
     "from json import no_such_name\n": r"faulty.py:1: ImportError: cannot import name 'no_such_name'",
     "import sys\n\nsys.exit(0)\n": r"faulty.py:3: SystemExit: 0",
     "import json\njson.loads('{')\n": r"faulty.py:2: JSONDecodeError: ",  # raised within a library
+    "x = '\0'\n": r"faulty.py(:1)?: \w+: ",
     "x = 1\neval('1 +')\n": r"faulty.py:2: SyntaxError: ",
     "raise ValueError('two\\nlines')\n": r"faulty.py:1: ValueError: two lines",
     "import edgewise\nedgewise.register('X-v0')\n": r"faulty.py:2: TypeError: ",
@@ -62,6 +63,11 @@ def test_an_environment_of_a_module_is_known_once_the_user_imports_it(own_folder
         check_id("mine:Duble-v0")
     with pytest.raises(ValueError, match=r"must be registered by edgewise\.register"):
         check_id("mine:CartPole-v1")
+    (own_folder / "faulty.py").write_text("")
+    gym.registry.pop("Double-v0")
+    import_typed("faulty")
+    with pytest.raises(ValueError, match=r"faulty.py: `env` must be registered there, got 'X-v0'"):
+        check_id("faulty:X-v0")
 
 
 def test_a_rule_of_a_module_has_arguments_and_a_record(own_folder):
