@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := $(PYTEST) --numprocesses 2 --dist loadfile  # a file's fixtures are made once
 # those that import torch
-MODEL_TESTS := tests/agents tests/benchmarks tests/cli tests/test_doctests.py tests/envs/test_oracle.py \
+MODEL_TESTS := tests/agents tests/benchmarks tests/cli tests/test_doctests.py tests/test_readme.py tests/envs/test_oracle.py \
 	tests/examples/test_algorithm.py
 FOLDERS := core envs wrappers agents benchmarks cli
 MODELS := --editable ./seedlings  # `train` needs them; given by path, as no index has to be asked

@@ -99,7 +99,7 @@ def own_part(config: EvalConfig) -> Part:
 def score_line(row: Record) -> str:
     """Format the scores of a level, or the mean of a part, in one line."""
     level = f" {row['level']}" if "level" in row else ""
-    place = f"{row['part'].removeprefix(f'{OWN}/')}{level}{' OOD' if row['ood'] else ''}"
+    place = f"{row['part'].removeprefix(f'{OWN}/')}{level}{', out of distribution' if row['ood'] else ''}"
     if row["pass_at_1"] is None:
         return f"{place}: no problem has all its answers"
     words = [f"{place}: pass@1 {row['pass_at_1']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"]

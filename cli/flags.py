@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import gymnasium as gym
 import tyro
@@ -41,15 +41,46 @@ class PlayConfig(Flags):
     """Answer problems in the terminal; an empty line shows a solution, end of input ends."""
 
     env: tyro.conf.Positional[str] = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them."""
+    """Environment id, as `edgewise list` prints them, or MODULE:ID, one of your own."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the first."""
     level: int | None = None
     """Level to play; any of the training levels by default."""
-    problems: int = 10
+    num_problems: Annotated[int, tyro.conf.arg(aliases=["--problems"])] = 10
     """How many problems to pose."""
     seed: int = 0
     """Seed of the problems."""
+
+
+@dataclass(frozen=True)
+class CheckConfig(Flags):
+    """Check that an environment keeps the contract of all of Edgewise's, and measure it.
+
+    Every level of every preset is looked at: splits, names, the reference solver, guessing, hostile
+    answers. Prints what fails, a line each, and ends with exit code 1 if anything does.
+    """
+
+    env: tyro.conf.Positional[str]
+    """Environment: MODULE:ID, one that a module of your own registers, also in the working folder, or an
+    id that `edgewise list` prints."""
+    num_problems: int = 100
+    """How many problems of each level are looked at; more find rarer faults."""
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        super().__post_init__()
+        check_at_least(self, 20, "num_problems")
+
+
+@dataclass(frozen=True)
+class NewConfig(Flags):
+    """Write a package of one's own to begin with: an environment or a rule, with a test that passes."""
+
+    kind: tyro.conf.Positional[Literal["env", "rule"]]
+    """What it has: env, an environment, or rule, a curriculum."""
+    name: tyro.conf.Positional[str]
+    """Its name, lower-case words with hyphens between, as `word-sums`; also that of the folder, which
+    must not exist."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +211,7 @@ class ExportConfig(KeywordFlags):
     """Framework that the columns are for; its reward function is given the problem's name."""
     output: Path = Path("problems.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists."""
-    size: int = 1000
+    num_problems: Annotated[int, tyro.conf.arg(aliases=["--size"])] = 1000
     """Problems of each level; fewer where there are no more."""
     levels: tuple[int, ...] | None = None
     """Levels to write; by default all that are not kept out of training."""
@@ -188,9 +219,9 @@ class ExportConfig(KeywordFlags):
     """Split of the problems; no problem is in two."""
 
     def __post_init__(self) -> None:
-        """Check the size."""
+        """Check the number."""
         super().__post_init__()
-        check_at_least(self, 1, "size")
+        check_at_least(self, 1, "num_problems")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -14,25 +15,39 @@ from edgewise.cli.flags import ListConfig
 from edgewise.cli.gallery import gallery
 from edgewise.env import unwrap
 from edgewise.files import write_atomically
-from edgewise.registration import env_ids
+from edgewise.own_code import ENVIRONMENTS, RULES, installed
+from edgewise.registration import check_id, env_ids, spec_of
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule, make_rule
 from edgewise.wrappers.allocation import ALLOCATIONS
-from edgewise.wrappers.rules.catalogue import example_of
+from edgewise.wrappers.rules.catalogue import example_of, own_rule
 
 
 def run(config: ListConfig, arguments: Sequence[str]) -> None:
     """Print a table, or write the gallery."""
+    import_installed(RULES if config.curricula else ENVIRONMENTS)
     if config.gallery is not None:
         write_atomically(config.gallery, gallery())
         return
     Console().print(curricula() if config.curricula else environments())
 
 
+def import_installed(group: str) -> None:
+    """Import what installed packages declare, and tell of each that cannot be in a line of its own."""
+    for name in installed(group):
+        try:
+            if group == ENVIRONMENTS:
+                check_id(name)
+            elif name not in {**CURRICULA, **PROBLEM_CURRICULA}:
+                own_rule(name)
+        except ValueError as error:
+            print(f"edgewise: left out {name}: {error}", file=sys.stderr)
+
+
 def environments() -> Table:
     """Return a row for each preset of each environment."""
     table = Table("environment", "preset", "levels", "out of distribution", "what")
     for env_id in env_ids():
-        if gym.spec(env_id).kwargs.get("task") is None:
+        if spec_of(env_id).kwargs.get("task") is None:
             table.add_row(env_id, "", "", "", "Several environments as one")
             continue
         env = unwrap(gym.make(env_id, requires=None))  # to be listed, it need not work

@@ -13,11 +13,17 @@ from typing import Any, TypeVar
 
 import tyro
 
+from edgewise.agents.policies.model_card import is_own
 from edgewise.agents.training.flags import Flags, RecipeFlags, RunFlags
 from edgewise.errors import UsageError, usage
+from edgewise.own_code import import_typed
+from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA
+from edgewise.wrappers.rules.catalogue import named
 
 Config = TypeVar("Config")
-FRAME = re.compile(r"[╭╮╰╯│─]+")  # what is drawn round a message
+NAMING = ("env", "curriculum", "curricula", "agent")  # flags that may name code of the user's own
+COMMA = re.compile(r",(?![^\[]*\])")  # not within brackets
+FRAME = re.compile(r"[╭╮╰╯│─]+|-{5,}")  # what is drawn round a message
 NUMBERS = {"INT": "a whole number", "FLOAT": "a number"}
 
 
@@ -33,6 +39,7 @@ def configure(command: str, kind: str, arguments: Sequence[str]) -> Any:
     Raises:
         UsageError: If a flag does not exist, or a value or the recipe is refused.
     """
+    arguments = import_named(arguments)
     found: Any = resolve_name(kind)
     flags: type[Any] = (
         found
@@ -40,6 +47,62 @@ def configure(command: str, kind: str, arguments: Sequence[str]) -> Any:
         else found(flag(arguments, "suite"), flag(arguments, "plan"))
     )
     return parse(flags, command, arguments)
+
+
+def import_named(arguments: Sequence[str]) -> list[str]:
+    """Import the modules that the user typed, and return the flags without those that only import.
+
+    They are those of every `--import MODULE`, and those that `NAMING` name as "module:Name"; what a
+    recipe says is not typed.
+
+    Raises:
+        UsageError: If a module cannot be imported.
+    """
+    rest, words = list[str](), iter(arguments)
+    for word in words:
+        flag_name, is_whole, value = word.partition("=")
+        if flag_name != "--import":
+            rest.append(word)
+            continue
+        if (not is_whole and (value := next(words, "")).startswith("-")) or not value:
+            raise UsageError("`--import` must be followed by the name of a module")
+        import_typed(value)
+    for name in NAMING:
+        text = flag(rest, name) or ""
+        for part in [text] if name == "agent" else split(text):
+            if module := module_of(name, part):
+                import_typed(module, name)
+    return rest
+
+
+def import_positional(env: str) -> None:
+    """Import the module that the user typed in an environment's id, where that is no flag.
+
+    Raises:
+        UsageError: If it cannot be imported.
+    """
+    if module := module_of("env", env):
+        import_typed(module, "env")
+
+
+def module_of(name: str, text: str) -> str | None:
+    """Return the module of the user's own that a value of a flag names, None if it names none.
+
+    >>> module_of("env", "my_module:Sums-v0"), module_of("curriculum", "my_module:Hardest:share=0.5")
+    ('my_module', 'my_module')
+    >>> module_of("env", "Countdown-v0"), module_of("curriculum", "sec:temperature=1")
+    (None, None)
+    """
+    if name == "env":
+        return text.rpartition(":")[0] or None
+    if name == "agent":
+        return text.partition(":")[0] if ":" in text and is_own(text) else None
+    return named(text, {**CURRICULA, **PROBLEM_CURRICULA}).rpartition(":")[0] or None
+
+
+def split(text: str) -> list[str]:
+    """Split a list of names at its commas, but for those in brackets."""
+    return [part.strip() for part in COMMA.split(text) if part.strip()]
 
 
 def parse(kind: type[Config], command: str, arguments: Sequence[str]) -> Config:
@@ -129,8 +192,11 @@ def plain(text: str) -> str:
         return f"`{field_of(found[2])}` must be one of {choices}, got {found[1]}"
     if found := re.match(r"Missing value for argument '--(\S+)'", text):
         return f"`{field_of(found[1])}` must have a value, got none"
-    if found := re.match(r"Unrecognized options: (.*)", text):
-        return f"flags must be those of the command, got {found[1]}"
+    if found := re.match(
+        r"Unrecognized options: (.*?)(?: Perhaps you meant: (--[\w.-]+).*)?$", text
+    ):
+        hint = f"; did you mean {found[2]}?" if found[2] else ""
+        return f"flags must be those of the command, got {found[1]}{hint}"
     return text
 
 

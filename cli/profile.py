@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -127,13 +128,23 @@ def load(config: ProfileConfig) -> TransformersPolicy:
 
 def told(config: ProfileConfig, errors: Sequence[float]) -> list[str]:
     """Return the counts and borders of the levels, and how to train on them."""
-    edges = np.quantile(errors, np.arange(1, config.num_levels) / config.num_levels)
-    counts = np.bincount(np.digitize(errors, edges), minlength=config.num_levels)
-    borders = " ".join(f"{edge:.3f}" for edge in edges)
+    num_levels = config.num_levels
+    while not (counts := divided(errors, num_levels)[1]).all():  # one is always possible
+        num_levels -= 1
+    borders = " ".join(f"{edge:.3f}" for edge in divided(errors, num_levels)[0])
+    levels = f', difficulty_column="error_rate", num_levels={num_levels}' if num_levels > 1 else ""
+    lines = [f"{len(errors)} problems, mean pass rate {1 - np.mean(errors):.3f}"]
+    if num_levels < config.num_levels:
+        lines.append(f"no {config.num_levels} levels: too many problems are equally hard")
     return [
-        f"{len(errors)} problems, mean pass rate {1 - np.mean(errors):.3f}",
+        *lines,
         f"levels of {' '.join(map(str, counts))} problems, divided at error rates {borders}",
         f"profile {config.output}",
-        f'gym.make("ProblemSet-v0", data="{config.output}", template="{{problem}}", '
-        f'difficulty_column="error_rate", num_levels={config.num_levels})',
+        f'gym.make("ProblemSet-v0", data="{config.output}", template="{{problem}}"{levels})',
     ]
+
+
+def divided(errors: Sequence[float], num_levels: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the borders of levels of equal size, by error rate, and how many problems each has."""
+    edges = np.quantile(errors, np.arange(1, num_levels) / num_levels)
+    return edges, np.bincount(np.digitize(errors, edges), minlength=num_levels)

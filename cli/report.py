@@ -35,7 +35,7 @@ def run(config: ReportConfig, arguments: Sequence[str]) -> None:
         with usage():
             path = render(config.folders[0])
         if path.suffix == ".md":
-            console.print(read_text(path), markup=False, highlight=False)
+            console.print(read_text(path), markup=False, highlight=False, soft_wrap=True)
         console.print(f"report {path}", soft_wrap=True, highlight=False, markup=False)
     elif len(config.folders) == 2:
         with usage():

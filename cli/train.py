@@ -55,6 +55,8 @@ def work(training: Training, console: Console) -> None:
     say(console, f"run folder {path}")
     for note in training.notes:
         say(console, note)
+    if training.state.step == num_steps:
+        say(console, f"finished: all {num_steps} steps are done, and stay as they are")
     before = evaluated(training, console, "before")
     arms = training.folder.config()["arms"]
     with (

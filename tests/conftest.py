@@ -11,18 +11,20 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import json
 import multiprocessing
 import os
+import shutil
 import sys
 import time
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
-import gymnasium
+import gymnasium as gym
 import pytest
 
-from edgewise import Preset, ReasoningVectorEnv, Task, register
+from edgewise import Preset, ReasoningVectorEnv, Task, own_code, register
 from edgewise.envs.countdown.task import Countdown
-from edgewise.wrappers import SEC, vector
+from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, SEC, vector
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +132,7 @@ def run_command(words, path, output, errors, gate):
     os.chdir(path)
     if gate:
         Gated.after, Gated.go = gate
-        del gymnasium.registry["Countdown-v0"]
+        del gym.registry["Countdown-v0"]
         register("Countdown-v0", f"{__name__}:Gated")
     for place, name in ((1, output), (2, errors)):
         file = name if isinstance(name, int) else os.open(name, os.O_CREAT | os.O_WRONLY)
@@ -156,6 +158,60 @@ def start(processes, tmp_path):
     for command in begun:
         command.process.kill()
         command.process.join()
+
+
+OWN = ("mine", "theirs", "faulty", "word_sums")
+POINTS = """[edgewise.environments]
+Double-v0 = {name}
+Missing-v0 = {name}
+Broken-v0 = {name}.broken
+[edgewise.rules]
+hardest = {name}:Hardest
+plain = {name}:Plain
+[edgewise.agents]
+seven = {name}:seven
+"""
+
+
+@pytest.fixture
+def forgotten(monkeypatch):
+    """A function that forgets all that was imported and registered since; it is called at the end."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    known = (gym.registry, CURRICULA, PROBLEM_CURRICULA)
+    before = [dict(names) for names in known]
+
+    def forget():
+        for names, kept in zip(known, before, strict=True):
+            names.clear()
+            names.update(kept)
+        for name in [name for name in sys.modules if name.split(".")[0] in OWN]:
+            del sys.modules[name]
+        own_code.typed.clear()
+
+    yield forget
+    forget()
+
+
+@pytest.fixture
+def own_folder(forgotten, tmp_path, monkeypatch):
+    """The working folder, with the user's module `mine`."""
+    shutil.copy(Path(__file__).parent / "examples" / "mine.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def installed_package(forgotten, tmp_path, monkeypatch):
+    """A folder on the path, with the same module as the package `theirs` and an installer's metadata."""
+    package, info = tmp_path / "site" / "theirs", tmp_path / "site" / "theirs-1.0.dist-info"
+    package.mkdir(parents=True)
+    info.mkdir()
+    shutil.copy(Path(__file__).parent / "examples" / "mine.py", package / "__init__.py")
+    (package / "broken.py").write_text("\nimport no_such_thing\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(POINTS.format(name="theirs"))
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    return package
 
 
 WRITES = [r"1+2?1+2=3,\boxed{3}", r"9-4?9-4=5,\boxed{5}", r"2+2+1?2+2=4,4+1=5,\boxed{5}"]

@@ -12,7 +12,7 @@ import torch
 from edgewise.agents import distributed
 from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.engine import EnginePolicy
-from edgewise.agents.policies.model_card import model_path
+from edgewise.agents.policies.model_card import is_own, model_path, own_model
 from edgewise.agents.policies.options import CHOICES, OWN, Precision
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.policies.vllm_engine import VLLMEngine, VLLMSettings
@@ -31,6 +31,8 @@ def load_policy(
 ) -> TransformersPolicy:
     """Return the policy that `agent` names, with weights of `dtype`, on `device`; `chat` is its own.
 
+    An agent of one's own, "module:function", makes a model of transformers and its tokenizer.
+
     Example:
         >>> policy = load_policy("seedling")  # or seedling:NAME, or hf:PATH
         >>> sum(weight.numel() for weight in policy.parameters())
@@ -41,7 +43,11 @@ def load_policy(
         ValueError: If there is no such model or device.
     """
     check_device(device)
-    policy = TransformersPolicy.load(model_path(agent), getattr(torch, dtype), device)
+    if is_own(agent):
+        model, tokenizer = own_model(agent)
+        policy = TransformersPolicy(model.to(device, getattr(torch, dtype)), tokenizer)
+    else:
+        policy = TransformersPolicy.load(model_path(agent), getattr(torch, dtype), device)
     policy.chat = chat or ChatOptions()
     return policy
 

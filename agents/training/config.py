@@ -12,7 +12,7 @@ from typing import Any, Literal
 import gymnasium as gym
 
 from edgewise.agents.policies.chat import today
-from edgewise.agents.policies.model_card import made_for, model_path
+from edgewise.agents.policies.model_card import is_own, made_for, model_path
 from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, LogProbs, Precision
 from edgewise.agents.training.flags import (
     AdapterFlags,
@@ -44,7 +44,9 @@ from edgewise.agents.training.prompt_limit import UNLIMITED
 from edgewise.agents.training.recipe_file import from_fields, read_options
 from edgewise.agents.training.tracking import TrackerName, check_trackers
 from edgewise.files import about, read_json
-from edgewise.wrappers.rules.rule_record import as_begun
+from edgewise.registration import short_id
+from edgewise.wrappers.rules.catalogue import named
+from edgewise.wrappers.rules.rule_record import as_begun, kinds_of
 
 UNRECORDED: dict[str, Any] = {  # what runs of Edgewise 0.1 did, whose records do not say it
     "max_prompt_tokens": UNLIMITED,
@@ -76,11 +78,13 @@ class TrainConfig(
     """
 
     env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them, or several, with commas between."""
+    """Environment id, as `edgewise list` prints them, or MODULE:ID, one that a module of your own registers,
+    also in the working folder; several with commas between."""
     algorithm: str = "grpo"
     """Algorithm, with its arguments: grpo, rloo, ppo, reinforce, reinforce++, ppo:num_epochs=2 ..."""
     agent: str = "seedling"
-    """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
+    """Model to train: seedling, seedling:NAME, hf:PATH for a folder or hub id, or MODULE:FUNCTION, your own,
+    which returns a model of transformers and its tokenizer."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
     levels: tuple[int, ...] | None = None
@@ -170,7 +174,8 @@ class TrainConfig(
     def check_names(self) -> None:
         """Validate the names of environments, rule and model."""
         super().check_names()
-        model_path(self.agent)
+        if not is_own(self.agent):
+            model_path(self.agent)
 
     def check_problems(self) -> None:
         """Make each environment as it will be trained on."""
@@ -193,8 +198,10 @@ class TrainConfig(
     @property
     def run_name(self) -> str:
         """Return ENV-CURRICULUM-ALGORITHM-sSEED."""
-        envs = self.env.replace("-v0", "").replace(",", "-").lower()
-        parts = (envs, self.curriculum.split(":")[0], self.algorithm.split(":")[0])
+        ids = ",".join(map(short_id, self.env.split(",")))
+        envs = ids.replace("-v0", "").replace(",", "-").lower()
+        rule = short_id(named(self.curriculum, kinds_of("rule"))).lower()
+        parts = (envs, rule, self.algorithm.split(":")[0])
         return "-".join([*parts, f"s{self.seed}"])
 
     @property

@@ -48,7 +48,8 @@ class EnvFlags(Flags):
     """The environment and its preset."""
 
     env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them."""
+    """Environment id, as `edgewise list` prints them, or MODULE:ID, one that a module of your own registers,
+    also in the working folder."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the first."""
 
@@ -80,7 +81,8 @@ class CurriculumFlags(Flags):
     """The curriculum."""
 
     curriculum: str = "sec"
-    """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
+    """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random; or
+    MODULE:CLASS, one of your own, MODULE:CLASS:share=0.5."""
     pool_size: int = 1000
     """Problems that rules over problems, such as plr and mopps, choose from; at least a batch."""
     allocation: str = "none"

@@ -21,6 +21,8 @@ WINDOW = 10  # steps that a curve is averaged over, at the most
 DISTANCE = "distance_from_uniform"
 NEEDED = ("step", "num_tokens", "num_extra_rollouts", "num_extra_tokens", "time/step_seconds")
 SHOWN = 10  # validations in the table, the last ones
+MARGIN = 0.03  # beside the ends of an axis, so that a curve at 0 or 1 is seen
+OOD = " OOD: out of distribution, levels kept out of training."
 TESTED = 0.1  # a rule whose mean distance is below was hardly another than Random
 
 
@@ -130,7 +132,7 @@ def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
     return [
         f"pass@1 is the mean over {one['num_problems']} test problems of {one['num_samples']} "
         f"samples each, with a 95 % interval over problems; pass@{one['k']} is over the first "
-        f"{one['num_pass_k']} problems.",
+        f"{one['num_pass_k']} problems.{OOD if any(level['ood'] for level in before['levels']) else ''}",
         "",
         *Sheet("", [*header, "format", "truncated"], rows).markdown(),
         "",
@@ -226,5 +228,5 @@ def curve(
         kernel = np.ones(width) / width
         smooth = np.convolve(points[:, 1], kernel, mode="valid")
         axes.plot(points[width - 1 :, 0], smooth, label=label)
-        axes.set_ylim(bottom, top)
+        axes.set_ylim(bottom - MARGIN, None if top is None else top + MARGIN)
     axes.set(title=title, xlabel="step")

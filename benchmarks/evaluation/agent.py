@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -23,6 +20,7 @@ from edgewise.benchmarks.simulation.skills import Draws, Skills
 from edgewise.benchmarks.simulation.worlds import WORLDS
 from edgewise.errors import unknown
 from edgewise.interrupts import asked
+from edgewise.own_code import AGENTS, import_typed, own_object
 
 MAX_TEXT = 1_000_000  # characters of a completion that are kept
 
@@ -238,20 +236,18 @@ def takes_two(function: Callable[..., Any]) -> bool:
 
 
 def own_agent(name: str) -> Agent:
-    """Import the agent that "module:object" names: an `Agent`, a class of one, or a `Script`.
+    """Return the agent that the user typed: an `Agent`, a class of one, or a `Script`.
 
-    The module may be in the working folder.
+    Args:
+        name: "module:object", of a module that may be in the working folder, or the name under which an
+            installed package declares the object.
 
     Raises:
         ValueError: If there is no such object, or it is none of these.
     """
-    module, _, attribute = name.partition(":")
-    if str(Path.cwd()) not in sys.path:  # where a command that is installed does not look
-        sys.path.append(str(Path.cwd()))
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"`agent` must be module:object, got {name!r}: {error}") from error
+    if ":" in name:
+        import_typed(name.partition(":")[0], "agent")
+    found = own_object(name, AGENTS, "agent")
     made = found() if isinstance(found, type) else found
     if isinstance(made, Agent):
         return made

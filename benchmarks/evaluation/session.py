@@ -10,12 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.policies.chat import read_chat_options, today
-from edgewise.agents.policies.model_card import made_for
+from edgewise.agents.policies.model_card import is_own, made_for
 from edgewise.agents.policies.options import Precision
 from edgewise.benchmarks.evaluation.agent import (
     Agent,
@@ -36,7 +35,7 @@ from edgewise.benchmarks.evaluation.secret import Secret
 from edgewise.benchmarks.evaluation.suite import OWN, Part, described
 from edgewise.benchmarks.evaluation.summary import Record, summarize
 from edgewise.errors import unknown
-from edgewise.registration import require
+from edgewise.registration import require, short_id, spec_of
 
 MODELS = ("seedling", "hf", "vllm")
 PLAYERS = (*MODELS, "oracle", "constant", "simulated")  # of episodes of several turns
@@ -86,7 +85,7 @@ class Session:
         if self.temperature is not None:
             protocol = replace(protocol, temperature=self.temperature)
         options = dict(part.options)
-        if self.data is not None and gym.spec(part.env).kwargs.get("requires") == "math":
+        if self.data is not None and spec_of(part.env).kwargs.get("requires") == "math":
             options["data"] = self.data
         preset, reason = self.preset or part.preset, ""
         if self.preset is None and self.kind in MODELS and part.suite != OWN:
@@ -110,7 +109,7 @@ class Session:
         if self.output is not None:
             return self.output
         name = "".join(c if c.isalnum() or c in "-." else "-" for c in self.agent)[-MAX_NAME:]
-        return Path("runs") / f"eval-{self.suite}-{name}"
+        return Path("runs") / f"eval-{short_id(self.suite)}-{name}"
 
 
 def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
@@ -172,7 +171,7 @@ def make_agent(session: Session, console: Console) -> Agent:
         if session.threads is not None:
             torch.set_num_threads(session.threads)
         return load_agent(session.model, session.dtype, session.device, chat, engine, seed)
-    if rest:
+    if is_own(session.agent):
         return own_agent(session.agent)
     raise ValueError(unknown("agent", session.agent, CHOICES))
 

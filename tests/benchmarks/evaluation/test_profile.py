@@ -108,6 +108,19 @@ def test_a_file_of_ones_own_is_profiled_with_its_keywords(tmp_path):
     assert sum(env.unwrapped.task.num_rows(s, level=1) for s in SPLITS) == len(records)
 
 
+@pytest.mark.parametrize(("agent", "num_levels"), [("oracle", 1), ("simulated", 2)])
+def test_the_line_that_it_prints_works_where_pass_rates_tie(agent, num_levels, tmp_path, capsys):
+    pytest.importorskip("flint")
+    path, levels = tmp_path / "profile.jsonl", ["--num-levels", "3"]
+    flags = ["--env", "Arithmetic-v0", "--agent", agent, "--plan.num-samples", "1", *levels]
+    assert main(["profile", *flags, "--plan.num-problems", "12", "--output", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "no 3 levels: too many problems are equally hard" in out
+    line = next(line for line in out.splitlines() if line.startswith("gym.make"))
+    env = eval(line, {"gym": gym})
+    assert len(env.unwrapped.preset.levels) == num_levels and env.reset(seed=0)
+
+
 def test_the_simulated_learner_is_profiled_and_goes_on(tmp_path, capsys):
     flags = ["--env", "Arithmetic-v0", "--agent", "simulated", "--num-levels", "3"]
     flags += ["--plan.num-problems", "50", "--plan.num-samples", "8"]

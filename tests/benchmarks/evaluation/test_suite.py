@@ -100,7 +100,7 @@ def test_a_model_is_asked_what_it_was_made_for(evaluate, tiny_model):
     [
         (["--suite", "sek"], "did you mean 'sec'"),
         (["--suite", "sec", "--agent", "orakle"], "did you mean 'oracle'"),
-        (["--suite", "sec", "--agent", "no.such:thing"], "must be module:object"),
+        (["--suite", "sec", "--agent", "no.such:thing"], "no module no is installed or in"),
         (["--suite", "sec", "--preset", "nosuch"], "`preset` must be one of"),
         (["--suite", "sec", "--server.concurrency", "0"], "must be at least 1"),
         (["--agent", "random", "--env", "Contdown-v0"], "did you mean 'Countdown-v0'"),
