@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from edgewise.agents.soar.report import write_report as write_game_report
-from edgewise.agents.training.folder_kind import EVALUATION, SOAR, TRAIN, TRL, check_kind, kind_of
+from edgewise.agents.training.folder_kind import EVALUATION, SOAR, TRAIN, TRL, VERL, check_kind, kind_of
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.benchmarks.evaluation.answers import EvaluationFolder, is_evaluation
@@ -46,7 +46,7 @@ def run(config: ReportConfig, arguments: Sequence[str]) -> None:
 
 def render(path: Path) -> Path:
     """Write the report of a run or of an evaluation, and return where it is."""
-    check_kind(path, "folders", TRAIN, TRL, SOAR, EVALUATION)
+    check_kind(path, "folders", TRAIN, TRL, VERL, SOAR, EVALUATION)
     if is_evaluation(path):
         folder = EvaluationFolder.open(path)
         write_page(folder, summarize(folder))
