@@ -49,9 +49,9 @@ test-oldest: $(OLDEST)/done
 test-vllm: $(VLLM)/done
 	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py
 
-# verl on a local Ray and a CPU, with a platform of the tests' own
+# verl on a local Ray and a CPU, with a platform of the tests' own; it brings plug-ins of pytest
 test-verl: $(VERL)/done
-	$(VERL)/bin/python -m pytest -m verl tests/agents/integrations
+	$(VERL)/bin/python -m pytest -p no:asyncio -p no:rerunfailures -m verl tests/agents/integrations
 
 # what is made of the committed tables and the code, and not kept
 docs: install

@@ -6,8 +6,20 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from edgewise.agents.integrations.named import posed
 from edgewise.agents.policies.chat import ChatOptions, encode_further, encode_prompt, render_chat
+
+
+def seed_of(run: int, batch: int, group: int, member: int, turn: int) -> int:
+    """Return the seed of a turn of a run, the same whichever process samples it.
+
+    >>> seed_of(0, batch=1, group=0, member=0, turn=0)
+    2821894394
+    """
+    entropy = [run, batch, group, member, turn]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 
 class Episode:

@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 from verl.experimental.agent_loop.agent_loop import (
     AgentLoopBase,
     AgentLoopMetrics,
@@ -14,7 +13,7 @@ from verl.experimental.agent_loop.agent_loop import (
     register,
 )
 
-from edgewise.agents.integrations.episode import Episode
+from edgewise.agents.integrations.episode import Episode, seed_of
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
 
 NAME = "edgewise"  # of the loop, as verl's config calls it
@@ -86,6 +85,5 @@ class EpisodeLoop(AgentLoopBase):  # type: ignore[misc]
         if self.rollout_config.name not in SEEDED:
             return {}
         own = self.data_config.get("edgewise", {})
-        batch, group = int(row["edgewise_batch"]), int(row["edgewise_group"])
-        entropy = [int(own.get("seed", 0)), batch, group, int(row.get("session_id", 0)), turn]
-        return {"seed": int(np.random.SeedSequence(entropy).generate_state(1)[0])}
+        place = (int(row[name]) for name in ("edgewise_batch", "edgewise_group", "session_id"))
+        return {"seed": seed_of(int(own.get("seed", 0)), *place, turn)}

@@ -1,0 +1,194 @@
+"""verl trains the seedling under curricula on a local Ray and a CPU; run by `make test-verl`.
+
+What samples and the platform are of the tests (`verl_on_cpu`); all else is verl's own. Each run takes a
+minute or two, most of it for the imports of Ray's workers.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+pytest.importorskip("verl")
+
+from edgewise.agents.integrations.verl_config import VerlConfig
+from edgewise.agents.policies.model_card import model_path
+from edgewise.agents.training.replay import replay
+from edgewise.agents.training.report import write_report
+from edgewise.agents.training.run_folder import RunFolder
+from edgewise.wrappers import vector
+
+pytestmark = [pytest.mark.verl, pytest.mark.filterwarnings("ignore")]
+HERE = Path(__file__).parent
+P, G = 4, 8
+FLAGS = {
+    "env": "Countdown-v0",
+    "preset": "seedling",
+    "env_options": '{"levels": [1, 2, 3]}',
+    "curriculum": "sec:learning_rate=0.5:temperature=0.2",
+    "num_problems": P,
+    "group_size": G,
+    "learning_rate": 2e-4,
+    "max_tokens": 32,
+    "max_prompt_tokens": 48,
+    "num_gpus": 1,
+}
+ON_CPU = """
+actor_rollout_ref.rollout.name=edgewise actor_rollout_ref.model.external_lib=verl_on_cpu.rollout
+actor_rollout_ref.model.use_remove_padding=False
+actor_rollout_ref.model.enable_gradient_checkpointing=False
++actor_rollout_ref.model.override_config.attn_implementation=eager
+actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=8 actor_rollout_ref.actor.strategy=fsdp2
++actor_rollout_ref.actor.fsdp_config.mixed_precision={param_dtype:fp32,reduce_dtype:fp32,buffer_dtype:fp32}
+actor_rollout_ref.actor.fsdp_config.dtype=float32 actor_rollout_ref.actor.use_torch_compile=False
+actor_rollout_ref.rollout.tensor_model_parallel_size=1
+actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=8
+actor_rollout_ref.rollout.free_cache_engine=False actor_rollout_ref.rollout.calculate_log_probs=True
+actor_rollout_ref.rollout.dtype=float32 reward.num_workers=1 trainer.device=cpu
+transfer_queue.backend.SimpleStorage.num_data_storage_units=1
++trainer.v1.sampler.sampler_kwargs.poll_interval=0.2
+ray_kwargs.ray_init.num_cpus=16 +ray_kwargs.ray_init.num_gpus=2
++ray_kwargs.ray_init.include_dashboard=False +ray_kwargs.ray_init.object_store_memory=300000000
+""".split()
+ONE_LOOP = "actor_rollout_ref.rollout.agent.num_workers=1"
+TWO_LOOPS = "actor_rollout_ref.rollout.agent.num_workers=2"
+
+
+class Run:
+    """`edgewise verl` in processes of its own, with a log beside the folder `path`."""
+
+    def __init__(self, path, *words, flags=None, **settings):
+        self.path, self.log = path, path.with_suffix(".log")
+        self.token = uuid4().hex  # of this run's Ray, by which its processes are known
+        chosen = {**FLAGS, "model": model_path("seedling"), "output": path, **settings}
+        told = [f"--{name.replace('_', '-')}={value}" for name, value in chosen.items()]
+        command = [sys.executable, "-m", "edgewise", "verl", *told, *(flags or []), *ON_CPU, *words]
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                command,
+                env=self.environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def environment(self):
+        return {
+            **{name: text for name, text in os.environ.items() if not name.startswith("RAY_")},
+            "PYTHONPATH": str(HERE),
+            "VERL_USE_EXTERNAL_MODULES": "verl_on_cpu",
+            "VERL_PLATFORM": "cpu",
+            "VERL_ENGINE_DEVICE": "cuda",  # the engine is registered for no other
+            "OMP_NUM_THREADS": "1",
+            "HF_HUB_OFFLINE": "1",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_raylet_start_wait_time_s": "300",
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": self.token,
+        }
+
+    def end(self):
+        """Wait for the end; the run must be without an error."""
+        assert self.process.wait() == 0, self.log.read_text()[-5000:]
+        return self
+
+    def kill(self, step):
+        """End all processes at once, in the middle of work, when a step is recorded."""
+        while self.num_steps() < step:
+            assert self.process.poll() is None, self.log.read_text()[-5000:]
+            time.sleep(0.2)
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        while self.is_left():  # Ray ends what its driver began
+            time.sleep(0.2)
+
+    def is_left(self):
+        """Whether a process of this run's Ray is left."""
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):  # it has ended, or is another user's
+                if self.token.encode() in path.read_bytes():
+                    return True
+        return False
+
+    def num_steps(self):
+        path = self.path / "metrics.jsonl"
+        return path.read_text().count("\n") if path.exists() else 0
+
+    def metrics(self):
+        return list(RunFolder(self.path).lines("metrics.jsonl"))
+
+    def groups(self):
+        return list(RunFolder(self.path).lines("groups.jsonl"))
+
+
+def table(run):
+    """What was drawn and learned, a line a step."""
+    lines = [f"{'step':>4} {'heard':>5} {'lag':>3}  {'arms drawn':15} {'Q when drawn':27} {'p':21} reward"]
+    groups = run.groups()
+    for row in run.metrics():
+        drawn = [group["arm"] for group in groups if group["step"] == row["step"]]
+        values = " ".join(f"{row[f'arm/{arm}_value']:.6f}" for arm in range(3))
+        chances = " ".join(f"{row[f'arm/{arm}_probability']:.4f}" for arm in range(3))
+        lines.append(
+            f"{row['step']:4} {row['heard_at_step']:5} {row['lag']:3}  {drawn!s:15} {values:27} "
+            f"{chances:21} {row['reward']:.3f}"
+        )
+    return "\n".join(lines)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """20 steps of GRPO under SEC, with a checkpoint every 5, and validations."""
+    path = tmp_path_factory.mktemp("verl") / "whole"
+    return Run(path, ONE_LOOP, num_steps=20, save_every=5, test_every=20, num_test=2).end()
+
+
+def test_the_seedling_trains_twenty_steps_under_sec(whole):
+    print(table(whole))
+    metrics, groups = whole.metrics(), whole.groups()
+    assert [(row["step"], row["heard_at_step"], row["lag"]) for row in metrics] == [
+        (step, step, 0) for step in range(1, 21)
+    ]
+    assert len(groups) == 20 * P and len({row["arm/1_probability"] for row in metrics}) > 10
+    told = replay(RunFolder.open(whole.path))
+    assert (told.num_steps, told.state_step) == (20, 20)
+    text = write_report(RunFolder.open(whole.path)).read_text()
+    assert "20 of 20 steps of 4 problems, 8 completions each" in text
+    log = whole.log.read_text()
+    assert "curriculum/arm/0_probability" in log
+    assert "val-core/edgewise/Countdown-v0/level 3" in log
+
+
+def values(run):
+    """Q of each step when its batch was drawn."""
+    return [[row[f"arm/{arm}_value"] for arm in range(3)] for row in run.metrics()]
+
+
+def test_every_draw_knows_all_signals_before(whole):
+    """SEC by hand from the recorded |A|: Q of a draw is Q after the step before, bit for bit."""
+    learned = np.zeros(3)
+    for step, found in enumerate(values(whole), start=1):
+        assert found == learned.tolist()
+        rows = [group for group in whole.groups() if group["step"] == step]
+        for arm in sorted({row["arm"] for row in rows}):
+            signals = [np.mean(row["abs_advantages"]) for row in rows if row["arm"] == arm]
+            learned[arm] += 0.5 * (np.mean(signals) - learned[arm])
+
+
+def test_a_killed_run_continues_exactly(whole, tmp_path):
+    settings = {"num_steps": 20, "save_every": 5}
+    Run(tmp_path / "run", ONE_LOOP, **settings).kill(step=7)
+    resumed = Run(tmp_path / "run", ONE_LOOP, flags=["--resume"], **settings).end()
+    assert resumed.groups() == whole.groups()
+    assert values(resumed) == values(whole)
+    states = [(run.path / "global_step_20" / "curriculum.json").read_text() for run in (resumed, whole)]
+    assert states[0] == states[1]
+    assert replay(RunFolder.open(resumed.path)).state_step == 20
