@@ -8,7 +8,15 @@ from pathlib import Path
 from rich.console import Console
 
 from edgewise.agents.soar.report import write_report as write_game_report
-from edgewise.agents.training.folder_kind import EVALUATION, SOAR, TRAIN, TRL, VERL, check_kind, kind_of
+from edgewise.agents.training.folder_kind import (
+    EVALUATION,
+    SOAR,
+    TRAIN,
+    TRL,
+    VERL,
+    check_kind,
+    kind_of,
+)
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.benchmarks.evaluation.answers import EvaluationFolder, is_evaluation

@@ -33,7 +33,9 @@ def run(config: VerlConfig, arguments: Sequence[str]) -> None:
         config.rule.make(config.envs())
         refuse_output(config)
     with locked(config.output):
-        code = subprocess.run([sys.executable, *command(begun_again(config))], check=False).returncode
+        code = subprocess.run(
+            [sys.executable, *command(begun_again(config))], check=False
+        ).returncode
         if code:
             again = shlex.join([*arguments, *([] if config.resume else ["--resume"])])
             raise UsageError(

@@ -23,7 +23,7 @@ def seed_of(run: int, batch: int, group: int, member: int, turn: int) -> int:
 
 
 class Episode:
-    """The tokens of a prompt, and of answers and observations in turn, of which answers count.
+    r"""The tokens of a prompt, and of answers and observations in turn, of which answers count.
 
     Example:
         >>> from edgewise.agents import load_policy

@@ -9,7 +9,14 @@ import transfer_queue as tq
 
 from edgewise.agents.integrations.verl_draws import Completion
 
-FIELDS = ("edgewise_batch", "edgewise_group", "extra_fields", "rm_scores", "response_mask", "responses")
+FIELDS = (
+    "edgewise_batch",
+    "edgewise_group",
+    "extra_fields",
+    "rm_scores",
+    "response_mask",
+    "responses",
+)
 
 
 def completions_of(batch: Any, tokenizer: Any, advantages: bool) -> list[Completion]:
@@ -55,7 +62,11 @@ def completion_of(member: int, values: dict[str, Any], tokenizer: Any) -> Comple
         correct=bool(told.get("correct", reward == 1)),
         length=int(length),
         num_tokens=int(mask.sum()),
-        abs_advantage=None if sizes is None else float(sizes.double().mean()) if len(sizes) else 0.0,
+        abs_advantage=None
+        if sizes is None
+        else float(sizes.double().mean())
+        if len(sizes)
+        else 0.0,
     )
 
 

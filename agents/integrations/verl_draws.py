@@ -37,7 +37,9 @@ class Completion:
     correct: bool
     length: int  # of the answers, in characters
     num_tokens: int  # that were sampled
-    abs_advantage: float | None = None  # |A|, the mean over its tokens; None for that of the rewards
+    abs_advantage: float | None = (
+        None  # |A|, the mean over its tokens; None for that of the rewards
+    )
 
 
 class Draws:

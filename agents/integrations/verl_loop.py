@@ -77,7 +77,9 @@ class EpisodeLoop(AgentLoopBase):  # type: ignore[misc]
         """Return where an answer ends, which it keeps."""
         if not episode.frame.stop:
             return {}
-        keep = "no_stop_trim" if self.rollout_config.name == "sglang" else "include_stop_str_in_output"
+        keep = (
+            "no_stop_trim" if self.rollout_config.name == "sglang" else "include_stop_str_in_output"
+        )
         return {"stop": list(episode.frame.stop), keep: True}
 
     def seed(self, row: dict[str, Any], turn: int) -> dict[str, int]:

@@ -125,7 +125,8 @@ def of_run(config: VerlConfig) -> dict[str, Any]:
         "data.max_response_length": response,
         "actor_rollout_ref.model.path": config.model,
         "actor_rollout_ref.actor.optim.lr": config.learning_rate,
-        "actor_rollout_ref.actor.ppo_mini_batch_size": config.num_problems // config.num_minibatches,
+        "actor_rollout_ref.actor.ppo_mini_batch_size": config.num_problems
+        // config.num_minibatches,
         "actor_rollout_ref.rollout.name": config.engine,
         "actor_rollout_ref.rollout.n": config.group_size,
         "trainer.n_gpus_per_node": config.num_gpus,
@@ -199,7 +200,9 @@ def refuse_locked(name: str, value: str, own: Mapping[str, Any]) -> None:
     for locked, reason in LOCKED.items():
         if name == locked or name.startswith(f"{locked}."):
             must = f" = {spell(own[locked])}" if locked in own else " left out"
-            raise ValueError(f"`{locked}` must be{must} under a curriculum, got {shown(value)}: {reason}")
+            raise ValueError(
+                f"`{locked}` must be{must} under a curriculum, got {shown(value)}: {reason}"
+            )
 
 
 def spell(value: Any) -> str:

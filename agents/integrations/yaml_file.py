@@ -38,9 +38,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     text = read_text(path)
     if len(text) > MAX_CHARACTERS:
-        raise FileError(f"{path}: must have at most {MAX_CHARACTERS:,} characters, got {len(text):,}")
+        raise FileError(
+            f"{path}: must have at most {MAX_CHARACTERS:,} characters, got {len(text):,}"
+        )
     try:
-        found = yaml.load(text, Loader)  # noqa: S506 - a safe loader
+        found = yaml.load(text, Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = 1 if mark is None else mark.line + 1

@@ -64,6 +64,8 @@ def test_other_versions_of_verl_are_refused_in_one_line(found, taken):
     if taken:
         VERL.check(found)
         return
-    with pytest.raises(ImportError, match=rf"must have verl >=0\.9\.1,<0\.10, got {found}") as refused:
+    with pytest.raises(
+        ImportError, match=rf"must have verl >=0\.9\.1,<0\.10, got {found}"
+    ) as refused:
         VERL.check(found)
     assert "\n" not in str(refused.value) and "verl[verl-core]>=0.9.1,<0.10" in str(refused.value)

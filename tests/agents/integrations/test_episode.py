@@ -44,9 +44,9 @@ def test_observations_are_masked(tokenizer):
     assert sampled == [token for answer in answers for token in answer]
     observed = [token for token, mask in zip(episode.tokens, episode.mask, strict=True) if not mask]
     assert "Not possible" in tokenizer.decode(observed)
-    assert [value for value, mask in zip(episode.logprobs, episode.mask, strict=True) if not mask] == (
-        [0.0] * len(observed)
-    )
+    assert [
+        value for value, mask in zip(episode.logprobs, episode.mask, strict=True) if not mask
+    ] == ([0.0] * len(observed))
     assert episode.length == len(r"\boxed{sing}\boxed{dance}\boxed{rest}")
     assert episode.prompt == tokenizer.encode(env.prompt(env.problem))
 

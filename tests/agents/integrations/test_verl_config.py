@@ -53,7 +53,15 @@ def test_a_recipe_passes_verl_s_own_check(path, num_gpus, tmp_path, capsys):
     assert need_critic(settings) == (config.algorithm == "ppo")
     assert need_reference_policy(settings) == path.stem.startswith("e2h")
     told = from_fields(VerlConfig, OmegaConf.to_container(settings.data.edgewise, resolve=True))
-    for name in ("env", "preset", "curriculum", "num_steps", "group_size", "learning_rate", "output"):
+    for name in (
+        "env",
+        "preset",
+        "curriculum",
+        "num_steps",
+        "group_size",
+        "learning_rate",
+        "output",
+    ):
         assert getattr(told, name) == getattr(config, name), name
 
 
@@ -68,7 +76,9 @@ def test_a_recipe_passes_verl_s_own_check(path, num_gpus, tmp_path, capsys):
 def test_values_arrive_as_they_were(value):
     override = OverridesParser.create().parse_override(f"name={spell(value)}")
     found = override.value()
-    assert found == value or (isinstance(value, str) and str(getattr(found, "text", found)) == value)
+    assert found == value or (
+        isinstance(value, str) and str(getattr(found, "text", found)) == value
+    )
     config = OmegaConf.create({})
     with initialize_config_module("verl.trainer.config", version_base=None):
         config = compose("ppo_trainer", overrides=[f"+data.edgewise.name={spell(value)}"])

@@ -184,9 +184,7 @@ def test_too_much_that_is_lost_stops_the_run(tokenizer, tmp_path):
 
 @pytest.mark.parametrize("curriculum", ["sec:temperature=0.2", "plr"])
 def test_a_run_continues_exactly(curriculum, tokenizer, tmp_path):
-    whole = Draws(
-        config_of(tmp_path / "whole", curriculum=curriculum, pool_size=40), tokenizer
-    )
+    whole = Draws(config_of(tmp_path / "whole", curriculum=curriculum, pool_size=40), tokenizer)
     rows = train(whole, range(1, 6))
     config = config_of(tmp_path / "killed", curriculum=curriculum, pool_size=40)
     killed = Draws(config, tokenizer)

@@ -11,7 +11,13 @@ pytest.importorskip("tyro")
 pytest.importorskip("yaml")
 
 from edgewise.agents.integrations.verl_config import VerlConfig
-from edgewise.agents.integrations.verl_settings import LOCKED, command, overrides, refuse_code, spell
+from edgewise.agents.integrations.verl_settings import (
+    LOCKED,
+    command,
+    overrides,
+    refuse_code,
+    spell,
+)
 from edgewise.cli import main
 from edgewise.cli.parse import parse
 from edgewise.errors import UsageError
@@ -94,10 +100,14 @@ def test_what_a_curriculum_depends_on_cannot_be_changed(locked, tmp_path, capsys
 def test_a_setting_may_be_said_again_as_it_is(tmp_path, capsys):
     words = ["verl", "--preset", "seedling", "--output", str(tmp_path), "--print"]
     assert main([*words, "trainer.v1.trainer_mode=sync", "trainer.nnodes=2"]) == 0
-    assert capsys.readouterr().out.endswith("trainer.v1.trainer_mode=sync \\\n    trainer.nnodes=2\n")
+    assert capsys.readouterr().out.endswith(
+        "trainer.v1.trainer_mode=sync \\\n    trainer.nnodes=2\n"
+    )
     for mode in ("colocate_async", "separate_async"):
         assert main([*words, f"trainer.v1.trainer_mode={mode}"]) == 2
-        assert "with an asynchronous trainer a batch would be drawn before" in capsys.readouterr().err
+        assert (
+            "with an asynchronous trainer a batch would be drawn before" in capsys.readouterr().err
+        )
 
 
 @pytest.mark.parametrize(

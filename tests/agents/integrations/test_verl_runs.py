@@ -4,6 +4,7 @@ What samples and the platform are of the tests (`verl_on_cpu`); all else is verl
 minute or two, most of it for the imports of Ray's workers.
 """
 
+import importlib.util
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import pytest
 
 pytest.importorskip("verl")
 
+from edgewise.agents.integrations.episode import Episode, seed_of
 from edgewise.agents.integrations.verl_config import VerlConfig
 from edgewise.agents.policies.model_card import model_path
 from edgewise.agents.training.replay import replay
@@ -41,23 +43,31 @@ FLAGS = {
     "max_prompt_tokens": 48,
     "num_gpus": 1,
 }
-ON_CPU = """
-actor_rollout_ref.rollout.name=edgewise actor_rollout_ref.model.external_lib=verl_on_cpu.rollout
-actor_rollout_ref.model.use_remove_padding=False
-actor_rollout_ref.model.enable_gradient_checkpointing=False
-+actor_rollout_ref.model.override_config.attn_implementation=eager
-actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=8 actor_rollout_ref.actor.strategy=fsdp2
-+actor_rollout_ref.actor.fsdp_config.mixed_precision={param_dtype:fp32,reduce_dtype:fp32,buffer_dtype:fp32}
-actor_rollout_ref.actor.fsdp_config.dtype=float32 actor_rollout_ref.actor.use_torch_compile=False
-actor_rollout_ref.rollout.tensor_model_parallel_size=1
-actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=8
-actor_rollout_ref.rollout.free_cache_engine=False actor_rollout_ref.rollout.calculate_log_probs=True
-actor_rollout_ref.rollout.dtype=float32 reward.num_workers=1 trainer.device=cpu
-transfer_queue.backend.SimpleStorage.num_data_storage_units=1
-+trainer.v1.sampler.sampler_kwargs.poll_interval=0.2
-ray_kwargs.ray_init.num_cpus=16 +ray_kwargs.ray_init.num_gpus=2
-+ray_kwargs.ray_init.include_dashboard=False +ray_kwargs.ray_init.object_store_memory=300000000
-""".split()
+ON_CPU = [
+    "actor_rollout_ref.rollout.name=edgewise",
+    "actor_rollout_ref.model.external_lib=verl_on_cpu.rollout",
+    "actor_rollout_ref.model.use_remove_padding=False",
+    "actor_rollout_ref.model.enable_gradient_checkpointing=False",
+    "+actor_rollout_ref.model.override_config.attn_implementation=eager",
+    "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=8",
+    "actor_rollout_ref.actor.strategy=fsdp2",
+    "+actor_rollout_ref.actor.fsdp_config.mixed_precision={param_dtype:fp32,reduce_dtype:fp32,buffer_dtype:fp32}",
+    "actor_rollout_ref.actor.fsdp_config.dtype=float32",
+    "actor_rollout_ref.actor.use_torch_compile=False",
+    "actor_rollout_ref.rollout.tensor_model_parallel_size=1",
+    "actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=8",
+    "actor_rollout_ref.rollout.free_cache_engine=False",
+    "actor_rollout_ref.rollout.calculate_log_probs=True",
+    "actor_rollout_ref.rollout.dtype=float32",
+    "reward.num_workers=1",
+    "trainer.device=cpu",
+    "transfer_queue.backend.SimpleStorage.num_data_storage_units=1",
+    "+trainer.v1.sampler.sampler_kwargs.poll_interval=0.2",
+    "ray_kwargs.ray_init.num_cpus=16",
+    "+ray_kwargs.ray_init.num_gpus=2",
+    "+ray_kwargs.ray_init.include_dashboard=False",
+    "+ray_kwargs.ray_init.object_store_memory=300000000",
+]
 ONE_LOOP = "actor_rollout_ref.rollout.agent.num_workers=1"
 TWO_LOOPS = "actor_rollout_ref.rollout.agent.num_workers=2"
 
@@ -65,7 +75,7 @@ TWO_LOOPS = "actor_rollout_ref.rollout.agent.num_workers=2"
 class Run:
     """`edgewise verl` in processes of its own, with a log beside the folder `path`."""
 
-    def __init__(self, path, *words, flags=None, **settings):
+    def __init__(self, path, *words, flags=None, scripted=False, **settings):
         self.path, self.log = path, path.with_suffix(".log")
         self.token = uuid4().hex  # of this run's Ray, by which its processes are known
         chosen = {**FLAGS, "model": model_path("seedling"), "output": path, **settings}
@@ -74,7 +84,7 @@ class Run:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 command,
-                env=self.environment(),
+                env=self.environment() | ({"SCRIPTED": "1"} if scripted else {}),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -131,7 +141,9 @@ class Run:
 
 def table(run):
     """What was drawn and learned, a line a step."""
-    lines = [f"{'step':>4} {'heard':>5} {'lag':>3}  {'arms drawn':15} {'Q when drawn':27} {'p':21} reward"]
+    lines = [
+        f"{'step':>4} {'heard':>5} {'lag':>3}  {'arms drawn':15} {'Q when drawn':27} {'p':21} reward"
+    ]
     groups = run.groups()
     for row in run.metrics():
         drawn = [group["arm"] for group in groups if group["step"] == row["step"]]
@@ -189,6 +201,121 @@ def test_a_killed_run_continues_exactly(whole, tmp_path):
     resumed = Run(tmp_path / "run", ONE_LOOP, flags=["--resume"], **settings).end()
     assert resumed.groups() == whole.groups()
     assert values(resumed) == values(whole)
-    states = [(run.path / "global_step_20" / "curriculum.json").read_text() for run in (resumed, whole)]
+    states = [
+        (run.path / "global_step_20" / "curriculum.json").read_text() for run in (resumed, whole)
+    ]
     assert states[0] == states[1]
     assert replay(RunFolder.open(resumed.path)).state_step == 20
+
+
+@pytest.fixture(scope="module")
+def answer_of():
+    """What answers in place of the model in scripted runs."""
+    path = HERE / "verl_on_cpu" / "script.py"
+    spec = importlib.util.spec_from_file_location("verl_script", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.answer_of
+
+
+def by_hand(config, answer_of, num_steps):
+    """The records and states of a curriculum of our own, answered by the script, without verl."""
+    tokenizer = load_tokenizer(config.model)
+    envs = config.envs()
+    curriculum = vector.with_rule(envs, config.rule.make(envs), config.pool_size)
+    curriculum.reset(seed=config.seed)
+    curriculum.lesson.forget()
+    records = []
+    for step in range(1, num_steps + 1):
+        _, infos = curriculum.reset()
+        for group, name in enumerate(infos["problem"][:: config.group_size]):
+            episodes = [
+                play(name, tokenizer, answer_of, (config.seed, step, group, member))
+                for member in range(config.group_size)
+            ]
+            curriculum.lesson.set_outcomes(
+                group,
+                [episode.reward for episode in episodes],
+                [episode.correct for episode in episodes],
+                True,
+                [episode.length for episode in episodes],
+            )
+        if config.algorithm == "rloo":
+            rewards = curriculum.lesson.rewards
+            mean = rewards.mean(axis=1, keepdims=True)
+            curriculum.feedback(np.abs(rewards - mean) * rewards.shape[1] / (rewards.shape[1] - 1))
+        curriculum.learn()
+        records += [{"step": step, **record} for record in curriculum.records()]
+    return records, curriculum.state_dict()
+
+
+def play(name, tokenizer, answer_of, place):
+    """An episode that the script answers."""
+    episode, turn = Episode(name, tokenizer), 0
+    while not episode.done:
+        shown = tokenizer.decode(episode.prompt + episode.tokens, skip_special_tokens=True)
+        text = answer_of(shown, seed_of(*place, turn))
+        ids = tokenizer.encode(text, add_special_tokens=False)
+        episode.answer([*ids, tokenizer.eos_token_id], [])
+        turn += 1
+    return episode
+
+
+def load_tokenizer(model):
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(model)
+
+
+def config_of(**settings):
+    return VerlConfig(**{**FLAGS, "model": model_path("seedling"), **settings})
+
+
+@pytest.mark.parametrize(
+    ("words", "num_gpus"), [([ONE_LOOP], 1), ([TWO_LOOPS], 2)], ids=["one worker", "two workers"]
+)
+def test_the_rule_is_that_of_our_own_loop(words, num_gpus, answer_of, tmp_path):
+    """The same answers, whoever poses and verifies: the same records and the same state, exactly."""
+    run = Run(tmp_path / "run", *words, scripted=True, num_steps=5, num_gpus=num_gpus).end()
+    expected, state = by_hand(config_of(num_steps=5), answer_of, 5)
+    assert [
+        {name: row[name] for name in own} for row, own in zip(run.groups(), expected, strict=True)
+    ] == (expected)
+    saved = json.loads((run.path / "global_step_5" / "curriculum.json").read_text())
+    assert saved == {"step": 5, "curriculum": json.loads(json.dumps(state))}
+    assert len({tuple(row) for row in values(run)}) == 5  # it has learned something each time
+
+
+def test_turns_are_masked_and_the_rule_hears_of_verl_s_own_advantages(answer_of, tmp_path):
+    """Blocksworld in turns, RLOO: the |A| of verl, in float32, whose sizes we know."""
+    settings = {
+        "env": "Blocksworld-v0",
+        "env_options": json.dumps(
+            {"interactive": True, "max_turns": 3, "levels": [1, 2], "rewards": [3.0, 1.0, 0.0]}
+        ),
+        "algorithm": "rloo",
+        "feedback": "trainer",
+        "max_tokens": 128,
+        "max_prompt_tokens": 80,
+        "num_steps": 2,
+    }
+    run = Run(tmp_path / "run", ONE_LOOP, scripted=True, **settings).end()
+    expected, _ = by_hand(config_of(**settings), answer_of, 2)
+    for found, own in zip(run.groups(), expected, strict=True):
+        assert found["abs_advantages"] == pytest.approx(own.pop("abs_advantages"), abs=1e-6)
+        assert found["arm_probability"] == pytest.approx(own.pop("arm_probability"), abs=1e-6)
+        assert {name: found[name] for name in own} == own
+    rows = run.groups()
+    assert {len(set(row["rewards"])) for row in rows} != {1}
+    tokenizer = load_tokenizer(model_path("seedling"))
+    none = len(tokenizer.encode("no idea", add_special_tokens=False)) + 1
+    act = len(tokenizer.encode(r"\boxed{H^}", add_special_tokens=False)) + 1
+    assert {count for row in rows for count in row["num_tokens"]} <= {none, act, 2 * act, 3 * act}
+    assert replay(RunFolder.open(run.path)).num_steps == 2
+
+
+def test_verl_s_own_loop_with_our_reward_function(tmp_path):
+    run = Run(tmp_path / "run", ONE_LOOP, loop="verl", num_steps=2, max_prompt_tokens=80).end()
+    assert [(row["lag"], row["heard_at_step"]) for row in run.metrics()] == [(0, 1), (0, 2)]
+    assert all(len(row["lengths"]) == G and min(row["num_tokens"]) > 0 for row in run.groups())
+    assert replay(RunFolder.open(run.path)).num_steps == 2

@@ -11,6 +11,7 @@ import torch
 from verl.workers.rollout import base
 from verl.workers.rollout.base import BaseRollout
 from verl.workers.rollout.replica import RolloutReplica, RolloutReplicaRegistry, TokenOutput
+
 from verl_on_cpu.script import answer_of
 
 NAME = "edgewise_server_{}"
