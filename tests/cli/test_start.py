@@ -28,12 +28,14 @@ MISTAKES = [
     "eval --threads 0",
     "soar --preset chess",
     "trl --env-option {}",
+    "verl --recipe /nowhere.yaml",
     "compare --seeds 0",
 ]
 USES = {
     "list": "Countdown-v0",
     "play Countdown-v0 --problems 1": "solved",
     "export --size 2 --output problems.jsonl": "problems of Countdown-v0 for trl",
+    "verl --preset seedling --print": "python -m verl.trainer.main_ppo",
 }
 AFTER = f"""
 import contextlib, io, json, os, sys

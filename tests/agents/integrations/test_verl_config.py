@@ -1,6 +1,8 @@
 """verl's own check takes what `edgewise verl` prints; run by `make test-verl`."""
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,3 +120,9 @@ def test_what_is_locked_is_what_verl_calls_it():
             assert OmegaConf.select(config, name, default="?") != "?", name
     assert {name for name in config if name in SECTIONS} == set(SECTIONS)
     assert RUNS_CODE.search("custom_cls")
+
+
+def test_verl_takes_the_plug_in_of_itself():
+    code = "import sys, verl, gymnasium; print('edgewise.agents.integrations.verl' in sys.modules, 'Countdown-v0' in gymnasium.registry)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", "True"]

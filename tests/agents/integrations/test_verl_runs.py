@@ -196,16 +196,14 @@ def test_every_draw_knows_all_signals_before(whole):
 
 
 def test_a_killed_run_continues_exactly(whole, tmp_path):
-    settings = {"num_steps": 20, "save_every": 5}
+    settings = {"num_steps": 10, "save_every": 5}
     Run(tmp_path / "run", ONE_LOOP, **settings).kill(step=7)
     resumed = Run(tmp_path / "run", ONE_LOOP, flags=["--resume"], **settings).end()
-    assert resumed.groups() == whole.groups()
-    assert values(resumed) == values(whole)
-    states = [
-        (run.path / "global_step_20" / "curriculum.json").read_text() for run in (resumed, whole)
-    ]
-    assert states[0] == states[1]
-    assert replay(RunFolder.open(resumed.path)).state_step == 20
+    assert resumed.groups() == whole.groups()[: 10 * P]
+    assert values(resumed) == values(whole)[:10]
+    name = "global_step_10/curriculum.json"
+    assert (resumed.path / name).read_text() == (whole.path / name).read_text()
+    assert replay(RunFolder.open(resumed.path)).state_step == 10
 
 
 @pytest.fixture(scope="module")
