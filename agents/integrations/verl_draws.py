@@ -131,6 +131,10 @@ class Draws:
                 f"`output` must hold no run, got {self.folder.path}; "
                 "continue it with --resume, or name another"
             )
+        self.write_config()
+
+    def write_config(self) -> None:
+        """Write what the run is, where `replay` and reports look for it."""
         self.folder.path.mkdir(parents=True, exist_ok=True)
         config = self.config
         told = records.describe(
@@ -224,6 +228,8 @@ class Draws:
         """Continue from a state that `state_dict` returned; later records are dropped."""
         self.num_drawn = self.num_taught = int(state["step"])
         self.curriculum.load_state_dict(state["curriculum"])
+        if not (self.folder.path / "config.json").exists():  # of a checkpoint in another folder
+            self.write_config()
         for later in self.folder.path.glob(CHECKPOINT.format("*")):
             if int(later.name.rpartition("_")[2]) > self.num_taught:
                 (later / STATE).unlink(missing_ok=True)

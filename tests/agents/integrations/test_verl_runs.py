@@ -75,7 +75,7 @@ TWO_LOOPS = "actor_rollout_ref.rollout.agent.num_workers=2"
 class Run:
     """`edgewise verl` in processes of its own, with a log beside the folder `path`."""
 
-    def __init__(self, path, *words, flags=None, scripted=False, **settings):
+    def __init__(self, path, *words, flags=None, script=None, **settings):
         self.path, self.log = path, path.with_suffix(".log")
         self.token = uuid4().hex  # of this run's Ray, by which its processes are known
         chosen = {**FLAGS, "model": model_path("seedling"), "output": path, **settings}
@@ -84,7 +84,7 @@ class Run:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 command,
-                env=self.environment() | ({"SCRIPTED": "1"} if scripted else {}),
+                env=self.environment() | ({} if script is None else {"SCRIPTED": "1", **script}),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -216,7 +216,10 @@ def answer_of():
     return module.answer_of
 
 
-def by_hand(config, answer_of, num_steps):
+LOST = (2, 3)  # group and member of each batch whose answer does not come back
+
+
+def by_hand(config, answer_of, num_steps, lost=None):
     """The records and states of a curriculum of our own, answered by the script, without verl."""
     tokenizer = load_tokenizer(config.model)
     envs = config.envs()
@@ -231,12 +234,13 @@ def by_hand(config, answer_of, num_steps):
                 play(name, tokenizer, answer_of, (config.seed, step, group, member))
                 for member in range(config.group_size)
             ]
+            came = [(group, member) != lost for member in range(config.group_size)]
             curriculum.lesson.set_outcomes(
                 group,
-                [episode.reward for episode in episodes],
-                [episode.correct for episode in episodes],
-                True,
-                [episode.length for episode in episodes],
+                [one.reward * here for one, here in zip(episodes, came, strict=True)],
+                [one.correct and here for one, here in zip(episodes, came, strict=True)],
+                came,
+                [one.length * here for one, here in zip(episodes, came, strict=True)],
             )
         if config.algorithm == "rloo":
             rewards = curriculum.lesson.rewards
@@ -273,15 +277,24 @@ def config_of(**settings):
     ("words", "num_gpus"), [([ONE_LOOP], 1), ([TWO_LOOPS], 2)], ids=["one worker", "two workers"]
 )
 def test_the_rule_is_that_of_our_own_loop(words, num_gpus, answer_of, tmp_path):
-    """The same answers, whoever poses and verifies: the same records and the same state, exactly."""
-    run = Run(tmp_path / "run", *words, scripted=True, num_steps=5, num_gpus=num_gpus).end()
-    expected, state = by_hand(config_of(num_steps=5), answer_of, 5)
-    assert [
-        {name: row[name] for name in own} for row, own in zip(run.groups(), expected, strict=True)
-    ] == (expected)
-    saved = json.loads((run.path / "global_step_5" / "curriculum.json").read_text())
-    assert saved == {"step": 5, "curriculum": json.loads(json.dumps(state))}
-    assert len({tuple(row) for row in values(run)}) == 5  # it has learned something each time
+    """The same answers, whoever poses and verifies: the same records and the same state, exactly.
+
+    One answer of each batch is lost: verl trains on the others, and so does the rule.
+    """
+    settings = {"num_steps": 4, "group_size": 32}
+    config = config_of(**settings)
+    lost = [seed_of(config.seed, step, *LOST, 0) for step in range(1, 5)]
+    run = Run(
+        tmp_path / "run", *words, script={"LOST": json.dumps(lost)}, num_gpus=num_gpus, **settings
+    ).end()
+    expected, state = by_hand(config, answer_of, 4, LOST)
+    for found, own in zip(run.groups(), expected, strict=True):
+        assert {name: found[name] for name in own} == own
+    assert sum("verified" in row for row in expected) == 4
+    saved = json.loads((run.path / "global_step_4" / "curriculum.json").read_text())
+    assert saved == {"step": 4, "curriculum": json.loads(json.dumps(state))}
+    assert len({tuple(row) for row in values(run)}) == 4  # it has learned something each time
+    assert [row["unverified"] for row in run.metrics()] == [1] * 4
 
 
 def test_turns_are_masked_and_the_rule_hears_of_verl_s_own_advantages(answer_of, tmp_path):
@@ -297,7 +310,7 @@ def test_turns_are_masked_and_the_rule_hears_of_verl_s_own_advantages(answer_of,
         "max_prompt_tokens": 80,
         "num_steps": 2,
     }
-    run = Run(tmp_path / "run", ONE_LOOP, scripted=True, **settings).end()
+    run = Run(tmp_path / "run", ONE_LOOP, script={}, **settings).end()
     expected, _ = by_hand(config_of(**settings), answer_of, 2)
     for found, own in zip(run.groups(), expected, strict=True):
         assert found["abs_advantages"] == pytest.approx(own.pop("abs_advantages"), abs=1e-6)

@@ -1,9 +1,10 @@
 """What samples for verl on a CPU: a model in an actor of Ray, or a script in place of the model.
 
 verl imports it by actor_rollout_ref.model.external_lib. SCRIPTED=1 in the environment makes it answer
-as `answer_of` says, whatever the weights are.
+as `answer_of` says, whatever the weights are; LOST names seeds of requests that fail.
 """
 
+import json
 import os
 
 import ray
@@ -31,6 +32,8 @@ class Server:
     async def generate(self, request_id=None, prompt_ids=None, sampling_params=None, **kwargs):
         asked = dict(sampling_params or {})
         torch.manual_seed(asked.get("seed", 0))
+        if asked.get("seed") in json.loads(os.environ.get("LOST", "[]")):
+            raise RuntimeError("this answer is lost")
         if os.environ.get("SCRIPTED"):
             ids, logprobs = self.scripted(list(prompt_ids), asked)
         else:
