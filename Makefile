@@ -51,7 +51,7 @@ test-vllm: $(VLLM)/done
 
 # verl on a local Ray and a CPU, with a platform of the tests' own; it brings plug-ins of pytest
 test-verl: $(VERL)/done
-	$(VERL)/bin/python -m pytest -p no:asyncio -p no:rerunfailures -m verl tests/agents/integrations
+	$(VERL)/bin/python -m pytest -p no:asyncio -p no:rerunfailures -m "verl and not slow" tests/agents/integrations
 
 # what is made of the committed tables and the code, and not kept
 docs: install

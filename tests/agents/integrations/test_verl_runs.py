@@ -274,7 +274,11 @@ def config_of(**settings):
 
 
 @pytest.mark.parametrize(
-    ("words", "num_gpus"), [([ONE_LOOP], 1), ([TWO_LOOPS], 2)], ids=["one worker", "two workers"]
+    ("words", "num_gpus"),
+    [
+        pytest.param([ONE_LOOP], 1, id="one worker", marks=pytest.mark.slow),
+        pytest.param([TWO_LOOPS], 2, id="two workers"),
+    ],
 )
 def test_the_rule_is_that_of_our_own_loop(words, num_gpus, answer_of, tmp_path):
     """The same answers, whoever poses and verifies: the same records and the same state, exactly.
