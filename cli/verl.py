@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 
 from edgewise.agents.integrations.verl_config import VerlConfig
 from edgewise.agents.integrations.verl_settings import command, printed
+from edgewise.agents.integrations.versions import VERL
 from edgewise.errors import UsageError, usage
+from edgewise.interrupts import Stopped
 from edgewise.lock import locked
 from edgewise.registration import require
 
@@ -21,6 +25,7 @@ def run(config: VerlConfig, arguments: Sequence[str]) -> None:
     """Print verl's command line, or run it and report.
 
     Raises:
+        Stopped: If verl was stopped from the terminal.
         UsageError: If a flag or a setting is refused, or verl ends with an error.
     """
     if config.print:
@@ -29,19 +34,43 @@ def run(config: VerlConfig, arguments: Sequence[str]) -> None:
         return
     with usage():
         require("verl")
+        VERL.check(version("verl"))
         command(config)
         config.rule.make(config.envs())
         refuse_output(config)
     with locked(config.output):
-        code = subprocess.run(
-            [sys.executable, *command(begun_again(config))], check=False
-        ).returncode
+        code = run_python(command(begun_again(config)))
+        advice = hint(config, arguments)
+        if code is None:
+            raise Stopped(f"interrupted{advice}")
         if code:
-            again = shlex.join([*arguments, *([] if config.resume else ["--resume"])])
-            raise UsageError(
-                f"verl ended with exit code {code}, see above; continue with: edgewise verl {again}"
-            )
+            raise UsageError(f"verl ended with exit code {code}, see above{advice}")
         write_report(config)
+
+
+def run_python(words: Sequence[str]) -> int | None:
+    """Run Python in a process that is told to stop when this one is.
+
+    Returns:
+        Its exit code; None if it was stopped from the terminal.
+    """
+    child = subprocess.Popen([sys.executable, *words])
+    before = signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
+    try:
+        return child.wait()
+    except KeyboardInterrupt:  # which the child gets too
+        child.wait()
+        return None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def hint(config: VerlConfig, arguments: Sequence[str]) -> str:
+    """Return how a run that has begun is continued, for the end of a message."""
+    if not (config.output / "config.json").exists():
+        return ""
+    again = shlex.join([*arguments, *([] if config.resume else ["--resume"])])
+    return f"; continue with: edgewise verl {again}"
 
 
 def refuse_output(config: VerlConfig) -> None:

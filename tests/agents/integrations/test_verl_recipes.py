@@ -1,7 +1,12 @@
 """`edgewise verl` prints verl's own command line, and refuses what a curriculum cannot bear; needs no verl."""
 
+import os
 import re
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -201,3 +206,34 @@ def test_without_verl_the_command_says_what_to_install(tmp_path, capsys, monkeyp
     assert main(["verl", "--preset", "seedling", "--output", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert "pip install 'edgewise[verl]'" in error and error.count("\n") == 1
+
+
+STOPPED = """
+import sys
+from edgewise.cli.verl import run_python
+child = "import os, pathlib, time; pathlib.Path('child').write_text(str(os.getpid())); time.sleep(600)"
+print(run_python(["-c", child]), flush=True)
+"""
+
+
+@pytest.mark.parametrize(("number", "told"), [(signal.SIGTERM, "-15"), (signal.SIGINT, "None")])
+def test_what_stops_the_command_stops_verl(number, told, tmp_path):
+    ran = subprocess.Popen(
+        [sys.executable, "-c", STOPPED],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    path = tmp_path / "child"
+    while not (path.exists() and path.read_text()):
+        assert ran.poll() is None
+        time.sleep(0.01)
+    if number == signal.SIGINT:  # from the terminal, to all
+        os.killpg(ran.pid, number)
+    else:
+        ran.send_signal(number)
+    assert ran.communicate()[0].strip() == told
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(path.read_text()), 0)

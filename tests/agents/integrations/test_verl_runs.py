@@ -334,3 +334,11 @@ def test_verl_s_own_loop_with_our_reward_function(tmp_path):
     assert [(row["lag"], row["heard_at_step"]) for row in run.metrics()] == [(0, 1), (0, 2)]
     assert all(len(row["lengths"]) == G and min(row["num_tokens"]) > 0 for row in run.groups())
     assert replay(RunFolder.open(run.path)).num_steps == 2
+
+
+def test_what_verl_refuses_is_told_in_the_last_line(tmp_path):
+    run = Run(tmp_path / "run", ONE_LOOP, "trainer.no_such=3", num_steps=2)
+    assert run.process.wait() == 2
+    assert (
+        run.log.read_text().splitlines()[-1] == "edgewise: verl ended with exit code 1, see above"
+    )
