@@ -108,7 +108,13 @@ def test_the_rule_is_that_of_our_own_loop(curriculum, tokenizer, tmp_path):
     metrics = list(RunFolder(tmp_path).lines("metrics.jsonl"))
     assert [(row["lag"], row["heard_at_step"]) for row in metrics] == [(0, n) for n in range(1, 6)]
     assert replay(RunFolder.open(tmp_path)).num_steps == 5
-    assert "5 of 5 steps of 4 problems" in write_report(RunFolder.open(tmp_path)).read_text()
+
+
+def test_reports_read_the_records(tokenizer, tmp_path):
+    train(Draws(config_of(tmp_path), tokenizer), [1, 2])
+    text = write_report(RunFolder.open(tmp_path)).read_text()
+    assert "# Countdown-v0, SEC, GRPO of verl, seed 5" in text
+    assert "2 of 5 steps of 4 problems, 4 completions each" in text
 
 
 def test_rows_name_their_problem_and_their_place(tokenizer, tmp_path):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,7 +23,9 @@ pytest.importorskip("verl")
 
 from edgewise.agents.integrations.episode import Episode, seed_of
 from edgewise.agents.integrations.verl_config import VerlConfig
+from edgewise.agents.policies.chat import encode_prompt
 from edgewise.agents.policies.model_card import model_path
+from edgewise.agents.training.prompt_limit import PromptLimit
 from edgewise.agents.training.replay import replay
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run_folder import RunFolder
@@ -223,6 +226,9 @@ def by_hand(config, answer_of, num_steps, lost=None):
     """The records and states of a curriculum of our own, answered by the script, without verl."""
     tokenizer = load_tokenizer(config.model)
     envs = config.envs()
+    encode = partial(encode_prompt, tokenizer)
+    limit = PromptLimit(encode, None, None, config.max_tokens, config.max_prompt_tokens)
+    limit.screen(envs.unwrapped.env)
     curriculum = vector.with_rule(envs, config.rule.make(envs), config.pool_size)
     curriculum.reset(seed=config.seed)
     curriculum.lesson.forget()
