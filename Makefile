@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
 VLLM := .venv-vllm
+VERL := .venv-verl
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest
@@ -15,7 +16,7 @@ MODELS := --editable ./seedlings  # `train` needs them; given by path, as no ind
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test test-models test-rest test-all test-processors test-oldest test-vllm lint docs install clean FORCE
+.PHONY: demo test test-models test-rest test-all test-processors test-oldest test-vllm test-verl lint docs install clean FORCE
 
 demo: $(VENV)/train
 	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
@@ -47,6 +48,10 @@ test-oldest: $(OLDEST)/done
 # vLLM on one thread of a CPU; no core is bound, so others may run beside it
 test-vllm: $(VLLM)/done
 	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py
+
+# verl on a local Ray and a CPU, with a platform of the tests' own; it brings plug-ins of pytest
+test-verl: $(VERL)/done
+	$(VERL)/bin/python -m pytest -p no:asyncio -p no:rerunfailures -m "verl and not slow" tests/agents/integrations
 
 # what is made of the committed tables and the code, and not kept: pictures, and the site in build/site
 docs: $(VENV)/docs
@@ -103,5 +108,13 @@ $(VLLM)/done: pyproject.toml constraints-vllm.txt
 		--editable ".[train,scale]" pytest
 	touch $@
 
+# verl needs an older transformers than TRL; torch first, without CUDA
+$(VERL)/done: pyproject.toml constraints-verl.txt
+	$(PYTHON) -m venv $(VERL)
+	$(VERL)/bin/python -m pip install --quiet --no-compile --constraint constraints-verl.txt torch $(MODELS)
+	$(VERL)/bin/python -m pip install --quiet --no-compile --constraint constraints-verl.txt \
+		--editable ".[verl]" pytest
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(OLDEST) $(VLLM) build dist *.egg-info seedlings/build seedlings/*.egg-info
+	rm -rf $(VENV) $(OLDEST) $(VLLM) $(VERL) build dist *.egg-info seedlings/build seedlings/*.egg-info

@@ -31,6 +31,10 @@ COMMANDS = {  # what each does, and where its flags are; what it runs is in edge
         "Train with TRL under a curriculum.",
         "edgewise.agents.integrations.trl_config:TRLConfig",
     ),
+    "verl": (
+        "Train with verl, on Ray, under a curriculum.",
+        "edgewise.agents.integrations.verl_config:VerlConfig",
+    ),
     "soar": (
         "Train a teacher to write problems.",
         "edgewise.agents.soar.config:SOARRunConfig",

@@ -9,7 +9,15 @@ from rich.console import Console
 
 from edgewise.agents.soar.report import write_report as write_game_report
 from edgewise.agents.training.display import score_line
-from edgewise.agents.training.folder_kind import EVALUATION, SOAR, TRAIN, TRL, check_kind, kind_of
+from edgewise.agents.training.folder_kind import (
+    EVALUATION,
+    SOAR,
+    TRAIN,
+    TRL,
+    VERL,
+    check_kind,
+    kind_of,
+)
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.scores import LevelScore
@@ -70,7 +78,7 @@ def read_scores(path: Path) -> list[str]:
 
 def render(path: Path) -> Path:
     """Write the report of a run or of an evaluation, and return where it is."""
-    check_kind(path, None, TRAIN, TRL, SOAR, EVALUATION)
+    check_kind(path, None, TRAIN, TRL, VERL, SOAR, EVALUATION)
     if is_evaluation(path):
         folder = EvaluationFolder.open(path)
         write_page(folder, summarize(folder))

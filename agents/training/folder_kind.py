@@ -8,6 +8,7 @@ from typing import Any
 
 TRAIN = "a run of `edgewise train`"
 TRL = "a run of `edgewise trl`"
+VERL = "a run of `edgewise verl`"
 SOAR = "a run of `edgewise soar`"
 EVALUATION = "an evaluation"
 SIMULATED = "a comparison of simulated learners"
@@ -18,6 +19,7 @@ SIGNS = {  # the first of these fields that config.json has
     "asked": EVALUATION,
     "game": SOAR,
     "trl": TRL,
+    "verl": VERL,
     "arms": TRAIN,
     "num_arms": SIMULATED,
     "model_type": MODEL,
@@ -25,6 +27,7 @@ SIGNS = {  # the first of these fields that config.json has
 READ_BY = {
     TRAIN: "edgewise train --resume, replay and report",
     TRL: "edgewise trl --resume, replay and report",
+    VERL: "edgewise verl --resume, replay and report",
     SOAR: "edgewise soar --resume and report",
     EVALUATION: "edgewise eval with the same flags, and report",
     SIMULATED: "edgewise compare with the same flags, which writes its report.md anew",

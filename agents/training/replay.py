@@ -64,7 +64,7 @@ class Recorded:
     seed: int
     num_problems: int
     group_size: int
-    pool: Pool | None = None  # of a run through TRL
+    pool: Pool | None = None  # of a run through TRL or verl
     allocation: str = "none"
 
     def __post_init__(self) -> None:
@@ -178,9 +178,9 @@ def refuse_lacking(config: Record, needed: set[str]) -> None:
 
 def last_state(folder: RunFolder) -> tuple[int | None, Record]:
     """Return the step of the last checkpoint, None if there is none, and the curriculum's state."""
-    through_trl = [read_state(path) for path in folder.path.glob(f"*/{STATE}")]
-    if through_trl:
-        step, last = max(through_trl, key=lambda saved: saved[0])
+    through_others = [read_state(path) for path in folder.path.glob(f"*/{STATE}")]
+    if through_others:
+        step, last = max(through_others, key=lambda saved: saved[0])
         return step, without_env(last)
     found = folder.newest_intact(needed=(ENVS,))
     return (None, {}) if found is None else (int(found.name), without_env(read_json(found / ENVS)))

@@ -45,12 +45,14 @@ MISTAKES = [
     "soar --seed -1",
     "trl --env Nope-v0",
     "report one two --seed -1",
+    "verl --recipe /nowhere.yaml",
     "compare --seeds 0",
 ]
 USES = {
     "list": "Countdown-v0",
     "play Countdown-v0 --problems 1": "solved",
     "export --size 2 --output problems.jsonl": "problems of Countdown-v0 for trl",
+    "verl --preset seedling --print": "python -m verl.trainer.main_ppo",
 }
 AFTER = f"""
 import contextlib, io, json, os, sys
