@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any, cast
 
 import gymnasium as gym
 from rich.box import SIMPLE
@@ -74,7 +75,7 @@ def curricula() -> Table:
     for name, test in FILTERS.items():
         table.add_row(f"filter={name}", test.paper, first_line(test.__doc__), test.cost)
     for name, sizes in ALLOCATIONS.items():
-        notes = f"takes: {' '.join(field.name for field in fields(sizes))}"
+        notes = f"takes: {' '.join(field.name for field in fields(cast(Any, sizes)))}"
         what = f"{first_line(sizes.__doc__)}\n[dim]{notes}[/dim]"
         table.add_row(f"allocation={name}", sizes.paper, what, "nothing")
     for column in table.columns[:2]:

@@ -70,7 +70,8 @@ def token_logprobs(head: Head, states: Tensor, tokens: Tensor, scale: float, chu
     if len(tokens) <= chunk:
         return scored(states, tokens)
     if head.weight is not None:
-        found: Tensor = Chunked.apply(states, head.weight, head.bias, tokens, scale, chunk)
+        apply: Callable[..., Tensor] = Chunked.apply
+        found = apply(states, head.weight, head.bias, tokens, scale, chunk)
         return found
     parts = zip(states.split(chunk), tokens.split(chunk), strict=True)
     return torch.cat([checkpoint(scored, *part, use_reentrant=False) for part in parts])
