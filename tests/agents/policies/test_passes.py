@@ -3,6 +3,7 @@
 import resource
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -200,7 +201,7 @@ def with_little_memory(work, megabytes, results):
     policy.budget.tokens = 1_000
     expected = work(policy, completions)
     policy.budget.tokens = 10**6
-    size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limit = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (size + megabytes * 2**20, limit))
     with warnings.catch_warnings(record=True) as told:
