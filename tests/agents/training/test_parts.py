@@ -129,6 +129,7 @@ def test_every_flag_but_that_of_the_folder_is_in_a_part():
         "lora_rank": 3, "sharding": "fsdp", "device": "cuda", "engine": "vllm",
         "engine_folder": Path("e"), "gradient_checkpointing": True, "threads": 3,
         "eval_every": 3,
+        "max_tokens_per_pass": 3,
     }  # fmt: skip
     apart = {"recipe", "output", "resume", "lora_alpha", "lora_targets", "lora_dropout"}
     apart |= {"validation", "patience"}
