@@ -209,7 +209,8 @@ def test_without_verl_the_command_says_what_to_install(tmp_path, capsys, monkeyp
 
 
 STOPPED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins without
 from edgewise.cli.verl import run_python
 child = "import os, pathlib, time; pathlib.Path('child').write_text(str(os.getpid())); time.sleep(600)"
 print(run_python(["-c", child]), flush=True)
