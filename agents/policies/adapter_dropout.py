@@ -41,9 +41,9 @@ def with_dropout(model: nn.Module, rate: float) -> list[SeededDropout]:
     found: list[SeededDropout] = []
     for name, module in model.named_modules() if rate else ():
         if name.rpartition(".")[2] == "lora_dropout":
-            for adapter in list(module):  # type: ignore[call-overload]
+            for adapter in list(module):
                 found.append(SeededDropout(rate, len(found)))
-                module[adapter] = found[-1]  # type: ignore[index]
+                module[adapter] = found[-1]
     return found
 
 
