@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run_prompts import limit_for
 from edgewise.agents.training.scores import Asker, as_records, score_levels
 from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
+from edgewise.benchmarks.evaluation.spread import Spread, spreading
 from edgewise.benchmarks.evaluation.suite import Part, parts_of
 from edgewise.cli.flags import EvalConfig
 from edgewise.env import ReasoningEnv, unwrap
@@ -82,11 +84,11 @@ def run_session(config: EvalConfig, command: str) -> None:
             output=config.output,
         )
         refuse_unasked(config.plan)
-    with locked(session.folder()):
+    with locked(session.folder()), spreading(config.ray) as spread:
         with usage():
-            folder, opened, agent = sessions.prepare(session, console)
+            folder, opened, agent = sessions.prepare(session, console, spread)
         with repeatable(say=announcer(console)):
-            summary = sessions.carry_out(folder, opened, agent, console)
+            summary = sessions.carry_out(folder, opened, agent, console, spread)
             stopped = asked()
     for row in summary["means"]:
         console.print(mean_line(row), soft_wrap=True, highlight=False)
@@ -125,11 +127,17 @@ def run_levels(config: EvalConfig) -> None:
     """Score a model on the levels of an environment, and keep the scores alone."""
     if config.output is not None and config.output.exists():
         raise UsageError(f"`output` must not exist, got {config.output}; name another")
+    with spreading(config.ray) as spread:
+        score_each(config, spread)
+
+
+def score_each(config: EvalConfig, spread: Spread | None) -> None:
+    """Score each level, and write the scores if asked."""
     with usage():
         check_id(config.env)
         options = options_of(config)
         env = unwrap(gym.make(config.env, split=config.plan.split, levels=config.levels, **options))
-        asker, limit = load(config, env, options)
+        asker, limit = load(config, env, options, spread)
     console = Console()
     with usage() if is_scripted(config.agent) else nullcontext():
         scores = score_levels(
@@ -171,7 +179,7 @@ def options_of(config: EvalConfig) -> dict[str, Any]:
 
 
 def load(
-    config: EvalConfig, env: ReasoningEnv, options: dict[str, Any]
+    config: EvalConfig, env: ReasoningEnv, options: dict[str, Any], spread: Spread | None
 ) -> tuple[Asker, PromptLimit | None]:
     """Return what answers, and how long its prompts may be.
 
@@ -179,7 +187,7 @@ def load(
         ValueError: If there is no such agent, or no problem of a level fits the model.
     """
     if is_scripted(config.agent):
-        return scripted(config.agent, env), None
+        return scripted(config.agent, env, spread and partial(spread.plays, env)), None
     from edgewise.agents.training.evaluation import asking
 
     set_threads(config.threads)

@@ -17,6 +17,7 @@ from edgewise.agents.training.flags import (
     EvaluationPlan,
     Flags,
     KeywordFlags,
+    RayFlags,
     ThreadFlags,
     TokenFlags,
     check_at_least,
@@ -51,7 +52,7 @@ class PlayConfig(Flags):
 
 
 @dataclass(frozen=True)
-class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
+class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
     """Score an agent on each level of an environment, or of all environments of a suite.
 
     With a suite, or with vllm, openai, random, human or one's own agent, every answer is kept in a folder,
@@ -94,7 +95,7 @@ class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
 
 
 @dataclass(frozen=True)
-class ProfileConfig(ThreadFlags, TokenFlags, EnvFlags):
+class ProfileConfig(RayFlags, ThreadFlags, TokenFlags, EnvFlags):
     """Measure the pass rate of each problem, one JSON line each; an existing file is resumed."""
 
     agent: str = "seedling"

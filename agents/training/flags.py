@@ -13,6 +13,7 @@ from edgewise.agents.policies.chat import ChatOptions, read_chat_options
 from edgewise.agents.policies.options import Precision
 from edgewise.agents.training.recipe_file import read_recipe
 from edgewise.files import about
+from edgewise.ray_pool import check_address
 from edgewise.registration import check_id
 from edgewise.wrappers import make_rule
 
@@ -174,6 +175,21 @@ class ThreadFlags(Flags):
         """Check the number."""
         super().__post_init__()
         check_at_least(self, 1, "threads")
+
+
+@dataclass(frozen=True)
+class RayFlags(Flags):
+    """A Ray cluster."""
+
+    ray: str | None = None
+    """Ray cluster that makes answers without a model and verifies: local, or local:CPUS, for one that is
+    started here; auto, HOST:PORT or ray://HOST:PORT for one that is there; see docs/ray.md."""
+
+    def __post_init__(self) -> None:
+        """Check the address."""
+        super().__post_init__()
+        if self.ray is not None:
+            check_address(self.ray)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ from edgewise.benchmarks.evaluation.plans import ServerConfig
 from edgewise.benchmarks.evaluation.question import NotAtHand, Opened, checksum, open_part
 from edgewise.benchmarks.evaluation.run import evaluate, provenance
 from edgewise.benchmarks.evaluation.secret import Secret
+from edgewise.benchmarks.evaluation.spread import KINDS, Spread, SpreadAgent
+from edgewise.benchmarks.evaluation.spread_jobs import script_of
 from edgewise.benchmarks.evaluation.suite import Part, described
 from edgewise.benchmarks.evaluation.summary import Record, summarize
 from edgewise.errors import unknown
@@ -135,14 +137,17 @@ def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
     return opened, skipped
 
 
-def make_agent(session: Session, console: Console) -> Agent:
-    """Return the agent that answers.
+def make_agent(session: Session, console: Console, spread: Spread | None = None) -> Agent:
+    """Return the agent that answers, elsewhere if it can.
 
     Raises:
         ValueError: If there is no such agent.
         ImportError: If it needs an extra that is not installed.
     """
     kind, rest, seed = session.kind, session.agent.partition(":")[2], session.seed
+    if spread is not None and kind in KINDS:
+        script_of(session.agent, seed)  # refuses a world that there is not
+        return SpreadAgent(session.agent, seed, spread)
     if session.agent == "oracle":
         return ScriptAgent(oracle)
     if kind == "constant":
@@ -192,7 +197,9 @@ def key_of(session: Session) -> str | None:
     return key
 
 
-def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[Opened], Agent]:
+def prepare(
+    session: Session, console: Console, spread: Spread | None = None
+) -> tuple[EvaluationFolder, list[Opened], Agent]:
     """Return the folder, the questions and who answers them, and say how it is done.
 
     Raises:
@@ -201,7 +208,7 @@ def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[
     """
     refuse_untold(session)
     session = on_its_day(session)
-    agent = make_agent(session, console)
+    agent = make_agent(session, console, spread)
     opened, skipped = open_parts(session)
     if session.kind in MODELS:
         from edgewise.benchmarks.evaluation.policy_agent import fitting
@@ -281,7 +288,11 @@ def config_of(
 
 
 def carry_out(
-    folder: EvaluationFolder, opened: Sequence[Opened], agent: Agent, console: Console
+    folder: EvaluationFolder,
+    opened: Sequence[Opened],
+    agent: Agent,
+    console: Console,
+    spread: Spread | None = None,
 ) -> dict[str, Any]:
     """Ask what is open, write summary and report, and return the summary."""
     questions = [question for one in opened for question in one.questions]
@@ -294,6 +305,7 @@ def carry_out(
             questions,
             agent,
             lambda done, total: bar.update(task, completed=done, total=total),
+            None if spread is None else spread.judge,
         )
     summary = summarize(folder)
     write_page(folder, summary)
