@@ -14,16 +14,18 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
+from importlib.metadata import version
 from typing import Any
 
-from edgewise import __version__
 from edgewise.executor import LOST, Call, Executor
 from edgewise.pool import Pool, WorkerError
 from edgewise.registration import require
@@ -33,6 +35,7 @@ REMOTE = re.compile(r"(ray://)?(\[[0-9a-fA-F:.]+\]|[\w.-]+):([0-9]{1,5})", re.AS
 LOCAL_CPUS = 2
 STORE = 128 * 2**20  # bytes of the local object store, through which little goes
 CONNECT_SECONDS = 5.0  # for somebody to answer at an address
+HEALTH_SECONDS = 30.0  # for a cluster to say that it is well, on a busy machine
 START_TRIES = 3  # of a local cluster, since a busy machine may be too slow for Ray's own limits
 MAX_CALLS = 64  # of a task
 TASKS_PER_CPU = 2  # under way, so that no node waits for the next
@@ -165,11 +168,31 @@ def joined(address: str) -> Iterator[None]:
                 f"`ray` must be the address of a cluster that runs, got {address}: "
                 f"{error.strerror or error}; start one with: ray start --head"
             ) from error
+        if remote[1] is None:
+            check_health(address)
     connect(address=address)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def check_health(address: str) -> None:
+    """Ask Ray's own command whether a cluster answers, which `ray.init` waits for in vain.
+
+    Raises:
+        WorkerError: If none does, or not to the token of this machine.
+    """
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=HEALTH_SECONDS)
+    except subprocess.TimeoutExpired:
+        reason = f"no cluster answers within {HEALTH_SECONDS:g} s"
+    else:
+        if asked.returncode == 0:
+            return
+        reason = (asked.stderr.strip().splitlines() or ["it is not healthy"])[-1][:500]
+    raise WorkerError(f"`ray` must be the address of a cluster that runs, got {address}: {reason}")
 
 
 def connect(**options: Any) -> None:
@@ -181,7 +204,9 @@ def connect(**options: Any) -> None:
     import ray
 
     try:
-        ray.init(log_to_driver=False, logging_level="ERROR", **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is the error, too
+            ray.init(log_to_driver=False, logging_level="ERROR", **options)
     except Exception as error:  # of which Ray raises many, also just that
         told = " ".join(str(error).split())[:500]
         raise WorkerError(f"Ray at {options['address']}: {type(error).__name__}: {told}") from error
@@ -216,7 +241,7 @@ class RayPool(Executor):
         import ray
 
         super().__init__(cache_size)
-        self._told = (__version__, function, seconds, memory, strict)
+        self._told = (version("edgewise"), function, seconds, memory, strict)
         self._task = ray.remote(num_cpus=1, max_retries=MAX_RETRIES)(call_many)
         self._room = threading.Condition()  # of the next two
         self._under_way: dict[Any, Sequence[Call]] = {}  # by the references of the tasks
@@ -310,7 +335,7 @@ class RayPool(Executor):
 
 
 def call_many(
-    version: str,
+    wanted: str,
     function: str,
     seconds: float,
     memory: int,
@@ -319,8 +344,8 @@ def call_many(
 ) -> dict[str, Any]:
     """Make calls, on a node; a result is a list of one, or of none if it was lost."""
     node = socket.gethostname()
-    if version != __version__:
-        return {"node": node, "error": f"edgewise must be {version}, got {__version__}"}
+    if (found := version("edgewise")) != wanted:
+        return {"node": node, "error": f"edgewise must be {wanted}, got {found}"}
     try:
         results = pool_of_node(function, seconds, memory, strict).map([tuple(job) for job in jobs])
     except WorkerError as error:
