@@ -187,7 +187,8 @@ def load(
         ValueError: If there is no such agent, or no problem of a level fits the model.
     """
     if is_scripted(config.agent):
-        return scripted(config.agent, env, spread and partial(spread.plays, env)), None
+        plays = None if spread is None else partial(spread.plays, env)
+        return scripted(config.agent, env, plays), None
     from edgewise.agents.training.evaluation import asking
 
     set_threads(config.threads)

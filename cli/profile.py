@@ -55,7 +55,8 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
         )
         limit, chat = None, None
         if is_scripted(config.agent):
-            asker = scripted(config.agent, env, spread and partial(spread.plays, env))
+            plays = None if spread is None else partial(spread.plays, env)
+            asker = scripted(config.agent, env, plays)
         else:
             policy = load(config)
             limit, chat = limit_for(policy, sampling, config.max_prompt_tokens), policy.chat

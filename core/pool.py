@@ -308,7 +308,8 @@ def pool_for(function: str, *, seconds: float, memory: int = 2**30) -> Executor:
 @contextmanager
 def calling_by(make: Make) -> Iterator[None]:
     """Let `pool_for` make executors by `make` while the block runs, and close them after it."""
-    before, made = (Shared.make, Shared.made), {}
+    before = Shared.make, Shared.made
+    made: dict[str, Executor] = {}
     Shared.make, Shared.made = make, made
     try:
         yield
