@@ -3,20 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
 VLLM := .venv-vllm
+VERL := .venv-verl
 RAY := .venv-ray
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := $(PYTEST) --numprocesses 2 --dist loadfile  # a file's fixtures are made once
 # those that import torch
-MODEL_TESTS := tests/agents tests/benchmarks tests/cli tests/test_doctests.py tests/envs/test_oracle.py \
+MODEL_TESTS := tests/agents tests/benchmarks tests/cli tests/test_doctests.py tests/test_readme.py tests/envs/test_oracle.py \
 	tests/examples/test_algorithm.py
 FOLDERS := core envs wrappers agents benchmarks cli
 MODELS := --editable ./seedlings  # `train` needs them; given by path, as no index has to be asked
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test test-models test-rest test-all test-processors test-oldest test-vllm test-ray lint docs install clean FORCE
+.PHONY: demo test test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray lint docs install clean FORCE
 
 demo: $(VENV)/train
 	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
@@ -33,7 +34,7 @@ test-rest: install
 	@$(PYTEST) $(MODEL_TESTS:%=--ignore=%) > $(VENV)/rest.log 2>&1; code=$$?; cat $(VENV)/rest.log; exit $$code
 
 test-all: install lint
-	$(PIP) --editable ".[train,serve,math,scale,trl,dev]" --config-settings editable_mode=strict
+	$(PIP) --editable ".[train,serve,math,scale,trl,track,dev,docs]" --config-settings editable_mode=strict
 	$(PARALLEL) -m "slow or not slow"
 	$(MAKE) test-processors
 
@@ -53,12 +54,15 @@ test-vllm: $(VLLM)/done
 test-ray: $(RAY)/done
 	$(RAY)/bin/python -m pytest -m ray tests/core/test_ray_pool.py tests/benchmarks/evaluation/test_spread.py
 
-# what is made of the committed tables and the code, and not kept
-docs: install
+# verl on a local Ray and a CPU, with a platform of the tests' own; it brings plug-ins of pytest
+test-verl: $(VERL)/done
+	$(VERL)/bin/python -m pytest -p no:asyncio -p no:rerunfailures -m "verl and not slow" tests/agents/integrations
+
+# what is made of the committed tables and the code, and not kept: pictures, and the site in build/site
+docs: $(VENV)/docs
 	$(BIN)/edgewise leaderboard
 	$(BIN)/python -m edgewise.benchmarks.studies.figures
-	mkdir -p build/docs
-	$(BIN)/edgewise list --gallery build/docs/gallery.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 lint: install
 	$(BIN)/ruff check .
@@ -88,6 +92,10 @@ $(VENV)/files: FORCE
 	@find $(FOLDERS) -type f -not -name '*.pyc' | sort > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+$(VENV)/docs: $(VENV)/dev
+	$(PIP) --editable ".[train,serve,math,dev,docs]" --config-settings editable_mode=strict
+	touch $@
+
 # the oldest gymnasium and numpy that are supported; that numpy has wheels for Python 3.11 at most
 $(OLDEST)/done: pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
@@ -112,5 +120,13 @@ $(RAY)/done: pyproject.toml constraints.txt
 		--editable ".[train,ray]" pytest hypothesis
 	touch $@
 
+# verl needs an older transformers than TRL; torch first, without CUDA
+$(VERL)/done: pyproject.toml constraints-verl.txt
+	$(PYTHON) -m venv $(VERL)
+	$(VERL)/bin/python -m pip install --quiet --no-compile --constraint constraints-verl.txt torch $(MODELS)
+	$(VERL)/bin/python -m pip install --quiet --no-compile --constraint constraints-verl.txt \
+		--editable ".[verl]" pytest
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(OLDEST) $(VLLM) $(RAY) build dist *.egg-info seedlings/build seedlings/*.egg-info
+	rm -rf $(VENV) $(OLDEST) $(VLLM) $(VERL) $(RAY) build dist *.egg-info seedlings/build seedlings/*.egg-info

@@ -13,6 +13,7 @@ from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
 from edgewise.interrupts import Stopped, asked, held_back, obey
+from edgewise.own_code import import_again, typed
 
 POLL = 0.1  # seconds between two looks at whether the user has asked to stop
 num_busy_here: Any = None  # in a worker process: how many of all are at work
@@ -48,7 +49,7 @@ def in_order(
         return
     context = get_context("spawn")
     stop, num_busy, others = context.Event(), context.Value("i", 0), active_children()
-    given = (stop.is_set, num_busy, prepare, arguments)
+    given = (stop.is_set, num_busy, list(typed), prepare, arguments)
     pool = ProcessPoolExecutor(num_workers, context, begin, given)
     with killed_if_left(others):
         with held_back():  # the processes begin with their jobs
@@ -115,6 +116,7 @@ def killed_if_left(others: Sequence[Any]) -> Iterator[None]:
 def begin(
     told: Callable[[], bool],
     num_busy: Any,
+    modules: list[str],
     prepare: Callable[..., object] | None,
     arguments: tuple[Any, ...],
 ) -> None:
@@ -123,6 +125,7 @@ def begin(
     num_busy_here = num_busy
     obey(told)
     threading.Thread(target=follow, daemon=True).start()
+    import_again(modules)
     if prepare is not None:
         prepare(*arguments)
 

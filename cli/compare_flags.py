@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+import tyro
 
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.flags import (
@@ -119,7 +121,7 @@ class CompareConfig(BatchFlags):
     """Learners in each world: seeds 0, 1, 2 ..."""
     arms: int = 9
     """Training arms, easiest first."""
-    steps: int = 40
+    num_steps: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = 40
     """Budget, in batches; rejected groups are paid from it."""
     num_problems: int = 32
     """Problems in a batch, P."""
@@ -186,6 +188,9 @@ class PlanCompareConfig(Flags):
 
     plan: Path
     """JSON file of beds, entrants and seeds, as benchmarks/plans/beds.json."""
+    scored_cost: float | None = None
+    """What a token costs that rules have scored after an update, in generated tokens, as measured by
+    `python -m edgewise.benchmarks.speed.scoring`; by default what the plan says."""
     processes: int = 2
     """Runs that go on at the same time, one thread each."""
     output: Path | None = None

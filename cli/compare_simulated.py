@@ -42,7 +42,7 @@ def fill(config: CompareConfig) -> None:
     """Run every cell that is not done, then write and print what was found."""
     with usage():
         size = Size(
-            num_steps=config.steps,
+            num_steps=config.num_steps,
             num_arms=config.arms,
             num_problems=config.num_problems,
             group_size=config.group_size,

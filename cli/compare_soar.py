@@ -23,6 +23,7 @@ from edgewise.errors import unknown, usage
 from edgewise.interrupts import Stopped, asked, repeatable
 from edgewise.lock import locked
 
+MEMORY = ("gradient_checkpointing", "max_tokens_per_pass")
 REWARDS: tuple[Literal["grounded", "learnability"], ...] = ("grounded", "learnability")
 DONE = "report.md"  # of a game
 NOTES = """
@@ -88,7 +89,7 @@ def game_folder(config: SOARCompareConfig, reward: str, seed: int) -> Path:
 def games_of(config: SOARCompareConfig) -> list[SOARRunConfig]:
     """Return the games, all kinds of a seed together; Intrinsic-T's only if the table has it."""
     shared = ("preset", "agent", "hard", "num_steps", "num_students", "dtype", "device")
-    options = {name: getattr(config, name) for name in (*shared, "gradient_checkpointing")}
+    options = {name: getattr(config, name) for name in (*shared, *MEMORY)}
     rewards = REWARDS if "intrinsic-t" in config.methods else REWARDS[:1]
     return [
         SOARRunConfig(**options, seed=seed, reward=reward, output=game_folder(config, reward, seed))

@@ -21,5 +21,5 @@ def run(config: ExportConfig, arguments: Sequence[str]) -> None:
         options: dict[str, Any] = {"preset": config.preset, "levels": config.levels}
         options.update(read_options(config.env_options, [config.env]))
         env = gym.make(config.env, split=config.split, **options)
-        card = export(env, config.layout, config.size, config.output)
+        card = export(env, config.layout, config.num_problems, config.output)
     print(f"{config.output}: problems of {config.env} for {config.layout}; {card} says which")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import gymnasium as gym
 import tyro
 
+from edgewise.agents.policies.model_card import preset_for
 from edgewise.agents.policies.options import Precision
 from edgewise.agents.training.flags import (
     DataFlags,
     DeviceFlags,
-    EnvFlags,
     EvaluationPlan,
     Flags,
     KeywordFlags,
@@ -22,7 +23,8 @@ from edgewise.agents.training.flags import (
     TokenFlags,
     check_at_least,
 )
-from edgewise.benchmarks.evaluation.plans import ProfilePlan, ServerConfig
+from edgewise.agents.training.recipe_file import read_options
+from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
 
 
 @dataclass(frozen=True)
@@ -40,23 +42,53 @@ class PlayConfig(Flags):
     """Answer problems in the terminal; an empty line shows a solution, end of input ends."""
 
     env: tyro.conf.Positional[str] = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them."""
+    """Environment id, as `edgewise list` prints them, or MODULE:ID, one of your own."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the first."""
     level: int | None = None
     """Level to play; any of the training levels by default."""
-    problems: int = 10
+    num_problems: Annotated[int, tyro.conf.arg(aliases=["--problems"])] = 10
     """How many problems to pose."""
     seed: int = 0
     """Seed of the problems."""
 
 
 @dataclass(frozen=True)
+class CheckConfig(Flags):
+    """Check that an environment keeps the contract of all of Edgewise's, and measure it.
+
+    Every level of every preset is looked at: splits, names, the reference solver, guessing, hostile
+    answers. Prints what fails, a line each, and ends with exit code 1 if anything does.
+    """
+
+    env: tyro.conf.Positional[str]
+    """Environment: MODULE:ID, one that a module of your own registers, also in the working folder, or an
+    id that `edgewise list` prints."""
+    num_problems: int = 100
+    """How many problems of each level are looked at; more find rarer faults."""
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        super().__post_init__()
+        check_at_least(self, 20, "num_problems")
+
+
+@dataclass(frozen=True)
+class NewConfig(Flags):
+    """Write a package of one's own to begin with: an environment or a rule, with a test that passes."""
+
+    kind: tyro.conf.Positional[Literal["env", "rule"]]
+    """What it has: env, an environment, or rule, a curriculum."""
+    name: tyro.conf.Positional[str]
+    """Its name, lower-case words with hyphens between, as `word-sums`; also that of the folder, which
+    must not exist."""
+
+
+@dataclass(frozen=True)
 class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
     """Score an agent on each level of an environment, or of all environments of a suite.
 
-    With a suite, or with vllm, openai, random, human or one's own agent, every answer is kept in a folder,
-    with a report; the same command goes on where it was stopped.
+    Every answer is kept in a folder, with a report; the same command goes on where it was stopped.
     """
 
     suite: str | None = None
@@ -73,16 +105,16 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
     levels: tuple[int, ...] | None = None
     """Levels to score; all by default, also those kept out of training."""
     samples: int | None = None
-    """Answers to each problem, where every answer is kept; by default as in the paper."""
+    """Answers to each problem, for pass@1 and pass@k up to as many; by default as in the paper."""
     temperature: float | None = None
     """Temperature at which completions are sampled, 0 for greedy; by default the paper's."""
-    plan: EvaluationPlan = field(default_factory=EvaluationPlan)
-    """What is asked of each level; where every answer is kept, its problems, split and seed count."""
+    plan: ProblemsPlan = field(default_factory=ProblemsPlan)
+    """Which problems are asked."""
     server: ServerConfig = field(default_factory=ServerConfig)
     """How a server is asked."""
     output: Path | None = None
-    """JSON file for the scores, which must not exist; or the folder of all answers, by default in
-    runs/, which goes on if it exists."""
+    """Folder of all answers, with summary and report; by default one in runs/. What it has already
+    is not asked again."""
 
     def __post_init__(self) -> None:
         """Check the numbers, and what goes with a suite."""
@@ -93,9 +125,16 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
         if self.suite is not None and self.env_options != "{}":
             raise ValueError(f"`env_options` must be left out with a suite, got {self.env_options}")
 
+    def check_problems(self) -> None:
+        """Make the environment as it will be asked."""
+        if self.suite is None:
+            options = read_options(self.env_options, [self.env], self.data)
+            preset = preset_for(self.agent, self.env, self.preset)
+            gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels, **options)
+
 
 @dataclass(frozen=True)
-class ProfileConfig(RayFlags, ThreadFlags, TokenFlags, EnvFlags):
+class ProfileConfig(RayFlags, ThreadFlags, TokenFlags, DataFlags):
     """Measure the pass rate of each problem, one JSON line each; an existing file is resumed."""
 
     agent: str = "seedling"
@@ -121,6 +160,12 @@ class ProfileConfig(RayFlags, ThreadFlags, TokenFlags, EnvFlags):
         """Check the counts."""
         super().__post_init__()
         check_at_least(self, 1, "num_levels", "fail_at")
+
+    def check_problems(self) -> None:
+        """Make the environment as it will be measured."""
+        options = read_options(self.env_options, [self.env], self.data)
+        preset = preset_for(self.agent, self.env, self.preset)
+        gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels, **options)
 
 
 @dataclass(frozen=True)
@@ -167,7 +212,7 @@ class ExportConfig(KeywordFlags):
     """Framework that the columns are for; its reward function is given the problem's name."""
     output: Path = Path("problems.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists."""
-    size: int = 1000
+    num_problems: Annotated[int, tyro.conf.arg(aliases=["--size"])] = 1000
     """Problems of each level; fewer where there are no more."""
     levels: tuple[int, ...] | None = None
     """Levels to write; by default all that are not kept out of training."""
@@ -175,9 +220,9 @@ class ExportConfig(KeywordFlags):
     """Split of the problems; no problem is in two."""
 
     def __post_init__(self) -> None:
-        """Check the size."""
+        """Check the number."""
         super().__post_init__()
-        check_at_least(self, 1, "size")
+        check_at_least(self, 1, "num_problems")
 
 
 @dataclass(frozen=True, kw_only=True)

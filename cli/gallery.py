@@ -16,7 +16,7 @@ from edgewise.task import Task
 HEAD = """# Gallery
 
 One problem of each level of each preset, the first of its test set, with an answer that is right.
-Made by `make docs`, with `edgewise list --gallery FILE`.
+`edgewise list --gallery FILE` writes this page.
 """
 TILDES = re.compile("~*")
 

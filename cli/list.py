@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -14,24 +15,39 @@ from edgewise.cli.flags import ListConfig
 from edgewise.cli.gallery import gallery
 from edgewise.env import unwrap
 from edgewise.files import write_atomically
-from edgewise.registration import env_ids
+from edgewise.own_code import ENVIRONMENTS, RULES, installed
+from edgewise.registration import check_id, env_ids, spec_of
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule, make_rule
-from edgewise.wrappers.rules.catalogue import example_of
+from edgewise.wrappers.allocation import ALLOCATIONS
+from edgewise.wrappers.rules.catalogue import example_of, own_rule
 
 
 def run(config: ListConfig, arguments: Sequence[str]) -> None:
     """Print a table, or write the gallery."""
+    import_installed(RULES if config.curricula else ENVIRONMENTS)
     if config.gallery is not None:
         write_atomically(config.gallery, gallery())
         return
     Console().print(curricula() if config.curricula else environments())
 
 
+def import_installed(group: str) -> None:
+    """Import what installed packages declare, and tell of each that cannot be in a line of its own."""
+    for name in installed(group):
+        try:
+            if group == ENVIRONMENTS:
+                check_id(name)
+            elif name not in {**CURRICULA, **PROBLEM_CURRICULA}:
+                own_rule(name)
+        except ValueError as error:
+            print(f"edgewise: left out {name}: {error}", file=sys.stderr)
+
+
 def environments() -> Table:
     """Return a row for each preset of each environment."""
     table = Table("environment", "preset", "levels", "out of distribution", "what")
     for env_id in env_ids():
-        if gym.spec(env_id).kwargs.get("task") is None:
+        if spec_of(env_id).kwargs.get("task") is None:
             table.add_row(env_id, "", "", "", "Several environments as one")
             continue
         env = unwrap(gym.make(env_id, requires=None))  # to be listed, it need not work
@@ -45,7 +61,7 @@ def environments() -> Table:
 
 
 def curricula() -> Table:
-    """Return a row for each rule and filter: its paper, what it is, what it keeps and costs."""
+    """Return a row for each rule, filter and allocation: its paper, what it is, what it keeps and costs."""
     from edgewise.agents.algorithms.filters import FILTERS  # takes torch
 
     table = Table("curriculum", "arXiv", "what, its arguments and its state", "cost", box=SIMPLE)
@@ -57,6 +73,10 @@ def curricula() -> Table:
         table.add_row(name, kind.paper, what, kind.cost)
     for name, test in FILTERS.items():
         table.add_row(f"filter={name}", test.paper, first_line(test.__doc__), test.cost)
+    for name, sizes in ALLOCATIONS.items():
+        notes = f"takes: {' '.join(field.name for field in fields(sizes))}"
+        what = f"{first_line(sizes.__doc__)}\n[dim]{notes}[/dim]"
+        table.add_row(f"allocation={name}", sizes.paper, what, "nothing")
     for column in table.columns[:2]:
         column.no_wrap = True
     return table

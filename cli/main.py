@@ -20,11 +20,20 @@ TRAIN = "edgewise.agents.training.config:TrainConfig"
 COMMANDS = {  # what each does, and where its flags are; what it runs is in edgewise.cli.COMMAND
     "list": ("Show the environments, with their presets and levels.", f"{FLAGS}:ListConfig"),
     "play": ("Answer problems yourself.", f"{FLAGS}:PlayConfig"),
-    "preflight": ("Try a training run for five steps.", TRAIN),
+    "new": ("Write a package with an environment or a rule of your own.", f"{FLAGS}:NewConfig"),
+    "check": ("Check an environment of your own.", f"{FLAGS}:CheckConfig"),
+    "preflight": (
+        "Try a training run for five steps, or plan its memory and time.",
+        "edgewise.agents.training.plan_config:PreflightConfig",
+    ),
     "train": ("Train a model under a curriculum.", TRAIN),
     "trl": (
         "Train with TRL under a curriculum.",
         "edgewise.agents.integrations.trl_config:TRLConfig",
+    ),
+    "verl": (
+        "Train with verl, on Ray, under a curriculum.",
+        "edgewise.agents.integrations.verl_config:VerlConfig",
     ),
     "soar": (
         "Train a teacher to write problems.",
@@ -51,13 +60,22 @@ COMMANDS = {  # what each does, and where its flags are; what it runs is in edge
     "untie": ("Write a model that vLLM can reload.", f"{FLAGS}:UntieCommand"),
 }
 USAGE = "usage: edgewise COMMAND [--help] ...\n       edgewise --version"
+HELP = """edgewise COMMAND --help explains every flag.
+
+Your own code, a file of the working folder or an installed package, has a name on the command line:
+  --env MODULE:ID-v0                an environment that MODULE registers, as in Gymnasium
+  --curriculum MODULE:CLASS:key=1   a rule, with its arguments
+  --agent MODULE:OBJECT             an agent of `eval`, or a function that makes a model to train
+  --import MODULE                   with every command: imports MODULE first, for what a run, a recipe
+                                    or a record names; these import nothing by themselves
+`edgewise new env NAME` writes a package to begin with; `edgewise check MODULE:ID-v0` tests it."""
 INSTALL = "the command line needs the extra `train`: pip install 'edgewise[train]'"
 FAILED = 2  # the exit code of every mistake
 INTERRUPTED = 130  # that of Ctrl-C, 128 and the number of the signal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, 2 for a mistake or 130 if it was stopped.
+    """Run a command and return its exit code: 0, 1 if a check fails, 2 for a mistake or 130 if it was stopped.
 
     Mistakes and stops are reported in one line. A closed pipe changes nothing.
     """
@@ -76,7 +94,7 @@ def execute(arguments: Sequence[str]) -> int:
     command, *rest = list(arguments) or ["--help"]
     if command in ("-h", "--help"):
         lines = [f"  {name:11} {text}" for name, (text, _) in COMMANDS.items()]
-        print("\n".join([USAGE, "", *lines, "", "edgewise COMMAND --help explains every flag."]))
+        print("\n".join([USAGE, "", *lines, "", HELP]))
         return 0
     if command == "--version":
         print(f"edgewise {__version__}")
@@ -85,18 +103,17 @@ def execute(arguments: Sequence[str]) -> int:
         return fail(unknown("command", command, COMMANDS))
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # of transformers, while loading
     try:
-        perform(command, rest)
+        return perform(command, rest)
     except Stopped as stop:
         return fail(str(stop), INTERRUPTED) if str(stop) else INTERRUPTED
     except OSError as error:
         return fail(said(error))
     except (UsageError, DataError, FloatingPointError, MemoryError, WorkerError) as error:
         return fail(" ".join(str(error).split()))
-    return 0
 
 
-def perform(command: str, arguments: Sequence[str]) -> None:
-    """Parse the flags, without torch, then import and run the command.
+def perform(command: str, arguments: Sequence[str]) -> int:
+    """Parse the flags, without torch, then import and run the command; return its exit code.
 
     Raises:
         UsageError: If the flags are refused, or what the command imports is not installed.
@@ -109,7 +126,8 @@ def perform(command: str, arguments: Sequence[str]) -> None:
         if error.name is not None and error.name.startswith("edgewise"):
             raise
         raise UsageError(INSTALL) from error
-    run(config, arguments)
+    code: int | None = run(config, arguments)
+    return code or 0
 
 
 def fail(message: str, code: int = FAILED) -> int:

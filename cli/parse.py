@@ -13,11 +13,18 @@ from typing import Any, TypeVar
 
 import tyro
 
-from edgewise.agents.training.flags import RecipeFlags, RunFlags
+from edgewise.agents.policies.model_card import is_own
+from edgewise.agents.training.flags import Flags, RecipeFlags, RunFlags
 from edgewise.errors import UsageError, usage
+from edgewise.own_code import import_typed
+from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA
+from edgewise.wrappers.rules.catalogue import named
 
 Config = TypeVar("Config")
-FRAME = re.compile(r"[╭╮╰╯│─]+")  # what is drawn round a message
+NAMING = ("env", "curriculum", "curricula", "agent")  # flags that may name code of the user's own
+COMMA = re.compile(r",(?![^\[]*\])")  # not within brackets
+FRAME = re.compile(r"[╭╮╰╯│─]+|-{5,}")  # what is drawn round a message
+NUMBERS = {"INT": "a whole number", "FLOAT": "a number"}
 
 
 def configure(command: str, kind: str, arguments: Sequence[str]) -> Any:
@@ -32,6 +39,7 @@ def configure(command: str, kind: str, arguments: Sequence[str]) -> Any:
     Raises:
         UsageError: If a flag does not exist, or a value or the recipe is refused.
     """
+    arguments = import_named(arguments)
     found: Any = resolve_name(kind)
     flags: type[Any] = (
         found
@@ -39,6 +47,62 @@ def configure(command: str, kind: str, arguments: Sequence[str]) -> Any:
         else found(flag(arguments, "suite"), flag(arguments, "plan"))
     )
     return parse(flags, command, arguments)
+
+
+def import_named(arguments: Sequence[str]) -> list[str]:
+    """Import the modules that the user typed, and return the flags without those that only import.
+
+    They are those of every `--import MODULE`, and those that `NAMING` name as "module:Name"; what a
+    recipe says is not typed.
+
+    Raises:
+        UsageError: If a module cannot be imported.
+    """
+    rest, words = list[str](), iter(arguments)
+    for word in words:
+        flag_name, is_whole, value = word.partition("=")
+        if flag_name != "--import":
+            rest.append(word)
+            continue
+        if (not is_whole and (value := next(words, "")).startswith("-")) or not value:
+            raise UsageError("`--import` must be followed by the name of a module")
+        import_typed(value)
+    for name in NAMING:
+        text = flag(rest, name) or ""
+        for part in [text] if name == "agent" else split(text):
+            if module := module_of(name, part):
+                import_typed(module, name)
+    return rest
+
+
+def import_positional(env: str) -> None:
+    """Import the module that the user typed in an environment's id, where that is no flag.
+
+    Raises:
+        UsageError: If it cannot be imported.
+    """
+    if module := module_of("env", env):
+        import_typed(module, "env")
+
+
+def module_of(name: str, text: str) -> str | None:
+    """Return the module of the user's own that a value of a flag names, None if it names none.
+
+    >>> module_of("env", "my_module:Sums-v0"), module_of("curriculum", "my_module:Hardest:share=0.5")
+    ('my_module', 'my_module')
+    >>> module_of("env", "Countdown-v0"), module_of("curriculum", "sec:temperature=1")
+    (None, None)
+    """
+    if name == "env":
+        return text.rpartition(":")[0] or None
+    if name == "agent":
+        return text.partition(":")[0] if ":" in text and is_own(text) else None
+    return named(text, {**CURRICULA, **PROBLEM_CURRICULA}).rpartition(":")[0] or None
+
+
+def split(text: str) -> list[str]:
+    """Split a list of names at its commas, but for those in brackets."""
+    return [part.strip() for part in COMMA.split(text) if part.strip()]
 
 
 def parse(kind: type[Config], command: str, arguments: Sequence[str]) -> Config:
@@ -57,6 +121,10 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str]) -> Config:
         given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
         if given - {"--resume", *config.beside_resume}:
             raise UsageError("`resume` must be the only flag; a run continues as it was begun")
+    elif isinstance(config, Flags):
+        with usage():
+            config.check_names()
+            config.check_problems()
     return config
 
 
@@ -92,5 +160,46 @@ def flag(arguments: Sequence[str], name: str) -> str | None:
 def one_line(message: str) -> str:
     """Extract the error from a message of tyro, without its frame, title and help."""
     lines = [FRAME.sub(" ", line).strip() for line in message.splitlines()]
-    text = " ".join(line for line in lines[1:] if line)
-    return re.split(r" (?:; )?(?:Got errors:|Argument helptext:|For full helptext)", text)[0]
+    text = " ".join(line for line in lines[1:] if line.strip("-"))  # also drawn so
+    return plain(re.split(r" (?:; )?(?:Got errors:|Argument helptext:|For full helptext)", text)[0])
+
+
+def plain(text: str) -> str:
+    """Say an error of tyro as others are said: which flag, what it must be, what it is.
+
+    >>> plain("Error parsing --samples: no type matching {None}|INT could be instantiated from ['x'].")
+    "`samples` must be a whole number, got 'x'"
+    >>> plain("invalid choice 'x' for argument '--dtype'. Expected one of ('float32', 'bfloat16').")
+    "`dtype` must be one of float32, bfloat16, got 'x'"
+    """
+    if found := re.match(r"Error parsing [^:]+: (`.*)", text):
+        return found[1]  # of ours
+    if found := re.match(
+        r"Error parsing --(\S+): no type matching (.*) could .* \[(.*)\]\.?$", text
+    ):
+        kind = next((NUMBERS[name] for name in NUMBERS if name in found[2]), found[2])
+        several = " each" if "..." in found[2] else ""
+        return f"`{field_of(found[1])}` must be {kind}{several}, got {found[3]}"
+    if found := re.match(
+        r"Error parsing --(\S+): (invalid literal for int|could not conv).*: (.*)", text
+    ):
+        kind = NUMBERS["INT" if "int" in found[2] else "FLOAT"]
+        return f"`{field_of(found[1])}` must be {kind}, got {found[3]}"
+    if found := re.match(
+        r"invalid choice (.*) for argument '--(\S+)'\. Expected one of \((.*)\)", text
+    ):
+        choices = found[3].replace("'", "").rstrip(",")
+        return f"`{field_of(found[2])}` must be one of {choices}, got {found[1]}"
+    if found := re.match(r"Missing value for argument '--(\S+)'", text):
+        return f"`{field_of(found[1])}` must have a value, got none"
+    if found := re.match(
+        r"Unrecognized options: (.*?)(?: Perhaps you meant: (--[\w.-]+).*)?$", text
+    ):
+        hint = f"; did you mean {found[2]}?" if found[2] else ""
+        return f"flags must be those of the command, got {found[1]}{hint}"
+    return text
+
+
+def field_of(flag: str) -> str:
+    """Return the field that a flag sets, without the dashes."""
+    return flag.replace("-", "_")

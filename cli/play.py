@@ -8,6 +8,7 @@ import gymnasium as gym
 from rich.console import Console
 
 from edgewise.cli.flags import PlayConfig
+from edgewise.cli.parse import import_positional
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import usage
 from edgewise.registration import check_id
@@ -23,14 +24,17 @@ WRAPPED = {
 def run(config: PlayConfig, arguments: Sequence[str]) -> None:
     """Pose problems until there are enough or the input ends."""
     with usage():
+        import_positional(config.env)
         check_id(config.env)
         levels = None if config.level is None else (config.level,)
         made = gym.make(config.env, preset=config.preset, levels=levels, allow_ood=True)
     env = unwrap(made)
     console, solved = Console(), 0
-    for number in range(config.problems):
+    for number in range(config.num_problems):
         prompt, info = env.reset(seed=config.seed if number == 0 else None)
-        console.print(f"\n[bold]{number + 1}/{config.problems}, level {info['level']}[/bold]")
+        kept_out = ", out of distribution" if info["level"] in env.preset.ood else ""
+        place = f"{number + 1}/{config.num_problems}, level {info['level']}{kept_out}"
+        console.print(f"\n[bold]{place}[/bold]")
         console.print(prompt, markup=False, highlight=False)
         try:
             done, correct = play(env, console)

@@ -7,19 +7,24 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from edgewise.agents.distributed import process_group, rank
-from edgewise.agents.training.config import TrainConfig, complete
+from edgewise.agents.training.config import complete
 from edgewise.agents.training.display import score_line
 from edgewise.agents.training.parts import Setup
+from edgewise.agents.training.plan_config import PreflightConfig
 from edgewise.agents.training.preflight import NUM_STEPS, Preflight, preflight, warnings_of
+from edgewise.cli.plan import show
 from edgewise.cli.train import say
 from edgewise.errors import usage
 
 
-def run(config: TrainConfig, arguments: Sequence[str]) -> None:
-    """Take five steps with the flags of `edgewise train`, and print what they show."""
+def run(config: PreflightConfig, arguments: Sequence[str]) -> None:
+    """Take five steps with the flags of `edgewise train`, or plan them, and print what that shows."""
     with usage():
         config.refuse_folder()
         setup = complete(config).setup
+    if config.plan:
+        show(config)
+        return
     with process_group():
         console = Console(quiet=rank() > 0)
         say(console, "a few validation problems of each level before training:")

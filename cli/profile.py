@@ -10,17 +10,19 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.policies.chat import is_dated, read_chat_options, today
 from edgewise.agents.policies.load import load_policy
-from edgewise.agents.policies.model_card import made_for
+from edgewise.agents.policies.model_card import preset_for
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.pairs import failed, write_halves
 from edgewise.agents.training.display import announcer
 from edgewise.agents.training.evaluation import asking
+from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run_prompts import limit_for
 from edgewise.benchmarks.evaluation.profile import WIDTH, begun_on, profile
 from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
@@ -112,11 +114,9 @@ def with_samples(config: ProfileConfig) -> ProfileConfig:
 
 def options_of(config: ProfileConfig) -> dict[str, Any]:
     """Return the keywords of the environment."""
-    made = None
-    if not is_scripted(config.agent):
-        card = made_for(config.agent)
-        made = card["preset"] if config.env in card["envs"] else None
-    return {"preset": config.preset or made, "levels": config.levels}
+    preset = preset_for(config.agent, config.env, config.preset)
+    keywords = read_options(config.env_options, [config.env], config.data)
+    return {"preset": preset, "levels": config.levels, **keywords}
 
 
 def load(config: ProfileConfig) -> TransformersPolicy:
@@ -131,13 +131,23 @@ def load(config: ProfileConfig) -> TransformersPolicy:
 
 def told(config: ProfileConfig, errors: Sequence[float]) -> list[str]:
     """Return the counts and borders of the levels, and how to train on them."""
-    edges = np.quantile(errors, np.arange(1, config.num_levels) / config.num_levels)
-    counts = np.bincount(np.digitize(errors, edges), minlength=config.num_levels)
-    borders = " ".join(f"{edge:.3f}" for edge in edges)
+    num_levels = config.num_levels
+    while not (counts := divided(errors, num_levels)[1]).all():  # one is always possible
+        num_levels -= 1
+    borders = " ".join(f"{edge:.3f}" for edge in divided(errors, num_levels)[0])
+    levels = f', difficulty_column="error_rate", num_levels={num_levels}' if num_levels > 1 else ""
+    lines = [f"{len(errors)} problems, mean pass rate {1 - np.mean(errors):.3f}"]
+    if num_levels < config.num_levels:
+        lines.append(f"no {config.num_levels} levels: too many problems are equally hard")
     return [
-        f"{len(errors)} problems, mean pass rate {1 - np.mean(errors):.3f}",
+        *lines,
         f"levels of {' '.join(map(str, counts))} problems, divided at error rates {borders}",
         f"profile {config.output}",
-        f'gym.make("ProblemSet-v0", data="{config.output}", template="{{problem}}", '
-        f'difficulty_column="error_rate", num_levels={config.num_levels})',
+        f'gym.make("ProblemSet-v0", data="{config.output}", template="{{problem}}"{levels})',
     ]
+
+
+def divided(errors: Sequence[float], num_levels: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the borders of levels of equal size, by error rate, and how many problems each has."""
+    edges = np.quantile(errors, np.arange(1, num_levels) / num_levels)
+    return edges, np.bincount(np.digitize(errors, edges), minlength=num_levels)

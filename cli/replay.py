@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewise.agents.training.folder_kind import TRAIN, TRL, check_kind
+from edgewise.agents.training.folder_kind import TRAIN, TRL, VERL, check_kind
 from edgewise.agents.training.replay import replay
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.cli.flags import ReplayConfig
@@ -14,8 +14,8 @@ from edgewise.errors import usage
 def run(config: ReplayConfig, arguments: Sequence[str]) -> None:
     """Replay a run and say what agreed."""
     with usage():
-        check_kind(config.run, "run", TRAIN, TRL)
-        folder = RunFolder.open(config.run, "run")
+        check_kind(config.run, None, TRAIN, TRL, VERL)
+        folder = RunFolder.open(config.run, None)
         result = replay(folder)
     folder.tell()
     rejected = f" ({result.num_rejected:,} of them rejected)" if result.num_rejected else ""

@@ -67,6 +67,8 @@ def work(game: SOARRun, console: Console, judge: str | None) -> None:
     """
     path, num_steps = game.folder.path, game.game.soar.num_steps
     say(console, f"run folder {path}")
+    if game.state.stopped or game.state.step == num_steps:
+        say(console, f"finished: {game.state.step} of {num_steps} outer steps are done")
     if game.num_too_long:
         say(console, f"{game.num_too_long} hard problems are left out: too long for the model")
     with bar(console) as show, stoppable(say=announcer(console)), ExitStack() as stack:

@@ -17,11 +17,13 @@ from edgewise.agents.distributed import (
     process_group,
     rank,
 )
+from edgewise.agents.training import validation
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.display import Display, announcer, score_line, score_table
 from edgewise.agents.training.folder_kind import TRAIN, check_kind
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run import Training, begin, resume
+from edgewise.agents.training.samples import LINES as SAMPLES
 from edgewise.errors import usage
 from edgewise.interrupts import Stopped, asked, stoppable
 
@@ -53,6 +55,8 @@ def work(training: Training, console: Console) -> None:
     say(console, f"run folder {path}")
     for note in training.notes:
         say(console, note)
+    if training.state.step == num_steps:
+        say(console, f"finished: all {num_steps} steps are done, and stay as they are")
     before = evaluated(training, console, "before")
     arms = training.folder.config()["arms"]
     with (
@@ -62,12 +66,15 @@ def work(training: Training, console: Console) -> None:
     ):
         for metrics in steps:
             display.update(metrics)
-            if any(all_gather_object(asked())) and training.state.step < num_steps:
+            if any(all_gather_object(asked())) and not training.done:
                 break
-    if training.state.step < num_steps:
+    if not training.done:
         if rank() == 0:
             write_report(training.folder)
         raise stopped(f"stopped after step {training.state.step}", training)
+    if training.looks.exhausted:
+        step, looks = training.state.step, validation.num_since_best(training.looks.records)
+        say(console, f"ended after step {step}: {looks} validations without a better score")
     model = training.finish()
     after = evaluated(training, console, "after")
     if rank() > 0:
@@ -75,13 +82,26 @@ def work(training: Training, console: Console) -> None:
     report = write_report(training.folder)
     if before is not None and after is not None:
         console.print(score_table(before, after))
+    tracked = "tensorboard" in training.setup.records.trackers
+    curves = [("curves", f"tensorboard --logdir {path / 'tensorboard'}")] if tracked else []
     for name, place in (
         ("model", model),
+        *best_model(training),
         ("report", report),
         ("records", path / "groups.jsonl"),
-        ("curves", f"tensorboard --logdir {path / 'tensorboard'}"),
+        ("samples", path / SAMPLES),
+        *curves,
     ):
         say(console, f"{name:8} {place}")
+
+
+def best_model(training: Training) -> list[tuple[str, str]]:
+    """Return the line on the model with the best validation score, if there were validations."""
+    best = validation.best_of(training.looks.records)
+    if best is None:
+        return []
+    place, score = training.folder.path / validation.BEST, validation.score_of(best)
+    return [("best", f"{place}, of step {best['step']}, {score:.3f} on validation problems")]
 
 
 def say(console: Console, text: str) -> None:

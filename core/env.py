@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -15,7 +15,7 @@ from gymnasium.error import ResetNeeded
 from edgewise.answer import extract_answer
 from edgewise.errors import shown, unknown
 from edgewise.frame import Frame
-from edgewise.registration import Division, division_name, load_task, require
+from edgewise.registration import Division, division_name, make_task, require
 from edgewise.row_order import RowOrder
 from edgewise.task import SPLITS, Preset, Task, Verdict
 from edgewise.text import UnicodeText
@@ -103,7 +103,7 @@ class ReasoningEnv(gym.Env[str, str]):
         """
         if requires is not None:
             require(requires)
-        self.task: Task[Any] = load_task(task)(**task_options)
+        self.task: Task[Any] = make_task(task, task_options, env_id)
         if split not in SPLITS:
             raise ValueError(unknown("split", split, SPLITS))
         parts = {
@@ -147,7 +147,7 @@ class ReasoningEnv(gym.Env[str, str]):
         others = {key: value for key, value in parts.items() if value is not None}
         if isinstance(others.get("frame"), Frame):
             others["frame"] = asdict(others["frame"])
-        preset = override(self.task.presets[name], others)
+        preset = self.task.presets[name].override(others)
         shown = f"{name}+" if others or task_options else name
         return shown, preset, {"preset": name, **others, **task_options}
 
@@ -159,6 +159,7 @@ class ReasoningEnv(gym.Env[str, str]):
             place = f"{self.preset_name!r} ({self.split})"
             raise ValueError(
                 f"`levels` must be among {self.allowed} of {place}, got {shown(levels)}"
+                f"{self.preset.excuse(levels)}"
             )
         return tuple(levels)
 
@@ -191,8 +192,7 @@ class ReasoningEnv(gym.Env[str, str]):
         level = options.get("level")
         if level is None:
             level = self.levels[int(rng.random() * len(self.levels))]
-        if level not in self.allowed:
-            raise ValueError(f"`level` must be in {self.allowed}, got {level!r}")
+        self.check_level(level)
         level, params = int(level), dict(options.get("params") or {})
         seed = options.get("problem_seed")
         size = self.task.num_rows(self.split, **{**self.preset.levels[level], **params})
@@ -203,6 +203,12 @@ class ReasoningEnv(gym.Env[str, str]):
                 f"`problem_seed` must be an int in [0, {size or MAX_SEED}), got {seed!r}"
             )
         return {"level": level, "params": params, "problem_seed": int(seed)}
+
+    def check_level(self, level: Any) -> None:
+        """Raise ValueError if no problem of `level` may be posed."""
+        if level not in self.allowed:
+            told = f"got {level!r}{self.preset.excuse([level])}"
+            raise ValueError(f"`level` must be in {self.allowed}, {told}")
 
     def choose_seed(
         self, rng: np.random.Generator, level: int, params: Mapping[str, Any], size: int | None
@@ -365,16 +371,6 @@ def rekey(rng: np.random.Generator, problem_seed: int, level: int) -> None:
     }
 
 
-def override(preset: Preset, overrides: Mapping[str, Any]) -> Preset:
-    """Return `preset` with other parts; of a frame, only the fields that are given."""
-    parts = dict(overrides)
-    if "frame" in parts:
-        parts["frame"] = replace(preset.frame, **parts["frame"])
-    if "rewards" in parts:
-        parts["rewards"] = tuple(parts["rewards"])
-    return replace(preset, **parts)
-
-
 def evaluation_set(env: gym.Env[str, str], level: int, size: int = 200) -> list[dict[str, Any]]:
     """Return the options of the first `size` distinct problems of problem seeds 0, 1, 2, ...
 
@@ -389,8 +385,7 @@ def evaluation_set(env: gym.Env[str, str], level: int, size: int = 200) -> list[
         20
     """
     base = unwrap(env)
-    if level not in base.allowed:
-        raise ValueError(f"`level` must be in {base.allowed}, got {level!r}")
+    base.check_level(level)
     rows = base.task.num_rows(base.split, **base.preset.levels[level])
     chosen: dict[str, dict[str, Any]] = {}
     for seed in range(MAX_PROBLEM_SEEDS if rows is None else min(rows, MAX_PROBLEM_SEEDS)):

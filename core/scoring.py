@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,8 +20,8 @@ MEMORY = 2**33  # bytes of address space, of which those processes have less
 NUM_ENVS, NUM_PROBLEMS = 16, 256  # that are kept, for the next completion
 
 
-def score(name: str, completion: str) -> dict[str, Any]:
-    r"""Score a completion of the problem called `name`, which needs one turn.
+def score(name: str, *turns: str) -> dict[str, Any]:
+    r"""Score the completions of an episode of the problem called `name`, one each turn.
 
     Example:
         >>> env = gym.make("Countdown-v0")
@@ -35,7 +36,7 @@ def score(name: str, completion: str) -> dict[str, Any]:
         FileNotFoundError: If its data is not there.
     """
     env, problem = posed(name)
-    outcome = env.score([problem], [()], [completion])[0]
+    outcome = played(env, [problem], [turns])[0]
     return {
         "correct": None if outcome.correct is None else bool(outcome.correct),
         "reward": float(outcome.reward),
@@ -44,22 +45,60 @@ def score(name: str, completion: str) -> dict[str, Any]:
     }
 
 
-def outcome_of(env: ReasoningEnv, completion: str, result: Any) -> Outcome:
+def played(
+    env: ReasoningEnv, problems: Sequence[Any], texts: Sequence[Sequence[str]]
+) -> list[Outcome]:
+    """Return what episodes earn; of several turns, all together.
+
+    Args:
+        env: That of the problems.
+        problems: One for each episode.
+        texts: Of each episode the completions, one each turn; what follows its end is not scored.
+    """
+    earned: list[list[Outcome]] = [[] for _ in problems]
+    for turn in range(max(map(len, texts), default=0)):
+        live = [
+            i
+            for i, found in enumerate(earned)
+            if len(texts[i]) > turn and not (found and found[-1].done)
+        ]
+        outcomes = env.score(
+            [problems[i] for i in live],
+            [[outcome.answer or "" for outcome in earned[i]] for i in live],
+            [texts[i][turn] for i in live],
+        )
+        for i, outcome in zip(live, outcomes, strict=True):
+            earned[i].append(outcome)
+    return [found[0] if len(found) == 1 else whole(found) for found in earned]
+
+
+def whole(turns: Sequence[Outcome]) -> Outcome:
+    """Return what an episode earns: it is right if a turn is, and lost if a verdict of one is."""
+    lost = any(not outcome.verified for outcome in turns)
+    return turns[-1]._replace(
+        reward=0.0 if lost else sum(outcome.reward for outcome in turns),
+        correct=None if lost else any(outcome.correct for outcome in turns),
+        formatted=any(outcome.formatted for outcome in turns),
+    )
+
+
+def outcome_of(env: ReasoningEnv, turns: Sequence[str], result: Any) -> Outcome:
     """Convert the result of a call of `score`; one that failed is wrong, one that was lost has no verdict.
 
     Args:
         env: That of the problem.
-        completion: That was scored.
+        turns: The completions that were scored.
         result: As an executor returns it.
     """
     if isinstance(result, dict):
         return Outcome("", result["reward"], True, *(result[name] for name in FIELDS))
-    answer = env.extract(completion)
-    _, formatted, neither = env.preset.rewards
+    answers = [env.extract(text) for text in turns]
+    is_formatted = any(answer is not None for answer in answers)
     if result is LOST:
-        return Outcome("", 0.0, True, None, answer is not None, answer)
+        return Outcome("", 0.0, True, None, is_formatted, answers[-1])
+    _, formatted, neither = env.preset.rewards
     return Outcome(
-        "", neither if answer is None else formatted, True, False, answer is not None, answer
+        "", formatted if is_formatted else neither, True, False, is_formatted, answers[-1]
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -81,6 +81,30 @@ class Preset:
             raise ValueError(
                 f"`rewards` must be three (correct, formatted, neither), got {self.rewards}"
             )
+
+    def override(self, parts: Mapping[str, Any]) -> Preset:
+        """Return the preset with other parts; of a frame, only the fields that are given."""
+        others = dict(parts)
+        if "frame" in others:
+            others["frame"] = replace(self.frame, **others["frame"])
+        if "rewards" in others:
+            others["rewards"] = tuple(others["rewards"])
+        return replace(self, **others)
+
+    def excuse(self, levels: Sequence[Any]) -> str:
+        """Return the end of a message that refuses levels: which are kept out of training, if any are.
+
+        >>> Preset("Double {}.", levels={1: {}, 2: {}}, ood=(2,)).excuse([2])
+        '; 2 is out of distribution, kept out of training: evaluate it, or set `allow_ood`'
+        """
+        kept = [str(level) for level in levels if level in self.ood]
+        if not kept:
+            return ""
+        some, them = ("is", "it") if len(kept) == 1 else ("are", "them")
+        return (
+            f"; {', '.join(kept)} {some} out of distribution, kept out of training: evaluate {them}, or set "
+            "`allow_ood`"
+        )
 
 
 class Turn(NamedTuple):

@@ -11,15 +11,20 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import json
 import multiprocessing
 import os
+import shutil
 import sys
+import time
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
+import gymnasium as gym
 import pytest
 
-from edgewise import Preset, ReasoningVectorEnv, Task
-from edgewise.wrappers import SEC, vector
+from edgewise import Preset, ReasoningVectorEnv, Task, own_code, register
+from edgewise.envs.countdown.task import Countdown
+from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, SEC, vector
 
 
 @pytest.fixture(scope="session")
@@ -80,12 +85,27 @@ def processes():
     return context
 
 
+class Gated(Countdown):
+    """Countdown whose first verdict after the file `after` exists waits for the file `go`."""
+
+    after = go = None
+
+    def verify(self, problem, answer):
+        if self.after.exists() and not self.go.exists():
+            self.go.with_name("held").touch()
+            while not self.go.exists():
+                time.sleep(0.01)
+        return super().verify(problem, answer)
+
+
 class Command:
     """`edgewise` in a process of its own, in the folder `path`; what it says goes to two files."""
 
-    def __init__(self, context, path, words, output=None):
+    def __init__(self, context, path, words, output=None, after=None):
         self.out, self.err = path / "out.txt", path / "err.txt"
-        arguments = (words.split(), path, output or self.out, self.err)
+        self.go, self.held = path / "go", path / "held"
+        gate = after and (after, self.go)
+        arguments = (words.split(), path, output or self.out, self.err, gate)
         self.process = context.Process(target=run_command, args=arguments)
         self.process.start()
 
@@ -94,10 +114,6 @@ class Command:
         while not is_so():
             assert self.process.is_alive(), self.err.read_text()
             self.process.join(0.02)
-
-    def until_said(self, text):
-        """Wait until the standard output has `text`."""
-        self.until(lambda: self.out.exists() and text in self.out.read_text())
 
     def press(self, number):
         """Send a signal, and wait until it is acknowledged or the command has ended."""
@@ -111,9 +127,13 @@ class Command:
         return self.process.exitcode, self.err.read_text().splitlines()
 
 
-def run_command(words, path, output, errors):
-    """Run the command line with its streams in files."""
+def run_command(words, path, output, errors, gate):
+    """Run the command line with its streams in files, and with a gate in Countdown if given."""
     os.chdir(path)
+    if gate:
+        Gated.after, Gated.go = gate
+        del gym.registry["Countdown-v0"]
+        register("Countdown-v0", f"{__name__}:Gated")
     for place, name in ((1, output), (2, errors)):
         file = name if isinstance(name, int) else os.open(name, os.O_CREAT | os.O_WRONLY)
         os.dup2(file, place)
@@ -124,17 +144,74 @@ def run_command(words, path, output, errors):
 
 @pytest.fixture
 def start(processes, tmp_path):
-    """A function that starts `edgewise` with words, and returns the `Command`."""
+    """A function that starts `edgewise` with words, and returns the `Command`.
+
+    With `after`, its Countdown holds what the command is doing once that path exists.
+    """
     begun = []
 
-    def begin(words, path=tmp_path, output=None):
-        begun.append(Command(processes, path, words, output))
+    def begin(words, path=tmp_path, output=None, after=None):
+        begun.append(Command(processes, path, words, output, after))
         return begun[-1]
 
     yield begin
     for command in begun:
         command.process.kill()
         command.process.join()
+
+
+OWN = ("mine", "theirs", "faulty", "word_sums")
+POINTS = """[edgewise.environments]
+Double-v0 = {name}
+Missing-v0 = {name}
+Broken-v0 = {name}.broken
+[edgewise.rules]
+hardest = {name}:Hardest
+plain = {name}:Plain
+[edgewise.agents]
+seven = {name}:seven
+"""
+
+
+@pytest.fixture
+def forgotten(monkeypatch):
+    """A function that forgets all that was imported and registered since; it is called at the end."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    known = (gym.registry, CURRICULA, PROBLEM_CURRICULA)
+    before = [dict(names) for names in known]
+
+    def forget():
+        for names, kept in zip(known, before, strict=True):
+            names.clear()
+            names.update(kept)
+        for name in [name for name in sys.modules if name.split(".")[0] in OWN]:
+            del sys.modules[name]
+        own_code.typed.clear()
+
+    yield forget
+    forget()
+
+
+@pytest.fixture
+def own_folder(forgotten, tmp_path, monkeypatch):
+    """The working folder, with the user's module `mine`."""
+    shutil.copy(Path(__file__).parent / "examples" / "mine.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def installed_package(forgotten, tmp_path, monkeypatch):
+    """A folder on the path, with the same module as the package `theirs` and an installer's metadata."""
+    package, info = tmp_path / "site" / "theirs", tmp_path / "site" / "theirs-1.0.dist-info"
+    package.mkdir(parents=True)
+    info.mkdir()
+    shutil.copy(Path(__file__).parent / "examples" / "mine.py", package / "__init__.py")
+    (package / "broken.py").write_text("\nimport no_such_thing\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(POINTS.format(name="theirs"))
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    return package
 
 
 WRITES = [r"1+2?1+2=3,\boxed{3}", r"9-4?9-4=5,\boxed{5}", r"2+2+1?2+2=4,4+1=5,\boxed{5}"]

@@ -13,7 +13,9 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 @pytest.mark.skipif(not README.is_file(), reason="the README is not here")
-def test_the_examples_run():
+def test_the_examples_run(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
     text = README.read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     names = {}
@@ -22,7 +24,11 @@ def test_the_examples_run():
     assert names["reward"] == 1.0 and all(part in names["prompt"] for part in said)
     for block in blocks[1:]:
         exec(compile(block, str(README), "exec"), names)
-    assert len(blocks) >= 2 and names["rewards"].shape == (256,)
+    assert names["rewards"].shape == (256,)
+    loop = next(block for block in blocks if "in train(envs, policy, config)" in block)
+    assert len(loop.splitlines()) <= 20 and names["metrics"]["step"] == 2
+    assert sum(names["chances"]) == pytest.approx(1) and capsys.readouterr().out.count("[0.") == 2
+    assert names["load_policy"]("hf:trained").positions == names["policy"].positions
 
 
 @pytest.mark.skipif(not README.is_file(), reason="the README is not here")

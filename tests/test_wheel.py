@@ -51,7 +51,7 @@ def test_the_wheels_train_and_evaluate(tmp_path):
     assert "pip install 'edgewise[train]'" in refused.stderr
     ran(python, "-m", "pip", "install", "--no-deps", models, cwd=tmp_path)
     assert "report" in ran(edgewise, "train", *few, "--output", "run", cwd=tmp_path)
-    plan = ["--plan.num-problems", "4", "--plan.k", "1", "--agent", "hf:run/model"]
+    plan = ["--plan.num-problems", "4", "--samples", "1", "--agent", "hf:run/model"]
     assert "Countdown-v0 3: pass@1" in ran(edgewise, "eval", *plan, cwd=tmp_path)
     suite = ["--suite", "sec", "--agent", "oracle", "--plan.num-problems", "2", "--output", "sec"]
     ran(edgewise, "eval", *suite, cwd=tmp_path)

@@ -1,14 +1,14 @@
 """How many completions each problem of a batch gets, at an equal number of completions in all.
 
-VIP: Nguyen et al. (2026), arXiv 2602.01601, and the authors' code.
+`Allotment` carries an allocation out within a batch, `VIP` and `Knapsack` are two of them.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -18,28 +18,76 @@ from edgewise.wrappers.rules.signal import Floats, Ints
 ESTIMATORS = ("rloo", "grpo")
 BISECTIONS = 200
 CLIP = 1e-6  # of success, before its logit
+MOST = 4096  # completions of a problem
 
 
-@dataclass(eq=False)
 class Allocation(ABC):
-    """Divide a budget of completions among the problems of a batch."""
+    """Divide a budget of completions among the problems of a batch.
+
+    A dataclass. What it calls a problem is what a rule chooses: a problem where the rule chooses
+    problems, and else an arm, whose problems are seldom posed twice.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(eq=False)
+        ... class First(Allocation):
+        ...     least: int = 2
+        ...     most: int = 64
+        ...     def sizes(self, problems, budget):
+        ...         sizes = np.full(len(problems), self.least)
+        ...         sizes[0] += budget - sizes.sum()
+        ...         return sizes
+        >>> First().sizes(["a", "b", "c"], budget=24).tolist()
+        [20, 2, 2]
+    """
+
+    paper: ClassVar[str] = ""  # its arXiv id
+    least: int  # completions of a problem; 0 if some may have none
+    most: int
 
     @abstractmethod
     def sizes(self, problems: Sequence[str], budget: int) -> Ints:
-        """Return the completions of each problem, (P,), that sum to `budget`.
+        """Return the completions of each problem, (P,), that sum to `budget`; 0 leaves one out.
 
         Args:
-            problems: Their names.
+            problems: Their names, of which several may be the same.
             budget: Completions of the batch.
 
         Raises:
             ValueError: If the bounds of a group do not allow the budget.
         """
 
+    def observe(self, problems: Sequence[str], success: Floats) -> None:  # noqa: B027
+        """Learn the share of right completions of different problems, (P,)."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `observe` changes, as plain numbers and lists."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027
+        """Restore a state that `state_dict` returned."""
+
+    def check_bounds(self, smallest: int) -> None:
+        """Raise ValueError if `least` is below `smallest`, or `most` is below `least` or too many."""
+        if not smallest <= self.least <= self.most:
+            raise ValueError(f"`least` must be in [{smallest}, {self.most}], got {self.least}")
+        if self.most > MOST:
+            raise ValueError(f"`most` must be at most {MOST}, got {self.most}")
+
+    def check_budget(self, count: int, budget: int) -> None:
+        """Raise ValueError if groups within the bounds cannot sum to `budget`."""
+        if not count * self.least <= budget <= count * self.most:
+            raise ValueError(
+                f"`budget` must be in [{count * self.least}, {count * self.most}], "
+                f"{self.least} to {self.most} completions of {count} problems, got {budget}"
+            )
+
 
 @dataclass(eq=False)
 class VIP(Allocation):
     """The sizes that make the variance of the gradient least, by what is known of success.
+
+    Nguyen et al. (2026), arXiv 2602.01601, and the authors' code.
 
     With p the success of a problem and a = 4 p (1 - p), the gradient of its group of n has variance
     proportional to a / (n - 1) for "rloo" and a (n - 1) / n^2 for "grpo" without the division by the
@@ -53,9 +101,18 @@ class VIP(Allocation):
     but themselves.
 
     Departures: features are given, not those of a sentence encoder; the released code's allocator
-    has a term of ln p that its paper has not, and solves by another method; it is not followed.
+    has a term of ln p that its paper has not, and solves by another method; it is not followed. Arms
+    take the place of problems where the rule chooses arms. The variance is that of groups which weigh
+    alike; losses are means over tokens or completions, in which a larger group weighs more.
+
+    Example:
+        >>> allocation = VIP()
+        >>> allocation.observe(["even", "hard", "easy"], np.array([0.5, 0.1, 0.9]))
+        >>> allocation.sizes(["even", "hard", "easy"], budget=24).tolist()
+        [10, 7, 7]
     """
 
+    paper: ClassVar[str] = "2602.01601"
     estimator: Literal["rloo", "grpo"] = "rloo"
     least: int = 4  # completions of a problem; at least 2, at least 3 for "grpo"
     most: int = 32
@@ -68,9 +125,7 @@ class VIP(Allocation):
         """Check the arguments and forget all groups."""
         if self.estimator not in ESTIMATORS:
             raise ValueError(unknown("estimator", self.estimator, ESTIMATORS))
-        smallest = 3 if self.estimator == "grpo" else 2
-        if not smallest <= self.least <= self.most:
-            raise ValueError(f"`least` must be in [{smallest}, {self.most}], got {self.least}")
+        self.check_bounds(3 if self.estimator == "grpo" else 2)
         for name in ("length", "jitter"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"`{name}` must be positive, got {getattr(self, name)}")
@@ -106,12 +161,7 @@ class VIP(Allocation):
 
     def sizes(self, problems: Sequence[str], budget: int) -> Ints:
         """Return the completions of each problem, (P,)."""
-        count = len(problems)
-        if not count * self.least <= budget <= count * self.most:
-            raise ValueError(
-                f"`budget` must be in [{count * self.least}, {count * self.most}], "
-                f"{self.least} to {self.most} completions of {count} problems, got {budget}"
-            )
+        self.check_budget(len(problems), budget)
         p = self.success(problems)
         return self.rounded(4 * p * (1 - p), budget)
 
@@ -151,15 +201,97 @@ class VIP(Allocation):
         """Return whole sizes, (P,), from the real ones rounded down."""
         sizes = np.floor(self.real_sizes(scales, budget) + CLIP).astype(np.int64)
         sizes = np.clip(sizes, self.least, self.most)
-        while sizes.sum() < budget:
-            gains = self.variances(scales, sizes) - self.variances(scales, sizes + 1)
-            sizes[np.argmax(np.where(sizes < self.most, gains, -np.inf))] += 1
-        return sizes
+        return filled(
+            sizes,
+            self.most,
+            budget,
+            lambda now: self.variances(scales, now) - self.variances(scales, now + 1),
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Return the mean of each problem."""
         return {"means": dict(self.means)}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what `state_dict` returned."""
         self.means = dict(state["means"])
+
+
+@dataclass(eq=False)
+class Knapsack(Allocation):
+    """The sizes of the most value: the chance that a group is informative, times what it can gain.
+
+    "Knapsack RL" (2025), arXiv 2509.25849. With p the last success of a problem, n completions are
+    worth (1 - p^n - (1 - p)^n) p (1 - p)^2. That is concave in n, so giving the completions one by one
+    to the largest increase, as here, is as good as the paper's dynamic programme. What no other problem
+    can take goes to those that nobody solved, and last to those that all did.
+
+    Departures: the paper knows p from the last epoch; here it is that of the last batch with the
+    problem, or with the arm where the rule chooses arms, and `prior`, which is ours, before.
+
+    Example:
+        >>> allocation = Knapsack(most=16)
+        >>> allocation.observe(["a", "b", "c", "d"], np.array([0.5, 0.1, 0.9, 0.02]))
+        >>> allocation.sizes(["a", "b", "c", "d"], budget=32).tolist()
+        [8, 16, 6, 2]
+    """
+
+    paper: ClassVar[str] = "2509.25849"
+    least: int = 2  # completions of a problem, at least 1
+    most: int = 128
+    prior: float = 0.5  # p of what was never posed, in [0, 1]
+
+    def __post_init__(self) -> None:
+        """Check the arguments and forget all groups."""
+        self.check_bounds(1)
+        if not 0 <= self.prior <= 1:
+            raise ValueError(f"`prior` must be in [0, 1], got {self.prior}")
+        self.last: dict[str, float] = {}  # p
+
+    def observe(self, problems: Sequence[str], success: Floats) -> None:
+        """Remember the success of different problems, (P,)."""
+        self.last.update(zip(problems, success.tolist(), strict=True))
+
+    def sizes(self, problems: Sequence[str], budget: int) -> Ints:
+        """Return the completions of each problem, (P,)."""
+        self.check_budget(len(problems), budget)
+        p = np.array([self.last.get(name, self.prior) for name in problems], np.float64)
+        start = np.full(len(problems), self.least)
+
+        def gains(now: Ints) -> Floats:
+            more = (p**now * (1 - p) + (1 - p) ** now * p) * p * (1 - p) ** 2
+            return np.where(more > 0, more, -p)  # of those that gain nothing, the unsolved first
+
+        return filled(start, self.most, budget, gains)
+
+    @staticmethod
+    def values(p: Floats, sizes: Ints) -> Floats:
+        """Return what `sizes` completions of problems of success p are worth, (P,) all."""
+        values: Floats = (1 - p**sizes - (1 - p) ** sizes) * p * (1 - p) ** 2
+        return values
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the last success of each problem."""
+        return {"last": dict(self.last)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+        self.last = dict(state["last"])
+
+
+def filled(sizes: Ints, most: int, budget: int, gains: Callable[[Ints], Floats]) -> Ints:
+    """Give completions one by one to the largest gain until `sizes`, (P,), sum to `budget`.
+
+    Args:
+        sizes: The first.
+        most: No size is larger.
+        budget: At most P times `most`.
+        gains: Of one more completion of each, by the sizes, (P,).
+    """
+    sizes = sizes.astype(np.int64)
+    while sizes.sum() < budget:
+        sizes[np.argmax(np.where(sizes < most, gains(sizes), -np.inf))] += 1
+    return sizes
+
+
+ALLOCATIONS: dict[str, type[Allocation]] = {"vip": VIP, "knapsack": Knapsack}

@@ -49,3 +49,34 @@ ALGORITHMS = {
     "reinforce": Algorithm("edgewise.agents.algorithms.reinforce:REINFORCEConfig"),
     "reinforce++": Algorithm("edgewise.agents.algorithms.reinforce:REINFORCEPlusPlusConfig"),
 }
+
+
+def train(envs: Envs, policy: Policy, config: OnPolicyConfig) -> Iterator[dict[str, float]]:
+    """Train `policy` in place by the algorithm of `config`, yielding the metrics of each step.
+
+    For a loop of your own: nothing is saved but by you. `begin` makes a run with checkpoints and records.
+
+    Example:
+        >>> from edgewise.agents import GRPOConfig, Sampling, load_policy
+        >>> policy = load_policy("seedling")
+        >>> envs = gym.make_vec("Countdown-v0", num_envs=8, group_size=4, preset="seedling")
+        >>> envs = edgewise.wrappers.vector.PromptFormat(envs, render=policy.render)
+        >>> _ = envs.reset(seed=0)
+        >>> config = GRPOConfig(num_steps=1, sampling=Sampling(max_tokens=8))
+        >>> [metrics["step"] for metrics in train(envs, policy, config)]
+        [1]
+
+    Args:
+        envs: P problems, each to G environments, P G = num_envs; reset once, with the seed of the problems.
+        policy: Samples and learns.
+        config: Of one of the algorithms, `GRPOConfig`, `PPOConfig` and so on.
+
+    Raises:
+        ValueError: If the groups are too small for the algorithm.
+        TypeError: If `config` is of none.
+    """
+    for algorithm in ALGORITHMS.values():
+        if type(config) is algorithm.config:
+            state = algorithm.start(policy, config)
+            return algorithm.train(envs, policy, config, state)
+    raise TypeError(f"`config` must be that of an algorithm, as GRPOConfig, got {config!r}")

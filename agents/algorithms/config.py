@@ -38,6 +38,7 @@ Count = Annotated[int, Condition("an integer of at least 1", lambda n: type(n) i
 Positive = Annotated[float, Condition("positive", lambda x: is_number(x) and x > 0)]
 NotNegative = Annotated[float, Condition("at least 0", lambda x: is_number(x) and x >= 0)]
 Fraction = Annotated[float, Condition("in [0, 1]", lambda x: is_number(x) and 0 <= x <= 1)]
+BelowOne = Annotated[float, Condition("in [0, 1)", lambda x: is_number(x) and 0 <= x < 1)]
 SWITCH = Condition("true or false", lambda value: isinstance(value, bool))
 
 

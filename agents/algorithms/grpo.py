@@ -30,7 +30,9 @@ from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Count, Positive
+from edgewise.agents.algorithms.entropy import with_entropy
 from edgewise.agents.algorithms.filters import FilterName, filter_of
+from edgewise.agents.algorithms.length import penalized
 from edgewise.agents.algorithms.losses import (
     Estimator,
     LossMean,
@@ -100,6 +102,7 @@ def train(
         # Pose P problems to G environments each, sample and score.
         keep = filter_of(config.filter, config.filter_rounds, state.step)
         rollout = collect(envs, policy, config.sampling, state.generator, filter=keep)
+        rollout = penalized(rollout, config)
         advantages = group_advantages(rollout.rewards, config.standardize, rollout.verified)
 
         # The curriculum observes the batch before the policy learns from it.
@@ -131,9 +134,9 @@ def improve(
             divergence = (tokens * (corrected if config.kl_weighted else weights)).sum()
             loss = loss + config.kl_coef * divergence
             metrics["kl"] = divergence.item()
-        return loss, metrics
+        return with_entropy(loss, metrics, logprobs, batch.logprobs, weights, config)
 
-    used = (advantages != 0) | (state.reference is not None)
+    used = (advantages != 0) | (state.reference is not None) | (config.entropy_coef > 0)
     return update(policy, completions, used, config, state, config.loss_mean, loss_of)
 
 

@@ -31,7 +31,7 @@ def token_weights(mask: Tensor, mean: LossMean, max_tokens: int) -> Tensor:
         max_tokens: The longest completion, of one turn.
     """
     if mean == "token":
-        return mask / mask.sum()
+        return mask / mask.sum().clamp(min=1)
     if mean == "sequence":
         return mask / (mask.sum(dim=1, keepdim=True).clamp(min=1) * len(mask))
     return mask / (len(mask) * max_tokens)
@@ -90,28 +90,25 @@ def global_fraction(local: float, weights: Tensor, own: Tensor) -> float:
 
     Both are token weights, positive on tokens that count. Contributions add up over ranks.
     """
-    return local * ((own > 0).sum() / (weights > 0).sum()).item()
+    return local * ((own > 0).sum() / (weights > 0).sum().clamp(min=1)).item()
 
 
-def optimizer_step(loss: Tensor, optimizer: Optimizer, max_grad_norm: float) -> dict[str, float]:
-    """Backpropagate, clip the gradient norm and step; return the loss and the norm before clipping.
+def optimizer_step(loss: float, optimizer: Optimizer, max_grad_norm: float) -> dict[str, float]:
+    """Clip the gradient norm and step; return the loss and the norm before clipping.
 
-    A loss without a graph has gradient 0: the moments of `optimizer` decay. Loss and gradient are
-    summed over ranks.
+    Without any gradient it is 0: the moments of `optimizer` decay. Loss and gradient are summed over
+    ranks.
 
     Raises:
         FloatingPointError: If the loss or its gradient is not finite; then nothing has changed.
     """
     parameters = [weight for group in optimizer.param_groups for weight in group["params"]]
-    optimizer.zero_grad()
-    if loss.requires_grad:
-        loss.backward()
-    else:
+    if all(weight.grad is None for weight in parameters):
         for weight in parameters:
             weight.grad = torch.zeros_like(weight)
     distributed.all_reduce_gradients(parameters)
     norm = distributed.clip_grad_norm(parameters, max_grad_norm)
-    metrics = {"loss": distributed.all_reduce(loss.item()), "grad_norm": norm}
+    metrics = {"loss": distributed.all_reduce(loss), "grad_norm": norm}
     if not all(map(isfinite, metrics.values())):
         optimizer.zero_grad()
         raise FloatingPointError(

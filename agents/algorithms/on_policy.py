@@ -4,8 +4,8 @@ They differ in advantages and loss. Conventions, the same for all:
     - One step is one batch of P G completions: `num_epochs` passes over it, each in
       `num_minibatches` updates of AdamW. A group may be split over minibatches; its advantages are
       those of the whole group.
-    - Completions whose gradient is exactly 0, those with advantages of 0 and no divergence in the
-      loss, are left out of the forward and backward passes. Every mean still counts them, and an
+    - Completions whose gradient is exactly 0, those with advantages of 0 and no divergence or entropy
+      in the loss, are left out of the forward and backward passes. Every mean still counts them, and an
       update without any other completion is one with gradient 0.
     - Old log-probabilities are those of the sampled tokens when they were sampled. With
       `importance_cap`, for a sampler of another precision or engine, they are the learner's own,
@@ -17,7 +17,7 @@ They differ in advantages and loss. Conventions, the same for all:
     - The reference of a divergence is the policy at the start; `kl_coef` 0, the default, has none.
     - The loss is a mean: "token" over all tokens of a minibatch; "sequence" of each completion, then
       over completions; "constant" divides the sum by completions times `sampling.max_tokens`.
-    - No entropy bonus, no weight decay, constant learning rates.
+    - Rates, decay and betas of AdamW are in `optimizer`; rules of the token limit in `length`.
 
 Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
 """
@@ -25,14 +25,16 @@ Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from edgewise.agents.algorithms.config import Count, NotNegative, Positive, check
+from edgewise.agents.algorithms.entropy import EntropyConfig
+from edgewise.agents.algorithms.length import LengthConfig, within_limit
 from edgewise.agents.algorithms.losses import (
     LossMean,
     global_fraction,
@@ -41,28 +43,23 @@ from edgewise.agents.algorithms.losses import (
     optimizer_step,
     token_weights,
 )
-from edgewise.agents.algorithms.optimizer import MasterAdamW
+from edgewise.agents.algorithms.optimizer import MasterAdamW, OptimizerConfig
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.distributed import all_reduce_dict, shard_weighted
-from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.passes import Loss, Minibatch, backward
 from edgewise.agents.policies.policy import Completions, Policy, Scorer
 from edgewise.vector_env import unwrap_vector
 
-Loss = Callable[[Completions, Tensor, Tensor, Tensor], tuple[Tensor, dict[str, float]]]
-
 
 @dataclass(frozen=True, kw_only=True)
-class OnPolicyConfig:
+class OnPolicyConfig(OptimizerConfig, LengthConfig, EntropyConfig):
     """Hyperparameters that all algorithms have; fields are checked by the types that they declare."""
 
     num_steps: Count = 240  # batches, as in SEC
-    learning_rate: Positive = 1e-6  # of AdamW
     num_epochs: Count = 1  # passes over each batch
     num_minibatches: Count = 1  # updates in each pass
     kl_coef: NotNegative = 0.0  # weight of the divergence from the policy at the start
     importance_cap: Positive | None = None  # of learner / sampler; None where they are the same
-    max_grad_norm: Positive = 1.0
-    sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0  # of the sampled tokens and the minibatches
 
     def __post_init__(self) -> None:
@@ -119,10 +116,9 @@ def start_with(
     value_head: nn.Module | None = None,
 ) -> State:
     """Return the state of a run that has done no step and trains `weights`, parameter groups."""
-    optimizer = MasterAdamW(weights, config.learning_rate)
     reference = policy.frozen() if config.kl_coef else None
     generator = torch.Generator().manual_seed(config.seed)
-    return State(optimizer, generator, reference, value_head)
+    return State(config.optimizer(weights), generator, reference, value_head)
 
 
 def check_group_size(envs: Envs, config: OnPolicyConfig, name: str) -> None:
@@ -152,21 +148,22 @@ def update(
         loss_mean: What the loss is a mean over.
         loss_of: Returns the loss and its metrics, given some b of the completions, their indices in
             the batch, (b,), the weight of each token in the mean and its importance weight, both
-            (b, T). "clip_ratio" is a fraction of the tokens given; other metrics are weighted sums.
+            (b, T). It is a sum over completions, and computed in passes that the memory holds.
     """
     completions, correction, ratios = importance_weights(policy, completions, config.importance_cap)
     state.scored = completions
-    sums: dict[str, float] = defaultdict(float, ratios)
+    completions, used = within_limit(completions, used, config)
+    rate = config.anneal(state.optimizer, state.step, config.num_steps)
+    sums: dict[str, float] = defaultdict(float, ratios | rate)
     for _ in range(config.num_epochs):
         order = torch.randperm(len(used), generator=state.generator)
         for rows in order.tensor_split(config.num_minibatches):
             weights = token_weights(completions.mask[rows], loss_mean, config.sampling.max_tokens)
             rows, weights = rows[used[rows]], weights[used[rows]]  # at most B / num_minibatches
-            loss, metrics = torch.zeros(()), {"clip_ratio": 0.0}
             own, counted = shard_weighted(rows, weights)
-            if len(own):
-                loss, metrics = loss_of(completions.select(own), own, counted, correction[own])
-                metrics["clip_ratio"] = global_fraction(metrics["clip_ratio"], weights, counted)
+            batch = Minibatch(completions.select(own), own, counted, correction[own])
+            loss, metrics = backward(policy, batch, loss_of, state.optimizer)
+            metrics["clip_ratio"] = global_fraction(metrics["clip_ratio"], weights, counted)
             stepped = optimizer_step(loss, state.optimizer, config.max_grad_norm)
             for name, value in {**all_reduce_dict(metrics), **stepped}.items():
                 sums[name] += value / (config.num_epochs * config.num_minibatches)

@@ -1,10 +1,11 @@
-"""AdamW for weights of any precision."""
+"""AdamW for weights of any precision, with its hyperparameters and the schedule of its rate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import cos, pi
-from typing import Any
+from dataclasses import dataclass
+from math import ceil, cos, pi
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,22 +13,65 @@ from torch.optim import AdamW
 from torch.utils.hooks import RemovableHandle
 
 from edgewise.agents import distributed
+from edgewise.agents.algorithms.config import BelowOne, NotNegative, Positive
+
+Schedule = Literal["constant", "linear", "cosine"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """Hyperparameters of AdamW, of its learning rate and of the gradient."""
+
+    learning_rate: Positive = 1e-6  # the highest
+    lr_schedule: Schedule = "constant"  # linear and cosine fall to 0 at the end of the run
+    warmup_steps: NotNegative = 0.0  # in which the rate rises; below 1 a fraction of the run
+    weight_decay: NotNegative = 0.0  # of all weights that are trained, per unit of learning rate
+    adam_beta1: BelowOne = 0.9
+    adam_beta2: BelowOne = 0.999
+    max_grad_norm: Positive = 1.0
+
+    def optimizer(self, groups: Iterable[Mapping[str, Any]]) -> MasterAdamW:
+        """Return the optimiser of parameter groups, which may have an "lr" of their own."""
+        betas = self.adam_beta1, self.adam_beta2
+        return MasterAdamW(groups, self.learning_rate, self.weight_decay, betas)
+
+    def anneal(self, optimizer: MasterAdamW, step: int, num_steps: int) -> dict[str, float]:
+        """Set the learning rates of a step, the first being 0; return the metrics of a schedule.
+
+        The rates are a function of the step alone, so a run that is resumed has those that it would
+        have had. All updates of a step have the same.
+        """
+        if self.lr_schedule == "constant" and not self.warmup_steps:
+            return {}
+        warmup = self.warmup_steps if self.warmup_steps >= 1 else self.warmup_steps * num_steps
+        share = schedule(step, num_steps, ceil(warmup), self.lr_schedule)
+        for group, rate in zip(optimizer.param_groups, optimizer.rates, strict=True):
+            group["lr"] = rate * share
+        return {"learning_rate": self.learning_rate * share}
 
 
 class MasterAdamW(AdamW):
-    """AdamW without weight decay whose updates are not rounded away.
+    """AdamW whose updates are not rounded away.
 
     bfloat16 has 8 bits of precision, so a weight of 0.02 cannot take an update of 1e-6. Weights of
     lower precision than float32 therefore have a master copy in float32: it gets their gradient and
     the update, and they are its rounding. Others are updated as by AdamW.
     """
 
-    def __init__(self, groups: Iterable[Mapping[str, Any]], learning_rate: float) -> None:
+    def __init__(
+        self,
+        groups: Iterable[Mapping[str, Any]],
+        learning_rate: float,
+        weight_decay: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
         """Take the weights to train.
 
         Args:
             groups: Each has "params", and "lr" where it is another than `learning_rate`.
             learning_rate: Of AdamW.
+            weight_decay: Of AdamW: what of a weight an update takes away, times the learning rate.
+            betas: Of AdamW: what of the moments of the gradient an update keeps.
         """
         self.copies: list[tuple[nn.Parameter, nn.Parameter]] = []  # a weight and its master
         self.hooks: list[RemovableHandle] = []
@@ -37,8 +81,10 @@ class MasterAdamW(AdamW):
                 for group in groups
             ],
             lr=learning_rate,
-            weight_decay=0.0,
+            weight_decay=weight_decay,
+            betas=betas,
         )
+        self.rates: list[float] = [group["lr"] for group in self.param_groups]  # before a schedule
 
     def master(self, weight: nn.Parameter) -> nn.Parameter:
         """Return the float32 master copy that receives the gradients, or `weight` itself in full precision."""
@@ -60,6 +106,12 @@ class MasterAdamW(AdamW):
         """Remove the gradient hooks, so that another optimizer can train the weights."""
         for hook in self.hooks:
             hook.remove()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop all gradients, also those that a backward pass which failed did not hand over."""
+        super().zero_grad(set_to_none)
+        for weight, _ in self.copies:
+            weight.grad = None
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -91,9 +143,24 @@ class MasterAdamW(AdamW):
             copy.copy_(saved)
 
 
-def schedule(step: int, num_steps: int, num_warmup_steps: int) -> float:
-    """Return the learning-rate factor: linear warmup, then cosine decay to 0."""
+def schedule(step: int, num_steps: int, num_warmup_steps: int, shape: Schedule = "cosine") -> float:
+    """Return what of the learning rate a step has: linear warm-up, then a decay to 0, or none.
+
+    As the schedules of transformers, but for the warm-up: its step t of n has (t + 1) / n, not t / n,
+    so that the first step is none without an update.
+
+    >>> [schedule(step, 6, 2, "linear") for step in range(6)]
+    [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]
+
+    Args:
+        step: Steps that were done before.
+        num_steps: Of the run.
+        num_warmup_steps: In which the rate rises, the first ones.
+        shape: What follows these.
+    """
     if step < num_warmup_steps:
         return (step + 1) / num_warmup_steps
+    if shape == "constant":
+        return 1.0
     done = (step - num_warmup_steps) / (num_steps - num_warmup_steps)
-    return (1 + cos(pi * done)) / 2
+    return 1 - done if shape == "linear" else (1 + cos(pi * done)) / 2

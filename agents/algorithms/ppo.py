@@ -38,6 +38,8 @@ from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Count, Fraction, NotNegative, Positive
+from edgewise.agents.algorithms.entropy import with_entropy
+from edgewise.agents.algorithms.length import penalized
 from edgewise.agents.algorithms.losses import LossMean, masked, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
     OnPolicyConfig,
@@ -108,6 +110,7 @@ def train(
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
+        rollout = penalized(rollout, config)
         completions = rollout.counted()
         penalty, penalties = penalize(state.reference, completions, config.kl_coef)
         rewards = token_rewards(rollout.rewards[rollout.verified], penalty, completions.mask)
@@ -185,7 +188,8 @@ def improve(
         loss, metrics = clipped_surrogate(log_ratio, own.advantages, weights * correction, eps, eps)
         value_loss = clipped_value_loss(values, own, weights, config)
         metrics |= {"policy_loss": loss.item(), "value_loss": value_loss.item()}
-        return loss + config.value_coef * value_loss, metrics
+        loss = loss + config.value_coef * value_loss
+        return with_entropy(loss, metrics, logprobs, batch.logprobs, weights, config)
 
     used = torch.ones(len(completions.mask), dtype=torch.bool)
     return update(policy, completions, used, config, state, config.loss_mean, loss_of)

@@ -33,6 +33,8 @@ from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Positive
+from edgewise.agents.algorithms.entropy import with_entropy
+from edgewise.agents.algorithms.length import penalized
 from edgewise.agents.algorithms.losses import LossMean, masked, per_verified_group, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
     OnPolicyConfig,
@@ -108,6 +110,7 @@ def train(
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
+        rollout = penalized(rollout, config)
         completions, verified = rollout.counted(), rollout.verified
         mask = completions.mask
         penalty, penalties = penalize(state.reference, completions, config.kl_coef)
@@ -138,10 +141,11 @@ def improve(
     def loss_of(
         batch: Completions, rows: Tensor, weights: Tensor, correction: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        logprobs, weights = policy.logprobs(batch), weights * correction
-        return policy_loss(logprobs, batch.logprobs, advantages[rows], weights, config)
+        logprobs, corrected = policy.logprobs(batch), weights * correction
+        found = policy_loss(logprobs, batch.logprobs, advantages[rows], corrected, config)
+        return with_entropy(*found, logprobs, batch.logprobs, weights, config)
 
-    used = (advantages != 0).any(dim=1).cpu()
+    used = (advantages != 0).any(dim=1).cpu() | (config.entropy_coef > 0)
     return update(policy, completions, used, config, state, config.loss_mean, loss_of)
 
 

@@ -29,6 +29,8 @@ from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.config import Positive
+from edgewise.agents.algorithms.entropy import with_entropy
+from edgewise.agents.algorithms.length import penalized
 from edgewise.agents.algorithms.losses import masked, per_verified_group
 from edgewise.agents.algorithms.on_policy import (
     OnPolicyConfig,
@@ -83,6 +85,7 @@ def train(
     while state.step < config.num_steps:
         # Pose P problems to G environments each, sample and score.
         rollout = collect(envs, policy, config.sampling, state.generator)
+        rollout = penalized(rollout, config)
         completions, verified = rollout.counted(), rollout.verified
         penalty, penalties = penalize(state.reference, completions, config.kl_coef)
         paid = rollout.in_groups(penalty.sum(dim=1).cpu())  # by each completion
@@ -109,9 +112,11 @@ def improve(
     ) -> tuple[Tensor, dict[str, float]]:
         logprobs = policy.logprobs(batch)
         own = advantages[rows].to(logprobs.device)
-        return clipped_loss(logprobs, batch.logprobs, own, weights * correction, config)
+        found = clipped_loss(logprobs, batch.logprobs, own, weights * correction, config)
+        return with_entropy(*found, logprobs, batch.logprobs, weights, config)
 
-    return update(policy, completions, advantages != 0, config, state, config.ratio, loss_of)
+    used = (advantages != 0) | (config.entropy_coef > 0)
+    return update(policy, completions, used, config, state, config.ratio, loss_of)
 
 
 def leave_one_out(rewards: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from edgewise.env import Outcome
 from edgewise.posing import pose
@@ -10,6 +11,9 @@ from edgewise.posing import pose
 Completion = (
     str | Sequence[Mapping[str, str]]
 )  # a text, or the messages that a model added to a chat
+MAX_POSED = 4096  # problems that are kept for the other members of their groups
+
+posed = lru_cache(MAX_POSED)(pose)
 
 
 def score(

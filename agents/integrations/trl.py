@@ -29,10 +29,10 @@ import torch
 from numpy.typing import NDArray
 
 from edgewise.agents import distributed
-from edgewise.agents.integrations import named, trl_run, trl_turns
+from edgewise.agents.integrations import named, records, trl_run, trl_turns
 from edgewise.agents.integrations.named import Completion
 from edgewise.agents.integrations.trl_turns import TurnEnvironment
-from edgewise.agents.integrations.trl_versions import check_version
+from edgewise.agents.integrations.versions import TRL
 from edgewise.agents.policies.chat import encode_prompt
 from edgewise.agents.training.checkpoint import read_tensors
 from edgewise.agents.training.run_folder import RunFolder
@@ -40,7 +40,7 @@ from edgewise.manifest import write_manifest
 from edgewise.pool import refuse_unverified
 from edgewise.wrappers.vector import Curriculum
 
-check_version(version("trl"))
+TRL.check(version("trl"))
 
 from datasets import Dataset  # noqa: E402
 from trl import GRPOTrainer, RLOOTrainer  # noqa: E402
@@ -194,7 +194,7 @@ class CurriculumTrainer:
         now = time.perf_counter()
         metrics["time/step_seconds"], self._began = now - self._began, now
         if distributed.rank() == 0:
-            trl_run.record(self.folder, self.num_batches, self.curriculum, metrics, tokens)
+            records.record(self.folder, self.num_batches, self.curriculum, metrics, tokens)
 
     @property
     def folder(self) -> Path:

@@ -16,15 +16,11 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import VectorWrapper
-from numpy.typing import NDArray
 
-from edgewise.agents.training.parts import arm_names
+from edgewise.agents.integrations import records
 from edgewise.agents.training.run_folder import STATE, RunFolder, read_state
 from edgewise.files import FileError, flush
 from edgewise.manifest import MANIFEST, check_manifest
-from edgewise.wrappers.problem_lesson import ProblemLesson
-from edgewise.wrappers.record import SCHEMA
-from edgewise.wrappers.rules.rule_record import to_json
 from edgewise.wrappers.vector import Curriculum, PromptFormat
 
 
@@ -49,6 +45,11 @@ def refuse_misfit(curriculum: Curriculum, args: Any) -> None:
         raise ValueError(
             f"`curriculum` must have num_envs = {args.generation_batch_size}, "
             f"args.generation_batch_size, got {curriculum.num_envs}"
+        )
+    if curriculum.lesson.allotment is not None:
+        raise ValueError(
+            "`curriculum` must be without an allocation: TRL samples as many completions of each "
+            "problem"
         )
     if curriculum.lesson.shape[1] != args.num_generations:
         raise ValueError(
@@ -84,28 +85,16 @@ def refuse_format(curriculum: Curriculum) -> None:
 
 def describe(curriculum: Curriculum, model: Any, args: Any, algorithm: str) -> dict[str, Any]:
     """Return the config of a run for its folder."""
-    lesson: Any = curriculum.lesson
-    members = curriculum.base.env.members
-    ids = [str(member.identity["env"]) for member in members]
     name = model if isinstance(model, str) else getattr(model.config, "_name_or_path", "")
-    config = {
-        "env": ",".join(ids),
-        "curriculum": type(lesson.rule).__name__,
-        "algorithm": f"{algorithm} of TRL",
-        "agent": name or type(model).__name__,
-        "preset": members[0].preset_name,
-        "seed": args.seed,
-        "num_steps": num_batches(args),
-        "num_problems": lesson.shape[0],
-        "group_size": lesson.shape[1],
-        "learning_rate": args.learning_rate,
-        "rule": to_json(lesson.rule),
-        "arms": arm_names(ids, curriculum.base.arms),
-        "trl": json.loads(json.dumps(args.to_dict(), default=str)),
-    }
-    if isinstance(lesson, ProblemLesson):
-        config["pool"] = lesson.pool()
-    return config
+    return records.describe(
+        curriculum,
+        algorithm=f"{algorithm} of TRL",
+        agent=name or type(model).__name__,
+        seed=args.seed,
+        num_steps=num_batches(args),
+        learning_rate=args.learning_rate,
+        trl=json.loads(json.dumps(args.to_dict(), default=str)),
+    )
 
 
 def begin(path: Path, config: Mapping[str, Any]) -> None:
@@ -120,29 +109,6 @@ def begin(path: Path, config: Mapping[str, Any]) -> None:
             "train(resume_from_checkpoint=True), or name another"
         )
     RunFolder(path).write("config.json", config)
-
-
-def record(
-    path: Path,
-    step: int,
-    curriculum: Curriculum,
-    metrics: Mapping[str, float],
-    tokens: NDArray[np.int64],
-) -> None:
-    """Append a batch to the records.
-
-    Args:
-        path: The output folder.
-        step: The number of the batch, from 1.
-        curriculum: Of the run.
-        metrics: Of the batch.
-        tokens: In each completion, (P, G).
-    """
-    folder, head = RunFolder(path), {"schema": SCHEMA, "step": step}
-    rows = zip(curriculum.records(), tokens.tolist(), strict=True)
-    folder.append("groups.jsonl", [{**head, **group, "num_tokens": row} for group, row in rows])
-    sizes = {"num_tokens": int(tokens.sum()), "num_extra_rollouts": 0, "num_extra_tokens": 0}
-    folder.append("metrics.jsonl", [{"step": step, **metrics, **sizes}])
 
 
 def save(checkpoint: Path, step: int, curriculum: Curriculum) -> None:

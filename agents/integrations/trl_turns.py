@@ -13,15 +13,14 @@ calls from, such as those of Qwen2.5 and Qwen3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewise.agents.integrations.named import posed
 from edgewise.env import Outcome, ReasoningEnv
 from edgewise.frame import Frame, Message
-from edgewise.posing import pose
 from edgewise.wrappers.vector import Curriculum
 
 HOW = "\nCall the function `act` for each action."
@@ -32,9 +31,6 @@ ANSWERS = {  # an action, as the answer format of a preset has it
     "answer": "<answer>{}</answer>",
     "think_answer": "<think>...</think> <answer>{}</answer>",
 }
-MAX_POSED = 4096  # problems that are kept for the other members of their groups
-
-posed = lru_cache(MAX_POSED)(pose)
 
 
 class TurnEnvironment:

@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.passes import Budget
 from edgewise.agents.policies.policy import Completions, Scorer
 from edgewise.agents.policies.transformers import TransformersPolicy
 
@@ -238,6 +239,11 @@ class EnginePolicy:
     def value_head(self) -> nn.Module:
         """The learner's."""
         return self.learner.value_head
+
+    @property
+    def budget(self) -> Budget:
+        """The learner's."""
+        return self.learner.budget
 
     def frozen(self) -> Scorer:
         """Return the learner as it is now, without an engine."""

@@ -22,6 +22,8 @@ from transformers.activations import ACT2FN
 from transformers.models.llama import modeling_llama as llama
 from transformers.models.qwen2 import modeling_qwen2 as qwen2
 
+from edgewise.agents.policies.head import Head
+
 MAX_PARAMETERS = 100_000_000  # a copy of the weights is held
 ROPE_TYPES = {"default", "linear", "llama3", "yarn"}  # whose frequencies do not change with length
 IDLE = "transformers.utils.output_capturing"  # whose hooks wait for calls that ask for more output
@@ -153,6 +155,10 @@ class Network:
     def logits(self, hidden: Tensor) -> Tensor:
         """Return (N, V) of normed states, (N, H)."""
         return hidden @ self.head
+
+    def as_head(self) -> Head:
+        """Return what maps states to logits."""
+        return Head(self.logits, self.head.T)
 
     def normalize(self, hidden: Tensor) -> Tensor:
         """Divide each state, (N, H), by its length."""

@@ -46,8 +46,8 @@ class Block:
         return rows if len(self.places) == len(rows) else embedding(self.places, rows)
 
 
-def read_states(network: Network, completions: Completions) -> tuple[Tensor, Tensor]:
-    """Return the logits, (M, V), and the states, (M, H), before each of M sampled tokens.
+def read_states(network: Network, completions: Completions) -> Tensor:
+    """Return the states before each of M sampled tokens, (M, H).
 
     They are in the order of `completions.mask.nonzero()`.
     """
@@ -64,8 +64,7 @@ def read_states(network: Network, completions: Completions) -> tuple[Tensor, Ten
         order.append(rows)
     counts = completions.mask.sum(dim=1).long()
     owner = torch.cat([rows.repeat_interleave(counts[rows]) for rows in order])
-    hidden = embedding(owner.argsort(stable=True), torch.cat(parts))
-    return network.logits(hidden), hidden
+    return embedding(owner.argsort(stable=True), torch.cat(parts))
 
 
 def states(network: Network, completions: Completions, prompts: Tensor, which: Tensor) -> Tensor:

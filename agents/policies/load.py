@@ -12,7 +12,7 @@ import torch
 from edgewise.agents import distributed
 from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.engine import EnginePolicy
-from edgewise.agents.policies.model_card import model_path
+from edgewise.agents.policies.model_card import is_own, model_path, own_model
 from edgewise.agents.policies.options import CHOICES, OWN, Precision
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.policies.vllm_engine import VLLMEngine, VLLMSettings
@@ -31,6 +31,8 @@ def load_policy(
 ) -> TransformersPolicy:
     """Return the policy that `agent` names, with weights of `dtype`, on `device`; `chat` is its own.
 
+    An agent of one's own, "module:function", makes a model of transformers and its tokenizer.
+
     Example:
         >>> policy = load_policy("seedling")  # or seedling:NAME, or hf:PATH
         >>> sum(weight.numel() for weight in policy.parameters())
@@ -41,7 +43,11 @@ def load_policy(
         ValueError: If there is no such model or device.
     """
     check_device(device)
-    policy = TransformersPolicy.load(model_path(agent), getattr(torch, dtype), device)
+    if is_own(agent):
+        model, tokenizer = own_model(agent)
+        policy = TransformersPolicy(model.to(device, getattr(torch, dtype)), tokenizer)
+    else:
+        policy = TransformersPolicy.load(model_path(agent), getattr(torch, dtype), device)
     policy.chat = chat or ChatOptions()
     return policy
 
@@ -62,6 +68,12 @@ def check_engine(engine: str) -> None:
     """Raise ValueError if there is no such engine, or it has no such argument; none is started."""
     if engine != OWN and not engine.startswith(SERVERS):
         vllm_settings(engine)
+
+
+def check_ranks(engine: str, num_ranks: int) -> None:
+    """Raise ValueError if `engine` cannot sample for several processes."""
+    if engine != OWN and num_ranks > 1:
+        raise ValueError(f"`engine` must be {OWN} with several processes, got {engine!r}")
 
 
 def vllm_settings(engine: str) -> VLLMSettings:
@@ -94,8 +106,7 @@ def with_engine(
     """
     if engine == OWN:
         return policy
-    if distributed.num_ranks() > 1:
-        raise ValueError(f"`engine` must be {OWN} with several processes, got {engine!r}")
+    check_ranks(engine, distributed.num_ranks())
     if engine.startswith(SERVERS):
         size = policy.model.config.get_text_config().vocab_size
         if folder is not None and (folder / "config.json").is_file():

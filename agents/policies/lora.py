@@ -1,7 +1,8 @@
 """A policy of which only low-rank changes of some matrices are trained.
 
 Hu et al. (2021), "LoRA: Low-Rank Adaptation of Large Language Models", arXiv 2106.09685, through
-peft. The defaults are those of E2H (arXiv 2506.06632): rank 32, alpha 64, on queries and values.
+peft. The defaults are those of E2H (arXiv 2506.06632): rank 32, alpha 64, on queries and values; its
+dropout of 0.1 is by argument. Ratios are to the policy that sampled, which has no dropout.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from edgewise.agents.policies.adapter_dropout import reseed, with_dropout
 from edgewise.agents.policies.policy import Completions
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.files import write_atomically
@@ -33,6 +35,7 @@ class Adapters:
     rank: int = 32
     alpha: float = 64.0  # what the product of the factors is multiplied by, times rank
     targets: Sequence[str] = ("q_proj", "v_proj")  # the ends of the names of the matrices
+    dropout: float = 0.0  # of what adapters read, in passes with a gradient
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -40,6 +43,8 @@ class Adapters:
             raise ValueError(f"`lora_rank` must be at least 1, got {self.rank}")
         if self.alpha <= 0:
             raise ValueError(f"`lora_alpha` must be positive, got {self.alpha}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"`lora_dropout` must be in [0, 1), got {self.dropout}")
 
 
 class LoRAPolicy(TransformersPolicy):
@@ -74,6 +79,14 @@ class LoRAPolicy(TransformersPolicy):
             warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by old names
             torch.manual_seed(SEED)
             super().__init__(peft.get_peft_model(model, settings), tokenizer)
+        self.dropouts = with_dropout(self.model, adapters.dropout)
+
+    def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities and values, as of every policy; with a gradient, under dropout."""
+        if self.dropouts and torch.is_grad_enabled():
+            *_, last = self.parameters()
+            reseed(self.dropouts, completions.tokens, last)
+        return super().read(completions, valued)
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """Return those of the adapters."""

@@ -10,7 +10,7 @@ from transformers import DynamicCache
 
 
 class Reader(Protocol):
-    """What reads tokens with the library's forward pass: a `TransformersPolicy`."""
+    """What reads tokens with the library's forward pass: `read.Reader`."""
 
     def prefill(self, tokens: Tensor, attention: Tensor, cache: Any) -> tuple[Tensor, Tensor]:
         """Fill `cache` and return the next logits, (B, V), and values, (B,)."""
@@ -20,17 +20,17 @@ class Reader(Protocol):
 
 
 class PlainDecoder:
-    """Decode B rows with the forward pass of `policy`."""
+    """Decode B rows with the forward pass of `reader`."""
 
-    def __init__(self, policy: Reader, tokens: Tensor, attention: Tensor) -> None:
+    def __init__(self, reader: Reader, tokens: Tensor, attention: Tensor) -> None:
         """Read the prompts, (B, T) each; `logits`, (B, V), are of what follows."""
-        self.policy, self.cache, self.seen = policy, DynamicCache(), attention
-        self.logits, _ = policy.prefill(tokens, attention, self.cache)
+        self.reader, self.cache, self.seen = reader, DynamicCache(), attention
+        self.logits, _ = reader.prefill(tokens, attention, self.cache)
 
     def step(self, tokens: Tensor) -> Tensor:
         """Return the logits, (B, V), after one more token of each row, (B, 1)."""
         self.seen = pad(self.seen, (0, 1), value=1)
-        return self.policy.forward(tokens, self.seen, self.cache)[0][:, -1]
+        return self.reader.forward(tokens, self.seen, self.cache)[0][:, -1]
 
     def keep(self, rows: Tensor) -> None:
         """Drop all rows but `rows`, indices."""

@@ -115,7 +115,7 @@ class Parts:
                         turn = to_device(sample(part).select(part), torch.device("cpu"))
                         found.append(Part(part, turn, generator.get_state()))
                 break
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
                 reason = str(error).splitlines()[0]
@@ -140,10 +140,8 @@ class Parts:
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether `error` is out of memory, on any device."""
     said = str(error)
-    return (
-        isinstance(error, torch.cuda.OutOfMemoryError)
-        or "out of memory" in said
-        or "can't allocate memory" in said
+    return isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or any(
+        words in said for words in ("out of memory", "can't allocate memory", "bad_alloc")
     )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,7 @@ from transformers import AutoModelForCausalLM
 from edgewise.agents import distributed
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions
-from edgewise.agents.policies.sampling import score
-from edgewise.agents.policies.transformers import ROWS, TransformersPolicy
+from edgewise.agents.policies.transformers import TransformersPolicy
 
 
 class ShardedPolicy(TransformersPolicy):
@@ -30,6 +27,8 @@ class ShardedPolicy(TransformersPolicy):
     steps: there all layers are unsharded. In passes that have a gradient all ranks take part at the same
     time, in equal numbers of passes. Prompts are computed with each of their completions.
     """
+
+    shares_prompts = False
 
     def __init__(
         self, model: Any, tokenizer: Any, dtype: torch.dtype, device: torch.device
@@ -51,6 +50,7 @@ class ShardedPolicy(TransformersPolicy):
             fully_shard(module, mesh=mesh, reshard_after_forward=True, mp_policy=precision)
         super().__init__(model, tokenizer, fast=False)
         self.dtype = dtype
+        self.budget.in_step = True
 
     @contextmanager
     def unsharded(self) -> Iterator[None]:
@@ -102,18 +102,3 @@ class ShardedPolicy(TransformersPolicy):
         """Append a turn to `rows` of `start`; every rank returns those of all."""
         with self.unsharded():
             return super().take_turn(start, rows, sampling, generator)
-
-    def split(self, order: Tensor) -> Sequence[Tensor]:
-        """Split `order` into micro-batches, as many as on every other rank."""
-        return order.tensor_split(max(distributed.all_gather_object(ceil(len(order) / ROWS))))
-
-    def read_after(
-        self, first: int, tokens: Tensor, attention: Tensor, valued: bool, scale: float
-    ) -> tuple[Tensor, Tensor]:
-        """Return log-probabilities and values, (B, T - first), from column `first` on."""
-        kept = tokens.shape[1] - first
-        before = tokens[:, :-1], attention[:, :-1]
-        with warnings.catch_warnings():  # nothing is changed in place
-            warnings.filterwarnings("ignore", ".*returned a view tensor", UserWarning)
-            logits, values = self.forward(*before, None, logits_to_keep=kept, valued=valued)
-        return score(logits, tokens[:, first:], scale), values[:, -kept:]

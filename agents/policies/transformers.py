@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,26 @@ import torch
 from safetensors import SafetensorError
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
-from torch.utils.checkpoint import checkpoint
-from transformers import DynamicCache
 
 from edgewise.agents.policies import room
 from edgewise.agents.policies.chat import ChatOptions, encode_further, encode_prompt, render_chat
 from edgewise.agents.policies.fast_decode import FastDecoder
 from edgewise.agents.policies.fast_network import Network, recognises
 from edgewise.agents.policies.fast_read import read_states
+from edgewise.agents.policies.head import token_logprobs
 from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.passes import Budget, last_columns, within_memory
 from edgewise.agents.policies.plain_decode import PlainDecoder
 from edgewise.agents.policies.policy import Completions, OnFinished, Scorer, append
-from edgewise.agents.policies.sampling import Parts, Sample, choose, compact, divided, score
+from edgewise.agents.policies.read import Reader, Rows
+from edgewise.agents.policies.sampling import Parts, Sample, choose, compact, divided
 from edgewise.agents.policies.value_head import value_head
 from edgewise.agents.policies.weights import end_tokens, load_pretrained
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on
-ROWS = 64  # that are scored at once
+ROWS = 64  # of like length that are scored at once
+SHORT = 2_048  # tokens of a row up to which a mask, with an entry for every two of them, is small
+FIRST_ROW = torch.zeros(1, dtype=torch.int64)
 
 
 class TransformersPolicy:
@@ -50,7 +54,8 @@ class TransformersPolicy:
         True
     """
 
-    gradient_checkpointing = False  # whether a pass is computed again for its gradient, not kept
+    gradient_checkpointing = False  # whether layers are computed again for the gradient, not kept
+    shares_prompts = True  # whether equal prompts of a pass may be computed once
     saved_weights: dict[str, Tensor] | None = None  # what `save` writes; None for the model's
     on_finished: OnFinished | None = None  # called with rows that finish before the batch does
     chat = ChatOptions()  # for the template of its chats
@@ -79,7 +84,8 @@ class TransformersPolicy:
         ends = end_tokens(model, tokenizer)
         self.positions = room.positions_of(model.config)  # where prompt and completion must end
         self.value_head = value_head(model)
-        self.parts = Parts()
+        self.reader = Reader(model, self.value_head)
+        self.parts, self.budget = Parts(), Budget()
         self.ends = torch.tensor(ends, device=model.device)
         self.padding: int = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
@@ -213,63 +219,73 @@ class TransformersPolicy:
     def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
         """Return log-probabilities and values, both (B, T), the latter 0.0 unless `valued`.
 
-        Rows of like length are computed together, and equal prompts once for all of these. With
-        gradient checkpointing only the results are kept, and each part is computed again when its
-        gradient is.
+        They are computed in passes of at most `budget` tokens. Without a gradient the budget is
+        halved when the memory runs out; with one, all passes are held until it is computed, so that
+        whoever wants less divides the completions, as `passes.backward` does.
+
+        Raises:
+            MemoryError: If the memory does not do for one completion.
+        """
+        read = partial(self.read_passes, completions, valued)
+        if torch.is_grad_enabled():
+            return read()
+        return within_memory(self.budget, completions, read)
+
+    def read_passes(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities and values, both (B, T), pass by pass."""
+        passes = self.budget.split(completions)
+        if len(passes) == 1:
+            return self.read_pass(completions, valued)
+        found: tuple[list[Tensor], list[Tensor]] = ([], [])
+        for rows in passes:  # one without rows keeps the ranks in step
+            own = completions.select(rows if len(rows) else FIRST_ROW)
+            for parts, part in zip(found, self.read_pass(own, valued), strict=True):
+                parts.append(part[: len(rows)])
+        back = torch.cat(passes).argsort()
+        logprobs, values = (torch.cat(parts)[back] for parts in found)
+        return logprobs, values
+
+    def read_pass(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities and values, both (B, T), of one pass.
+
+        Rows of like length are computed together, and equal prompts once for all of these, unless
+        the layers are checkpointed or rows are long.
         """
         fast = self.fast and not self.gradient_checkpointing
-        if fast and self.model.dtype == torch.float32 and recognises(self.model):
+        ends = last_columns(completions).to(completions.mask.device)
+        short = int(ends.max()) <= SHORT
+        if fast and short and self.model.dtype == torch.float32 and recognises(self.model):
             return self.fast_read(completions, valued)
         length = completions.tokens.shape[1]
-        columns = torch.arange(length, device=completions.mask.device)
         first = int(completions.mask.any(dim=0).int().argmax())
-        ends = (columns * completions.mask).amax(dim=1).long() + 1  # after the last sampled token
         ends = ends.clamp(min=first + 1)
         order = ends.argsort()
         parts: tuple[list[Tensor], list[Tensor]] = ([], [])
-        for rows in self.split(order):
+        for rows in order.split(ROWS) if self.shares_prompts else [order]:
             end = int(ends[rows].max())
-            tokens, attention = completions.tokens[rows, :end], completions.attention[rows, :end]
-            asked = (first, tokens, attention, valued, completions.scale)
-            found = (
-                checkpoint(self.read_after, *asked, use_reentrant=False, preserve_rng_state=False)
-                if self.gradient_checkpointing
-                else self.read_after(*asked)
-            )
+            read = Rows.of(completions, rows, first, end)
+            if self.shares_prompts and short and not self.gradient_checkpointing:
+                found = self.reader.read_after_prompts(read, valued)
+            else:
+                found = self.reader.read_in_full(read, valued, self.gradient_checkpointing)
             for part, numbers in zip(parts, found, strict=True):
-                part.append(pad(numbers, (first, length - end)))
+                part.append(pad(numbers, (0, length - end)))
         back = order.argsort()
         sampled, nothing = completions.mask > 0, completions.mask.new_zeros(())
         logprobs, values = (torch.where(sampled, torch.cat(part)[back], nothing) for part in parts)
         return logprobs, values
 
-    def split(self, order: Tensor) -> Sequence[Tensor]:
-        """Return the parts of `order`, rows by length, that are computed together."""
-        return torch.split(order, ROWS)
-
     def fast_read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
-        """Score as `read` does, with the fused forward pass."""
+        """Score as `read_pass` does, with the fused forward pass."""
         network = Network(self.model, torch.float32, completions.tokens.shape[1])
-        logits, hidden = read_states(network, completions)
+        hidden = read_states(network, completions)
         sampled = completions.mask.bool()
-        found = [score(logits, completions.tokens[sampled], completions.scale)]
+        tokens, chunk = completions.tokens[sampled], self.reader.chunk
+        found = [token_logprobs(network.as_head(), hidden, tokens, completions.scale, chunk)]
         none = torch.zeros_like(found[0])
         found.append(self.value_head(hidden * network.gain)[:, 0] if valued else none)
         logprobs, values = (torch.zeros(sampled.shape).masked_scatter(sampled, x) for x in found)
         return logprobs, values
-
-    def read_after(
-        self, first: int, tokens: Tensor, attention: Tensor, valued: bool, scale: float
-    ) -> tuple[Tensor, Tensor]:
-        """Return log-probabilities and values, (B, T - first), from column `first` on."""
-        cache = DynamicCache()
-        logits, values = self.prefill(tokens[:, :first], attention[:, :first], cache, valued)
-        logits, values = logits[:, None], values[:, None]  # (B, 1, V) and (B, 1)
-        if tokens.shape[1] > first + 1:
-            further = self.forward(tokens[:, first:-1], attention[:, :-1], cache, valued=valued)
-            logits = torch.cat([logits, further[0]], dim=1)  # (B, T - first, V)
-            values = torch.cat([values, further[1]], dim=1)  # (B, T - first)
-        return score(logits, tokens[:, first:], scale), values
 
     def encode(self, texts: Sequence[str], special: bool) -> tuple[Tensor, Tensor]:
         """Return the tokens of `texts`, padded on the left, and their attention; both (B, T).
@@ -340,52 +356,7 @@ class TransformersPolicy:
         if self.fast and recognises(self.model):
             dtype = self.decode_dtype or self.model.dtype
             return FastDecoder(self.model, dtype, tokens, attention, max_tokens)
-        return PlainDecoder(self, tokens, attention)
-
-    def prefill(
-        self, tokens: Tensor, attention: Tensor, cache: Any, valued: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """Fill `cache` with B rows and return their next logits, (B, V), and values, (B,).
-
-        Equal rows cost one.
-        """
-        both = torch.cat([tokens, attention], dim=1)
-        distinct, places = torch.unique(both, dim=0, return_inverse=True)
-        tokens, attention = distinct.chunk(2, dim=1)
-        logits, values = self.forward(tokens, attention, cache, logits_to_keep=1, valued=valued)
-        cache.batch_select_indices(places)
-        return logits[places, 0], values[places, -1]
-
-    def forward(
-        self,
-        tokens: Tensor,
-        attention: Tensor,
-        cache: Any,
-        logits_to_keep: int = 0,
-        valued: bool = False,
-    ) -> tuple[Tensor, Tensor]:
-        """Return the logits, (B, T, V), and the values, (B, T), after each of `tokens`.
-
-        Args:
-            tokens: What follows the cache, shape (B, T).
-            attention: 1 on tokens and 0 on padding, those of the cache included; the last columns
-                are those of `tokens`.
-            cache: Is appended to; None if nothing follows.
-            logits_to_keep: How many of the last logits are returned; 0 for all.
-            valued: Whether values are computed; else they are 0.0.
-        """
-        output: Any = self.model(
-            input_ids=tokens,
-            attention_mask=attention,
-            position_ids=room.position_ids(attention)[:, -tokens.shape[1] :],
-            past_key_values=cache,
-            use_cache=cache is not None,
-            logits_to_keep=logits_to_keep,
-            output_hidden_states=valued,
-        )
-        if not valued:
-            return output.logits, torch.zeros(tokens.shape, device=tokens.device)
-        return output.logits, self.value_head(output.hidden_states[-1].float())[..., 0]
+        return PlainDecoder(self.reader, tokens, attention)
 
     def stopped(self, tokens: Tensor, stop: tuple[str, ...]) -> Tensor:
         """Return which rows end with one of `stop`."""

@@ -99,6 +99,7 @@ def make_policy(config: SOARRunConfig, game: Game) -> TransformersPolicy:
     """Load the initial model of teacher and student."""
     policy = load_policy(game.agent, config.dtype, config.device, config.chat)
     policy.gradient_checkpointing = config.gradient_checkpointing
+    policy.budget.tokens = config.max_tokens_per_pass
     return policy
 
 

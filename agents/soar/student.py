@@ -19,7 +19,6 @@ import numpy as np
 import torch
 
 from edgewise.agents.algorithms import rloo
-from edgewise.agents.algorithms.optimizer import schedule
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
@@ -69,6 +68,8 @@ class PolicyStudent:
         hyperparameters = rloo.RLOOConfig(
             num_steps=total,
             learning_rate=config.learning_rate,
+            lr_schedule="cosine",
+            warmup_steps=config.num_warmup_steps,
             kl_coef=config.kl_coef,
             num_minibatches=config.num_minibatches,
             sampling=self.sampling(config.temperature),
@@ -81,9 +82,6 @@ class PolicyStudent:
                 envs.reset(seed=seed)
                 steps = rloo.train(envs, self.policy, hyperparameters, state)
                 for _ in range(num_steps):
-                    share = schedule(state.step, total, config.num_warmup_steps)
-                    for group in state.optimizer.param_groups:
-                        group["lr"] = config.learning_rate * share
                     report(next(steps))
         finally:
             state.optimizer.release()

@@ -24,7 +24,6 @@ import numpy as np
 import torch
 
 from edgewise.agents.algorithms import rloo
-from edgewise.agents.algorithms.optimizer import schedule
 from edgewise.agents.algorithms.token_rewards import penalize
 from edgewise.agents.policies.policy import Completions, Policy, blank
 from edgewise.agents.soar.posing import Format, Posed, gather_problems
@@ -41,6 +40,8 @@ class PolicyTeacher:
         self.rloo_config = rloo.RLOOConfig(
             num_steps=config.num_steps,
             learning_rate=config.learning_rate,
+            lr_schedule="cosine",
+            warmup_steps=config.num_warmup_steps,
             num_minibatches=config.num_minibatches,
             kl_coef=config.kl_coef,
             sampling=config.sampling,
@@ -81,12 +82,9 @@ class PolicyTeacher:
         paid = penalty.sum(dim=1).cpu().view(len(rewards), -1)  # (g, n)
         earned = torch.as_tensor(rewards, dtype=torch.float32)[:, None] - paid
         advantages = rloo.leave_one_out(earned.T).T.flatten()  # (B,)
-        share = schedule(self.state.step, self.config.num_steps, self.config.num_warmup_steps)
-        for group in self.state.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * share
         updates = rloo.improve(self.policy, completions, advantages, self.rloo_config, self.state)
         self.state.step += 1
-        return {**metrics, **updates, "learning_rate": self.config.learning_rate * share}
+        return {**metrics, **updates}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the algorithm; the weights are the policy's to save."""

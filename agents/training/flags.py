@@ -5,17 +5,19 @@ A command declares anew what means something else to it, or has another default.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
+from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS
 from edgewise.agents.policies.options import Precision
 from edgewise.agents.training.recipe_file import read_recipe
 from edgewise.files import about
 from edgewise.ray_pool import check_address
 from edgewise.registration import check_id
 from edgewise.wrappers import make_rule
+from edgewise.wrappers.allotment import make_allocation
 
 
 def check_at_least(config: Any, least: int, *names: str) -> None:
@@ -31,10 +33,15 @@ class Flags:
     """Base of the flags that commands share."""
 
     def __post_init__(self) -> None:
-        """Validate combinations of flags; each class validates its own fields."""
+        """Check the seed, if there is one; each class validates its own fields."""
+        if any(field.name == "seed" for field in fields(self)):
+            check_at_least(self, 0, "seed")
 
     def check_names(self) -> None:
         """Raise ValueError if a flag names something that is not registered."""
+
+    def check_problems(self) -> None:
+        """Raise ValueError if the environment refuses its preset, levels or keywords."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ class EnvFlags(Flags):
     """The environment and its preset."""
 
     env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them."""
+    """Environment id, as `edgewise list` prints them, or MODULE:ID, one that a module of your own registers,
+    also in the working folder."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the first."""
 
@@ -74,14 +82,19 @@ class CurriculumFlags(Flags):
     """The curriculum."""
 
     curriculum: str = "sec"
-    """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
+    """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random; or
+    MODULE:CLASS, one of your own, MODULE:CLASS:share=0.5."""
     pool_size: int = 1000
     """Problems that rules over problems, such as plr and mopps, choose from; at least a batch."""
+    allocation: str = "none"
+    """What sizes the groups of a batch, of `group_size` on average, with its arguments: vip,
+    vip:estimator=grpo, knapsack:most=32; none for groups of one size."""
 
     def check_names(self) -> None:
-        """Check the rule and its arguments."""
+        """Check the rule, the allocation and their arguments."""
         super().check_names()
         make_rule(self.curriculum, getattr(self, "num_steps", None) or 1)
+        make_allocation(self.allocation)
 
 
 @dataclass(frozen=True)
@@ -161,7 +174,15 @@ class LearnerFlags(DeviceFlags):
     """Device, precision and memory of a model that is trained."""
 
     gradient_checkpointing: bool = False
-    """Whether passes are computed again for the gradient, which takes less memory and more time."""
+    """Whether layers are computed again for the gradient, which takes less memory and more time."""
+    max_tokens_per_pass: int = MAX_TOKENS_PER_PASS
+    """Tokens, padding included, that are learned from or scored at once; fewer take less memory. Halved
+    when the memory runs out."""
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        super().__post_init__()
+        check_at_least(self, 1, "max_tokens_per_pass")
 
 
 @dataclass(frozen=True)
@@ -264,3 +285,23 @@ class EvaluationPlan(Flags):
         """Check the counts."""
         super().__post_init__()
         check_at_least(self, 1, "num_problems", "num_samples", "k")
+
+
+@dataclass(frozen=True)
+class ValidationPlan(EvaluationPlan):
+    """What is asked of each level while a run trains."""
+
+    num_problems: int = 50
+    """Problems of each level: the first of its fixed set."""
+    num_samples: int = 4
+    """Completions of each problem, for pass@1."""
+    k: int = 1
+    """Completions of each of the first problems, for pass@k."""
+    split: str = "validation"
+    """Split of the problems; not test, since a model is chosen by them."""
+
+    def __post_init__(self) -> None:
+        """Check the split."""
+        super().__post_init__()
+        if self.split == "test":
+            raise ValueError("`validation.split` must not be test: a model is chosen by its score")

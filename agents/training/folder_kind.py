@@ -8,6 +8,7 @@ from typing import Any
 
 TRAIN = "a run of `edgewise train`"
 TRL = "a run of `edgewise trl`"
+VERL = "a run of `edgewise verl`"
 SOAR = "a run of `edgewise soar`"
 EVALUATION = "an evaluation"
 SIMULATED = "a comparison of simulated learners"
@@ -18,6 +19,7 @@ SIGNS = {  # the first of these fields that config.json has
     "asked": EVALUATION,
     "game": SOAR,
     "trl": TRL,
+    "verl": VERL,
     "arms": TRAIN,
     "num_arms": SIMULATED,
     "model_type": MODEL,
@@ -25,6 +27,7 @@ SIGNS = {  # the first of these fields that config.json has
 READ_BY = {
     TRAIN: "edgewise train --resume, replay and report",
     TRL: "edgewise trl --resume, replay and report",
+    VERL: "edgewise verl --resume, replay and report",
     SOAR: "edgewise soar --resume and report",
     EVALUATION: "edgewise eval with the same flags, and report",
     SIMULATED: "edgewise compare with the same flags, which writes its report.md anew",
@@ -47,12 +50,12 @@ def kind_of(path: Path) -> str | None:
     return next((kind for sign, kind in SIGNS.items() if sign in config), OTHER)
 
 
-def check_kind(path: Path, argument: str, *wanted: str) -> None:
+def check_kind(path: Path, argument: str | None, *wanted: str) -> None:
     """Raise ValueError if a folder is known to be of another kind than wanted.
 
     Args:
         path: The folder.
-        argument: What the user calls it.
+        argument: The flag that names it; None if it is named without one.
         wanted: What it may be of.
 
     Raises:
@@ -60,7 +63,10 @@ def check_kind(path: Path, argument: str, *wanted: str) -> None:
     """
     kind = kind_of(path)
     if kind is not None and kind not in wanted:
-        raise ValueError(
-            f"`{argument}` must be of {' or '.join(wanted)}, got {path}, which is of {kind}; "
-            f"that is read by {READ_BY[kind]}"
+        one = " or ".join(wanted)
+        said = (
+            f"{path} must be of {one}, got"
+            if argument is None
+            else (f"`{argument}` must be of {one}, got {path}, which is of")
         )
+        raise ValueError(f"{said} {kind}; that is read by {READ_BY[kind]}")

@@ -15,10 +15,12 @@ import gymnasium as gym
 from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.options import LogProbs, Precision, Sampling
 from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.tracking import TrackerName
 from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import ProblemRule, Random, Rule, make_rule
+from edgewise.wrappers.allotment import Allotment, make_allocation
 
 if TYPE_CHECKING:
     from edgewise.agents.algorithms.rollout import Envs
@@ -69,7 +71,26 @@ class Batch:
 
     num_steps: int
     num_problems: int  # P, of all ranks
-    group_size: int  # G
+    group_size: int  # G, on average where an allocation sizes groups
+    allocation: str = "none"  # its name and arguments
+
+    @property
+    def allotment(self) -> Allotment | None:
+        """Return a new allocation at its start, None if all groups have the same size.
+
+        Raises:
+            ValueError: If there is no such allocation or argument, or its bounds exclude the average.
+        """
+        allocation = make_allocation(self.allocation)
+        return None if allocation is None else Allotment(allocation, self.group_size)
+
+    @property
+    def most(self) -> int:
+        """Return the completions of the largest group that there may be."""
+        allotment = self.allotment
+        if allotment is None:
+            return self.group_size
+        return allotment.allocation.most
 
 
 @dataclass(frozen=True)
@@ -101,6 +122,7 @@ class AlgorithmPart:
     group_size: int
     learning_rate: float
     seed: int
+    least_size: int  # completions of the smallest group that there may be
     importance_cap: float | None  # where not the learner's own weights sample
     stops: bool  # whether completions that are trained on end at the preset's stop strings
 
@@ -137,6 +159,7 @@ class AdapterPart:
     rank: int
     alpha: float
     targets: tuple[str, ...]
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -149,6 +172,7 @@ class ModelPart:
     chat: ChatOptions
     adapters: AdapterPart | None  # None trains the whole model
     gradient_checkpointing: bool
+    max_tokens_per_pass: int
     sharded: bool
     decode_dtype: Precision | None
     engine: str
@@ -165,6 +189,23 @@ class CheckpointPart:
 
 
 @dataclass(frozen=True)
+class RecordPart:
+    """What a run keeps and tells beside its metrics."""
+
+    num_samples: int  # completions of each step in samples.jsonl
+    trackers: tuple[TrackerName, ...]
+
+
+@dataclass(frozen=True)
+class ValidationPart:
+    """How often the model is validated, on what, and when a run ends for want of a better score."""
+
+    every: int  # steps
+    plan: EvaluationPlan
+    patience: int | None  # validations without a better score; None for any number
+
+
+@dataclass(frozen=True)
 class Setup:
     """A whole training run."""
 
@@ -175,8 +216,10 @@ class Setup:
     sampling: SamplingPart
     model: ModelPart
     checkpoints: CheckpointPart
+    records: RecordPart
     evaluate: bool  # before and after training
     evaluation: EvaluationPlan
+    validation: ValidationPart | None  # while it trains
     seed: int
     threads: int
 
@@ -186,7 +229,7 @@ class Setup:
         Raises:
             ValueError: As `Problems.make`.
         """
-        return self.problems.make(self.batch.num_problems, self.batch.group_size, num_ranks)
+        return self.problems.make(self.batch.num_problems, self.batch.most, num_ranks)
 
 
 def arm_names(env_ids: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -45,7 +45,8 @@ def preflight(
     """
     with TemporaryDirectory() as folder:
         output = Path(folder) / "run"
-        training = begin(replace(config, num_steps=NUM_STEPS, evaluation=PLAN, output=output))
+        short = replace(config, num_steps=NUM_STEPS, eval_every=None, patience=None)
+        training = begin(replace(short, evaluation=PLAN, output=output))
         found: list[LevelScore] = []
 
         def keep(score: LevelScore) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,19 +19,22 @@ NOT_IN_RECIPES = {"recipe", "resume", "output"}
 Config = TypeVar("Config")
 
 
-def read_recipe(kind: type[Config], path: Path) -> Config:
-    """Read a config from a JSON recipe; missing fields get their defaults.
+def read_recipe(
+    kind: type[Config], path: Path, read: Callable[[Path], dict[str, Any]] = read_json
+) -> Config:
+    """Read a config from a recipe; missing fields get their defaults.
 
     A flag that is a text of JSON may be given as an object.
 
     Args:
         kind: The config, a dataclass, with `recipe`, where it comes from.
         path: The file.
+        read: Returns the object in a file; that of JSON by default.
 
     Raises:
         FileError: If there is no such file, or it has other fields than flags, or a value is refused.
     """
-    record = read_json(path)
+    record = read(path)
     with about(path):
         names = names_of(kind)
         for name in record:
@@ -42,7 +45,8 @@ def read_recipe(kind: type[Config], path: Path) -> Config:
 
 def names_of(kind: type[Any]) -> list[str]:
     """Return the names of the flags that a recipe may have."""
-    return [field.name for field in fields(kind) if field.name not in NOT_IN_RECIPES]
+    left_out = NOT_IN_RECIPES | getattr(kind, "not_in_recipes", frozenset())
+    return [field.name for field in fields(kind) if field.name not in left_out]
 
 
 def as_flags(kind: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:

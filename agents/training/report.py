@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from edgewise.agents.statistics import Estimate
+from edgewise.agents.training import validation
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
@@ -19,6 +20,9 @@ from edgewise.agents.training.sheet import Sheet
 WINDOW = 10  # steps that a curve is averaged over, at the most
 DISTANCE = "distance_from_uniform"
 NEEDED = ("step", "num_tokens", "num_extra_rollouts", "num_extra_tokens", "time/step_seconds")
+SHOWN = 10  # validations in the table, the last ones
+MARGIN = 0.03  # beside the ends of an axis, so that a curve at 0 or 1 is seen
+OOD = " OOD: out of distribution, levels kept out of training."
 TESTED = 0.1  # a rule whose mean distance is below was hardly another than Random
 
 
@@ -26,13 +30,15 @@ def write_report(folder: RunFolder) -> Path:
     """Write report.md and report.png from the files of a run, and return the path of the first."""
     config = folder.config()
     metrics = list(folder.lines("metrics.jsonl", NEEDED))
+    looks = list(folder.lines(validation.LINES, validation.NEEDED))
     if metrics:
-        draw(metrics, config["arms"], folder.path / "report.png")
+        draw(metrics, config["arms"], folder.path / "report.png", looks)
     text = "\n".join(
         [
             f"# {config['env']}, {config['curriculum']}, {config['algorithm']}, seed {config['seed']}",
             "",
             *described(config, metrics),
+            *validated(config, looks),
             "",
             *scored(folder.read("before.json"), folder.read("after.json")),
             "![training curves](report.png)" if metrics else "No step was done.",
@@ -53,7 +59,7 @@ def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]])
     lines = [
         f"- model {config['agent']}, preset {config['preset']}, learning rate {config['learning_rate']:g}",
         f"- {len(metrics)} of {config['num_steps']} steps of {config['num_problems']} problems, "
-        f"{config['group_size']} completions each",
+        f"{config['group_size']} completions each{sized(config)}",
         f"- {rollouts:,.0f} completions, {tokens:,.0f} tokens in {seconds:,.0f} s of training",
     ]
     distances = [m[DISTANCE] for m in metrics if DISTANCE in m]  # none of rules over problems
@@ -65,6 +71,39 @@ def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]])
             f"steps{near}"
         )
     return lines
+
+
+def validated(config: Mapping[str, Any], looks: Sequence[validation.Record]) -> list[str]:
+    """Return lines on the best validation score, and on each of the last validations."""
+    best = validation.best_of(looks)
+    if best is None:
+        return []
+    early = validation.is_exhausted(looks, config.get("patience"))
+    ended = f"; training ended after {config['patience']} without a better one" if early else ""
+    rows = [
+        [
+            f"{look['step']}{' (best)' if look is best else ''}",
+            f"{validation.score_of(look):.3f}",
+            *(interval(level) for level in look["levels"]),
+        ]
+        for look in looks[-SHOWN:]
+    ]
+    levels = [
+        f"{level['env']} {level['level']}{' (OOD)' if level['ood'] else ''}"
+        for level in best["levels"]
+    ]
+    return [
+        f"- best of {len(looks)} validations: {validation.score_of(best):.3f} at step {best['step']}, "
+        f"whose model is in {validation.BEST}/{ended}",
+        "",
+        *Sheet("", ["step", "validation pass@1", *levels], rows).markdown(),
+    ]
+
+
+def sized(config: Mapping[str, Any]) -> str:
+    """Return what sized the groups of a run, if they differ."""
+    allocation = config.get("allocation", "none")  # early runs have none
+    return "" if allocation == "none" else f" on average, sized by {allocation}"
 
 
 def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:
@@ -93,7 +132,7 @@ def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
     return [
         f"pass@1 is the mean over {one['num_problems']} test problems of {one['num_samples']} "
         f"samples each, with a 95 % interval over problems; pass@{one['k']} is over the first "
-        f"{one['num_pass_k']} problems.",
+        f"{one['num_pass_k']} problems.{OOD if any(level['ood'] for level in before['levels']) else ''}",
         "",
         *Sheet("", [*header, "format", "truncated"], rows).markdown(),
         "",
@@ -113,10 +152,21 @@ def probabilities(metrics: Mapping[str, float]) -> NDArray[np.float64]:
     return np.array(found)
 
 
-def draw(metrics: Sequence[Mapping[str, float]], names: Sequence[str], path: Path) -> None:
-    """Plot reward, effective groups, accuracy, arm probabilities, level and distance from uniform."""
-    figure = Figure(figsize=(12, 10), layout="constrained")
-    reward, effective, accuracy, arms, level, distance = figure.subplots(3, 2).flat
+def draw(
+    metrics: Sequence[Mapping[str, float]],
+    names: Sequence[str],
+    path: Path,
+    looks: Sequence[validation.Record] = (),
+) -> None:
+    """Plot reward, effective groups, accuracy, arm probabilities, level and distance from uniform.
+
+    With validations, the scores of these too.
+    """
+    rows = 4 if looks else 3
+    figure = Figure(figsize=(12, 10 * rows / 3), layout="constrained")
+    reward, effective, accuracy, arms, level, distance, *more = figure.subplots(rows, 2).flat
+    if looks:
+        draw_validations(*more, looks)
     curve(reward, metrics, "reward", "mean reward")
     for name, label in (("", "in reward"), ("_correct", "in being right")):
         title = "groups whose completions differ"
@@ -131,6 +181,20 @@ def draw(metrics: Sequence[Mapping[str, float]], names: Sequence[str], path: Pat
     if labels:
         figure.legend(handles[::-1], labels[::-1], loc="outside right center", fontsize=8)
     save_figure(figure, path)
+
+
+def draw_validations(mean: Axes, levels: Axes, looks: Sequence[validation.Record]) -> None:
+    """Plot the mean validation score, and that of each level with its interval."""
+    steps = [look["step"] for look in looks]
+    mean.plot(steps, [validation.score_of(look) for look in looks], marker=".")
+    for rows in zip(*(look["levels"] for look in looks), strict=True):
+        name = f"{rows[0]['env']} {rows[0]['level']}"
+        [line] = levels.plot(steps, [row["pass_at_1"] for row in rows], marker=".", label=name)
+        low, high = ([row[end] for row in rows] for end in ("low", "high"))
+        levels.fill_between(steps, low, high, color=line.get_color(), alpha=0.15)
+    levels.legend(fontsize=8)
+    mean.set(title="validation pass@1, mean of training levels", xlabel="step", ylim=(0, 1.02))
+    levels.set(title="of each level, with 95 % intervals", xlabel="step", ylim=(0, 1.02))
 
 
 def draw_arms(
@@ -164,5 +228,5 @@ def curve(
         kernel = np.ones(width) / width
         smooth = np.convolve(points[:, 1], kernel, mode="valid")
         axes.plot(points[width - 1 :, 0], smooth, label=label)
-        axes.set_ylim(bottom, top)
+        axes.set_ylim(bottom - MARGIN, None if top is None else top + MARGIN)
     axes.set(title=title, xlabel="step")

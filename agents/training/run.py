@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,17 @@ from edgewise.agents.training.checkpoint import load
 from edgewise.agents.training.clean import check_problems
 from edgewise.agents.training.config import TrainConfig, begun, from_run
 from edgewise.agents.training.evaluation import evaluate
+from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.looks import Looks
 from edgewise.agents.training.parts import AlgorithmPart, Setup, arm_names
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.run_policy import make_policy
 from edgewise.agents.training.run_prompts import check_prompts, limit_of, screened_pool
-from edgewise.agents.training.scores import LevelScore, as_records
+from edgewise.agents.training.samples import LINES as SAMPLES
+from edgewise.agents.training.samples import samples_of
+from edgewise.agents.training.scores import LevelScore, as_records, as_scalars
+from edgewise.agents.training.tracking import Trackers, tracking
+from edgewise.agents.training.validation import BEST
 from edgewise.env import ReasoningEnv
 from edgewise.files import FileError, about, replacing, said
 from edgewise.pool import WorkerError
@@ -76,6 +82,7 @@ class Training:
         self.state = self.algorithm.start(self.policy, self.hyperparameters)
         self.envs.reset(seed=setup.seed)  # seeds the draws; the first batch is drawn by `collect`
         self.restore()
+        self.looks = Looks(setup.validation, folder, self.evaluated, self.keep)
 
     def restore(self) -> None:
         """Continue from the newest intact checkpoint; without one, save the first."""
@@ -90,6 +97,11 @@ class Training:
         if distributed.rank() == 0:
             sizes = {"metrics.jsonl": 1, "groups.jsonl": self.setup.batch.num_problems}
             self.folder.forget_after(self.state.step, sizes)
+
+    @property
+    def done(self) -> bool:
+        """Return whether no step is left: all were done, or validations have no better score."""
+        return self.state.step == self.setup.batch.num_steps or self.looks.exhausted
 
     def save(self) -> None:
         """Write a checkpoint, on rank 0."""
@@ -111,9 +123,12 @@ class Training:
                 the run continues from it.
         """
         first = distributed.rank() == 0
-        with self.folder.curves(self.state.step) if first else nullcontext() as writer:
-            began, unfit = time.perf_counter(), self.posing.num_unfit
+        with self.tracking() if first else nullcontext() as trackers:
             try:
+                self.looks.after(self.state.step, trackers)
+                if self.done:
+                    return
+                began, unfit = time.perf_counter(), self.posing.num_unfit
                 for metrics in self.algorithm.train(
                     self.envs, self.policy, self.hyperparameters, self.state
                 ):
@@ -123,13 +138,14 @@ class Training:
                     if self.limit is not None:
                         metrics["prompts_too_long"] = self.posing.num_unfit - unfit
                     groups = self.groups()
-                    if writer is not None:
-                        self.record(metrics, groups)
-                        for name, value in metrics.items():
-                            writer.add_scalar(name, value, self.state.step)
+                    if trackers is not None:
+                        self.record(metrics, groups, trackers)
+                    metrics |= self.looks.after(self.state.step, trackers)
                     if self.state.step % self.setup.checkpoints.every == 0:
                         self.save()
                     yield metrics
+                    if self.looks.exhausted:
+                        break
                     began, unfit = time.perf_counter(), self.posing.num_unfit
             except GeneratorExit:  # between two steps; in the middle of one nothing is saved
                 self.save()
@@ -141,7 +157,9 @@ class Training:
                 if not is_out_of_memory(error):
                     raise
                 raise MemoryError(
-                    self.failed(f"{str(error).splitlines()[0]}; more `num_minibatches` may help")
+                    self.failed(
+                        f"{str(error).splitlines()[0]}; a smaller `max_tokens_per_pass` may help"
+                    )
                 ) from error
             self.save()
 
@@ -163,46 +181,75 @@ class Training:
         found = [group for part in distributed.all_gather_object(own) for group in part]
         return sorted(found, key=order_of)
 
-    def record(self, metrics: Mapping[str, float], groups: list[dict[str, Any]]) -> None:
-        """Append the last step to groups.jsonl and metrics.jsonl."""
+    def tracking(self) -> AbstractContextManager[Trackers]:
+        """Open the trackers of the run, on rank 0."""
+        path, config = self.folder.path, self.folder.config()
+        return tracking(self.setup.records.trackers, path, config, self.state.step)
+
+    def record(
+        self, metrics: Mapping[str, float], groups: list[dict[str, Any]], trackers: Trackers
+    ) -> None:
+        """Append the last step to groups.jsonl, samples.jsonl and metrics.jsonl, and track it."""
         rollout = self.state.rollout
         assert rollout is not None
-        tokens = rollout.completions.mask.sum(dim=1).int().view_as(rollout.rewards).tolist()
-        kept = [{"num_tokens": row} for row in tokens]
+        sizes = rollout.made.sum(dim=1).tolist()
+        tokens = rollout.completions.mask.sum(dim=1).int().split(sizes)
+        kept = [{"num_tokens": row.tolist()} for row in tokens]
         head: dict[str, Any] = {"schema": SCHEMA, "step": self.state.step}
         for group, more in zip(groups, kept, strict=False):
             group |= more
         self.folder.append("groups.jsonl", [head | group for group in groups])
+        step, number = self.state.step, self.setup.records.num_samples
+        found = samples_of(rollout, groups, self.policy.tokenizer, number, step)
+        self.folder.append(SAMPLES, found)
         self.folder.append("metrics.jsonl", [dict(metrics)])
+        trackers.log(step, metrics)
+        trackers.table(step, "samples", found)
 
     def score(self, name: str, progress: Callable[[LevelScore], None]) -> dict[str, Any]:
         """Evaluate on all levels and save the scores as `name`, unless that file exists."""
         scores: dict[str, Any] | None = distributed.broadcast_from_rank0(self.folder.read(name))
         if scores is None:
-            found: list[LevelScore] = []
-            problems = self.setup.problems
-            for member, env_id in zip(self.members, problems.ids, strict=True):
-                protocol = member.preset.protocol
-                sampling = replace(self.sampling, temperature=protocol.temperature)
-                found += evaluate(
-                    self.policy,
-                    env_id,
-                    self.setup.evaluation,
-                    sampling,
-                    render=self.policy.render,
-                    progress=progress,
-                    limit=self.limit,
-                    **problems.options(),
-                )
-            scores = as_records(found)
+            scores = self.evaluated(self.setup.evaluation, progress)
             if distributed.rank() == 0:
                 self.folder.write(name, scores)
+                with self.tracking() as trackers:
+                    trackers.log(self.state.step, as_scalars(scores, "test"))
         return scores
+
+    def evaluated(
+        self, plan: EvaluationPlan, progress: Callable[[LevelScore], None] = lambda score: None
+    ) -> dict[str, Any]:
+        """Return the scores on all levels, as records; on all ranks those of rank 0."""
+        found: list[LevelScore] = []
+        problems = self.setup.problems
+        for member, env_id in zip(self.members, problems.ids, strict=True):
+            protocol = member.preset.protocol
+            found += evaluate(
+                self.policy,
+                env_id,
+                plan,
+                replace(self.sampling, temperature=protocol.temperature),
+                render=self.policy.render,
+                progress=progress,
+                limit=self.limit,
+                **problems.options(),
+            )
+        return distributed.broadcast_from_rank0(as_records(found))
 
     def finish(self) -> Path:
         """Export the trained model with its card, and return its folder."""
-        path = self.folder.path / "model"
-        card = {"envs": self.setup.problems.ids, "preset": self.members[0].preset_name}
+        return self.export("model")
+
+    def keep(self, score: float) -> None:
+        """Keep the model as the best so far, after a checkpoint of its step."""
+        self.save()
+        self.export(BEST, step=self.state.step, validation=score)
+
+    def export(self, name: str, **more: Any) -> Path:
+        """Export the model as it is to the folder `name`, with `more` in its card; return the folder."""
+        path = self.folder.path / name
+        card = {"envs": self.setup.problems.ids, "preset": self.members[0].preset_name, **more}
         content = json.dumps({**made_for(self.setup.model.agent), **card}, indent=2) + "\n"
         with self.policy.gathered():
             if distributed.rank() > 0:
@@ -232,8 +279,9 @@ def make_envs(setup: Setup, policy: ModelPolicy) -> vector.Curriculum:
         limit.screen(base.env)
     framed = vector.PromptFormat(envs, render=policy.render)
     gather = distributed.all_gather if distributed.num_ranks() > 1 else None
-    curriculum, rank = setup.curriculum, distributed.rank()
-    return vector.with_rule(framed, curriculum.make(envs), curriculum.pool_size, rank, gather)
+    curriculum, rank, allotment = setup.curriculum, distributed.rank(), setup.batch.allotment
+    rule = curriculum.make(envs)
+    return vector.with_rule(framed, rule, curriculum.pool_size, rank, gather, allotment)
 
 
 def make_hyperparameters(part: AlgorithmPart, sampling: Sampling) -> Any:
@@ -252,11 +300,10 @@ def make_hyperparameters(part: AlgorithmPart, sampling: Sampling) -> Any:
         seed=part.seed,
         importance_cap=part.importance_cap,
     )
-    if part.group_size < hyperparameters.min_group_size:
-        raise ValueError(
-            f"`group_size` must be at least {hyperparameters.min_group_size} "
-            f"for {part.algorithm}, got {part.group_size}"
-        )
+    least = hyperparameters.min_group_size
+    for name, size in (("group_size", part.group_size), ("least", part.least_size)):
+        if size < least:
+            raise ValueError(f"`{name}` must be at least {least} for {part.algorithm}, got {size}")
     return hyperparameters
 
 
@@ -291,7 +338,9 @@ def begin(config: TrainConfig) -> Training:
         ValueError: If any part of `config` is refused, or the folder exists.
     """
     config = distributed.broadcast_from_rank0(begun(config))
-    setup, output = config.setup, config.folder()
+    with config.source("allocation"):
+        setup = config.setup
+    output = config.folder()
     if distributed.rank() == 0:
         RunFolder.check_free(output)  # before the model is loaded
     with config.source("algorithm"):
@@ -313,10 +362,13 @@ def begin(config: TrainConfig) -> Training:
 
 def check_evaluation(setup: Setup) -> None:
     """Raise ValueError if a run would be evaluated on problems that it trains on."""
-    options = setup.problems.options(split=setup.evaluation.split)
-    for env_id in setup.problems.ids if setup.evaluate else ():
-        check_id(env_id)
-        check_problems(setup.problems, env_id, **options)
+    plans = [setup.evaluation] if setup.evaluate else []
+    plans += [] if setup.validation is None else [setup.validation.plan]
+    for plan in plans:
+        options = setup.problems.options(split=plan.split)
+        for env_id in setup.problems.ids:
+            check_id(env_id)
+            check_problems(setup.problems, env_id, **options)
 
 
 def resume(path: Path) -> Training:

@@ -7,14 +7,12 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-
 from edgewise.agents.policies.policy import Policy
+from edgewise.agents.training import samples, validation
 from edgewise.agents.training.checkpoint import NEEDED, check, fill, load
 from edgewise.agents.training.run_records import counted, missing, readable_records
 from edgewise.files import (
@@ -28,7 +26,7 @@ from edgewise.files import (
 from edgewise.folder import Folder
 from edgewise.lock import LOCK
 
-LINES = ("groups.jsonl", "metrics.jsonl", "problems.jsonl")
+LINES = ("groups.jsonl", "metrics.jsonl", "problems.jsonl", samples.LINES, validation.LINES)
 DAMAGED = ".damaged"  # the end of the name of what was set aside
 STATE = "curriculum.json"
 
@@ -40,8 +38,11 @@ class RunFolder(Folder):
     metrics.jsonl        one line a step
     groups.jsonl         one line for each group of a step that the curriculum observed, by "schema"
     problems.jsonl       one line for each problem that a teacher wrote in a step
+    samples.jsonl        some completions of each step, as text
+    validation.jsonl     one line for each validation
     tensorboard/         the metrics again
     checkpoints/<step>/  model, optimiser, generators, curriculum and environment; the last few
+    best/                the model with the best score in validation.jsonl
     before.json, after.json, report.md, report.png, model/
 
     A group has its problem, its arm and that arm's probability when it was drawn; its place in the
@@ -80,33 +81,23 @@ class RunFolder(Folder):
         return folder
 
     @classmethod
-    def open(cls, path: Path, argument: str = "resume") -> RunFolder:
+    def open(cls, path: Path, argument: str | None = "resume") -> RunFolder:
         """Open the folder of an existing run.
 
         Args:
             path: The folder.
-            argument: What the user calls it.
+            argument: The flag that names it; None if it is named without one.
 
         Raises:
             FileError: If it is none.
         """
-        if not (path / "config.json").is_file():
-            raise FileError(
-                f"{path / 'config.json'}: `{argument}` must be the folder of a run, got no such file"
-            )
-        return cls(path)
-
-    @contextmanager
-    def curves(self, step: int) -> Iterator[SummaryWriter]:
-        """Open the curves of TensorBoard, to go on after `step`."""
-        writer = SummaryWriter(str(self.path / "tensorboard"), purge_step=step + 1)
-        try:
-            yield writer
-        except BaseException:
-            with suppress(OSError):  # a full disk was reported already
-                writer.close()
-            raise
-        writer.close()
+        config = path / "config.json"
+        if config.is_file():
+            return cls(path)
+        if argument is not None:
+            raise FileError(f"{config}: `{argument}` must be the folder of a run, got no such file")
+        got = "no such folder" if not path.exists() else "a file" if path.is_file() else "no run"
+        raise FileError(f"{path}: must be the folder of a run or an evaluation, got {got}")
 
     def forget_after(self, step: int, sizes: Mapping[str, int] | None = None) -> None:
         """Drop records and checkpoints of later steps, and a line that was cut off.

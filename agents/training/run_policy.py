@@ -23,6 +23,7 @@ def make_policy(model: ModelPart) -> ModelPolicy:
     """
     policy = make_sharded(model) if model.sharded else make_whole(model)
     policy.gradient_checkpointing = model.gradient_checkpointing
+    policy.budget.tokens = model.max_tokens_per_pass
     policy.chat = model.chat
     if model.endless:
         policy.positions = None
@@ -41,7 +42,8 @@ def make_whole(model: ModelPart) -> TransformersPolicy:
     policy = load_policy(model.agent, model.dtype, distributed.device(model.device))
     if model.adapters is None:
         return policy
-    adapters = Adapters(model.adapters.rank, model.adapters.alpha, model.adapters.targets)
+    part = model.adapters
+    adapters = Adapters(part.rank, part.alpha, part.targets, part.dropout)
     return LoRAPolicy(policy.model, policy.tokenizer, adapters)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from math import nan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.agents.statistics import Floats, Stratum, pass_at_k, wilson
+from edgewise.agents.statistics import Estimate, Floats, Stratum, pass_at_k, wilson
 from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.agents.training.prompt_limit import PromptLimit
 from edgewise.env import ReasoningEnv, evaluation_set
@@ -65,6 +66,28 @@ class Verdicts:
             return correct / verified
         pairs = zip(verified.tolist(), correct.tolist(), strict=True)
         return np.array([pass_at_k(n, c, min(k, n)) for n, c in pairs])
+
+    def rates(self) -> dict[str, float | None]:
+        """Return how many answers were found and cut off, and their mean length in tokens.
+
+        They are None without answers, and where that of one is not known (NaN).
+        """
+        found = {
+            "format_rate": self.formatted,
+            "truncated": 1 - self.ended,
+            "mean_length": self.length,
+        }
+        return {
+            name: float(column.mean()) if column.size and np.isfinite(column).all() else None
+            for name, column in found.items()
+        }
+
+
+def estimate(levels: Sequence[tuple[Verdicts, float]], k: int) -> Estimate:
+    """Estimate pass@k over the problems of levels, each with a weight, with its 95 % interval."""
+    strata = [Stratum(verdicts.pass_at(k), weight) for verdicts, weight in levels]
+    total = sum(int(verdicts.num_verified.sum()) for verdicts, _ in levels)
+    return wilson(strata, total if k == 1 else None)
 
 
 Ask = Callable[[Sequence[Options], int], Verdicts]  # so many answers to each of some problems
@@ -143,8 +166,8 @@ def score_level(
     Answers without a verdict are left out, and so is a problem that has no other.
     """
     answers = Verdicts.join([deep, others], plan.num_samples)
-    rates = answers.pass_at(1)
-    found = wilson([Stratum(rates)], int(answers.num_verified.sum()))
+    found = estimate([(answers, 1.0)], 1)
+    rates = {name: nan if rate is None else rate for name, rate in answers.rates().items()}
     deep_or_all = deep if len(deep.correct) else answers
     k = min(plan.k, deep_or_all.correct.shape[1])
     solved = deep_or_all.pass_at(k)
@@ -152,7 +175,7 @@ def score_level(
         env=env_id,
         level=level,
         ood=ood,
-        num_problems=len(rates),
+        num_problems=len(answers.pass_at(1)),
         num_samples=plan.num_samples,
         pass_at_1=found.value,
         low=found.low,
@@ -160,9 +183,9 @@ def score_level(
         k=k,
         pass_at_k=float(np.mean(solved)),
         num_pass_k=len(solved),
-        format_rate=float(answers.formatted.mean()),
-        truncated=float(1 - answers.ended.mean()),
-        mean_length=float(answers.length.mean()),
+        format_rate=rates["format_rate"],
+        truncated=rates["truncated"],
+        mean_length=rates["mean_length"],
         unverified=int(sum((1 - part.verified).sum() for part in (deep, others))),
     )
 
@@ -177,3 +200,10 @@ def as_records(scores: Sequence[LevelScore]) -> dict[str, Any]:
         )
     }
     return {"levels": [asdict(score) for score in scores], **means}
+
+
+def as_scalars(scores: Mapping[str, Any], place: str) -> dict[str, float]:
+    """Return pass@1 of the mean and of each level by name, out of what `as_records` returned."""
+    means = {f"{place}/{name}": scores[name] for name in ("mean", "mean_ood")}
+    levels = {f"{place}/{row['env']} {row['level']}": row["pass_at_1"] for row in scores["levels"]}
+    return {name: value for name, value in {**means, **levels}.items() if value is not None}

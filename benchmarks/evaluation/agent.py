@@ -5,24 +5,22 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from rich.console import Console
 
-from edgewise.benchmarks.evaluation.question import Question
-from edgewise.benchmarks.evaluation.scripted import completion
+from edgewise.benchmarks.evaluation.question import Question, takes_turns
+from edgewise.benchmarks.evaluation.scripted import answers_of, completion
 from edgewise.benchmarks.simulation.skills import Draws, Skills
 from edgewise.benchmarks.simulation.worlds import WORLDS
 from edgewise.errors import unknown
 from edgewise.interrupts import asked
+from edgewise.own_code import AGENTS, import_typed, own_object
 
 MAX_TEXT = 1_000_000  # characters of a completion that are kept
 
@@ -55,11 +53,27 @@ class Reply:
 
     question: Question
     sample: int
-    text: str  # all that is scored, with the frame's opening if the agent was made to begin with it
+    text: (
+        str  # all that is scored, with the frame's opening if the agent was made to begin with it;
+    )
+    # of an episode of several turns the texts of all, a line between them
     ended: bool = True  # by itself, within the token limit
     num_tokens: float | None = None  # None where nobody counts; a share where several are counted
     num_prompt_tokens: float | None = None
     seconds: float = 0.0  # a share, where several are answered at once
+    turns: tuple[str, ...] = ()  # the text of each turn, where there are several
+
+    @classmethod
+    def of_turns(cls, question: Question, sample: int, turns: Sequence[str], **spent: Any) -> Reply:
+        """Make the reply of an episode of one turn, or of several."""
+        kept = tuple(text[:MAX_TEXT] for text in turns)
+        several = kept if len(kept) > 1 else ()
+        return cls(question, sample, "\n".join(kept), turns=several, **spent)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text of each turn."""
+        return self.turns or (self.text,)
 
 
 @runtime_checkable
@@ -83,7 +97,8 @@ class Agent(Protocol):
         """Yield a reply for each sample of each request."""
 
 
-Script = Callable[[Question, int], str]  # from a question and the number of the sample to the text
+# from a question and the number of the sample to the text, or the texts of all turns of an episode
+Script = Callable[[Question, int], str | list[str]]
 
 
 class ScriptAgent:
@@ -107,11 +122,12 @@ class ScriptAgent:
             replies = []
             for sample in request.samples:
                 start = time.perf_counter()
-                text = self.script(request.question, sample)
-                if not isinstance(text, str):
-                    raise TypeError(f"`agent` must answer with a str, got {type(text).__name__}")
+                found = self.script(request.question, sample)
+                turns = found if isinstance(found, list) else [found]
+                if not all(isinstance(text, str) for text in turns):
+                    raise TypeError(f"`agent` must answer with a str, got {type(found).__name__}")
                 seconds = time.perf_counter() - start
-                replies.append(Reply(request.question, sample, text[:MAX_TEXT], seconds=seconds))
+                replies.append(Reply.of_turns(request.question, sample, turns, seconds=seconds))
             yield replies
 
 
@@ -141,14 +157,28 @@ class HumanAgent:
                 yield [Reply(question, sample, text, seconds=time.perf_counter() - start)]
 
 
-def oracle(question: Question, sample: int) -> str:
-    """Give the answer of the task's solver."""
-    return completion(question.env, question.env.task.solve(question.problem), "")
+def oracle(question: Question, sample: int) -> list[str]:
+    """Give the answer of the task's solver, turn by turn where it takes several.
+
+    Raises:
+        ValueError: If it solves no problem of this environment.
+    """
+    answers = answers_of(question.env, question.problem)
+    return [completion(question.env, answer, "") for answer in answers]
 
 
 def constant(text: str) -> Script:
-    """Return a script that always gives the answer `text`."""
-    return lambda question, sample: completion(question.env, text, "")
+    """Return a script that always gives the answer `text`, at every turn."""
+
+    def script(question: Question, sample: int) -> list[str]:
+        env, said = question.env, completion(question.env, text, "")
+        answer, count = env.extract(said), 1
+        if answer is not None and takes_turns(env, question.problem):
+            while not env.task.turn(question.problem, [answer] * count).done:
+                count += 1
+        return [said] * count
+
+    return script
 
 
 def guess(seed: int) -> Script:
@@ -179,7 +209,7 @@ def simulated(world: str, seed: int) -> Script:
         raise ValueError(unknown("world", world, WORLDS))
     learners: dict[int, Skills] = {}  # by the count of levels
 
-    def script(question: Question, sample: int) -> str:
+    def script(question: Question, sample: int) -> str | list[str]:
         levels = list(question.env.preset.levels)
         size = max(2, len(levels))
         if size not in learners:
@@ -211,20 +241,18 @@ def takes_two(function: Callable[..., Any]) -> bool:
 
 
 def own_agent(name: str) -> Agent:
-    """Import the agent that "module:object" names: an `Agent`, a class of one, or a `Script`.
+    """Return the agent that the user typed: an `Agent`, a class of one, or a `Script`.
 
-    The module may be in the working folder.
+    Args:
+        name: "module:object", of a module that may be in the working folder, or the name under which an
+            installed package declares the object.
 
     Raises:
         ValueError: If there is no such object, or it is none of these.
     """
-    module, _, attribute = name.partition(":")
-    if str(Path.cwd()) not in sys.path:  # where a command that is installed does not look
-        sys.path.append(str(Path.cwd()))
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"`agent` must be module:object, got {name!r}: {error}") from error
+    if ":" in name:
+        import_typed(name.partition(":")[0], "agent")
+    found = own_object(name, AGENTS, "agent")
     made = found() if isinstance(found, type) else found
     if isinstance(made, Agent):
         return made

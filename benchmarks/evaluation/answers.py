@@ -53,7 +53,7 @@ class EvaluationFolder(Folder):
             if asked.get(name) != value:
                 raise ValueError(
                     f"`output` must be new, or of an evaluation that asks the same, got {path} with "
-                    f"another {name}"
+                    f"another {name}; name another with --output"
                 )
         prices_given = {
             name: value for name, value in config.get("prices", {}).items() if value is not None
@@ -71,7 +71,7 @@ class EvaluationFolder(Folder):
             ValueError: If it is none.
         """
         if not is_evaluation(path):
-            raise ValueError(f"`folder` must be of an evaluation, got {path}")
+            raise ValueError(f"{path}: must be the folder of an evaluation, got none")
         return cls(path)
 
     def keep(self, name: str, text: str) -> None:

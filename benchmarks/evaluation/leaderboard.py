@@ -15,11 +15,10 @@ from pathlib import Path
 
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.evaluation.page import html_table, read
-from edgewise.benchmarks.evaluation.summary import Record, number, shown
+from edgewise.benchmarks.evaluation.summary import ALL, Record, number, shown
 from edgewise.files import read_json
 
 BEGIN, END = "<!-- leaderboard -->", "<!-- /leaderboard -->"
-ALL = "all parts"
 NOTE = (
     "pass@1. ID and OOD are means over all parts, with 95 % intervals over problems; each part has its "
     "training levels / its levels out of distribution, or what it has of them."

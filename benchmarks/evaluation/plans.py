@@ -6,6 +6,25 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
 
+from edgewise.agents.training.flags import check_at_least
+
+
+@dataclass(frozen=True)
+class ProblemsPlan:
+    """Which problems are asked."""
+
+    num_problems: int = 200
+    """Problems of each level: the first of its fixed set."""
+    split: str = "test"
+    """Split of the problems: validation or test; choose nothing by the test split."""
+    seed: int = 0
+    """Seed of the answers: of sampled tokens, and of baselines that draw."""
+
+    def __post_init__(self) -> None:
+        """Check the count and the seed."""
+        check_at_least(self, 1, "num_problems")
+        check_at_least(self, 0, "seed")
+
 
 @dataclass(frozen=True)
 class ProfilePlan:
@@ -21,10 +40,9 @@ class ProfilePlan:
     """Seed of the sampled tokens."""
 
     def __post_init__(self) -> None:
-        """Check the counts."""
-        for name in ("num_problems", "num_samples"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
+        """Check the counts and the seed."""
+        check_at_least(self, 1, "num_problems", "num_samples")
+        check_at_least(self, 0, "seed")
 
 
 @dataclass(frozen=True)
@@ -68,10 +86,7 @@ class ServerConfig:
                 "`key_variable` must be the name of an environment variable, got something else; if "
                 "that is the key, set OPENAI_API_KEY to it"
             )
-        for name in ("concurrency", "samples_per_request"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {value}")
+        check_at_least(self, 1, "concurrency", "samples_per_request")
         for name in ("timeout", "first_delay", "requests_per_minute", "tokens_per_minute"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and isfinite(value)):

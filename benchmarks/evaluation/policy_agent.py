@@ -6,7 +6,10 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import Any
 
+import gymnasium as gym
+import numpy as np
 import torch
 
 from edgewise.agents.policies.chat import ChatOptions
@@ -14,12 +17,14 @@ from edgewise.agents.policies.load import load_policy, with_engine
 from edgewise.agents.policies.options import Precision
 from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.training.evaluation import BATCH
+from edgewise.agents.training.evaluation import BATCH, ask
 from edgewise.agents.training.run_prompts import limit_for
 from edgewise.benchmarks.evaluation.agent import Agent, Reply, Request, entropy
-from edgewise.benchmarks.evaluation.question import Opened
+from edgewise.benchmarks.evaluation.question import Opened, Question
 from edgewise.frame import Render
 from edgewise.interrupts import asked
+from edgewise.wrappers import vector
+from edgewise.wrappers.vector.texts import Actions, Batch, Texts, TextWrapper
 
 
 class PolicyAgent:
@@ -43,34 +48,71 @@ class PolicyAgent:
         self.policy, self.render, self.seed, self.batch = policy, render, seed, batch
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
-        """Yield the replies of a batch at a time, all of one part."""
+        """Yield the replies of a batch at a time, all samples of some problems of one part."""
         for _, group in groupby(requests, key=lambda request: request.question.part):
-            rows = [(request.question, n) for request in group for n in request.samples]
-            num_samples = rows[0][0].num_samples
-            width = max(num_samples, self.batch // num_samples * num_samples)  # of whole problems
-            for first in range(0, len(rows), width):
+            questions = [request.question for request in group]
+            width = max(1, self.batch // questions[0].num_samples)
+            for first in range(0, len(questions), width):
                 if asked():
                     return
-                batch = rows[first : first + width]
-                prompts = [q.frame.text(q.prompt, self.render) for q, _ in batch]
-                start = time.perf_counter()
-                generator = torch.Generator().manual_seed(entropy(self.seed, *batch[0])[0])
-                found = self.policy.generate(prompts, batch[0][0].sampling, generator)
-                seconds = (time.perf_counter() - start) / len(batch)
-                sampled = found.mask.sum(dim=1).tolist()
-                read = found.attention.sum(dim=1).tolist()
-                yield [
-                    Reply(
-                        question,
-                        sample,
-                        question.frame.opening + found.texts[row],
-                        bool(found.ended[row]),
-                        sampled[row],
-                        read[row] - sampled[row],
-                        seconds,
-                    )
-                    for row, (question, sample) in enumerate(batch)
-                ]
+                yield self.sampled(questions[first : first + width])
+
+    def sampled(self, questions: Sequence[Question]) -> list[Reply]:
+        """Sample all answers to some questions of one part."""
+        one, size = questions[0], questions[0].num_samples
+        spec = one.env.spec
+        assert spec is not None  # a part is made by its id
+        count = len(questions) * size
+        envs = Transcript(gym.make_vec(spec, num_envs=count, group_size=size))
+        generator = torch.Generator().manual_seed(entropy(self.seed, one, 0)[0])
+        start = time.perf_counter()
+        (rollout,) = ask(
+            self.policy,
+            questions,
+            size,
+            one.sampling,
+            generator,
+            lambda chosen, _: (
+                vector.PromptFormat(envs, render=self.render),
+                [{"level": q.level, "problem_seed": q.problem_seed} for q in chosen],
+            ),
+            batch=count,
+        )
+        seconds, found = (time.perf_counter() - start) / count, rollout.completions
+        sampled, read = (x.sum(dim=1).tolist() for x in (found.mask, found.attention))
+        return [
+            Reply.of_turns(
+                questions[row // size],
+                row % size,
+                turns,
+                ended=bool(found.ended[row]),
+                num_tokens=sampled[row],
+                num_prompt_tokens=read[row] - sampled[row],
+                seconds=seconds,
+            )
+            for row, turns in enumerate(envs.turns)
+        ]
+
+
+class Transcript(TextWrapper):
+    """Keep the actions of each episode."""
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Texts, dict[str, Any]]:
+        """Pose the problems, all anew."""
+        self.turns: list[list[str]] = [[] for _ in range(self.num_envs)]
+        self.over = np.zeros(self.num_envs, dtype=np.bool_)
+        return super().reset(seed=seed, options=options)
+
+    def step(self, actions: Actions) -> Batch:
+        """Score `actions`, and keep those of the episodes that are not over."""
+        for turns, action, over in zip(self.turns, actions, self.over, strict=True):
+            if action is not None and not over:
+                turns.append(action)
+        found = super().step(actions)
+        self.over |= found[2]
+        return found
 
 
 def load_agent(

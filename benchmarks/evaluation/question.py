@@ -101,6 +101,7 @@ def open_part(
     max_tokens: int | None = None,
     split: str = "test",
     levels: Sequence[int] | None = None,
+    turns: bool = False,
 ) -> Opened:
     """Open a part: make its environment and pose the first problems of the fixed set of each level.
 
@@ -116,6 +117,7 @@ def open_part(
         max_tokens: Longest completion; by default the preset's.
         split: Whose problems they are.
         levels: Of the preset; all by default.
+        turns: Whether who answers can play episodes of several turns.
 
     Raises:
         NotAtHand: If it has no such preset, or another reason is known.
@@ -142,9 +144,9 @@ def open_part(
         ood = part.ood or level in env.preset.ood
         for options in edgewise.evaluation_set(env, level, num_problems):
             problem, info = env.pose(options)
-            if not questions and takes_turns(env, problem):
+            if not turns and not questions and takes_turns(env, problem):
                 raise ValueError(
-                    f"`env` must have one turn, {part.env} with these options has more"
+                    f"`env` must have one turn for this agent, {part.env} with these options has more"
                 )
             number = int(info["problem_seed"])
             place = (part.name, level, ood, number, info["problem"])

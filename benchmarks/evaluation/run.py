@@ -18,6 +18,7 @@ from edgewise.benchmarks.evaluation.question import Question
 from edgewise.env import Outcome
 from edgewise.interrupts import asked as asked_to_stop
 from edgewise.pool import refuse_unverified
+from edgewise.scoring import played
 
 PATIENCE = 10.0  # seconds for an agent to end once the user has asked to stop
 Progress = Callable[[int, int], None]  # of the answers that are known, and of all
@@ -93,7 +94,13 @@ def kept_replies(
     by_key = {question.key: question for question in questions}
     fields = ("ended", "num_tokens", "num_prompt_tokens", "seconds")
     return [
-        Reply(by_key[key[:-1]], key[-1], record["completion"], *(record[name] for name in fields))
+        Reply(
+            by_key[key[:-1]],
+            key[-1],
+            record["completion"],
+            *(record[name] for name in fields),
+            turns=tuple(record.get("turns", ())),
+        )
         for key, record in records.items()
         if key[:-1] in by_key
     ]
@@ -118,13 +125,12 @@ def expected(batches: Batches, asked: Collection[Key]) -> Iterator[Sequence[Repl
 def judged_here(batches: Batches, keep: Callable[[list[Record]], None]) -> Iterator[list[Record]]:
     """Yield replies with their verdicts, for a file, batch by batch, before the next is waited for."""
     for replies in batches:
-        records = []
+        records: list[Record] = []
         for _, group in groupby(replies, key=lambda reply: reply.question.part):
             rows = list(group)
-            env = rows[0].question.env
             problems = [reply.question.problem for reply in rows]
-            outcomes = env.score(problems, [()] * len(rows), [reply.text for reply in rows])
-            records += list(map(record_of, rows, outcomes))
+            earned = played(rows[0].question.env, problems, [reply.texts for reply in rows])
+            records += map(record_of, rows, earned)
         yield records
 
 
@@ -136,6 +142,7 @@ def record_of(reply: Reply, outcome: Outcome) -> Record:
         "problem_seed": reply.question.problem_seed,
         "sample": reply.sample,
         "completion": reply.text,
+        **({"turns": reply.turns} if reply.turns else {}),
         "answer": outcome.answer,
         "correct": outcome.correct,
         "formatted": outcome.formatted,

@@ -21,9 +21,10 @@ import numpy as np
 from edgewise.benchmarks.evaluation.agent import MAX_TEXT, Reply, Request, entropy
 from edgewise.benchmarks.evaluation.plans import ServerConfig
 from edgewise.benchmarks.evaluation.question import Question
-from edgewise.benchmarks.evaluation.server_client import MAX_RETRY_AFTER, Client, Transient
+from edgewise.benchmarks.evaluation.server_client import MAX_RETRY_AFTER, Client, Refused, Transient
 from edgewise.interrupts import asked
 
+FIRST_ATTEMPTS = 3  # at a server that has not taken a connection yet
 MAX_DELAY = 60.0  # seconds, of the back-off
 MAX_COUNT = 2**40  # tokens of a request that a server may count
 PATIENCE = 10.0  # seconds for what is under way, once the user has asked to stop
@@ -72,6 +73,7 @@ class ServerAgent:
         path = "chat/completions" if config.api == "chat" else "completions"
         self.url = f"{url.rstrip('/')}/{path}"
         self.client = Client(self.url, key, config.timeout, config.concurrency)
+        self.reached = False  # whether the server has ever taken a connection
         self.stopping, self.lock = threading.Event(), threading.Lock()
         self.slots = threading.Semaphore(config.concurrency)
         # when the next request may begin by either limit, by the monotonic clock
@@ -155,10 +157,16 @@ class ServerAgent:
                 break
             try:
                 answer = self.client.post(content)
+                self.reached = True
                 self.pay(start, answer, request)
                 return self.read(answer, request, time.monotonic() - start)
             except Transient as error:
                 reason = str(error)
+                self.reached |= not isinstance(error, Refused)
+                if not self.reached and attempt + 1 == FIRST_ATTEMPTS:
+                    raise ConnectionError(
+                        f"{self.url} takes no connection: {reason}; start the server, or mend the URL"
+                    ) from error
                 if attempt < self.config.max_retries and not self.stopping.is_set():
                     self.back_off(attempt, error)
         else:

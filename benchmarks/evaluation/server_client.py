@@ -30,6 +30,10 @@ class Transient(Exception):
         self.retry_after = retry_after
 
 
+class Refused(Transient):
+    """No server takes the connection."""
+
+
 class Client:
     """Connections to a server; any thread may call `post` while it is entered.
 
@@ -116,6 +120,8 @@ class Client:
                             raise ConnectionError(f"{self.url} answers more than {MAX_BYTES} bytes")
         except TimeoutError as error:
             raise Transient(f"no answer within {self.timeout:g} s") from error
+        except httpx.ConnectError as error:
+            raise Refused(f"no connection, {self.plain(str(error))}") from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise Transient(f"{type(error).__name__} {self.plain(str(error))}".strip()) from error
         return response.status_code, response.headers.get("Retry-After"), bytes(body)

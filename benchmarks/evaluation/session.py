@@ -10,12 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.policies.chat import read_chat_options, today
-from edgewise.agents.policies.model_card import made_for
+from edgewise.agents.policies.model_card import is_own, made_for
 from edgewise.agents.policies.options import Precision
 from edgewise.benchmarks.evaluation.agent import (
     Agent,
@@ -35,12 +34,14 @@ from edgewise.benchmarks.evaluation.run import evaluate, provenance
 from edgewise.benchmarks.evaluation.secret import Secret
 from edgewise.benchmarks.evaluation.spread import KINDS, Spread, SpreadAgent
 from edgewise.benchmarks.evaluation.spread_jobs import script_of
-from edgewise.benchmarks.evaluation.suite import Part, described
+from edgewise.benchmarks.evaluation.suite import OWN, Part, described
 from edgewise.benchmarks.evaluation.summary import Record, summarize
 from edgewise.errors import unknown
-from edgewise.registration import require
+from edgewise.registration import require, short_id, spec_of
 
 MODELS = ("seedling", "hf", "vllm")
+PLAYERS = (*MODELS, "oracle", "constant", "simulated")  # of episodes of several turns
+MAX_NAME = 120  # characters of an agent in the name of a folder, its last
 CHOICES = (
     "oracle", "constant", "constant:TEXT", "random", "simulated", "simulated:WORLD", "human",
     "seedling", "seedling:NAME", "hf:PATH", "vllm:PATH", "openai:URL#MODEL", "MODULE:OBJECT",
@@ -70,6 +71,7 @@ class Session:
     server: ServerConfig = field(default_factory=ServerConfig)
     dtype: Precision = "float32"
     device: str = "cpu"
+    threads: int | None = None  # of torch; by default its own number
     output: Path | None = None
 
     @property
@@ -85,10 +87,10 @@ class Session:
         if self.temperature is not None:
             protocol = replace(protocol, temperature=self.temperature)
         options = dict(part.options)
-        if self.data is not None and gym.spec(part.env).kwargs.get("requires") == "math":
+        if self.data is not None and spec_of(part.env).kwargs.get("requires") == "math":
             options["data"] = self.data
         preset, reason = self.preset or part.preset, ""
-        if self.preset is None and self.kind in MODELS:
+        if self.preset is None and self.kind in MODELS and part.suite != OWN:
             card = made_for(self.model)
             if part.env in card["envs"]:
                 preset = card["preset"]
@@ -108,8 +110,8 @@ class Session:
         """Return the output folder, by default in runs/ and named after suite and agent."""
         if self.output is not None:
             return self.output
-        name = "".join(c if c.isalnum() or c in "-." else "-" for c in self.agent)
-        return Path("runs") / f"eval-{self.suite}-{name}"
+        name = "".join(c if c.isalnum() or c in "-." else "-" for c in self.agent)[-MAX_NAME:]
+        return Path("runs") / f"eval-{short_id(self.suite)}-{name}"
 
 
 def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
@@ -122,7 +124,7 @@ def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
     for part in map(session.adapted, session.parts):
         asked = (session.num_problems, session.max_tokens, session.split, session.levels)
         try:
-            one = open_part(part, *asked)
+            one = open_part(part, *asked, turns=session.kind in PLAYERS)
         except (NotAtHand, ImportError, FileNotFoundError) as error:
             skipped.append({"name": part.name, "reason": str(error)})
             continue
@@ -137,7 +139,7 @@ def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
     return opened, skipped
 
 
-def make_agent(session: Session, console: Console, spread: Spread | None = None) -> Agent:
+def make_agent(session: Session, console: Console, spread: Spread | None) -> Agent:
     """Return the agent that answers, elsewhere if it can.
 
     Raises:
@@ -165,12 +167,16 @@ def make_agent(session: Session, console: Console, spread: Spread | None = None)
         told = partial(console.print, markup=False)
         return ServerAgent(rest, session.server, key_of(session), seed, told)
     if kind in MODELS:
+        import torch
+
         from edgewise.benchmarks.evaluation.policy_agent import load_agent
 
         chat = read_chat_options(session.chat_date, session.chat_template_kwargs)
         engine = "vllm" if kind == "vllm" else None
+        if session.threads is not None:
+            torch.set_num_threads(session.threads)
         return load_agent(session.model, session.dtype, session.device, chat, engine, seed)
-    if rest:
+    if is_own(session.agent):
         return own_agent(session.agent)
     raise ValueError(unknown("agent", session.agent, CHOICES))
 
@@ -208,8 +214,8 @@ def prepare(
     """
     refuse_untold(session)
     session = on_its_day(session)
-    agent = make_agent(session, console, spread)
     opened, skipped = open_parts(session)
+    agent = make_agent(session, console, spread)
     if session.kind in MODELS:
         from edgewise.benchmarks.evaluation.policy_agent import fitting
 

@@ -17,7 +17,7 @@ from math import inf
 from typing import Any, TypeVar
 
 from edgewise.agents.training.scores import Options
-from edgewise.benchmarks.evaluation.agent import MAX_TEXT, Reply, Request
+from edgewise.benchmarks.evaluation.agent import Reply, Request
 from edgewise.benchmarks.evaluation.run import PATIENCE, Batches, Record, record_of
 from edgewise.benchmarks.evaluation.scripted import Played
 from edgewise.env import Outcome, ReasoningEnv
@@ -64,11 +64,11 @@ class Spread:
         def begun() -> Iterator[tuple[Sequence[Reply], list[Job]]]:
             for replies in batches:
                 keep([record_of(reply, unjudged(reply)) for reply in replies])
-                yield replies, [(reply.question.name, reply.text) for reply in replies]
+                yield replies, [(reply.question.name, *reply.texts) for reply in replies]
 
         for replies, results in in_order(self.executor(SCORE), begun()):
             yield [
-                record_of(reply, outcome_of(reply.question.env, reply.text, result))
+                record_of(reply, outcome_of(reply.question.env, reply.texts, result))
                 for reply, result in zip(replies, results, strict=True)
             ]
 
@@ -105,8 +105,8 @@ class SpreadAgent:
             for sample, result in zip(request.samples, results, strict=True):
                 if result is None or result is LOST:
                     raise WorkerError(f"no answer of {self.agent} to {question} was had elsewhere")
-                text, seconds = result
-                replies.append(Reply(question, sample, text[:MAX_TEXT], seconds=seconds))
+                turns, seconds = result
+                replies.append(Reply.of_turns(question, sample, turns, seconds=seconds))
             yield replies
 
     def jobs(self, request: Request) -> list[Job]:
@@ -118,7 +118,7 @@ class SpreadAgent:
 
 def unjudged(reply: Reply) -> Outcome:
     """Return the outcome of a reply whose verdict is waited for."""
-    return outcome_of(reply.question.env, reply.text, LOST)
+    return outcome_of(reply.question.env, reply.texts, LOST)
 
 
 def in_order(

@@ -22,8 +22,8 @@ def script_of(agent: str, seed: int) -> Script | None:
     return simulated(rest or "independent", seed) if kind == "simulated" else None
 
 
-def answer(agent: str, seed: str, part: str, name: str, sample: str) -> tuple[str, float]:
-    """Answer a question as an agent that needs no model; return the text and its seconds.
+def answer(agent: str, seed: str, part: str, name: str, sample: str) -> tuple[list[str], float]:
+    """Answer a question as an agent that needs no model; return the text of each turn, and the seconds.
 
     Args:
         agent: Its name.
@@ -40,7 +40,8 @@ def answer(agent: str, seed: str, part: str, name: str, sample: str) -> tuple[st
     place = (part, read.level, read.level in env.preset.ood, read.problem_seed, name)
     question = Question(*place, env, problem, Sampling(max_tokens=1))
     start = time.perf_counter()
-    return script(question, int(sample)), time.perf_counter() - start
+    found = script(question, int(sample))
+    return found if isinstance(found, list) else [found], time.perf_counter() - start
 
 
 def play(agent: str, name: str) -> Played:

@@ -22,6 +22,7 @@ from edgewise.frame import E2H_FRAME, SOAR_FRAME
 from edgewise.registration import task_of
 from edgewise.task import Protocol
 
+OWN = "own"  # in place of a suite, where one environment alone is evaluated
 GREEDY = Protocol(temperature=0.0, num_samples=1)
 E2H_MATH = {"frame": asdict(replace(E2H_FRAME, max_completion_tokens=1600))}
 SOAR_MATH = {"frame": asdict(replace(SOAR_FRAME, max_completion_tokens=1024))}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from edgewise.agents.statistics import Estimate, Stratum, pass_at_k, powers_of_two, wilson
+from edgewise.agents.statistics import Estimate, Floats, powers_of_two
+from edgewise.agents.training.scores import Verdicts, estimate
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.evaluation.answers import KEY, EvaluationFolder
 from edgewise.benchmarks.evaluation.question import checksum_of_records
@@ -17,6 +19,7 @@ from edgewise.benchmarks.evaluation.suite import described
 from edgewise.files import FileError, read_jsonl
 
 Record = dict[str, Any]
+ALL = "all parts"
 MILLION = 1_000_000
 ANSWERED = (*KEY, "completion", "correct", "formatted", "ended", "num_tokens", "num_prompt_tokens",
             "seconds")  # fmt: skip  # keys of an answer
@@ -34,25 +37,27 @@ class Level:
     answers: Sequence[Sequence[Record]]  # N rows of all samples
     others: Sequence[Record] = ()  # answers to the other problems
 
-    @property
-    def correct(self) -> list[list[bool]]:
-        """Whether each answer is right, N rows."""
-        return [[record["correct"] for record in row] for row in self.answers]
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """The verdicts on the N x `num_samples` answers; NaN where nobody counted the tokens."""
+
+        def column(field: str) -> Floats:
+            rows = [[record[field] for record in row] for row in self.answers]
+            return np.array(rows, dtype=np.float64).reshape(-1, self.num_samples)
+
+        correct = column("correct")
+        others = (column(field) for field in ("formatted", "ended", "num_tokens"))
+        return Verdicts(correct, np.ones_like(correct), *others)
 
     @property
     def unverified(self) -> int:
         """How many answers could not be verified."""
         return sum(record["correct"] is None for record in self.others)
 
-    def mean(self, field: str) -> float | None:
-        """Return the mean of a field over all answers, None where one has none."""
-        values = [record[field] for row in self.answers for record in row]
-        return None if None in values or not values else float(np.mean(values))
-
     def record(self) -> Record:
         """Return the scores of the level."""
         texts = [len(record["completion"]) for row in self.answers for record in row]
-        ended = self.mean("ended")
+        rates = self.verdicts.rates()
         return {
             "part": self.part,
             "level": self.level,
@@ -62,10 +67,10 @@ class Level:
             "num_samples": self.num_samples,
             "unverified": self.unverified,
             **scores([self], self.num_samples),
-            "format_rate": self.mean("formatted"),
-            "truncated": None if ended is None else 1 - ended,
+            "format_rate": rates["format_rate"],
+            "truncated": rates["truncated"],
             "mean_characters": float(np.mean(texts)) if texts else None,
-            "mean_tokens": self.mean("num_tokens"),
+            "mean_tokens": rates["mean_length"],
         }
 
 
@@ -133,17 +138,11 @@ def scores(levels: Sequence[Level], num_samples: int, by_part: bool = False) -> 
     sizes: dict[str, int] = defaultdict(int)
     for level in counted:
         sizes[level.part] += len(level.answers)
-    found: dict[int, Estimate] = {}
-    for k in powers_of_two(num_samples):
-        strata = [
-            Stratum(
-                np.array([pass_at_k(len(row), sum(row), k) for row in level.correct]),
-                len(level.answers) / (sizes[level.part] if by_part else 1),
-            )
-            for level in counted
-        ]
-        total = sum(len(level.answers) * level.num_samples for level in counted)
-        found[k] = wilson(strata, total if k == 1 else None)
+    weighted = [
+        (level.verdicts, len(level.answers) / (sizes[level.part] if by_part else 1))
+        for level in counted
+    ]
+    found = {k: estimate(weighted, k) for k in powers_of_two(num_samples)}
     deeper = {str(k): asdict(one) for k, one in found.items() if k > 1}
     one = found[1]
     return {"pass_at_1": one.value, "low": one.low, "high": one.high, "pass_at_k": deeper}
@@ -159,7 +158,7 @@ def means(levels: Sequence[Level]) -> list[Record]:
             if chosen:
                 size = min(level.num_samples for level in chosen)
                 shown = scores(chosen, size, by_part=part is None)
-                rows.append({"part": part or "all parts", "ood": ood, **shown})
+                rows.append({"part": part or ALL, "ood": ood, **shown})
     return rows
 
 

@@ -5,7 +5,7 @@
 A plan is committed before its runs. Every entrant, a rule and an algorithm, trains on every bed with
 every seed until it has used the bed's tokens: all that were generated, those of rejected groups and
 screenings included, and `scored_cost` for each token of the extra forward pass of rules that learn
-after an update; that a third is what such a token costs is stated, not measured. The learning rate of
+after an update; the default, a third, is stated, and `benchmarks.speed.scoring` measures it. The learning rate of
 a bed is chosen under random arms with plain GRPO, by validation problems, and is the same for all.
 
 The step in which the tokens run out may be long where a filter rejects much. So what a run scores at
@@ -77,7 +77,8 @@ def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -
         Stopped: If the user asked to stop; the run begins anew another time.
     """
     config = plan.config(run)
-    bed = Bed(config, run.seed, rate, run.entrant.curriculum, num_steps)
+    curriculum, allocation = run.entrant.curriculum, run.entrant.allocation
+    bed = Bed(config, run.seed, rate, curriculum, num_steps, allocation)
     budget, used, before = config.num_tokens, 0.0, 0.0
     counts = {"steps": 0, "rollouts": 0.0, "generated": 0.0, "scored": 0.0, "seconds": 0.0}
     looks = [(0.0, mean(bed.score("validation")))]
@@ -187,7 +188,7 @@ def settings_of(plan: RacePlan) -> dict[str, Any]:
         for other in NOT_OF_RUNS:
             del record[other]
         found[f"bed {name}"] = record
-    return found | {f"entrant {name}": asdict(each) for name, each in plan.entrants.items()}
+    return found | {f"entrant {name}": each.record() for name, each in plan.entrants.items()}
 
 
 def race(plan: RacePlan, folder: Path, processes: int, say: Say) -> str:

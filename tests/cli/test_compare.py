@@ -55,7 +55,7 @@ def write(path, rows):
     path.write_text("\n".join(map(json.dumps, rows)))
 
 
-def test_mathematics_has_five_arms_of_their_sizes_and_other_tests(tmp_path):
+def test_mathematics_has_five_arms_of_their_sizes_and_other_tests(tiny_model, tmp_path):
     pytest.importorskip("flint")
     levels = [level for level in range(1, 6) for _ in range(level)]  # 1, 2 ... 5 problems
     common = {"answer": "1", "subject": "Algebra", "in_qwen_amc23_40": True}
@@ -71,7 +71,7 @@ def test_mathematics_has_five_arms_of_their_sizes_and_other_tests(tmp_path):
     recipe.write_text(json.dumps({"max_tokens": 4, "preset": "sec", "data": str(tmp_path)}))
     words = TINY.index("--tasks")
     tiny = [*TINY[: words + 1], "Mathematics", *TINY[words + 2 :], "1", "--recipe", str(recipe)]
-    perform("compare", [*tiny, "--agent", "seedling", "--output", str(tmp_path / "runs")])
+    perform("compare", [*tiny, "--agent", f"hf:{tiny_model}", "--output", str(tmp_path / "runs")])
     folder = RunFolder(tmp_path / "runs/Mathematics/comparison/grpo random-0-start-s1")
     told = next(iter(folder.lines("metrics.jsonl")))
     assert probabilities(told) == pytest.approx([n / 15 for n in range(1, 6)])
@@ -101,15 +101,17 @@ def test_effects_of_the_papers():
         assert {task for task, _ in tasks} <= set(SUITES[suite].tasks)
 
 
-def test_a_comparison_goes_on_with_more_seeds(tmp_path, capsys, monkeypatch):
-    output = tmp_path / "runs"
-    perform("compare", [*TINY, "1", "--output", str(output)])
+def test_a_comparison_goes_on_with_more_seeds(tiny_model, tmp_path, capsys):
+    output, recipe = tmp_path / "runs", tmp_path / "recipe.json"
+    recipe.write_text('{"max_tokens": 8}')
+    tiny = ["--recipe", str(recipe), "--agent", f"hf:{tiny_model}", *TINY]
+    perform("compare", [*tiny, "1", "--output", str(output)])
     first = output / "Countdown/comparison/grpo random-0-start-s1"
     assert [look["steps"] for look in RunFolder(first).read("curve.json")["looks"]] == [1, 2]
     assert json.loads((first / "best.json").read_text())["steps"] in (1, 2)
     changed = (first / "after.json").stat().st_mtime_ns
     capsys.readouterr()
-    perform("compare", [*TINY, "2", "--output", str(output)])
+    perform("compare", [*tiny, "2", "--output", str(output)])
     assert (first / "after.json").stat().st_mtime_ns == changed
     printed = capsys.readouterr().out
     assert "cells 5/5" in printed and "3B -30.8, 7B -3.8" in printed
@@ -124,7 +126,7 @@ def test_a_comparison_goes_on_with_more_seeds(tmp_path, capsys, monkeypatch):
     rows = (output / "Countdown.csv").read_text().splitlines()
     assert len(rows) == 1 + 5 * 5  # the model before, and two rules of two seeds, on five levels
     with pytest.raises(UsageError, match="another num_steps; name another folder"):
-        perform("compare", [*TINY, "2", "--output", str(output), "--num-steps", "3"])
+        perform("compare", [*tiny, "2", "--output", str(output), "--num-steps", "3"])
 
 
 @pytest.mark.parametrize(
@@ -151,11 +153,13 @@ def test_mistakes_are_told_in_one_line(words, message, tmp_path):
 def test_a_recipe_gives_sizes_model_and_all_else(tmp_path):
     path = tmp_path / "recipe.json"
     flags = {"env": "Zebra-v0", "num_steps": 7, "learning_rate": 1e-5, "lora_rank": 4, "threads": 2}
+    flags["allocation"] = "vip"
     path.write_text(json.dumps({**flags, "agent": "hf:a", "algorithm": "rloo"}))
     words = ["--suite", "sec", "--recipe", str(path)]
     config = parse(SuiteCompareConfig, "compare", words)
     assert (config.num_steps, config.learning_rates, config.agent) == (7, (1e-5,), "hf:a")
-    assert (config.algorithms, config.of_cells()) == ("rloo", {"lora_rank": 4, "threads": 2})
+    assert config.algorithms == "rloo"
+    assert config.of_cells() == {"allocation": "vip", "lora_rank": 4, "threads": 2}
     config = parse(
         SuiteCompareConfig, "compare", [*words, "--num-steps", "5", "--agent", "seedling"]
     )

@@ -23,8 +23,26 @@ pytest.importorskip("tyro")
         ("train --levels 9", "`levels` must be among"),
         ("train --curriculum sek", "did you mean 'sec'"),
         ("train --algorithm gpro", "did you mean 'grpo'"),
+        ("train --allocation vop", "did you mean 'vip'"),
+        ("train --allocation vip --group-size 3", "`group_size` must be in [4, 32], the bounds"),
+        ("train --allocation knapsack:least=1", "`least` must be at least 2 for grpo, got 1"),
+        ("train --allocation vip:most=1e99", "`most` must be an integer"),
         ("train --group-size 1", "`group_size` must be at least 2"),
-        ("train --group-size one", "Error parsing --group-size"),
+        ("train --group-size one", "`group_size` must be a whole number, got 'one'"),
+        (
+            "train --levels a",
+            "`levels` must be a whole number each, got 'a'; see edgewise train --help",
+        ),
+        ("train --temperature x", "`temperature` must be a number, got 'x'"),
+        ("train --num-stepz 3", "got --num-stepz, 3; did you mean --num-steps?"),
+        ("soar --preset chess", "edgewise: `preset` must be one of seedling"),
+        ("train --levels 4", "4 is out of distribution, kept out of training: evaluate it"),
+        ("export --levels 4", "or set `allow_ood`"),
+        (
+            "eval --agent oracle --data x",
+            "`data` must be a keyword of Countdown-v0, which has equals",
+        ),
+        ("train --data x", "`data` must be a keyword of Countdown-v0, which has equals"),
         ("train --no-such-flag", "--no-such-flag"),
         ("train --agent hf:/nowhere", "`model` must be a folder or hub id"),
         ("train --resume /nowhere", "`resume` must be the folder of a run"),
@@ -115,7 +133,9 @@ def test_the_list_names_every_environment_and_preset(capsys):
     assert "Countdown-v0" in out and "e2h" in out and "seedling" in out
     assert main(["list", "--curricula"]) == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in ("ordered", "mopps", "filter=bae", "2505.14970"))
+    assert all(
+        name in out for name in ("ordered", "mopps", "filter=bae", "allocation=vip", "2505.14970")
+    )
 
 
 def test_a_player_is_told_right_from_wrong(capsys, monkeypatch):

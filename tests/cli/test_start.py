@@ -28,12 +28,31 @@ MISTAKES = [
     "eval --threads 0",
     "soar --preset chess",
     "trl --env-option {}",
+    "train --env Nope-v0",
+    "train --levels 99",
+    "train --seed -1",
+    "train --preset nope",
+    "train --curriculum nope",
+    "train --group-size one",
+    "train --evaluation.seed -1",
+    "preflight --levels 99",
+    "eval --env Nope-v0",
+    "eval --levels 99",
+    "eval --plan.seed -1",
+    "profile --env Nope-v0",
+    "profile --levels 99",
+    "play --seed -1",
+    "soar --seed -1",
+    "trl --env Nope-v0",
+    "report one two --seed -1",
+    "verl --recipe /nowhere.yaml",
     "compare --seeds 0",
 ]
 USES = {
     "list": "Countdown-v0",
     "play Countdown-v0 --problems 1": "solved",
     "export --size 2 --output problems.jsonl": "problems of Countdown-v0 for trl",
+    "verl --preset seedling --print": "python -m verl.trainer.main_ppo",
 }
 AFTER = f"""
 import contextlib, io, json, os, sys

@@ -18,16 +18,36 @@ def test_the_outcome_is_that_of_the_environment(preset):
         problem, info = env.pose({"level": 1, "params": {}, "problem_seed": seed})
         for text in (env.demonstrate(problem), *TEXTS):
             (outcome,) = env.score([problem], [()], [text])
-            assert outcome_of(env, text, score(info["problem"], text)) == outcome
+            assert outcome_of(env, (text,), score(info["problem"], text)) == outcome
+
+
+def test_turns_are_scored_as_they_are_played():
+    env = unwrap(gym.make("Blocksworld-v0", interactive=True, split="test"))
+    problem, info = env.pose({"level": 3, "params": {}, "problem_seed": 0})
+    lines = env.task.solve(problem).splitlines()
+    assert len(lines) > 1
+    solving = [f"<think>.</think> <answer>{line}</answer>" for line in lines]
+    for texts in (solving, ["<think>.</think> <answer>none</answer>"], [""]):
+        env.reset(options={"level": 3, "params": {}, "problem_seed": 0})
+        rewards, right = [], False
+        for text in texts:
+            _, reward, _, _, told = env.step(text)
+            rewards.append(reward)
+            right |= told["correct"]
+        found = score(info["problem"], *texts)
+        assert (found["correct"], found["reward"]) == (right, sum(rewards))
+        assert right == (texts is solving)
+        outcome = outcome_of(env, texts, found)
+        assert (outcome.correct, outcome.answer) == (right, env.extract(texts[-1]))
 
 
 def test_a_completion_that_breaks_its_verifier_is_wrong_and_one_that_is_lost_has_no_verdict():
     env = unwrap(gym.make("Countdown-v0", preset="e2h"))
-    assert outcome_of(env, "<think>.</think> <answer>1</answer>", None)[1:] == (
+    assert outcome_of(env, ("<think>.</think> <answer>1</answer>",), None)[1:] == (
         *(0.1, True, False, True, "1"),  # e2h pays .1 for the format
     )
-    assert outcome_of(env, "no answer", None)[1:] == (0.0, True, False, False, None)
-    assert outcome_of(env, "<think>.</think> <answer>1</answer>", LOST)[1:] == (
+    assert outcome_of(env, ("no answer",), None)[1:] == (0.0, True, False, False, None)
+    assert outcome_of(env, ("<think>.</think> <answer>1</answer>",), LOST)[1:] == (
         *(0.0, True, None, True, "1"),
     )
 

@@ -1,4 +1,4 @@
-"""Rows for the environments that read data, in the layouts of their releases, and hostile answers."""
+"""Rows for the environments that read data, in the layouts of their releases."""
 
 import json
 
@@ -87,34 +87,3 @@ def data(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGEWISE_DATA", str(folder))
         yield folder
-
-
-PIECES = [
-    "", "?", "()", "9" * 30, "(", "[", "{", "\\frac{", "1/0", "None", "1and 2", "3(4)", "9**9**9", "²", "é",
-    "\0", "\ud800", "\\", "nan", "inf", "-", "{}{0}%s", "a", "1e999", "0x1F", "0b1", "1_0", "٣", "½", "//",
-    "%", "<<", "!", "@", ";", "\n", "\t", "'", '"', "`", "$", "${7*7}", "{{7*7}}", "<script>", ":=", "==",
-    "\u202e", "\ufeff", "🙂", "lambda:0", "factorial(10**6)", "0e0*(", "\\boxed{", "<answer>", "</answer>",
-]  # fmt: skip
-
-
-def texts_that_attack(solution, path, count, length=100_000):
-    """Yield texts that are not answers: payloads that would make a file, and random pieces."""
-    write = f"open({str(path)!r}, 'w')"
-    payloads = [
-        f"__import__('os').system('touch {path}')", f"[{write}][0]", f"(lambda: {write})()", write,
-        f"print({write})", f"exec({write!r})", f"${{{write}}}", f"$(touch {path})", f"`touch {path}`",
-        f"().__class__.__base__.__subclasses__()[0]({write})", f"#= {solution}\n{write}",
-    ]  # fmt: skip
-    yield from payloads
-    yield from (piece * (length // max(1, len(piece))) for piece in PIECES)
-    rng = np.random.default_rng(0)
-    pieces = [*PIECES, *payloads, solution[: len(solution) // 2]]
-    for _ in range(count):
-        chosen = rng.choice(len(pieces), size=rng.integers(1, 8)).tolist()
-        times = (10 ** (4 * rng.random(len(chosen)) ** 3)).astype(int).tolist()
-        yield "".join(pieces[i] * n for i, n in zip(chosen, times, strict=True))
-
-
-@pytest.fixture
-def hostile_answers():
-    return texts_that_attack

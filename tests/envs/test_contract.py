@@ -3,14 +3,11 @@
 import hashlib
 import json
 import os
-import pickle
-import re
 import subprocess
 import sys
-import threading
 from collections import Counter
 from dataclasses import fields, replace
-from functools import partial
+from functools import cache
 from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
@@ -18,10 +15,9 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.envs.registration import EnvSpec
-from gymnasium.utils.env_checker import check_env
 
 import edgewise
+from edgewise.contract import Level, attacks, environment, guessing, levels_of, problems
 from edgewise.envs.taught import Taught
 from edgewise.problem_set import ProblemSet
 from edgewise.registration import task_of
@@ -56,14 +52,6 @@ GUESSED = {  # what one answer may earn of some 128 problems
     **{("Arithmetic-v0", name, 1): 0.2 for name in ("sums", "ladder")},
     **{("Arithmetic-v0", "crowd", level): 0.2 for level in (1, 2, 3)},
 }
-DESCRIBE = """
-import edgewise, gymnasium as gym, hashlib, sys
-for env_id, preset, level in {ladders}:
-    env = gym.make(env_id, preset=preset, levels=(level,), allow_ood=True).unwrapped
-    for seed in range(3):
-        prompt, info = env.reset(options=dict(level=level, problem_seed=seed))
-        print([prompt, info["problem"], env.task.solve(env.problem)])
-"""
 ALONE = """
 import gymnasium as gym, json, os, sys
 assert "edgewise" not in sys.modules
@@ -77,15 +65,14 @@ for env_id in {ids}:
 many = pytest.param(500, marks=pytest.mark.slow)
 
 
-def make(ladder, **kwargs):
-    env_id, preset, level = ladder
-    made = gym.make(env_id, preset=preset, levels=(level,), allow_ood=True, **kwargs)
-    return made.unwrapped
+@cache
+def level_of(place):
+    return Level(*place)
 
 
 @pytest.fixture(params=IDS)
-def env(request):
-    return gym.make(request.param)
+def env_id(request):
+    return request.param
 
 
 @pytest.fixture(params=LADDERS, ids=lambda ladder: "-".join(map(str, ladder)))
@@ -94,39 +81,8 @@ def place(request):
 
 
 @pytest.fixture
-def ladder(place):
-    return make(place)
-
-
-DRAWN = {}  # the problems of a split by level and seed, which many tests look at
-
-
-def draw_once(env, level, seed):
-    key = (json.dumps(env.identity), level, seed)
-    if key not in DRAWN:
-        DRAWN[key] = type(env).draw(env, level, seed)
-    return DRAWN[key]
-
-
-def problems(env, count):
-    level = env.levels[0]
-    rows = env.task.num_rows(env.split, **env.preset.levels[level])
-    for seed in range(count if rows is None else min(count, rows)):
-        yield draw_once(env, level, seed)
-
-
-def is_generated(env):
-    return env.task.num_rows(env.split, **env.preset.levels[env.levels[0]]) is None
-
-
-def is_drafted(env):
-    return type(env.task).draft is not Task.draft  # whose problems are slow to finish
-
-
-def completion(env, problem):
-    answer = env.task.solve(problem)
-    boxed = env.preset.answer in ("any", "boxed")
-    return rf"\boxed{{{answer}}}" if boxed else f"<think>.</think><answer>{answer}</answer>"
+def level(place):
+    return level_of(place)
 
 
 def run(code, **variables):
@@ -139,42 +95,20 @@ def run(code, **variables):
 # Gymnasium
 
 
-def test_gymnasium_accepts_it(env):
-    check_env(env.unwrapped)
+def test_gymnasium_accepts_it_and_it_is_made_from_its_spec_and_pickles(env_id):
+    assert not list(environment.gymnasium(env_id))
 
 
-def test_module_is_imported_once(env):
-    assert type(env.unwrapped.task).__module__.startswith("edgewise.")
+def test_module_is_imported_once(env_id):
+    assert type(gym.make(env_id).unwrapped.task).__module__.startswith("edgewise.")
 
 
-def test_it_is_made_from_its_spec_and_pickles(env):
-    env.reset(seed=1)
-    copies = [gym.make(env.spec), gym.make(EnvSpec.from_json(env.spec.to_json()))]
-    for copy in [*copies, pickle.loads(pickle.dumps(env))]:
-        assert copy.reset(seed=2) == env.reset(seed=2)
-    again = pickle.loads(pickle.dumps(env))
-    assert again.reset() == env.reset()
-
-
-def test_the_vector_environment_pickles_and_pays_the_same(env):
-    envs = gym.make_vec(env.spec.id, num_envs=4, group_size=2)
-    envs.reset(seed=1)
-    envs = pickle.loads(pickle.dumps(envs))
-    prompts, info = envs.reset()
-    right = [completion(env.unwrapped, problem) for problem in envs.unwrapped.problems]
-    actions = [right[0], "no answer", right[1], r"\boxed{?}"]
-    _, rewards, _, _, scored = envs.step(actions)
-    for i, action in enumerate(actions):
-        options = {key: info[key][i] for key in ("level", "problem_seed")}
-        prompt, name = env.reset(options=options)
-        assert (prompt, name["problem"]) == (prompts[i], info["problem"][i])
-        _, reward, _, _, told = env.step(action)
-        assert (reward, told["answer"]) == (rewards[i], scored["answer"][i])
+def test_the_vector_environment_pickles_and_pays_the_same(env_id):
+    assert not list(environment.vector(env_id))
 
 
 def test_it_is_the_same_in_other_processes():
-    code = DESCRIBE.format(ladders=LADDERS)
-    assert run(code, PYTHONHASHSEED="1") == run(code, PYTHONHASHSEED="2") != ""
+    assert not list(environment.processes([level_of(place) for place in LADDERS]))
 
 
 @pytest.fixture(scope="module")
@@ -183,78 +117,32 @@ def alone():
     return json.loads(f"[{','.join(run(ALONE.format(ids=IDS)).splitlines())}]")
 
 
-def test_it_is_made_without_importing_edgewise(env, alone):
-    assert alone[IDS.index(env.spec.id)] == env.reset(seed=3)[0]
+def test_it_is_made_without_importing_edgewise(env_id, alone):
+    assert alone[IDS.index(env_id)] == gym.make(env_id).reset(seed=3)[0]
 
 
-def test_unknown_keywords_and_options_raise(env):
-    with pytest.raises(TypeError, match="bogus"):
-        gym.make(env.spec.id, bogus=1)
-    with pytest.raises(ValueError, match="bogus"):
-        env.reset(options={"bogus": 1})
-
-
-def test_levels_must_exist(env):
-    with pytest.raises(ValueError, match=r"`levels` must be among .* got \(99,\)"):
-        gym.make(env.spec.id, levels=(99,))
-
-
-def test_training_on_ood_levels_must_be_allowed(env):
-    ood = env.unwrapped.preset.ood
-    if not ood:
-        pytest.skip("no level is kept out of training")
-    with pytest.raises(ValueError, match="`levels` must be among"):
-        gym.make(env.spec.id, levels=ood)
-    with pytest.raises(ValueError, match="`level` must be in"):
-        env.reset(options={"level": ood[0]})
-    assert gym.make(env.spec.id, levels=ood, split="test").reset(seed=0)
+def test_mistakes_and_training_on_ood_levels_are_refused(env_id):
+    assert not list(environment.refusals(env_id))
 
 
 # Problems
 
 
-def test_tasks_and_problems_are_frozen_and_pickle(ladder):
-    hash(ladder.task)
-    for problem in problems(ladder, 20):
-        assert pickle.loads(pickle.dumps(problem)) == problem
-        hash(problem)
+def test_tasks_and_problems_are_frozen_and_pickle(level):
+    assert not list(problems.values(level, 20))
 
 
-def test_prompts_state_the_answer_format(ladder):
-    tags = {"boxed": [r"\boxed{"], "answer": ["<answer>"], "think_answer": ["<think>", "<answer>"]}
-    for problem in problems(ladder, 20):
-        text = ladder.frame_of(problem).text(ladder.prompt(problem))
-        assert all(tag in text for tag in tags.get(ladder.preset.answer, []))
-        assert any(tag in text for tag in (r"\boxed{", "<answer>"))
+def test_prompts_state_the_answer_format(level):
+    assert not list(problems.prompts(level, 20))
 
 
-def test_name_replays_the_problem(ladder):
-    ladder.reset(seed=0)
-    prompt, info = ladder.reset()
-    assert edgewise.pose(info["problem"]).render() == prompt
-    name = json.loads(info["problem"])
-    options = {key: name[key] for key in ("level", "params", "problem_seed")}
-    assert ladder.reset(options=options) == (prompt, info)
-
-
-def test_name_of_another_version_raises(ladder):
-    name = json.loads(ladder.reset(seed=0)[1]["problem"])
-    with pytest.raises(ValueError, match="must be of this version"):
-        edgewise.pose(json.dumps({**name, "key": "0" * 16}))
+def test_name_replays_the_problem(level):
+    assert not list(problems.names(level))
 
 
 @pytest.mark.parametrize("count", [20, pytest.param(60, marks=pytest.mark.slow)])
-def test_splits_share_no_problem(place, count):
-    canonical = {}
-    for split in SPLITS:
-        env = make(place, split=split)
-        few = count // 2 if is_drafted(env) else count
-        found = list(problems(env, few if is_generated(env) else 20_000))
-        if is_generated(env):  # the splits of a data set are those of its source
-            assert {env.task.split_of(problem) for problem in found} == {split}
-        canonical[split] = {env.task.canonical(problem) for problem in found}
-    assert not canonical["train"] & canonical["test"]
-    assert not canonical["validation"] & (canonical["train"] | canonical["test"])
+def test_splits_share_no_problem(level, count):
+    assert not list(problems.splits(level, count))
 
 
 def draft_spaces():
@@ -284,12 +172,13 @@ def test_no_problem_lies_in_two_splits(env_id, preset):
             break
 
 
-DRAFTED = [place for place in LADDERS if is_drafted(make(place))]
+DRAFTED = [place for place in LADDERS if level_of(place).is_drafted]
 
 
 @pytest.mark.parametrize("place", DRAFTED)
-def test_finished_problems_lie_in_the_split_of_their_draft(ladder):
-    task, params = ladder.task, ladder.preset.levels[ladder.levels[0]]
+def test_finished_problems_lie_in_the_split_of_their_draft(level):
+    env = level.env()
+    task, params = env.task, env.preset.levels[level.number]
     rng = np.random.default_rng(0)
     for _ in range(20):
         draft = task.draft(rng, **params)
@@ -298,19 +187,19 @@ def test_finished_problems_lie_in_the_split_of_their_draft(ladder):
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(200, marks=pytest.mark.slow)])
-def test_few_problems_are_drawn_twice(place, ladder, count):
-    drawn = list(problems(ladder, count // 4 if is_drafted(ladder) else count))
-    distinct = {ladder.task.canonical(problem) for problem in drawn}
+def test_few_problems_are_drawn_twice(place, level, count):
     share = 0.25 if place in GUESSED else 0.5 if place in FEW else 0.99
-    assert len(distinct) >= share * len(drawn)
+    assert not list(problems.variety(level, count, share))
 
 
-def digest(env_id, preset, level, size=200):
-    env = gym.make(env_id, preset=preset, levels=(level,), split="test").unwrapped
-    env.draw = partial(draw_once, env)
-    chosen = edgewise.evaluation_set(env, level, size)
-    assert len(chosen) == size or not is_generated(env) or (env_id, preset, level) in GUESSED
-    texts = [env.task.canonical(env.draw(level, options["problem_seed"])) for options in chosen]
+def digest(env_id, preset, number, size=200):
+    level = level_of((env_id, preset, number))
+    env = gym.make(env_id, preset=preset, levels=(number,), split="test").unwrapped
+    env.draw = lambda _, seed, params=None: level.problem(seed, "test")
+    chosen = edgewise.evaluation_set(env, number, size)
+    generated = level.num_rows("test") is None
+    assert len(chosen) == size or not generated or (env_id, preset, number) in GUESSED
+    texts = [env.task.canonical(env.draw(number, options["problem_seed"])) for options in chosen]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
@@ -341,107 +230,37 @@ def test_the_test_set_has_200_problems_and_is_frozen(place):
 
 
 @pytest.mark.parametrize("count", [50, many])
-def test_the_reference_solver_is_right(place, count):
-    env = make(place, split="test")
-    for problem in problems(env, count):
-        answer = env.task.solve(problem)
-        assert env.task.verify(problem, answer) is True
-        assert env.task.credit(problem, answer) == 1.0
+def test_the_reference_solver_is_right(level, count):
+    assert not list(problems.solver(level, count))
 
 
 @pytest.mark.parametrize("count", [2, pytest.param(100, marks=pytest.mark.slow)])
-def test_problems_are_solved_without_the_hint_of_their_generator(ladder, count):
-    for problem in problems(ladder, count if is_generated(ladder) else 0):
+def test_problems_are_solved_without_the_hint_of_their_generator(level, count):
+    task = level.env().task
+    for problem in level.problems(count if level.is_generated else 0):
         if "solution" in {field.name for field in fields(problem)}:
             problem = replace(problem, solution=None)
-        assert ladder.task.verify(problem, ladder.task.solve(problem)) is True
+        assert task.verify(problem, task.solve(problem)) is True
 
 
-def test_demonstration_earns_the_full_reward(ladder):
-    if type(ladder.task).demonstrate is Task.demonstrate:
-        return  # it has no worked traces
-    posed = list(problems(ladder, 20))
-    texts = [ladder.demonstrate(problem) for problem in posed]
-    outcomes = ladder.score(posed, [()] * len(posed), texts)
-    assert {outcome.reward for outcome in outcomes} == {ladder.preset.rewards[0]}
-
-
-def guesses(place, env, posed):
-    """Yield lists of an answer for each problem: constants, and parts of the prompt."""
-    prompts = [env.prompt(problem) for problem in posed]
-    words = [re.findall(r"\w+", prompt) for prompt in prompts]
-    answers = Counter(env.task.solve(problem) for problem in problems(make(place), len(posed)))
-    common = Counter(word for text in words for word in set(text))
-    for constant in ["", *(text for text, _ in answers.most_common(5) + common.most_common(40))]:
-        yield [constant] * len(posed)
-    yield prompts
-    yield [" ".join(text) for text in words]
-    yield [" ".join(word for word in text if word.isdigit()) for text in words]
-    for i in range(-20, 20):
-        yield [text[i % len(text)] for text in words]
+def test_demonstration_earns_the_full_reward(level):
+    assert not list(problems.demonstrations(level, 20))
 
 
 @pytest.mark.parametrize("count", [40, many])
-def test_guessing_does_not_pay(place, count):
-    env = make(place, split="test")
-    posed = list(problems(env, count))
-    sizes = [env.task.num_answers(problem) or np.inf for problem in posed]
-    bound = max(GUESSED.get(place, 0.05), float(np.mean([1 / size for size in sizes])) + 0.02)
-    noise = 3 * np.sqrt(bound * (1 - bound) / len(posed))
-    for answers in guesses(place, env, posed):
-        rate = np.mean(env.task.verify_many(posed, answers))
-        assert rate <= bound + noise, answers[0]
-
-
-@pytest.fixture
-def watch():
-    """Note what reaches the machine, and count the lines of Python that a call runs."""
-    seen = {"events": set(), "on": True}
-    forbidden = ("exec", "open", "import", "os.", "subprocess.", "socket.", "ctypes.")
-
-    def lines_of(function, *arguments):
-        seen["lines"], before = 0, sys.gettrace()
-        sys.settrace(trace)
-        try:
-            return function(*arguments), seen["lines"]
-        finally:
-            sys.settrace(before)
-
-    def trace(frame, event, argument):
-        seen["lines"] += event == "line"
-        return trace
-
-    def audit(event, arguments):
-        here = threading.current_thread() is threading.main_thread()  # others renew the workers
-        if seen["on"] and here and event.startswith(forbidden):
-            seen["events"].add(event)
-
-    sys.addaudithook(audit)  # for good, so it is switched off below
-    yield seen, lines_of
-    seen["on"] = False
+def test_guessing_does_not_pay(place, level, count):
+    assert not list(guessing.guessing(level, count, GUESSED.get(place, guessing.BOUND)))
 
 
 @pytest.mark.parametrize("count", [30, pytest.param(1_000, marks=pytest.mark.slow)])
-def test_hostile_answers_are_wrong_and_harmless(env, count, hostile_answers, tmp_path, watch):
-    base = env.unwrapped
-    verify = type(base.task).verify
-    same = [env_id for env_id in IDS if type(gym.make(env_id).unwrapped.task).verify is verify]
-    if same[0] != env.spec.id:
+def test_hostile_answers_are_wrong_and_harmless(env_id, count, tmp_path, monkeypatch):
+    verify = task_of(env_id).verify
+    same = [other for other in IDS if task_of(other).verify is verify]
+    if same[0] != env_id:
         pytest.skip(f"{same[0]} verifies as it does")
-    env.reset(seed=0)
-    solution = base.task.solve(base.problem)
-    base.task.verify(base.problem, solution)  # whatever is imported late is imported now
-    seen, lines_of = watch
-    seen["events"].clear()
-    length = 100 * min(1_000, 5 * count)  # of the longest
-    for answer in hostile_answers(solution, tmp_path / "made", count, length):
-        verdict, num_lines = lines_of(base.task.verify, base.problem, answer)
-        assert verdict is False and num_lines <= 10_000 + 20 * len(answer)
-        outcome = base.score(
-            [base.problem], [()], [rf"<answer>{answer}</answer>\boxed{{{answer}}}"]
-        )
-        assert outcome[0].correct is False
-    assert not seen["events"] and not list(tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
+    assert not list(attacks.hostile(levels_of(env_id)[0], count))
+    assert not list(tmp_path.iterdir())
 
 
 def hashes_of(*place):

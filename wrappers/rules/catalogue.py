@@ -12,6 +12,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
+from edgewise import own_code
 from edgewise.errors import unknown
 from edgewise.fields import convert, hints_of
 from edgewise.json_text import parse_json
@@ -117,12 +118,58 @@ def make_rule(text: str, num_steps: int) -> Rule | ProblemRule:
     >>> make_rule("ucb:signal=progress", num_steps=100)
     UCB(signal=Progress(of=MeanReward()), discount=0.95, exploration=0.5)
 
+    Of your own, "module:Class" and its arguments, of a module that is imported, or the name under which
+    an installed package declares the class: what follows a colon without "=" is a class.
+
+    >>> make_rule("edgewise.wrappers:UCB:discount=0.9", num_steps=100).discount
+    0.9
+
     Raises:
         ValueError: If there is no such rule or argument, or its value is refused.
     """
     kinds = {**CURRICULA, **PROBLEM_CURRICULA}
+    if (name := named(text, kinds)) not in kinds:
+        kinds |= own_rule(name)
     rule: Rule | ProblemRule = construct("curriculum", text, kinds, num_steps=num_steps)
     return rule
+
+
+def named(text: str, kinds: Mapping[str, Any]) -> str:
+    """Return what names a kind in "name:argument=value:...", with "module:Class" as a name too.
+
+    >>> named("sec:temperature=1", CURRICULA), named("my_rules:Hardest:share=0.5", CURRICULA)
+    ('sec', 'my_rules:Hardest')
+    """
+    name, *parts = text.split(":")
+    is_class = name not in kinds and parts and "=" not in parts[0]
+    return f"{name}:{parts[0]}" if is_class else name
+
+
+def own_rule(name: str) -> dict[str, type[Rule] | type[ProblemRule]]:
+    """Return a rule of the user's own by its name, registered: "module:Class", or an entry point's.
+
+    Raises:
+        ValueError: If its module is not imported, or has no such rule.
+    """
+    if ":" in name:
+        kind = own_code.attribute(name, "curriculum")
+    elif name in (declared := own_code.installed(own_code.RULES)):
+        kind = own_code.load_installed(declared[name])
+    else:
+        return {}
+    if not (
+        isinstance(kind, type) and issubclass(kind, (Rule, ProblemRule)) and is_dataclass(kind)
+    ):
+        raise own_code.CodeError(
+            f"{own_code.file_of(name, kind)}: `curriculum` must be a dataclass of Rule or ProblemRule, "
+            f"got {name}"
+        )
+    own_code.check_complete(name, kind, "curriculum")
+    if issubclass(kind, Rule):
+        CURRICULA.setdefault(name, kind)
+    else:
+        PROBLEM_CURRICULA.setdefault(name, kind)
+    return {name: kind}
 
 
 def construct(role: str, text: str, kinds: Mapping[str, type[Any]], **given: Any) -> Any:
@@ -137,9 +184,10 @@ def construct(role: str, text: str, kinds: Mapping[str, type[Any]], **given: Any
     Raises:
         ValueError: If there is no such kind or argument, or a value is refused.
     """
-    name, *parts = text.split(":")
+    name = named(text, kinds)
+    parts = text.split(":")[name.count(":") + 1 :]
     if name not in kinds:
-        raise ValueError(unknown(role, name, kinds))
+        raise ValueError(unknown(role, name, kinds, see="edgewise list --curricula"))
     known = {field.name for field in fields(kinds[name])}
     arguments = {key: value for key, value in given.items() if key in known}
     settable, hints = sorted(known - {"sampling"}), hints_of(kinds[name])

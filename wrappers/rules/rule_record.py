@@ -13,9 +13,16 @@ from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
 
+from edgewise import own_code
 from edgewise.errors import shown
 from edgewise.fields import Readers, build, join
-from edgewise.wrappers.rules.catalogue import CURRICULA, PROBLEM_CURRICULA, SIGNALS
+from edgewise.wrappers.rules.catalogue import (
+    CURRICULA,
+    PROBLEM_CURRICULA,
+    SIGNALS,
+    named,
+    own_rule,
+)
 from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.rule import Rule
 from edgewise.wrappers.rules.signal import Signal
@@ -129,10 +136,14 @@ def as_begun(text: str, record: Mapping[str, Any]) -> str:
         text: The name and some arguments, as `make_rule` reads them.
         record: What `to_json` made of the rule when it was made by that text.
     """
-    name, *parts = text.split(":")
+    name = named(text, known := kinds_of("rule"))
+    kind = known.get(name) or own_rule(name).get(name)
+    if kind is None:
+        return text  # which `make_rule` refuses
+    parts = text.split(":")[name.count(":") + 1 :]
     said = {part.partition("=")[0] for part in parts}
     values = {**UNRECORDED.get(name, {}), **record}
-    defaults = {field.name: field.default for field in fields(kinds_of("rule")[name])}
+    defaults = {field.name: field.default for field in fields(kind)}
     for field in CHANGED.get(name, ()):
         if field in values and field not in said and values[field] != defaults[field]:
             value = values[field]
@@ -173,11 +184,22 @@ def kind_of(record: Mapping[str, Any], label: str, where: str) -> type[Any]:
             return known[OLD_CLASSES.get(name, name)]
         if places := [kind for kind in known.values() if place_of(kind) == name]:
             return places[0]
+        if label == "rule" and is_users(name):
+            return own_rule(name)[name]
     function = "register_signal" if label == "signal" else "register_rule"
     raise ValueError(
         f"`{join(where, label)}` must be registered here, got {shown(name)}; of your own, call "
-        f"edgewise.wrappers.{function}(NAME, CLASS) first, for nothing that a record says is imported"
+        f"edgewise.wrappers.{function}(NAME, CLASS) first, for nothing that a record says is imported; "
+        "the command line does so with --import MODULE"
     )
+
+
+def is_users(name: str) -> bool:
+    """Return whether a rule is of a module that the user typed, or of an installed package."""
+    module, colon, _ = name.partition(":")
+    if colon:
+        return own_code.is_named(module)
+    return name in own_code.installed(own_code.RULES)
 
 
 def readers() -> Readers:

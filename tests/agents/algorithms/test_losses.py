@@ -92,9 +92,9 @@ def test_only_k1_has_no_gradient_on_average():
 def test_a_gradient_is_cut_to_its_greatest_norm():
     weight = torch.nn.Parameter(torch.tensor([1.0, 1.0]))
     optimizer = torch.optim.SGD([weight], lr=1.0)
-    metrics = optimizer_step(
-        (weight * torch.tensor([3.0, 4.0])).sum(), optimizer, max_grad_norm=1.0
-    )
+    loss = (weight * torch.tensor([3.0, 4.0])).sum()
+    loss.backward()
+    metrics = optimizer_step(loss.item(), optimizer, max_grad_norm=1.0)
     assert metrics == {"loss": 7.0, "grad_norm": 5.0}
     torch.testing.assert_close(weight.data, torch.tensor([1 - 0.6, 1 - 0.8]))
 
@@ -103,9 +103,12 @@ def test_a_loss_of_nothing_is_an_update_with_gradient_0():
     weights = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
     optimizers = [torch.optim.AdamW([weight], lr=0.1, weight_decay=0.0) for weight in weights]
     for weight, optimizer in zip(weights, optimizers, strict=True):
-        optimizer_step(weight.sum(), optimizer, 10.0)
-    optimizer_step(torch.zeros(()), optimizers[0], 10.0)
-    optimizer_step(weights[1].sum() * 0, optimizers[1], 10.0)
+        weight.sum().backward()
+        optimizer_step(2.0, optimizer, 10.0)
+        optimizer.zero_grad()
+    optimizer_step(0.0, optimizers[0], 10.0)
+    (weights[1].sum() * 0).backward()
+    optimizer_step(0.0, optimizers[1], 10.0)
     assert torch.equal(*weights) and (weights[0] < 0.9).all()
 
 
@@ -113,6 +116,8 @@ def test_a_loss_of_nothing_is_an_update_with_gradient_0():
 def test_a_loss_that_is_not_finite_changes_nothing(factor):
     weight = torch.nn.Parameter(torch.ones(2))
     optimizer = torch.optim.AdamW([weight], lr=0.1)
+    loss = (weight * factor).sum()
+    loss.backward()
     with pytest.raises(FloatingPointError, match=r"`loss` must be finite, got (nan|inf) with"):
-        optimizer_step((weight * factor).sum(), optimizer, 1.0)
+        optimizer_step(loss.item(), optimizer, 1.0)
     assert torch.equal(weight.data, torch.ones(2)) and not optimizer.state

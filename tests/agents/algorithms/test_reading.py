@@ -17,7 +17,10 @@ BESIDE = {  # what a step calls, but nobody has to read to follow it
     "anticipation.py",  # verifiers that start early, which changes no number
     "catalogue.py",
     "config.py",
+    "entropy.py",  # a bonus, none by default
     "filters.py",  # which has none by default
+    "finite.py",  # what is refused
+    "length.py",  # rules of the token limit, of which none is on by default
     "optimizer.py",  # AdamW
 }
 

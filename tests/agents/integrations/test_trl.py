@@ -267,11 +267,11 @@ def test_what_does_not_fit_is_refused(tiny_model, tmp_path):
 
 @pytest.mark.parametrize("found", ["1.15.2", "1.17.0", "2.0.0.dev0", "unknown"])
 def test_other_versions_are_refused(found):
-    from edgewise.agents.integrations.trl_versions import check_version
+    from edgewise.agents.integrations.versions import TRL
 
-    check_version("1.16.3")
+    TRL.check("1.16.3")
     with pytest.raises(ImportError, match=f"must have TRL >=1.16,<1.17, got {found}"):
-        check_version(found)
+        TRL.check(found)
 
 
 @pytest.mark.parametrize("kind", ["GRPO", "RLOO"])

@@ -197,7 +197,7 @@ def test_rows_that_are_kept_decode_as_before():
     tokens, attention = policy.encode(PROMPTS, special=True)
     decoders = [
         FastDecoder(policy.model, torch.float32, tokens, attention, 8),
-        PlainDecoder(policy, tokens, attention),
+        PlainDecoder(policy.reader, tokens, attention),
     ]
     rows = torch.tensor([0, 31, 2, 30, 4])
     more = torch.arange(40, 40 + len(PROMPTS))[:, None]

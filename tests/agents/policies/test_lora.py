@@ -92,7 +92,14 @@ def test_the_reference_is_the_model_without_its_adapters(tiny_model):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"algorithm": "ppo:kl_coef=0.1"}, {"dtype": "bfloat16"}], ids=str
+    "changes",
+    [
+        {},
+        {"algorithm": "ppo:kl_coef=0.1"},
+        {"dtype": "bfloat16"},
+        {"lora_dropout": 0.5, "algorithm": "grpo:num_epochs=2:lr_schedule=cosine"},
+    ],
+    ids=str,
 )
 def test_a_run_with_adapters_continues_bit_for_bit(tiny_model, tmp_path, changes):
     whole = begin(config(tiny_model, tmp_path / "whole", **changes))
@@ -106,9 +113,55 @@ def test_a_run_with_adapters_continues_bit_for_bit(tiny_model, tmp_path, changes
     assert {weight.dtype for weight in again.policy.parameters()} == {torch.float32}
 
 
+def with_effect(model, **adapters):
+    policy = adapted(model, rank=4, **adapters)
+    for weight in policy.parameters():
+        weight.data.add_(0.05)
+    return policy
+
+
+def test_dropout_acts_where_there_is_a_gradient_and_nowhere_else(tiny_model):
+    plain, policy = with_effect(tiny_model), with_effect(tiny_model, dropout=0.5)
+    completions = sampled(policy)
+    assert torch.equal(completions.tokens, sampled(plain).tokens)
+    with torch.no_grad():
+        assert torch.equal(policy.logprobs(completions), plain.logprobs(completions))
+    dropped = policy.logprobs(completions)
+    assert (dropped - plain.logprobs(completions)).abs().max() > 1e-3
+    assert torch.equal(dropped, policy.logprobs(completions))  # the same pass
+    policy.parameters()[-1].data.add_(1e-3)  # another one, after an update
+    assert (dropped - policy.logprobs(completions)).abs().max() > 1e-3
+
+
+def test_every_adapter_has_a_mask_of_its_own_that_keeps_the_mean(tiny_model):
+    policy = adapted(tiny_model, dropout=0.25)
+    ones = torch.ones(64, 16, 32)
+    masks = [dropout(ones).detach() for dropout in policy.dropouts]
+    assert len(masks) == 4 and len({mask.sum().item() for mask in masks}) == 4
+    for mask in masks:
+        assert mask.unique().tolist() == [0.0, pytest.approx(4 / 3)]
+        assert mask.mean().item() == pytest.approx(1.0, abs=0.02)
+
+
+def test_what_is_computed_again_for_the_gradient_has_the_same_dropout(tiny_model):
+    gradients = []
+    for checkpointing in (False, True):
+        policy = with_effect(tiny_model, dropout=0.5)
+        policy.gradient_checkpointing = checkpointing
+        completions = sampled(policy)
+        loss = policy.logprobs(completions).sum()
+        with torch.no_grad():
+            policy.frozen().logprobs(completions)  # a reference, between the two
+        loss.backward()
+        gradients.append([weight.grad for weight in policy.parameters()])
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"lora_dropout": 1.0}, r"`lora_dropout` must be in \[0, 1\), got 1.0"),
+        ({"lora_rank": None, "lora_dropout": 0.1}, "`lora_dropout` must be left out without"),
         ({"lora_rank": 0}, "`lora_rank` must be at least 1, got 0"),
         ({"lora_alpha": 0.0}, "`lora_alpha` must be positive, got 0.0"),
         ({"lora_targets": ("query",)}, "Target modules .*query.* not found"),

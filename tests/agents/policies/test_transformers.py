@@ -202,11 +202,11 @@ def test_gradient_checkpointing_changes_no_gradient(policy):
     for checkpointed in (False, True):
         policy.gradient_checkpointing = checkpointed
         logprobs, values = policy.logprobs_and_values(completions)
-        (logprobs.sum() + values.sum()).backward()
+        ((logprobs.sum() + values.sum()) / completions.mask.sum()).backward()
         found.append([weight.grad.clone() for weight in policy.parameters()])
         policy.model.zero_grad()
     policy.gradient_checkpointing, policy.fast = False, True
-    torch.testing.assert_close(*found, rtol=0, atol=0)
+    torch.testing.assert_close(*found, rtol=0, atol=1e-6)  # sums of other orders
 
 
 def test_log_probabilities_in_bfloat16_are_off_by_steps_of_it(policy, tmp_path):

@@ -10,7 +10,8 @@ pytest.importorskip("torch")
 import gymnasium as gym
 
 from edgewise.agents.training.clean import check_model, check_problems
-from edgewise.agents.training.config import TrainConfig, from_record
+from edgewise.agents.training.config import TrainConfig, complete, from_record
+from edgewise.agents.training.run import check_evaluation
 from edgewise.cli import main
 from edgewise.problem_set import ProblemSet
 from edgewise.task import Preset
@@ -85,6 +86,13 @@ def test_all_levels_count_for_they_are_all_scored():
         check_problems(trained.problems, "Shelves-v0", split="test")
     sound = replace(trained, env_options='{"allow_ood": true}')
     check_problems(sound.problems, "Shelves-v0", split="test")
+
+
+def test_validation_problems_are_none_of_training(tmp_path):
+    options = {"env": "Shelves-v0", "evaluate": False, "env_options": '{"split": "validation"}'}
+    check_evaluation(complete(TrainConfig(**options)).setup)  # there is no evaluation
+    with pytest.raises(ValueError, match=r"must share no problem .* got 10 that do"):
+        check_evaluation(complete(TrainConfig(**options, eval_every=2)).setup)
 
 
 def test_the_commands_refuse(tmp_path, capsys):

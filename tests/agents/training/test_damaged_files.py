@@ -75,7 +75,6 @@ ROWS = [
 ]
 QUICK = {
     ("resume", "config.json", "null"),
-    ("resume", "metrics.jsonl", "no UTF-8"),
     ("resume", "groups.jsonl", "deleted"),
     ("resume", "checkpoints/4/algorithm.pt", "overwritten"),
     ("resume", "checkpoints/4/model/model.safetensors", "cut"),
@@ -84,7 +83,6 @@ QUICK = {
     ("replay", "config.json", "null"),
     ("report", "metrics.jsonl", "garbage"),
     ("eval", "answers.jsonl", "garbage"),
-    ("eval", "config.json", "deep"),
     ("compare", "cells.csv", "overwritten"),
     ("compare", "config.json", "a folder"),
 }

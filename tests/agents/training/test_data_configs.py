@@ -51,7 +51,7 @@ def record():
         ({"rule": {"class": "stranger:Rule"}}, "register_rule"),
         ({"rule": None}, "`rule` must be an object"),
         ({"rule": {"rule": "plr"}, "env_options": json.dumps(POPEN)}, "`env_options` must have"),
-        ({"rule": {"rule": "plr"}, "env": "stranger:Countdown-v0"}, "`env` must be one of"),
+        ({"rule": {"rule": "plr"}, "env": "stranger:Countdown-v0"}, "`env` must name code"),
         ({"num_problems": 10**9}, "`num_problems` must be in [1, 10,000,000]"),
         ({"num_problems": 10**5, "group_size": 10**5}, "`num_problems` x `group_size`"),
         ({"arms": 3}, "`arms` must be a list"),
@@ -72,7 +72,7 @@ def test_a_replay_runs_nothing_that_the_config_names(changes, message, record, t
         ({"env_options": json.dumps({"env_id": "x"})}, "got 'env_id'"),
         ({"env_options": json.dumps({"vector_kwargs": {}})}, "got 'vector_kwargs'"),
         ({"env_options": "[" * 100_000}, "`env_options` must be JSON with names"),
-        ({"env": "stranger:Countdown-v0"}, "`env` must be one of"),
+        ({"env": "stranger:Countdown-v0"}, "`env` must name code"),
         ({"num_steps": "2"}, "`num_steps` must be an integer, got '2'"),
         ({"levels": [1, "2"]}, "`levels[1]` must be an integer"),
         ({"temperature": float("nan")}, "`temperature` must be a finite number"),
@@ -128,7 +128,7 @@ def test_keywords_on_the_command_line_name_no_class(command, capsys):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"sources": [{"env": "stranger:Countdown-v0"}]}, "`env` must be one of"),
+        ({"sources": [{"env": "stranger:Countdown-v0"}]}, "`env` must name code"),
         ({"sources": [{"weights": ["1"]}]}, r"`sources\[0\].weights\[0\]` must be a finite number"),
         ({"sources": {}}, "`sources` must be a list"),
         ({"train": {"output": "x"}}, "`train field` must be one of"),
@@ -177,11 +177,11 @@ def test_a_recipe_for_trl_may_set_the_precision(tmp_path):
 
 def test_a_model_of_a_run_on_an_environment_of_a_stranger_is_refused(record, tmp_path):
     RunFolder.create(tmp_path / "run", {**record, "env": "stranger:Countdown-v0"})
-    with pytest.raises(ValueError, match=r"run/config.json: `env` must be one of"):
+    with pytest.raises(ValueError, match=r"run/config.json: `env` must name code"):
         check_model(f"hf:{tmp_path / 'run' / 'model'}", "Countdown-v0", split="test")
     played = {"game": {"env": "stranger:X-v0", "preset": None}}
     RunFolder.create(tmp_path / "soar", played)
-    with pytest.raises(ValueError, match=r"soar/config.json: `env` must be one of"):
+    with pytest.raises(ValueError, match=r"soar/config.json: `env` must name code"):
         check_model(f"hf:{tmp_path / 'soar' / 'teacher'}", "Countdown-v0", split="test")
 
 

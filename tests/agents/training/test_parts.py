@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgewise.agents.training.config import TrainConfig, complete
-from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.flags import EvaluationPlan, ValidationPlan
 
 ROOT = Path(__file__).parents[3]
 READER = "agents/training/config.py"
@@ -38,8 +38,9 @@ def parsed(annotation):
 def makers():
     """The names of all functions that return a TrainConfig, in any module, its reader's too."""
     found = {"TrainConfig", "from_recipe"}
-    for path in [*FILES, ROOT / READER]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    texts = [path.read_text(encoding="utf-8") for path in (*FILES, ROOT / READER)]
+    for text in (text for text in texts if "TrainConfig" in text):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef) and is_config(node.returns):
                 found.add(node.name)
     return found
@@ -128,13 +129,22 @@ def test_every_flag_but_that_of_the_folder_is_in_a_part():
         "evaluation": EvaluationPlan(seed=3), "dtype": "bfloat16", "decode_dtype": "bfloat16",
         "lora_rank": 3, "sharding": "fsdp", "device": "cuda", "engine": "vllm",
         "engine_folder": Path("e"), "gradient_checkpointing": True, "threads": 3,
+        "eval_every": 3, "keep_samples": 3, "track": ("none",), "allocation": "vip",
     }  # fmt: skip
-    apart = {"recipe", "output", "resume", "lora_alpha", "lora_targets"}
+    apart = {"recipe", "output", "resume", "lora_alpha", "lora_targets", "lora_dropout"}
+    apart |= {"validation", "patience"}
     assert others.keys() | apart == FIELDS
     for name, value in others.items():
         changed = type(base)(**{**vars(base), name: value})
         assert changed.setup != base.setup, name
     adapted = type(base)(**{**vars(base), "lora_rank": 4})
     assert adapted.setup.model.adapters.alpha == 8
-    for name, value in {"lora_alpha": 2.0, "lora_targets": ("k_proj",)}.items():
+    for name, value in {
+        "lora_alpha": 2.0,
+        "lora_targets": ("k_proj",),
+        "lora_dropout": 0.1,
+    }.items():
         assert type(base)(**{**vars(adapted), name: value}).setup != adapted.setup
+    looked = type(base)(**{**vars(base), "eval_every": 4})
+    for name, value in {"validation": ValidationPlan(seed=3), "patience": 2}.items():
+        assert type(base)(**{**vars(looked), name: value}).setup != looked.setup

@@ -226,7 +226,7 @@ def test_every_command_refuses_a_model_too_short(
 
 
 def test_a_run_says_and_counts_what_it_leaves_out(short_model, tmp_path, capsys):
-    path, scores = tmp_path / "run", tmp_path / "scores.json"
+    path, folder = tmp_path / "run", tmp_path / "evaluation"
     agent = f"--agent hf:{short_model} --preset seedling --levels 3 --max-tokens 16".split()
     asked = [*agent, *SMALL.split(), "--no-evaluate", "--max-prompt-tokens"]
     assert main(["train", *asked, "25", "--output", str(path)]) == 0
@@ -235,11 +235,11 @@ def test_a_run_says_and_counts_what_it_leaves_out(short_model, tmp_path, capsys)
     assert sum(step["prompts_too_long"] for step in steps) > 0
     assert main(["replay", str(path)]) == 0
     assert main(["train", *asked, "-1"]) == 2
-    words = ["eval", *agent, *PLAN.split(), "--max-prompt-tokens", "25", "--output", str(scores)]
-    assert main(words) == 0
-    (score,) = json.loads(scores.read_text())["levels"]
-    assert score["num_problems"] + score["num_too_long"] == 8 and score["num_too_long"] > 0
-    assert f"left out, too long: {score['num_too_long']}" in capsys.readouterr().out
+    asked = ["--samples", "1", "--plan.num-problems", "8", "--max-prompt-tokens", "25"]
+    assert main(["eval", *agent, *asked, "--output", str(folder)]) == 0
+    (part,) = json.loads((folder / "summary.json").read_text())["parts"]
+    assert part["num_problems"] + part["num_too_long"] == 8 and part["num_too_long"] > 0
+    assert f"({part['num_too_long']} left out, too long)" in capsys.readouterr().out
 
 
 def test_a_run_that_is_stopped_leaves_out_the_same(short_model, tmp_path):

@@ -53,6 +53,8 @@ def test_the_settings_are_those_of_the_papers():
     sec, e2h = (parse(TrainConfig, "train", ["--recipe", str(TRAINING[place])]) for place in (0, 2))
     assert (sec.num_steps * sec.num_problems * sec.group_size) == 240 * 256 * 8
     assert (e2h.num_problems * e2h.group_size, e2h.lora_rank, e2h.lora_alpha) == (128, 32, 64)
+    assert "adam_beta2=0.99" in sec.algorithm and "lr_schedule=cosine" in e2h.algorithm
+    assert (sec.lora_dropout, e2h.lora_dropout) == (0.0, 0.1)
     for config in (sec, e2h):
         assert complete(config) == config  # nothing is left to a model's card
 
@@ -65,7 +67,7 @@ def test_the_other_recipes_make_seedlings(path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"num_stepz": 3}', "`recipe field` must be one of env, .*did you mean 'num_steps'"),
+        ('{"num_stepz": 3}', "`recipe field` must be one of .*did you mean 'num_steps'"),
         ('{"num_steps": 0}', "`num_steps` must be at least 1, got 0"),
         ('{"recipe": "x.json"}', "`recipe field` must be one of"),
         ("[3]", r"recipe.json:1: must be a JSON object, got list"),
@@ -88,7 +90,7 @@ def test_a_preflight_takes_a_recipe(tiny_model, capsys):
     assert main(["preflight", *flags.split()]) == 0
     out = capsys.readouterr().out
     assert "memory " in out and "tokens / second " in out and "1600 steps take" in out
-    assert "Countdown-v0 5 OOD: pass@1 " in out and "pass@8 " in out
+    assert "Countdown-v0 5, out of distribution: pass@1 " in out and "pass@8 " in out
     assert "warning: Countdown-v0 level 3: 0 of 64 right, no gradient there" in out
     assert "Countdown-v0 level 5:" not in out  # it is not trained on
 

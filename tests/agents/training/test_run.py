@@ -112,14 +112,17 @@ def test_steps_after_the_last_checkpoint_are_done_again(tiny_model, tmp_path, wh
 
 
 def test_a_run_that_was_killed_continues_bit_for_bit(start, tiny_model, tmp_path, whole):
-    flags = f"--agent hf:{tiny_model} --output {tmp_path}/run --preset sec --no-evaluate"
-    command = start(f"train {flags} --max-tokens 12 --checkpoint-every 2")
-    command.until_said("step 1/")
+    path = tmp_path / "run"
+    flags = f"--agent hf:{tiny_model} --output {path} --preset sec --no-evaluate"
+    command = start(
+        f"train {flags} --max-tokens 12 --checkpoint-every 2", after=path / "metrics.jsonl"
+    )
+    command.until(command.held.exists)
     command.process.kill()
     assert command.end()[0] == -signal.SIGKILL
-    list(resume(tmp_path / "run").steps())
-    assert lines(tmp_path / "run") == lines(whole)
-    assert weights(tmp_path / "run") == weights(whole)
+    list(resume(path).steps())
+    assert lines(path) == lines(whole)
+    assert weights(path) == weights(whole)
 
 
 @pytest.mark.slow
@@ -190,7 +193,7 @@ def test_rules_that_learn_of_updates_and_a_refill_continue_and_are_recomputed(
     tiny_model, tmp_path, curriculum
 ):
     options = {"curriculum": curriculum, "algorithm": "grpo:filter=rps:filter_rounds=1"}
-    options |= {"levels": (1, 2), "learning_rate": 1e-2, "num_steps": 4}
+    options |= {"levels": (1, 2), "learning_rate": 1e-2, "num_steps": 4, "pool_size": 40}
     list(make(tiny_model, tmp_path / "whole", **options).steps())
     with closing(make(tiny_model, tmp_path / "parts", **options).steps()) as steps:
         next(steps), next(steps)
@@ -200,6 +203,30 @@ def test_rules_that_learn_of_updates_and_a_refill_continue_and_are_recomputed(
     assert replay(RunFolder.open(tmp_path / "whole")).state_step == 4
     asked = [record.get("num_scored_tokens", 0) > 0 for record in lines(tmp_path / "whole")]
     assert any(asked) == (curriculum != "frontier")
+
+
+@pytest.mark.parametrize("curriculum", ["sec", "mopps"])
+def test_a_run_whose_groups_differ_in_size_continues_and_is_recomputed(
+    tiny_model, tmp_path, curriculum
+):
+    options = {"curriculum": curriculum, "allocation": "knapsack:most=9", "pool_size": 8}
+    options |= {"algorithm": "grpo:filter=dapo:filter_rounds=1", "num_steps": 3}
+    whole = make(tiny_model, tmp_path / "whole", **options)
+    list(whole.steps())
+    with closing(make(tiny_model, tmp_path / "parts", **options).steps()) as steps:
+        next(steps), next(steps)
+    list(resume(tmp_path / "parts").steps())
+    assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
+    assert weights(tmp_path / "parts", 3) == weights(tmp_path / "whole", 3)
+    assert replay(RunFolder.open(tmp_path / "whole")).state_step == 3
+    records = list(whole.folder.lines("groups.jsonl"))
+    kept = [record for record in records if record["kept"]]
+    assert len({len(record["rewards"]) for record in records}) > 1
+    assert all(len(record["num_tokens"]) == len(record["rewards"]) for record in kept)
+    batch = whole.setup.batch
+    assert (
+        sum(len(record["rewards"]) for record in kept) == 3 * batch.num_problems * batch.group_size
+    )
 
 
 def test_training_may_go_on_where_an_evaluation_stops(tiny_model, tmp_path):

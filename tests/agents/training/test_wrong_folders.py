@@ -65,7 +65,6 @@ COMMANDS = {  # and the folders that they take, which are tested elsewhere
     "trl --device cpu --resume --output {}": (),
     "trl --device cpu --output {}": ("empty", "nothing", "suite"),
     "eval --agent random --plan.num-problems 1 --output {}": ("evaluation", "empty", "nothing"),
-    "eval --plan.num-problems 1 --output {}": ("nothing",),
     "compare --output {}": ("simulated", "empty", "nothing"),
     "compare --suite sec --output {}": ("suite", "empty", "nothing"),
     "pretrain --recipe {} --output new": (),

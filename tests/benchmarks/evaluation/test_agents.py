@@ -99,7 +99,7 @@ def test_what_is_no_agent_is_refused(evaluate, own):
 
 
 def test_a_model_gives_the_same_on_a_second_run_and_counts_tokens(evaluate, tiny_model, lines):
-    flags = ["--env", "Countdown-v0", "--preset", "seedling", "--suite", "sec", "--max-tokens", "9"]
+    flags = ["--preset", "seedling", "--suite", "sec", "--max-tokens", "9"]
     one, _ = evaluate(f"hf:{tiny_model}", *flags)
     two, _ = evaluate(f"hf:{tiny_model}", *flags, output="two")
     assert levels_of(one) == levels_of(two)

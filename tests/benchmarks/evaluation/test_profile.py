@@ -16,6 +16,7 @@ from edgewise.cli import main
 
 PLAN = ProfilePlan(num_problems=40, num_samples=2)
 SAMPLING = Sampling(max_tokens=24, temperature=0.8)
+SPLITS = ("train", "validation", "test")
 OPTIONS = {"preset": "seedling", "levels": (1, 2)}
 
 
@@ -89,6 +90,35 @@ def test_the_command_says_how_to_make_levels_of_it(tmp_path, capsys):
     assert prompt in hardest
     assert main(["profile", "--output", str(path)]) == 2
     assert "must be new, or a profile with the same flags" in capsys.readouterr().err
+
+
+def test_a_file_of_ones_own_is_profiled_with_its_keywords(tmp_path):
+    pytest.importorskip("flint")
+    rows = [f"What is {a} + {a}?,{2 * a},{1 + a % 2}" for a in range(40)]
+    (tmp_path / "mine.csv").write_text("\n".join(["question,answer,grade", *rows]))
+    options = json.dumps({"level_column": "grade", "num_levels": 2, "kind": "number"})
+    where = ["--env", "ProblemSet-v0", "--data", str(tmp_path / "mine.csv")]
+    path = tmp_path / "rates.jsonl"
+    flags = [*where, "--env-options", options, "--agent", "constant:\\boxed{4}"]
+    assert main(["profile", *flags, "--output", str(path)]) == 0
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    right = [record["answer"] for record in records if record["pass_rate"] == 1]
+    assert {record["level"] for record in records} == {1, 2} and set(right) <= {"4"}
+    env = gym.make("ProblemSet-v0", data=str(path), difficulty_column="error_rate", kind="number")
+    assert sum(env.unwrapped.task.num_rows(s, level=1) for s in SPLITS) == len(records)
+
+
+@pytest.mark.parametrize(("agent", "num_levels"), [("oracle", 1), ("simulated", 2)])
+def test_the_line_that_it_prints_works_where_pass_rates_tie(agent, num_levels, tmp_path, capsys):
+    pytest.importorskip("flint")
+    path, levels = tmp_path / "profile.jsonl", ["--num-levels", "3"]
+    flags = ["--env", "Arithmetic-v0", "--agent", agent, "--plan.num-samples", "1", *levels]
+    assert main(["profile", *flags, "--plan.num-problems", "12", "--output", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "no 3 levels: too many problems are equally hard" in out
+    line = next(line for line in out.splitlines() if line.startswith("gym.make"))
+    env = eval(line, {"gym": gym})
+    assert len(env.unwrapped.preset.levels) == num_levels and env.reset(seed=0)
 
 
 def test_the_simulated_learner_is_profiled_and_goes_on(tmp_path, capsys):

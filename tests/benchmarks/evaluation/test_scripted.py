@@ -8,13 +8,13 @@ pytest.importorskip("tyro")
 
 from edgewise.cli import main
 
-FEW = ["--plan.num-problems", "6", "--plan.num-samples", "2", "--plan.k", "2"]
+FEW = ["--plan.num-problems", "6", "--samples", "2"]
 
 
-def pass_rates(tmp_path, *flags):
-    path = tmp_path / "scores.json"
+def pass_rates(path, *flags):
     assert main(["eval", *FEW, "--output", str(path), *flags]) == 0
-    return [level["pass_at_1"] for level in json.loads(path.read_text())["levels"]]
+    summary = json.loads((path / "summary.json").read_text())
+    return [level["pass_at_1"] for level in summary["levels"]]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_episode_that_is_too_short_for_the_oracle_is_refused(tmp_path, capsys
     flags = ["--env", "Blocksworld-v0", "--env-options", options, "--agent"]
     assert main(["eval", *FEW, *flags, "oracle"]) == 2
     assert "must be another than oracle for Blocksworld-v0" in capsys.readouterr().err
-    assert set(pass_rates(tmp_path, *flags, "constant:pick up the red block")) == {0.0}
+    assert set(pass_rates(tmp_path / "new", *flags, "constant:pick up the red block")) == {0.0}
 
 
 def test_options_that_are_no_names_are_refused(capsys):
@@ -56,13 +56,9 @@ def test_options_that_are_no_names_are_refused(capsys):
 
 
 def test_the_simulated_learner_is_better_at_easier_levels(tmp_path, capsys):
-    flags = ["--plan.num-problems", "100", "--plan.num-samples", "8", "--plan.k", "8"]
-    path = tmp_path / "scores.json"
+    flags = ["--plan.num-problems", "100", "--env", "Arithmetic-v0", "--samples", "8", "--agent"]
     for world in ("simulated", "simulated:locked"):
-        path.unlink(missing_ok=True)
-        arguments = ["--env", "Arithmetic-v0", "--output", str(path), "--agent", world]
-        assert main(["eval", *flags, *arguments]) == 0
-        rates = [level["pass_at_1"] for level in json.loads(path.read_text())["levels"]]
+        rates = pass_rates(tmp_path / world, *flags, world)
         assert rates == sorted(rates, reverse=True) and rates[0] > 0.5 > 0.2 > rates[-1]
     assert rates[-1] == 0  # it is locked
     assert main(["eval", "--agent", "simulated:no-such"]) == 2

@@ -2,13 +2,7 @@
 
 import base64
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
-import urllib.request
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -21,59 +15,9 @@ from edgewise.benchmarks.evaluation.question import open_part
 from edgewise.benchmarks.evaluation.server_agent import ServerAgent, ServerConfig, cut
 from edgewise.benchmarks.evaluation.suite import parts_of
 from edgewise.cli import main
-from edgewise.interrupts import GOES_ON, TOLD
 
-SERVER = Path(__file__).with_name("server.py")
 FAST = ["--server.first-delay", "0.01", "--env", "Countdown-v0", "--levels", "1"]
 NUM = 6  # answers: 3 problems, 2 samples each
-
-
-class Running:
-    """A server in another process."""
-
-    def __init__(self, process, *told):
-        print(json.dumps(told), file=process.stdin, flush=True)
-        self.url = f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
-
-    def agent(self, model="tiny"):
-        return f"openai:{self.url}#{model}"
-
-    @property
-    def told(self):
-        with urllib.request.urlopen(self.url) as response:
-            return json.loads(response.read())
-
-    @property
-    def requests(self):
-        return self.told["requests"]
-
-
-@pytest.fixture(scope="module")
-def servers():
-    """The process of all servers."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, str(SERVER)], **pipes) as process:
-        yield process
-        process.kill()
-
-
-@pytest.fixture
-def serve(servers):
-    """A function that starts a server with a plan of faults."""
-    return lambda plan=(), rest="none", delay=0.0: Running(servers, list(plan), rest, delay)
-
-
-@pytest.fixture
-def ask(evaluate, lines):
-    """A function that asks a server three problems twice, and returns the answers and the rest."""
-
-    def run(server, *flags, model="tiny", **keywords):
-        flags = (*FAST, "--samples", "2", *flags)
-        folder, said = evaluate(server.agent(model), *flags, **keywords)
-        path = folder / "answers.jsonl"
-        return (lines(path) if path.exists() else []), said, folder
-
-    return run
 
 
 def test_chat_asks_for_all_samples_of_a_problem_at_once(serve, ask, monkeypatch):
@@ -273,10 +217,24 @@ def test_a_server_that_stays_down_ends_the_run_and_the_same_command_goes_on(serv
     assert len(answers) == NUM
 
 
-def test_a_server_that_is_not_there_is_told(ask, evaluate):
-    flags = [*FAST, "--server.max-retries", "1"]
-    _, said = evaluate("openai:http://127.0.0.1:9/v1#m", *flags, code=2)
-    assert "ConnectError" in said.err and said.err.count("\n") == 1
+def test_a_server_that_is_not_there_is_told_after_three_attempts(evaluate):
+    one = ["--server.concurrency", "1"]
+    _, said = evaluate("openai:http://127.0.0.1:9/v1#m", *FAST, *one, code=2)  # 8 retries allowed
+    assert "takes no connection" in said.err and said.err.count("\n") == 1
+    assert said.out.count("again in") == 2
+
+
+def test_a_server_that_dies_on_the_way_is_still_asked_again(serve):
+    (opened,) = map(open_part, parts_of("sec")[:1])
+    server, told = serve(), []
+    config = ServerConfig(first_delay=0.01, max_retries=5, concurrency=1)
+    agent = ServerAgent(server.agent().partition(":")[2], config, None, 0, told.append)
+    replies = agent.answer([Request(question, (0,)) for question in opened.questions[:2]])
+    assert len(next(replies)) == 1
+    agent.url = agent.client.url = "http://127.0.0.1:9/v1/chat/completions"  # as if it had died
+    with pytest.raises(ConnectionError, match="failed 6 times, lastly: no connection"):
+        list(replies)
+    assert len(told) == 5
 
 
 def test_an_empty_message_is_no_answer(serve, ask):
@@ -362,79 +320,3 @@ def test_what_waits_for_its_turn_is_not_sent_after_a_failure(serve, ask):
     server = serve(rest="refused")
     ask(server, "--server.requests-per-minute", "3", "--server.concurrency", "3", code=2)
     assert len(server.requests) == 1
-
-
-def eval_words(server, path, num_problems):
-    flags = f"--samples 2 --plan.num-problems {num_problems} --output {path / 'out'}"
-    return f"eval --agent {server.agent()} {' '.join(FAST)} {flags}"
-
-
-def num_lines(path):
-    return path.read_bytes().count(b"\n") if path.is_file() else 0
-
-
-def test_a_server_that_hangs_holds_no_interrupt(serve, start, tmp_path):
-    server = serve(["none"], rest="hang")
-    command = start(eval_words(server, tmp_path, 3) + " --server.concurrency 1")
-    command.until(lambda: num_lines(tmp_path / "out" / "answers.jsonl") == 2)
-    command.press(signal.SIGINT)
-    os.kill(command.process.pid, signal.SIGINT)
-    code, said = command.end()
-    assert code == 130 and said == [TOLD.strip(), f"edgewise: stopped; {GOES_ON}"]
-    assert num_lines(tmp_path / "out" / "answers.jsonl") == 2
-
-
-def test_an_interrupted_run_keeps_the_answers_under_way(serve, start, tmp_path):
-    server = serve(delay=0.15)
-    command = start(eval_words(server, tmp_path, 40) + " --server.concurrency 2")
-    path = tmp_path / "out" / "answers.jsonl"
-    command.until(lambda: num_lines(path) >= 4)
-    command.press(signal.SIGINT)
-    code, said = command.end()
-    kept = num_lines(path)
-    told = f"edgewise: stopped after {kept} answers; {GOES_ON}"
-    assert code == 130 and said == [TOLD.strip(), told]
-    assert 4 <= kept < 80 and kept == 2 * len(server.requests)
-
-
-def test_a_run_that_is_killed_asks_nothing_twice(serve, start, tmp_path):
-    server = serve(delay=0.15)
-    words = eval_words(server, tmp_path, 40) + " --server.concurrency 1"
-    path = tmp_path / "out" / "answers.jsonl"
-    command = start(words)
-    command.until(lambda: num_lines(path) >= 8)
-    os.kill(command.process.pid, signal.SIGKILL)
-    command.process.join()
-    with path.open("ab") as file:
-        file.write(b'{"part": "own/Count')  # as a kill in the middle of a line leaves it
-    before = path.read_bytes().count(b"\n")
-    asked_before = [request["body"]["messages"] for request in server.requests]
-    assert 8 <= before < 80 and len(asked_before) <= before / 2 + 2
-    assert main(words.split()) == 0
-    answers = [json.loads(line) for line in path.read_text().splitlines()]
-    keys = [(row["problem_seed"], row["sample"]) for row in answers]
-    assert len(keys) == len(set(keys)) == 80
-    asked_after = [request["body"]["messages"] for request in server.requests][len(asked_before) :]
-    assert len(asked_after) == 40 - before // 2  # what was answered is not asked again
-    assert main(words.split()) == 0
-    assert len(server.requests) == len(asked_before) + len(asked_after)
-
-
-def test_a_folder_of_another_evaluation_is_not_taken_up(serve, ask):
-    server = serve()
-    ask(server)
-    for flags, name in ((["--max-tokens", "3"], "parts"), (["--plan.seed", "1"], "seed")):
-        _, said, _ = ask(server, *flags, code=2)
-        assert f"with another {name}" in said.err
-    assert len(server.requests) == 3
-
-
-def test_a_folder_is_written_by_one_process_at_a_time(serve, ask):
-    from edgewise.lock import locked
-
-    server = serve()
-    *_, folder = ask(server)
-    with locked(folder):
-        _, said, _ = ask(server, code=2)
-    told = f"edgewise: {folder} is in use by process {os.getpid()} on "
-    assert said.err.startswith(told) and said.err.count("\n") == 1

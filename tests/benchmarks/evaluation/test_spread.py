@@ -23,7 +23,7 @@ from edgewise.benchmarks.evaluation.run import evaluate as ask
 from edgewise.benchmarks.evaluation.scripted import scripted
 from edgewise.benchmarks.evaluation.spread import Spread, SpreadAgent, spreading
 from edgewise.benchmarks.evaluation.spread_jobs import script_of
-from edgewise.benchmarks.evaluation.suite import SUITES
+from edgewise.benchmarks.evaluation.suite import OWN, SUITES, Part
 from edgewise.env import unwrap
 from edgewise.executor import LOST, Executor
 from edgewise.pool import Pool, TooManyUnverified
@@ -72,6 +72,18 @@ def test_answers_and_verdicts_are_those_of_this_process(agent, spread, tmp_path)
     assert ask(here, questions, ScriptAgent(script_of(agent, 3)))
     assert ask(there, questions, SpreadAgent(agent, 3, spread), judge=spread.judge)
     assert verdicts(here) == verdicts(there) and len(verdicts(here)) == 12 * 8
+
+
+@pytest.mark.parametrize("agent", ["oracle", "simulated"])
+def test_episodes_of_several_turns_are_those_of_this_process(agent, spread, tmp_path):
+    protocol = SUITES["sec"][0].protocol
+    part = Part(OWN, "Blocksworld-v0", None, protocol, False, {"interactive": True})
+    questions = open_part(part, 2, levels=[1, 3], turns=True).questions
+    here, there = begin(tmp_path / "here"), begin(tmp_path / "there")
+    assert ask(here, questions, ScriptAgent(script_of(agent, 3)))
+    assert ask(there, questions, SpreadAgent(agent, 3, spread), judge=spread.judge)
+    assert verdicts(here) == verdicts(there) and len(verdicts(here)) == 4 * 8
+    assert any("turns" in record and record["correct"] for record in verdicts(here).values())
 
 
 @pytest.mark.parametrize("env_id", ["Countdown-v0", "Blocksworld-v0"])

@@ -100,7 +100,7 @@ def test_a_model_is_asked_what_it_was_made_for(evaluate, tiny_model):
     [
         (["--suite", "sek"], "did you mean 'sec'"),
         (["--suite", "sec", "--agent", "orakle"], "did you mean 'oracle'"),
-        (["--suite", "sec", "--agent", "no.such:thing"], "must be module:object"),
+        (["--suite", "sec", "--agent", "no.such:thing"], "no module no is installed or in"),
         (["--suite", "sec", "--preset", "nosuch"], "`preset` must be one of"),
         (["--suite", "sec", "--server.concurrency", "0"], "must be at least 1"),
         (["--agent", "random", "--env", "Contdown-v0"], "did you mean 'Countdown-v0'"),
@@ -108,6 +108,8 @@ def test_a_model_is_asked_what_it_was_made_for(evaluate, tiny_model):
         (["--suite", "sec", "--temperature", "-1"], "`temperature` must be at least 0, got -1.0"),
         (["--suite", "sec", "--temperature", "nan"], "`temperature` must be at least 0, got nan"),
         (["--suite", "sec", "--server.timeout", "inf"], "`timeout` must be positive and finite"),
+        (["--suite", "sec", "--env", "Countdown-v0"], "`env` must be left out with a suite"),
+        (["--suite", "sec", "--env=Zebra-v0"], "`env` must be left out with a suite, got Zebra-v0"),
         (["--suite", "sec", *TURNS], "`env_options` must be left out with a suite"),
         (
             ["--suite", "sec", "--chat-date", "2026-01-31"],

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("reasoning_gym")
 
 import edgewise
+from edgewise.contract.attacks import hostile_texts
 from edgewise.envs.reasoning_gym import task as reasoning_gym
 from edgewise.envs.reasoning_gym.task import TABLE
 
@@ -88,11 +89,11 @@ def test_constant_answers_pay_what_the_table_says(name):
 
 
 @every
-def test_hostile_answers_are_wrong_and_bounded(name, hostile_answers, tmp_path):
+def test_hostile_answers_are_wrong_and_bounded(name, tmp_path):
     env = make(name)
     problem = env.draw(1, 0)
     known = env.task.solve(problem)
-    attacks = list(hostile_answers(known, tmp_path / "made", 1_000))
+    attacks = list(hostile_texts(known, tmp_path / "made", 1_000))
     texts = [text for text in attacks if known not in text]
     right = env.task.verify_many([problem] * len(texts), texts)
     assert not [text[:50] for text, verdict in zip(texts, right, strict=True) if verdict]

@@ -1,0 +1,63 @@
+"""Which trainers run our curricula, with what lag, and how that is tested: the table of docs/verl.md."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+from edgewise.agents.integrations.versions import TRL, VERL
+
+HEAD = ("trainer", "version", "what tells the rule", "lag", "state of the curriculum", "tested by")
+OURS = "edgewise.agents.integrations"
+
+
+@dataclass(frozen=True)
+class Support:
+    """A trainer, and what a curriculum can do in it."""
+
+    trainer: str
+    versions: str
+    hook: str  # "module:Class.method" or "module:function"
+    lag: int | None  # batches drawn before the last signals are heard; None without a curriculum
+    state: str  # where it is saved
+    tested: str  # a file or folder of tests
+
+    def cells(self) -> list[str]:
+        """Return the cells of the table."""
+        lag = {None: "no curriculum", 0: "none", 1: "one batch"}[self.lag]
+        trainer, versions, hook, _, state, tested = astuple(self)
+        return [trainer, versions, f"`{hook}`", lag, state, f"`{tested}`"]
+
+
+TABLE = (
+    Support(
+        "`edgewise train`", "this one", "edgewise.wrappers.vector.curriculum:teach", 0,
+        "in checkpoints; resumes exactly", "tests/agents/training",
+    ),
+    Support(
+        "TRL: `edgewise trl`", str(TRL), f"{OURS}.trl:CurriculumTrainer.learn", 0,
+        "in TRL's checkpoints; resumes exactly", "tests/agents/integrations/test_trl.py",
+    ),
+    Support(
+        "TRL: `CurriculumStream`", "any", f"{OURS}.trl_stream:CurriculumStream.reward", 1,
+        "not saved", "tests/agents/integrations/test_trl_stream.py",
+    ),
+    Support(
+        "verl: `edgewise verl`", str(VERL), f"{OURS}.verl_buffer:CurriculumBuffer.sample", 0,
+        "in verl's checkpoints; resumes exactly", "tests/agents/integrations/test_verl_runs.py",
+    ),
+    Support(
+        "verl: `--feedback trainer`", str(VERL),
+        f"{OURS}.verl_trainer:CurriculumTrainer._compute_advantage", 0,
+        "in verl's checkpoints", "tests/agents/integrations/test_verl_runs.py",
+    ),
+    Support(
+        "TRL, verl, verifiers: rows of `edgewise export`", "any", f"{OURS}.named:score", None,
+        "none", "tests/agents/integrations/test_export.py",
+    ),
+)  # fmt: skip
+
+
+def markdown() -> str:
+    """Return the table in Markdown."""
+    rows = [list(HEAD), ["---"] * len(HEAD), *(support.cells() for support in TABLE)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)

@@ -1,0 +1,131 @@
+"""The flags of a training run with verl; imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+import tyro
+
+from edgewise.agents.integrations.yaml_file import read_yaml
+from edgewise.agents.training.flags import (
+    BatchFlags,
+    CurriculumFlags,
+    KeywordFlags,
+    RecipeFlags,
+    TokenFlags,
+    check_at_least,
+)
+from edgewise.agents.training.parts import CurriculumPart, Problems
+from edgewise.agents.training.recipe_file import read_options, read_recipe
+from edgewise.files import about
+
+if TYPE_CHECKING:
+    from edgewise.agents.algorithms.rollout import Envs
+
+
+@dataclass(frozen=True)
+class VerlConfig(TokenFlags, BatchFlags, CurriculumFlags, KeywordFlags, RecipeFlags):
+    """Train a language model with verl, on Ray, on problems that a curriculum poses.
+
+    Words without dashes are settings of verl, such as trainer.logger=[console,wandb], and win.
+    """
+
+    not_in_recipes: ClassVar[frozenset[str]] = frozenset({"print", "overrides"})
+
+    overrides: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Settings of verl as its own command line takes them: critic.optim.lr=1e-5 ..."""
+    recipe: Path | None = None
+    """YAML file of flags, such as recipes/verl/sec-qwen2.5-3b.yaml; flags beside it win."""
+    print: bool = False
+    """Print verl's own command line, and do no more."""
+    model: str = "Qwen/Qwen2.5-3B"
+    """Folder or hub id of the model to train."""
+    algorithm: Literal["grpo", "rloo", "ppo"] = "grpo"
+    """What verl computes advantages by; ppo has a critic."""
+    env: str = "Countdown-v0"
+    """Environment id, as `edgewise list` prints them, or several, with commas between."""
+    feedback: Literal["buffer", "trainer"] = "buffer"
+    """What tells the rule of |A|: verl's buffer, |A| of the rewards, with verl's own trainer; or a
+    trainer of ours, which tells verl's own |A|."""
+    loop: Literal["edgewise", "verl"] = "edgewise"
+    """What poses and verifies: our agent loop, also in turns; or verl's, with our reward function."""
+    num_steps: int = 240
+    """Batches that are generated, and that the rule learns from."""
+    num_problems: int = 256
+    """Problems in a batch, P, of all GPUs."""
+    num_minibatches: int = 1
+    """Updates of the weights for each batch."""
+    learning_rate: float = 1e-6
+    """Learning rate of the optimizer of the model."""
+    engine: Literal["vllm", "sglang"] = "vllm"
+    """What samples."""
+    num_gpus: int = 8
+    """GPUs of a machine."""
+    num_machines: int = 1
+    """Machines of the Ray cluster."""
+    save_every: int = 20
+    """Steps between checkpoints."""
+    test_every: int = 0
+    """Steps between validations; 0 for none."""
+    num_test: int = 100
+    """Problems of each level of a validation, the first of the fixed set of the test split."""
+    settings: str = "{}"
+    """Further settings of verl, JSON, nested as in its config: {"trainer": {"logger": ["console"]}}."""
+    seed: int = 0
+    """Seed of problems, arms and, with vLLM, sampled tokens."""
+    output: Path = Path("runs/verl")
+    """Folder of the run, and of verl's checkpoints; all machines must see it."""
+    resume: bool = False
+    """Whether to continue the run in `output` from its last checkpoint."""
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        super().__post_init__()
+        counts = (
+            "num_steps", "num_problems", "group_size", "num_minibatches", "num_gpus",
+            "num_machines", "save_every", "num_test",
+        )  # fmt: skip
+        check_at_least(self, 1, *counts)
+        check_at_least(self, 0, "test_every")
+        if self.num_problems % self.num_minibatches:
+            raise ValueError(
+                f"`num_problems` must be a multiple of {self.num_minibatches}, the updates of a "
+                f"batch, got {self.num_problems}"
+            )
+
+    @classmethod
+    def from_recipe(cls, path: Path) -> Self:
+        """Read the flags from a YAML recipe; missing ones get their defaults.
+
+        Raises:
+            FileError: If there is no such file, it has a field that is no flag, or a value is refused.
+        """
+        config = read_recipe(cls, path, read_yaml)
+        with about(path):
+            config.check_names()
+        return config
+
+    @property
+    def rule(self) -> CurriculumPart:
+        """Return the rule that chooses what is posed."""
+        return CurriculumPart(self.curriculum, self.num_steps, self.pool_size)
+
+    def problems(self, split: str = "train") -> Problems:
+        """Return the environments of a split.
+
+        Raises:
+            ValueError: If there are none of that name, or they refuse their keywords.
+        """
+        ids = tuple(self.env.split(","))
+        keywords = read_options(self.env_options, ids)
+        return Problems(ids, self.preset, keywords={"split": split, **keywords})
+
+    def envs(self) -> Envs:
+        """Return the training environments, without a prompt format and a curriculum.
+
+        Raises:
+            ValueError: If there are none of that name, or they refuse their arguments.
+        """
+        return self.problems().make(self.num_problems, self.group_size)

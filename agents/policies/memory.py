@@ -1,0 +1,109 @@
+"""The memory that a pass of a language model needs beyond weights, gradients and optimizer.
+
+A pass computes log-probabilities, and their gradient, of a micro-batch of rows. It holds at most
+`max_tokens_per_pass` tokens, padding included, or one longer row, and its logits are computed in
+chunks, again in the backward pass; so its memory does not grow with the batch, the length or, beyond
+one more gradient of the head, the vocabulary. Needs neither torch nor weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MAX_TOKENS_PER_PASS = 262_144  # by default: 64 rows of 4,096 tokens
+LOGITS_PER_CHUNK = 1_024 * 151_936  # 622 MB in float32; 1,024 tokens of Qwen2's vocabulary
+LOGIT_BYTES = 4  # log-probabilities are computed in float32
+
+
+@dataclass(frozen=True)
+class PassShape:
+    """Sizes of a decoder that decide what its passes hold."""
+
+    hidden_size: int
+    num_layers: int
+    intermediate_size: int  # of the gated feed-forward network
+    attention_size: int  # heads times their size
+    key_value_size: int  # heads of keys times their size
+    vocab_size: int
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> PassShape:
+        """Read the sizes from the `config.json` of a model of transformers.
+
+        Raises:
+            KeyError: If the config does not say the sizes.
+        """
+        hidden_size, num_heads = config["hidden_size"], config["num_attention_heads"]
+        head_size = config.get("head_dim") or hidden_size // num_heads
+        return cls(
+            hidden_size=hidden_size,
+            num_layers=config["num_hidden_layers"],
+            intermediate_size=config["intermediate_size"],
+            attention_size=num_heads * head_size,
+            key_value_size=(config.get("num_key_value_heads") or num_heads) * head_size,
+            vocab_size=config["vocab_size"],
+        )
+
+    @property
+    def kept(self) -> int:
+        """Values that one layer keeps of a token for its gradient.
+
+        Two norms keep three states of the hidden size each; the attention keeps queries, the keys
+        and values repeated for all heads, what it read and its copy for the output matrix; the
+        feed-forward network keeps gate, activation, up and their product.
+        """
+        return 6 * self.hidden_size + 5 * self.attention_size + 4 * self.intermediate_size
+
+    @property
+    def working(self) -> int:
+        """Values of a token that the backward pass of one layer holds besides.
+
+        Gradients of product, activation and up, and of two states.
+        """
+        return 3 * self.intermediate_size + 2 * self.hidden_size
+
+
+def chunk_size(vocab_size: int, logits_per_chunk: int = LOGITS_PER_CHUNK) -> int:
+    """Return how many tokens a chunk of logits has."""
+    return max(1, logits_per_chunk // vocab_size)
+
+
+def pass_bytes(
+    shape: PassShape,
+    tokens: int,
+    value_bytes: int,
+    *,
+    checkpointing: bool,
+    logits_per_chunk: int = LOGITS_PER_CHUNK,
+) -> int:
+    """Return the most bytes that a pass and its backward pass hold beyond what is always there.
+
+    Always there are weights, gradients and the states of the optimizer. With N tokens, L layers, H the
+    hidden size, V the vocabulary and C = min(N, chunk) the tokens of a chunk:
+
+        value_bytes * N * (L * a + b + 4 * H) + 2 * 4 * C * V + value_bytes * V * H
+
+    - a is what each layer keeps of a token until its gradient is computed: H, its input, with
+      checkpointing, since the rest is computed again then; else `PassShape.kept`.
+    - b is what the one layer holds whose gradient is computed: `PassShape.working` and, with
+      checkpointing, also its `PassShape.kept`.
+    - 4 * H are the embeddings, the last states, and the gradients of both.
+    - 2 * 4 * C * V are the logits of a chunk in float32, and what becomes their gradient.
+    - V * H is the gradient of the head before it is added to that of earlier passes.
+
+    Args:
+        shape: Sizes of the model.
+        tokens: Of the pass, padding included: `max_tokens_per_pass` or the longest row if it is longer.
+        value_bytes: Of one value that the model computes: 4 in float32, 2 in bfloat16.
+        checkpointing: Whether layers are checkpointed one by one.
+        logits_per_chunk: Tokens of a chunk times vocabulary.
+    """
+    layer = shape.hidden_size if checkpointing else shape.kept
+    again = shape.kept if checkpointing else 0
+    values = shape.num_layers * layer + again + shape.working + 4 * shape.hidden_size
+    chunk = min(tokens, chunk_size(shape.vocab_size, logits_per_chunk))
+    logits = 2 * LOGIT_BYTES * chunk * shape.vocab_size
+    head = value_bytes * shape.vocab_size * shape.hidden_size
+    return value_bytes * tokens * values + logits + head
