@@ -127,6 +127,7 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
 
     def check_problems(self) -> None:
         """Make the environment as it will be asked."""
+        super().check_problems()
         if self.suite is None:
             options = read_options(self.env_options, [self.env], self.data)
             preset = preset_for(self.agent, self.env, self.preset)
@@ -163,6 +164,7 @@ class ProfileConfig(RayFlags, ThreadFlags, TokenFlags, DataFlags):
 
     def check_problems(self) -> None:
         """Make the environment as it will be measured."""
+        super().check_problems()
         options = read_options(self.env_options, [self.env], self.data)
         preset = preset_for(self.agent, self.env, self.preset)
         gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels, **options)

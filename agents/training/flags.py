@@ -14,7 +14,7 @@ from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS
 from edgewise.agents.policies.options import Precision
 from edgewise.agents.training.recipe_file import read_recipe
 from edgewise.files import about
-from edgewise.ray_pool import check_address
+from edgewise.ray_cluster import check_address, check_reachable
 from edgewise.registration import check_id
 from edgewise.wrappers import make_rule
 from edgewise.wrappers.allotment import make_allocation
@@ -211,6 +211,12 @@ class RayFlags(Flags):
         super().__post_init__()
         if self.ray is not None:
             check_address(self.ray)
+
+    def check_problems(self) -> None:
+        """Check that somebody listens at the address."""
+        super().check_problems()
+        if self.ray is not None:
+            check_reachable(self.ray)
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,8 @@ def spreading(address: str | None) -> Iterator[Spread | None]:
         return
     with usage():
         require("ray")
-    from edgewise.ray_pool import RayPool, cluster
+    from edgewise.ray_cluster import cluster
+    from edgewise.ray_pool import RayPool
 
     def shared(function: str, seconds: float, memory: int) -> Executor:
         return RayPool(function, seconds=seconds, memory=memory)

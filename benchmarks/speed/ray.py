@@ -21,7 +21,8 @@ import tyro
 from edgewise.env import unwrap
 from edgewise.executor import Executor, Job
 from edgewise.pool import Pool
-from edgewise.ray_pool import RayPool, cluster
+from edgewise.ray_cluster import cluster
+from edgewise.ray_pool import RayPool
 from edgewise.scoring import MEMORY, SCORE, SECONDS, score
 
 WORK = "edgewise.benchmarks.speed.ray:work"

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from edgewise.lock import locked
 from edgewise.pool import LOST, Pool, WorkerError
-from edgewise.ray_pool import call_many, check_address, cluster
+from edgewise.ray_cluster import check_address, check_reachable, clear, cluster
+from edgewise.ray_pool import call_many
 
 CALLS = """
 import os, time
@@ -51,6 +53,35 @@ def test_an_address_that_is_none_is_refused(address):
 )
 def test_an_address_that_is_one_is_taken(address):
     check_address(address)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
+def test_whether_somebody_listens_is_asked_of_the_port(address):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = address.format(server.getsockname()[1])
+        check_reachable(address)
+    with pytest.raises(WorkerError, match=f"got {address}: Connection refused; start one"):
+        check_reachable(address)
+
+
+def test_what_killed_commands_left_is_removed_and_nothing_else(tmp_path):
+    home = tmp_path / "home"
+    dead, live, other, young = (home / f"ray-{name}" for name in ("a", "b", "c", "d"))
+    outside = tmp_path / "outside"
+    for folder in (dead, live, other, young, outside, home / "elsewhere"):
+        folder.mkdir(parents=True)
+        (folder / "log").touch()
+        if folder not in (other, live):
+            (folder / ".lock").touch()
+        if folder != young:  # whose Ray has not begun
+            (folder / "session_latest").symlink_to(folder / "session")
+    (home / "ray-link").symlink_to(outside)
+    with locked(live):
+        clear(home)
+    assert {path.name for path in home.iterdir()} == (
+        {"ray-b", "ray-c", "ray-d", "ray-link", "elsewhere"}
+    )
+    assert (outside / "log").exists()
 
 
 def test_a_node_with_another_version_of_the_package_says_so():

@@ -218,6 +218,28 @@ def wait_for_verdicts(process, path, count):
 
 @pytest.mark.ray
 @pytest.mark.slow
+def test_commands_on_a_cluster_do_what_they_do_without(command, tmp_path):
+    pytest.importorskip("torch")
+    asked = ["--levels", "1", "2", "--plan.num-problems", "6"]
+    blocks = ["--env", "Blocksworld-v0", "--env-options", '{"interactive": true}', "--samples", "2"]
+    commands = {
+        "measured": ["profile", "--agent", "simulated", "--plan.num-samples", "2"],
+        "played": ["eval", *blocks, "--agent", "simulated"],
+    }
+    for name, words in commands.items():
+        for place, more in {"here": [], "there": ["--ray", "local"]}.items():
+            process = command(*words, *asked, "--output", f"{name}-{place}", *more)
+            told = process.communicate()
+            assert process.returncode == 0 and not told[1], told
+    measured = [(tmp_path / f"measured-{place}").read_text() for place in ("here", "there")]
+    assert measured[0] == measured[1] and measured[0].count("\n") == 12
+    played = [verdicts(EvaluationFolder(tmp_path / f"played-{p}")) for p in ("here", "there")]
+    assert played[0] == played[1] and len(played[0]) == 24
+    assert any("turns" in record for record in played[0].values())
+
+
+@pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_what_was_graded_is_kept_whatever_ends_the_driver(number, command, tmp_path):
     path = tmp_path / "out" / "answers.jsonl"
@@ -233,9 +255,13 @@ def test_what_was_graded_is_kept_whatever_ends_the_driver(number, command, tmp_p
         assert process.returncode == 130
         first, last = told.splitlines()
         assert "stopping after this step" in first and "the same command goes on" in last
-    process = command(*SLOW, "--plan.num-problems", "25", "--samples", "8")
+    killed = number == signal.SIGKILL  # what that left behind goes with the next cluster
+    again = ["--ray", "local:2"] if killed else []
+    assert len(list((tmp_path.parent / "r").glob("ray-*"))) == killed
+    process = command(*SLOW, *again, "--plan.num-problems", "25", "--samples", "8")
     told = process.communicate()[1]
     assert process.returncode == 0, told
+    assert not list((tmp_path.parent / "r").glob("ray-*"))
     after = graded(path)
     assert [line for line in after if line in set(before)] == before and len(before) < 800
     assert len(after) == 4 * 25 * 8
