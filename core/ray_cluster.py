@@ -64,7 +64,7 @@ def check_reachable(address: str) -> None:
         WorkerError: If nobody does.
     """
     remote = REMOTE.fullmatch(address)
-    if remote is None:
+    if remote is None or LOCAL.fullmatch(address):
         return
     place = remote[2].strip("[]"), int(remote[3])
     try:

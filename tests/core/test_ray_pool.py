@@ -59,7 +59,8 @@ def test_an_address_that_is_one_is_taken(address):
 def test_whether_somebody_listens_is_asked_of_the_port(address):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = address.format(server.getsockname()[1])
-        check_reachable(address)
+        for asked in (address, "local:2", "auto"):
+            check_reachable(asked)
     with pytest.raises(WorkerError, match=f"got {address}: Connection refused; start one"):
         check_reachable(address)
 
