@@ -199,8 +199,8 @@ class ThreadFlags(Flags):
 
 
 @dataclass(frozen=True)
-class RayFlags(Flags):
-    """A Ray cluster."""
+class RayFlags(EnvFlags):
+    """A Ray cluster, for an environment that its nodes know."""
 
     ray: str | None = None
     """Ray cluster that makes answers without a model and verifies: local, or local:CPUS, for one that is
@@ -211,6 +211,15 @@ class RayFlags(Flags):
         super().__post_init__()
         if self.ray is not None:
             check_address(self.ray)
+
+    def check_names(self) -> None:
+        """Check that the nodes know the environment: they import no module of the working folder."""
+        if self.ray is not None and ":" in self.env:
+            raise ValueError(
+                "`env` must be an id that an installed package declares, for the nodes of `ray`, "
+                f"got {self.env}; see docs/ray.md"
+            )
+        super().check_names()
 
     def check_problems(self) -> None:
         """Check that somebody listens at the address."""

@@ -24,6 +24,7 @@ from edgewise.benchmarks.evaluation.scripted import scripted
 from edgewise.benchmarks.evaluation.spread import Spread, SpreadAgent, spreading
 from edgewise.benchmarks.evaluation.spread_jobs import script_of
 from edgewise.benchmarks.evaluation.suite import OWN, SUITES, Part
+from edgewise.cli import main
 from edgewise.env import unwrap
 from edgewise.executor import LOST, Executor
 from edgewise.pool import Pool, TooManyUnverified
@@ -97,6 +98,13 @@ def test_scores_are_those_of_this_process(agent, env_id, spread):
         score_levels(scripted(agent, env, given), env, plan, levels=[1]) for given in (None, plays)
     )
     assert here == there
+
+
+def test_an_environment_of_the_working_folder_is_refused_since_no_node_knows_it(capsys):
+    assert main(["eval", "--env", "colorsys:Own-v0", "--ray", "local"]) == 2
+    told = capsys.readouterr().err
+    assert "`env` must be an id that an installed package declares" in told
+    assert "got colorsys:Own-v0" in told and told.count("\n") == 1
 
 
 class Dead(Executor):
