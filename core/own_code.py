@@ -98,9 +98,8 @@ def place_of(error: BaseException, default: str | None = None) -> str:
         error: The exception.
         default: What is returned where no file is the user's own; by default the last of all.
     """
-    named = isinstance(error, SyntaxError) and error.filename is not None
-    if named and not str(error.filename).startswith("<"):  # as of what `eval` is given
-        return f"{error.filename}:{error.lineno}"
+    if isinstance(error, SyntaxError) and not (error.filename or "<").startswith("<"):
+        return f"{error.filename}:{error.lineno}"  # "<string>" is what `eval` was given
     frames = [
         frame
         for frame in extract_tb(error.__traceback__)

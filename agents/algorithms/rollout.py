@@ -175,7 +175,8 @@ class Batch:
                 self.completions = self.completions.select(torch.as_tensor(same))
             for earned in (self.rewards, self.correct, self.formatted, self.verified):
                 earned[~self.made] = 0  # by an earlier problem
-        return rows[self.made[rows]]
+        made: NDArray[Any] = rows[self.made[rows]]
+        return made
 
     def answer(self, rows: NDArray[Any]) -> None:
         """Sample and score completions for the environments in `rows`."""

@@ -87,5 +87,7 @@ class EpisodeLoop(AgentLoopBase):  # type: ignore[misc]
         if self.rollout_config.name not in SEEDED:
             return {}
         own = self.data_config.get("edgewise", {})
-        place = (int(row[name]) for name in ("edgewise_batch", "edgewise_group", "session_id"))
-        return {"seed": seed_of(int(own.get("seed", 0)), *place, turn)}
+        batch, group, member = (
+            int(row[name]) for name in ("edgewise_batch", "edgewise_group", "session_id")
+        )
+        return {"seed": seed_of(int(own.get("seed", 0)), batch, group, member, turn)}

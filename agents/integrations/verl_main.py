@@ -26,7 +26,7 @@ class Runner:
         return TaskRunnerV1.__ray_metadata__.modified_class().run(config)
 
 
-@hydra.main(config_path="pkg://verl.trainer.config", config_name="ppo_trainer", version_base=None)
+@hydra.main(config_path="pkg://verl.trainer.config", config_name="ppo_trainer", version_base=None)  # type: ignore[untyped-decorator, unused-ignore]
 def main(config: Any) -> None:
     """Check the config, and train, as verl's own command does."""
     auto_set_device(config)

@@ -14,7 +14,7 @@ MAX_CHARACTERS = 100_000
 FLOAT = "tag:yaml.org,2002:float"
 
 
-class Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]
     """Makes texts, numbers, truth values, lists and mappings, and refuses aliases, which multiply."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:

@@ -6,6 +6,7 @@ Shapes: B completions, T tokens of a row, H inputs of a matrix.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 from zlib import crc32
 
 import torch
@@ -41,9 +42,10 @@ def with_dropout(model: nn.Module, rate: float) -> list[SeededDropout]:
     found: list[SeededDropout] = []
     for name, module in model.named_modules() if rate else ():
         if name.rpartition(".")[2] == "lora_dropout":
-            for adapter in list(module):  # type: ignore[call-overload]
+            adapters = cast(nn.ModuleDict, module)
+            for adapter in list(adapters):
                 found.append(SeededDropout(rate, len(found)))
-                module[adapter] = found[-1]  # type: ignore[index]
+                adapters[adapter] = found[-1]
     return found
 
 

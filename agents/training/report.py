@@ -166,7 +166,7 @@ def draw(
     figure = Figure(figsize=(12, 10 * rows / 3), layout="constrained")
     reward, effective, accuracy, arms, level, distance, *more = figure.subplots(rows, 2).flat
     if looks:
-        draw_validations(*more, looks)
+        draw_validations(more[0], more[1], looks)
     curve(reward, metrics, "reward", "mean reward")
     for name, label in (("", "in reward"), ("_correct", "in being right")):
         title = "groups whose completions differ"

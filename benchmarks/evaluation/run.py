@@ -98,7 +98,7 @@ def kept_replies(
             by_key[key[:-1]],
             key[-1],
             record["completion"],
-            *(record[name] for name in fields),
+            **{name: record[name] for name in fields},
             turns=tuple(record.get("turns", ())),
         )
         for key, record in records.items()

@@ -118,7 +118,7 @@ def make_policy(setting: Setting) -> TransformersPolicy:
         policy.decode_dtype = torch.bfloat16
     if setting["decode"] == "library":
         name = "decoder"
-        setattr(policy, name, lambda tokens, seen, _: PlainDecoder(policy, tokens, seen))
+        setattr(policy, name, lambda tokens, seen, _: PlainDecoder(policy.reader, tokens, seen))
     if setting["full"]:
         policy.ends = torch.tensor([NO_TOKEN])
     return policy
