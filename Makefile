@@ -4,6 +4,7 @@ VENV := .venv
 OLDEST := .venv-oldest
 VLLM := .venv-vllm
 VERL := .venv-verl
+RAY := .venv-ray
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest
@@ -16,7 +17,7 @@ MODELS := --editable ./seedlings  # `train` needs them; given by path, as no ind
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test test-models test-rest test-all test-processors test-oldest test-vllm test-verl lint docs install clean FORCE
+.PHONY: demo test test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray lint docs install clean FORCE
 
 demo: $(VENV)/train
 	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
@@ -48,6 +49,10 @@ test-oldest: $(OLDEST)/done
 # vLLM on one thread of a CPU; no core is bound, so others may run beside it
 test-vllm: $(VLLM)/done
 	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py
+
+# real clusters of two workers
+test-ray: $(RAY)/done
+	$(RAY)/bin/python -m pytest -m ray tests/core/test_ray_pool.py tests/benchmarks/evaluation/test_spread.py
 
 # verl on a local Ray and a CPU, with a platform of the tests' own; it brings plug-ins of pytest
 test-verl: $(VERL)/done
@@ -108,6 +113,13 @@ $(VLLM)/done: pyproject.toml constraints-vllm.txt
 		--editable ".[train,scale]" pytest
 	touch $@
 
+$(RAY)/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --no-compile --constraint constraints.txt torch $(MODELS)
+	$(RAY)/bin/python -m pip install --quiet --no-compile --constraint constraints.txt \
+		--editable ".[train,ray]" pytest hypothesis
+	touch $@
+
 # verl needs an older transformers than TRL; torch first, without CUDA
 $(VERL)/done: pyproject.toml constraints-verl.txt
 	$(PYTHON) -m venv $(VERL)
@@ -117,4 +129,4 @@ $(VERL)/done: pyproject.toml constraints-verl.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(VLLM) $(VERL) build dist *.egg-info seedlings/build seedlings/*.egg-info
+	rm -rf $(VENV) $(OLDEST) $(VLLM) $(VERL) $(RAY) build dist *.egg-info seedlings/build seedlings/*.egg-info

@@ -11,7 +11,7 @@ PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTIN
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s#:]+)(?:#[^)\s]*)?\)")
 GENERATED = ("gallery.md", "reference/")  # pages that only the site has
-OPEN = re.compile(r" \.\.\.| my_\w+:")  # what leaves flags out, or names code that is not here
+OPEN = re.compile(r" \.\.\.| my_\w+:|FIRST:")  # flags left out, or code or a machine not here
 NEEDS = {"trl.md": "trl"}  # what the Python of a page imports
 BEGUN = {"soar.md", "CONTRIBUTING.md"}  # Python that goes on from files that are not here
 
