@@ -92,6 +92,15 @@ class Arithmetic(Task[Problem]):
             answer="boxed",
             frame=Frame(max_prompt_tokens=48, max_completion_tokens=160),
         ),
+        "pair": Preset(  # two skills of ever longer problems: sums, and precedence
+            template=r"{compact} \boxed{{}}:",
+            levels=ladder(
+                *((count, "+-", 9) for count in (1, 2, 3, 4, 5, 7)),
+                *((count, "+-*", 6) for count in (1, 2, 3, 4, 5, 7)),
+            ),
+            answer="boxed",
+            frame=Frame(max_prompt_tokens=48, max_completion_tokens=128),
+        ),
         "crowd": Preset(  # for that model: levels 4 to 7 can be learned, among many that cannot
             template=r"{compact} \boxed{{}}:",
             levels=ladder(

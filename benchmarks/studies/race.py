@@ -26,7 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.benchmarks.studies.bed import Bed, generated, mean
+from edgewise.agents.statistics import powers_of_two
+from edgewise.benchmarks.studies.bed import NUM_PASS_K, Bed, generated, mean
 from edgewise.benchmarks.studies.cells import in_parallel
 from edgewise.benchmarks.studies.headroom import checked, choose_rate, passed
 from edgewise.benchmarks.studies.race_plan import RacePlan, RaceRun, pilot, pilots_of, runs_of
@@ -81,10 +82,12 @@ def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -
     budget, used, before = config.num_tokens, 0.0, 0.0
     counts = {"steps": 0, "rollouts": 0.0, "generated": 0.0, "scored": 0.0, "seconds": 0.0}
     looks = [(0.0, mean(bed.score("validation")))]
+    made = [0.0]  # completions by each look
     weights, began = bed.weights(), time.perf_counter()
     for metrics in bed.steps():
         counts["seconds"] += time.perf_counter() - began
         counts["steps"] += 1
+        made_before = counts["rollouts"]
         counts["rollouts"] += config.num_problems * config.group_size
         counts["rollouts"] += metrics["num_extra_rollouts"]
         counts["generated"] += generated(metrics)
@@ -96,13 +99,18 @@ def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -
             raise Stopped
         if passed(before, used, budget, config.num_looks):
             looks.append((used, mean(bed.score("validation"))))
+            made.append(counts["rollouts"])
         weights, began = bed.weights(), time.perf_counter()
     after = scores(bed, used)
+    sampled = {"pass_at": pass_at(bed, plan.num_samples)} if run.name in plan.sampled else {}
     bed.load(weights)
     last = scores(bed, before)
     end = last.towards(after, budget)
     if looks[-1][0] < before:
         looks.append((before, last.validation))
+        made.append(made_before)
+    part = (budget - before) / (used - before)
+    made.append((1 - part) * made_before + part * counts["rollouts"])
     return {
         "bed": run.bed,
         "schedule": run.name,
@@ -114,10 +122,12 @@ def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -
         "tokens": used,
         "budget": budget,
         "looks": [*looks, (end.tokens, end.validation)],
+        "made": made,
         "test": mean([mean(row) for row in end.correct]),
         "levels": [mean(row) for row in end.correct],
         "correct": end.correct,
         "after": {"validation": after.validation, "levels": [mean(row) for row in after.correct]},
+        **sampled,
     }
 
 
@@ -125,6 +135,15 @@ def scores(bed: Bed, tokens: float) -> Scores:
     """Score a model after a step."""
     correct = [np.asarray(row, np.float64).tolist() for row in bed.outcomes("test")]
     return Scores(tokens, mean(bed.score("validation")), correct)
+
+
+def pass_at(bed: Bed, num_samples: int) -> dict[str, list[float]]:
+    """Return pass@k on each arm of the target for k = 1, 2, 4, ..., from so many answers."""
+    size = min(bed.config.test_problems, NUM_PASS_K)
+    found = [bed.answers(arm, "test", size, num_samples) for arm in bed.target]
+    return {
+        str(k): [float(arm.pass_at(k).mean()) for arm in found] for k in powers_of_two(num_samples)
+    }
 
 
 def start_bed(plan: RacePlan, name: str, folder: Path) -> str:
@@ -137,6 +156,8 @@ def start_bed(plan: RacePlan, name: str, folder: Path) -> str:
         rate = choose_rate(config, len(bed.arms), path.parent, lambda line: None)
         arms = [dict(zip(("env", "level"), bed.place(arm)[::2], strict=True)) for arm in bed.target]
         record = {"learning_rate": rate, "arms": arms, "levels": bed.score("test")}
+        if plan.sampled:
+            record["pass_at"] = pass_at(bed, plan.num_samples)
         write_atomically(path, json.dumps(record, indent=1) + "\n")
     return f"{name} start"
 
@@ -181,7 +202,9 @@ def begin(plan: RacePlan, folder: Path) -> None:
 
 def settings_of(plan: RacePlan) -> dict[str, Any]:
     """Return what the runs of a plan rest on, by name."""
-    found: dict[str, Any] = {"scored_cost": plan.scored_cost}
+    found: dict[str, Any] = {
+        name: getattr(plan, name) for name in ("scored_cost", "num_samples", "sampled")
+    }
     for name, config in plan.beds.items():
         record = json.loads(json.dumps(asdict(config), default=str))
         for other in NOT_OF_RUNS:
