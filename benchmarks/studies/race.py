@@ -202,9 +202,8 @@ def begin(plan: RacePlan, folder: Path) -> None:
 
 def settings_of(plan: RacePlan) -> dict[str, Any]:
     """Return what the runs of a plan rest on, by name."""
-    found: dict[str, Any] = {
-        name: getattr(plan, name) for name in ("scored_cost", "num_samples", "sampled")
-    }
+    found: dict[str, Any] = {"scored_cost": plan.scored_cost, "num_samples": plan.num_samples}
+    found["sampled"] = list(plan.sampled)
     for name, config in plan.beds.items():
         record = json.loads(json.dumps(asdict(config), default=str))
         for other in NOT_OF_RUNS:
