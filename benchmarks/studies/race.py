@@ -30,14 +30,18 @@ from edgewise.agents.statistics import powers_of_two
 from edgewise.benchmarks.studies.bed import NUM_PASS_K, Bed, generated, mean
 from edgewise.benchmarks.studies.cells import in_parallel
 from edgewise.benchmarks.studies.headroom import checked, choose_rate, passed
+from edgewise.benchmarks.studies.race_figure import draw
 from edgewise.benchmarks.studies.race_plan import RacePlan, RaceRun, pilot, pilots_of, runs_of
-from edgewise.benchmarks.studies.race_report import BedStart, Record, report
+from edgewise.benchmarks.studies.race_report import report
+from edgewise.benchmarks.studies.race_sheets import BedStart, summary
+from edgewise.benchmarks.studies.race_statistics import Record
 from edgewise.files import read_json, write_atomically
 from edgewise.interrupts import Stopped, asked
 
 SETTINGS = "race.json"  # of all runs in a folder
 START = "start.json"  # of a bed: its learning rate, and what the model scores before training
 REPORT = "report.md"
+FIGURE = "curves.png"
 NOT_OF_RUNS = ("output", "num_best", "num_seeds", "first_seed", "threads", "algorithm")
 Say = Callable[[str], None]
 
@@ -140,7 +144,7 @@ def scores(bed: Bed, tokens: float) -> Scores:
 def pass_at(bed: Bed, num_samples: int) -> dict[str, list[float]]:
     """Return pass@k on each arm of the target for k = 1, 2, 4, ..., from so many answers."""
     size = min(bed.config.test_problems, NUM_PASS_K)
-    found = [bed.answers(arm, "test", size, num_samples) for arm in bed.target]
+    found = bed.answers("test", size, num_samples)
     return {
         str(k): [float(arm.pass_at(k).mean()) for arm in found] for k in powers_of_two(num_samples)
     }
@@ -213,7 +217,7 @@ def settings_of(plan: RacePlan) -> dict[str, Any]:
 
 
 def race(plan: RacePlan, folder: Path, processes: int, say: Say) -> str:
-    """Do all runs that are not done, write report.md, and return its text.
+    """Do all runs that are not done, write report.md and curves.png, and return what they say.
 
     Raises:
         ValueError: If the folder has other runs, or a bed refuses its flags.
@@ -230,7 +234,9 @@ def race(plan: RacePlan, folder: Path, processes: int, say: Say) -> str:
     starts: dict[str, BedStart] = {name: read_json(folder / name / START) for name in plan.beds}
     text = report(records, starts, plan.baselines)
     write_atomically(folder / REPORT, text)
-    return text
+    draw(records, folder / FIGURE)
+    last = [f"report {folder / REPORT}, curves {folder / FIGURE}"]
+    return "\n".join([text, *last, *summary(records, starts, plan.baselines[0])])
 
 
 def in_runs(plan: RacePlan, runs: Sequence[RaceRun], folder: Path, processes: int) -> Iterator[str]:

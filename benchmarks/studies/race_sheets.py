@@ -9,10 +9,16 @@ import numpy as np
 
 from edgewise.agents.statistics import Estimate, mean_interval
 from edgewise.agents.training.sheet import Sheet
-from edgewise.benchmarks.studies.headroom_report import Lead
-from edgewise.benchmarks.studies.race_statistics import Comparison, accuracies, area, of_entrant
+from edgewise.benchmarks.studies.headroom_report import Lead, lead_of
+from edgewise.benchmarks.studies.race_statistics import (
+    Comparison,
+    Record,
+    accuracies,
+    area,
+    by_entrant,
+    of_entrant,
+)
 
-Record = Mapping[str, Any]  # of a run: bed, schedule, seed, looks, correct, ...
 BedStart = Mapping[str, Any]  # of a bed: arms, levels
 
 
@@ -125,12 +131,6 @@ def pass_sheet(records: Sequence[Record], start: BedStart) -> Sheet:
     return Sheet(title, ["entrant", *(f"pass@{k}" for k in sizes)], rows)
 
 
-def by_entrant(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Return the runs of each entrant on one bed, in the order of their seeds."""
-    names = dict.fromkeys((record["bed"], record["schedule"]) for record in records)
-    return {name: of_entrant(records, bed, name) for bed, name in names}
-
-
 def points(found: Estimate) -> str:
     """Write points with their interval.
 
@@ -138,3 +138,28 @@ def points(found: Estimate) -> str:
     '+1.0 [-0.5, +2.5]'
     """
     return f"{found.value:+.1f} [{found.low:+.1f}, {found.high:+.1f}]"
+
+
+def summary(records: Sequence[Record], starts: Mapping[str, BedStart], baseline: str) -> list[str]:
+    """Say in a line for each entrant on each bed what it learned, and how a baseline compares."""
+    lines = []
+    for bed, start in starts.items():
+        own = [record for record in records if record["bed"] == bed]
+        for name, runs in by_entrant(own).items():
+            before, after = np.mean(start["levels"]), np.mean(accuracies(runs))
+            said = f"{bed}: {name} solves {before:.1%} before and {after:.1%} after "
+            said += f"{runs[0]['budget']:,} tokens"
+            lines.append(said if name == baseline else f"{said}; {against(name, own, baseline)}")
+    return lines
+
+
+def against(name: str, records: Sequence[Record], baseline: str) -> str:
+    """Say how far an entrant is ahead of a baseline on one bed."""
+    lead = lead_of(name, records, baseline)
+    points = lead.points.value
+    said = f"{abs(points):.1f} points {'ahead of' if points >= 0 else 'behind'} {baseline}"
+    share = f"{1 / lead.factor.value:.0%} of its tokens"
+    reached = f"reaches its final score with {share}"
+    return (
+        f"{said}, {reached}" if not lead.never else f"{said}, does not always reach its final score"
+    )

@@ -38,6 +38,12 @@ def of_entrant(records: Sequence[Record], bed: str, name: str) -> list[Record]:
     return sorted(own, key=lambda record: record["seed"])
 
 
+def by_entrant(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Return the runs of each entrant on one bed, in the order of their seeds."""
+    names = dict.fromkeys((record["bed"], record["schedule"]) for record in records)
+    return {name: of_entrant(records, bed, name) for bed, name in names}
+
+
 def area(looks: Sequence[tuple[float, float]]) -> float:
     """Return the mean height of a curve over tokens.
 
