@@ -1,14 +1,14 @@
 """How many completions each problem of a batch gets, at an equal number of completions in all.
 
-VIP: Nguyen et al. (2026), arXiv 2602.01601, and the authors' code.
+`Allotment` carries an allocation out within a batch, `VIP` and `Knapsack` are two of them.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -20,26 +20,53 @@ BISECTIONS = 200
 CLIP = 1e-6  # of success, before its logit
 
 
-@dataclass(eq=False)
 class Allocation(ABC):
-    """Divide a budget of completions among the problems of a batch."""
+    """Divide a budget of completions among the problems of a batch.
+
+    A dataclass. What it calls a problem is what a rule chooses: a problem where the rule chooses
+    problems, and else an arm, whose problems are seldom posed twice.
+    """
+
+    paper: ClassVar[str] = ""  # its arXiv id
+    least: int  # completions of a problem; 0 if some may have none
+    most: int
 
     @abstractmethod
     def sizes(self, problems: Sequence[str], budget: int) -> Ints:
-        """Return the completions of each problem, (P,), that sum to `budget`.
+        """Return the completions of each problem, (P,), that sum to `budget`; 0 leaves one out.
 
         Args:
-            problems: Their names.
+            problems: Their names, of which several may be the same.
             budget: Completions of the batch.
 
         Raises:
             ValueError: If the bounds of a group do not allow the budget.
         """
 
+    def observe(self, problems: Sequence[str], success: Floats) -> None:  # noqa: B027
+        """Learn the share of right completions of different problems, (P,)."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `observe` changes, as plain numbers and lists."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027
+        """Restore a state that `state_dict` returned."""
+
+    def check_budget(self, count: int, budget: int) -> None:
+        """Raise ValueError if groups within the bounds cannot sum to `budget`."""
+        if not count * self.least <= budget <= count * self.most:
+            raise ValueError(
+                f"`budget` must be in [{count * self.least}, {count * self.most}], "
+                f"{self.least} to {self.most} completions of {count} problems, got {budget}"
+            )
+
 
 @dataclass(eq=False)
 class VIP(Allocation):
     """The sizes that make the variance of the gradient least, by what is known of success.
+
+    Nguyen et al. (2026), arXiv 2602.01601, and the authors' code.
 
     With p the success of a problem and a = 4 p (1 - p), the gradient of its group of n has variance
     proportional to a / (n - 1) for "rloo" and a (n - 1) / n^2 for "grpo" without the division by the
@@ -53,9 +80,11 @@ class VIP(Allocation):
     but themselves.
 
     Departures: features are given, not those of a sentence encoder; the released code's allocator
-    has a term of ln p that its paper has not, and solves by another method; it is not followed.
+    has a term of ln p that its paper has not, and solves by another method; it is not followed. Arms
+    take the place of problems where the rule chooses arms.
     """
 
+    paper: ClassVar[str] = "2602.01601"
     estimator: Literal["rloo", "grpo"] = "rloo"
     least: int = 4  # completions of a problem; at least 2, at least 3 for "grpo"
     most: int = 32
@@ -106,12 +135,7 @@ class VIP(Allocation):
 
     def sizes(self, problems: Sequence[str], budget: int) -> Ints:
         """Return the completions of each problem, (P,)."""
-        count = len(problems)
-        if not count * self.least <= budget <= count * self.most:
-            raise ValueError(
-                f"`budget` must be in [{count * self.least}, {count * self.most}], "
-                f"{self.least} to {self.most} completions of {count} problems, got {budget}"
-            )
+        self.check_budget(len(problems), budget)
         p = self.success(problems)
         return self.rounded(4 * p * (1 - p), budget)
 
@@ -151,15 +175,92 @@ class VIP(Allocation):
         """Return whole sizes, (P,), from the real ones rounded down."""
         sizes = np.floor(self.real_sizes(scales, budget) + CLIP).astype(np.int64)
         sizes = np.clip(sizes, self.least, self.most)
-        while sizes.sum() < budget:
-            gains = self.variances(scales, sizes) - self.variances(scales, sizes + 1)
-            sizes[np.argmax(np.where(sizes < self.most, gains, -np.inf))] += 1
-        return sizes
+        return filled(
+            sizes,
+            self.most,
+            budget,
+            lambda now: self.variances(scales, now) - self.variances(scales, now + 1),
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Return the mean of each problem."""
         return {"means": dict(self.means)}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what `state_dict` returned."""
         self.means = dict(state["means"])
+
+
+@dataclass(eq=False)
+class Knapsack(Allocation):
+    """The sizes of the most value: the chance that a group is informative, times what it can gain.
+
+    "Knapsack RL" (2025), arXiv 2509.25849. With p the last success of a problem, n completions are
+    worth (1 - p^n - (1 - p)^n) p (1 - p)^2. That is concave in n, so giving the completions one by one
+    to the largest increase, as here, is as good as the paper's dynamic programme. What no other problem
+    can take goes to those that nobody solved, and last to those that all did.
+
+    Departures: the paper knows p from the last epoch; here it is that of the last batch with the
+    problem, or with the arm where the rule chooses arms, and `prior`, which is ours, before.
+    """
+
+    paper: ClassVar[str] = "2509.25849"
+    least: int = 2  # completions of a problem, at least 1
+    most: int = 128
+    prior: float = 0.5  # p of what was never posed, in [0, 1]
+
+    def __post_init__(self) -> None:
+        """Check the arguments and forget all groups."""
+        if not 1 <= self.least <= self.most:
+            raise ValueError(f"`least` must be in [1, {self.most}], got {self.least}")
+        if not 0 <= self.prior <= 1:
+            raise ValueError(f"`prior` must be in [0, 1], got {self.prior}")
+        self.last: dict[str, float] = {}  # p
+
+    def observe(self, problems: Sequence[str], success: Floats) -> None:
+        """Remember the success of different problems, (P,)."""
+        self.last.update(zip(problems, success.tolist(), strict=True))
+
+    def sizes(self, problems: Sequence[str], budget: int) -> Ints:
+        """Return the completions of each problem, (P,)."""
+        self.check_budget(len(problems), budget)
+        p = np.array([self.last.get(name, self.prior) for name in problems], np.float64)
+        start = np.full(len(problems), self.least)
+
+        def gains(now: Ints) -> Floats:
+            more = (p**now * (1 - p) + (1 - p) ** now * p) * p * (1 - p) ** 2
+            return np.where(more > 0, more, -p)  # of those that gain nothing, the unsolved first
+
+        return filled(start, self.most, budget, gains)
+
+    @staticmethod
+    def values(p: Floats, sizes: Ints) -> Floats:
+        """Return what `sizes` completions of problems of success p are worth, (P,) all."""
+        values: Floats = (1 - p**sizes - (1 - p) ** sizes) * p * (1 - p) ** 2
+        return values
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the last success of each problem."""
+        return {"last": dict(self.last)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+        self.last = dict(state["last"])
+
+
+def filled(sizes: Ints, most: int, budget: int, gains: Callable[[Ints], Floats]) -> Ints:
+    """Give completions one by one to the largest gain until `sizes`, (P,), sum to `budget`.
+
+    Args:
+        sizes: The first.
+        most: No size is larger.
+        budget: At most P times `most`.
+        gains: Of one more completion of each, by the sizes, (P,).
+    """
+    sizes = sizes.astype(np.int64)
+    while sizes.sum() < budget:
+        sizes[np.argmax(np.where(sizes < most, gains(sizes), -np.inf))] += 1
+    return sizes
+
+
+ALLOCATIONS: dict[str, type[Allocation]] = {"vip": VIP, "knapsack": Knapsack}

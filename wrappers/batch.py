@@ -29,9 +29,15 @@ class Draw:
 class Batch:
     """P groups of G completions. Its arrays are written by its own methods and `Lesson` alone."""
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        """Make a batch of nothing; `shape` is (P, G)."""
+    def __init__(self, shape: tuple[int, int], group_size: int | None = None) -> None:
+        """Make a batch of nothing.
+
+        Args:
+            shape: (P, G).
+            group_size: How many of the G completions are made of a group at first; None for all.
+        """
         self.shape = shape
+        self.sizes: Ints = np.full(shape[0], group_size or shape[1])  # (P,)
         self.arms: Ints = np.full(shape[0], -1)  # (P,), -1 if the rule did not choose
         self.problems: NDArray[Any] = np.full(shape[0], "", dtype=object)  # (P,) names, if known
         self.drawn_with: Floats = np.zeros(shape[0])  # (P,) the probability of each arm when drawn
@@ -57,6 +63,24 @@ class Batch:
             array[which] = 0
         self.verified[which] = True
         self.abs_advantages = None  # of another batch
+
+    def set_sizes(self, which: Bools, sizes: Ints) -> None:
+        """Make only the first `sizes` completions of the groups in `which`, (P,)."""
+        self.sizes[which] = sizes
+        more = which[:, None] & ~self.made
+        self.done[more], self.verified[more] = True, False
+
+    @property
+    def made(self) -> Bools:
+        """Which completions are made, or will be, (P, G)."""
+        made: Bools = np.arange(self.shape[1]) < self.sizes[:, None]
+        return made
+
+    @property
+    def answered(self) -> Bools:
+        """Which groups have a completion that is done, or need none, (P,)."""
+        answered: Bools = (self.done & self.made).any(axis=1) | (self.sizes == 0)
+        return answered
 
     def clear(self, group: int, place: int) -> None:
         """Clear what one completion earned."""
@@ -102,7 +126,7 @@ class Batch:
             rounds=self.rounds[which],
             arms=self.arms[which],
             chances=self.drawn_with[which],
-            sizes=self.done[which].sum(axis=1),
+            sizes=(self.done & self.made)[which].sum(axis=1),
             groups=Groups(
                 self.rewards[which],
                 self.correct[which],
@@ -113,9 +137,10 @@ class Batch:
         )
 
     def _repeat(self, which: Bools) -> None:
-        """Repeat the completions of each group in `which` that has fewer than G."""
+        """Repeat the completions of each group in `which` of which some are not made yet."""
         for group in np.flatnonzero(which & ~self.done.all(axis=1)):
-            places = np.resize(np.flatnonzero(self.done[group]), self.shape[1])
+            made = self.done[group] & self.made[group]
+            places = np.resize(np.flatnonzero(made), self.shape[1])
             for array in (self.rewards, self.correct, self.verified, self.lengths):
                 array[group] = array[group][places]
 
@@ -128,3 +153,10 @@ class Batch:
         for name in STATE:
             if name in state:
                 getattr(self, name)[:] = state[name]
+
+
+def padded(values: Floats, width: int) -> Floats:
+    """Return the columns of `values`, (P, M), and after them zeros, (P, `width`)."""
+    if values.ndim != 2 or values.shape[1] >= width:
+        return values
+    return np.pad(values, ((0, 0), (0, width - values.shape[1])))

@@ -42,9 +42,13 @@ class ProblemLesson(Lesson):
         names = self.rule.propose(num_groups, self._rng)
         return np.array([self.rule.rows[name] for name in names]), np.ones(num_groups)
 
+    def names(self, arms: Ints) -> list[str]:
+        """Return the names of the problems."""
+        return [self.rule.names[row] for row in arms.tolist()]
+
     def update(self, arms: Ints, groups: Groups) -> None:
         """Let the rule observe the groups; metrics are of difficulties, as if they were arms."""
-        self.rule.observe([self.rule.names[row] for row in arms.tolist()], groups)
+        self.rule.observe(self.names(arms), groups)
         self._seen[arms] = True
         ladder, places = np.unique(self.rule.difficulties, return_inverse=True)
         self.metrics = {

@@ -51,12 +51,12 @@ class ObservedGroups:
             "place": self.places.tolist(),
             "round": self.rounds.tolist(),
         }
-        for part in PARTS:
-            made = zip(getattr(self.groups, part).tolist(), self.sizes.tolist(), strict=True)
-            columns[part] = [row[:size] for row, size in made]
+        arrays = {part: getattr(self.groups, part) for part in PARTS}
         if self.updated is not None:
-            columns["advantages"] = self.updated.advantages.tolist()
-            columns["log_ratios"] = self.updated.log_ratios.tolist()
+            arrays |= {name: getattr(self.updated, name) for name in ("advantages", "log_ratios")}
+        for name, array in arrays.items():
+            made = zip(array.tolist(), self.sizes.tolist(), strict=True)
+            columns[name] = [row[:size] for row, size in made]
         rows = zip(*columns.values(), strict=True)
         records = [dict(zip(columns, row, strict=True)) for row in rows]
         verified = zip(self.groups.verified.tolist(), self.sizes.tolist(), strict=True)

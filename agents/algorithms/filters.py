@@ -9,13 +9,17 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
 from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
 
 from edgewise.wrappers.refill import Refill
 from edgewise.wrappers.vector import curriculum_of
 
 if TYPE_CHECKING:  # `edgewise list` names filters without torch
     from torch import Tensor
+
+    from edgewise.agents.algorithms.rollout import Batch
 
 
 @dataclass(frozen=True)
@@ -217,11 +221,27 @@ def prepare(envs: VectorEnv[Any, Any, Any], filter: Filter, size: int) -> None:
     Raises:
         ValueError: If `filter` screens as many completions as a group has.
     """
-    if filter.num_screened >= size:
-        raise ValueError(f"`screen` must be below group_size = {size}, got {filter.num_screened}")
-    layer = curriculum_of(envs)
+    layer, name = curriculum_of(envs), "group_size"
+    if layer is not None and layer.lesson.allotment is not None:
+        size, name = layer.lesson.allotment.allocation.least, "the least of a group"
+    if filter.num_screened >= max(size, 1):
+        raise ValueError(f"`screen` must be below {name} = {size}, got {filter.num_screened}")
     if filter.refill is not None and layer is not None:
         layer.lesson.keep_ratios(filter.refill)
+
+
+def screened(filter: Filter, batch: Batch, rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Answer the first completions of the groups in `rows`; return the rows of those that pass.
+
+    Returns:
+        The rows that are left to answer, and the groups that failed.
+    """
+    groups, first = np.unique(rows // batch.size), rows % batch.size < filter.num_screened
+    batch.answer(rows[first])
+    made = slice(0, filter.num_screened)
+    passed = kept_by(filter, *(earned[:, made] for earned in batch.outcomes()))
+    failed = groups[~passed.numpy()[groups]]
+    return rows[~first & ~np.isin(rows // batch.size, failed)], failed
 
 
 def kept_by(filter: Filter, rewards: Tensor, correct: Tensor, verified: Tensor) -> Tensor:

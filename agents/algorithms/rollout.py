@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from edgewise.agents.algorithms.anticipation import anticipated
-from edgewise.agents.algorithms.filters import Filter, kept_by, prepare
+from edgewise.agents.algorithms.filters import Filter, kept_by, prepare, screened
+from edgewise.agents.algorithms.finite import refuse_nonfinite
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions, Sampler, blank
 from edgewise.pool import refuse_unverified
@@ -26,14 +27,15 @@ Envs = VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any]]
 
 @dataclass(frozen=True)
 class Rollout:
-    """A batch of all ranks: P groups of G completions, B = P G."""
+    """A batch of all ranks: P groups of at most G completions, B in all."""
 
-    completions: Completions  # B
+    completions: Completions  # B, group by group
     infos: dict[str, NDArray[Any]]  # of `reset`, for each problem, P: "problem", "level", ...
     rewards: Tensor  # (P, G)
     correct: Tensor  # (P, G)
     formatted: Tensor  # (P, G) whether an answer was found
-    verified: Tensor  # (P, G) whether there is a verdict; the others are not correct, and earn 0
+    made: Tensor  # (P, G) whether there is a completion; all are where groups are of one size
+    verified: Tensor  # (P, G) whether it has a verdict; the others are not correct, and earn 0
     num_extra_rollouts: int  # completions of groups that a filter rejected
     num_extra_tokens: int = 0  # sampled for those
 
@@ -51,9 +53,9 @@ class Rollout:
             "reward": rewards.mean().item(),
             "reward_std": rewards.std().item(),
             "accuracy": self.correct[self.verified].float().mean().item(),
-            "unverified": int((~self.verified).sum()),
+            "unverified": int((self.made & ~self.verified).sum()),
             "level": float(self.infos["level"].mean()),
-            "format_rate": self.formatted.float().mean().item(),
+            "format_rate": self.formatted[self.made].float().mean().item(),
             "frac_reward_zero_std": equal.float().mean().item(),
             "completions/mean_length": mask.sum(dim=1).mean().item(),  # in tokens
             "completions/clipped_ratio": 1 - ended.float().mean().item(),
@@ -64,9 +66,8 @@ class Rollout:
 
     def counted(self) -> Completions:
         """Drop the unverified completions, which leaves B' <= B to learn from."""
-        if self.verified.all():
-            return self.completions
-        return self.completions.select(self.verified.flatten().nonzero()[:, 0])
+        counted = self.verified[self.made]
+        return self.completions if counted.all() else self.completions.select(places(counted))
 
     def in_groups(self, values: Tensor) -> Tensor:
         """Scatter `values` of the verified completions, (B',), to (P, G), with 0.0 elsewhere."""
@@ -113,15 +114,10 @@ def collect(
     rows = np.arange(envs.num_envs)  # of the groups still to be answered
     num_rounds = 1 if filter is None else 1 + filter.rounds
     for turn in range(num_rounds):
-        batch.pose(rows, options if turn == 0 else None)
+        rows = batch.pose(rows, options if turn == 0 else None)
         failed = np.zeros(0, np.int64)  # groups that are not worth completing
         if filter is not None and filter.num_screened and turn < num_rounds - 1:
-            groups, screened = np.unique(rows // size), rows % size < filter.num_screened
-            batch.answer(rows[screened])
-            first = slice(0, filter.num_screened)
-            passed = kept_by(filter, *(earned[:, first] for earned in batch.outcomes()))
-            failed = groups[~passed.numpy()[groups]]
-            rows = rows[~screened & ~np.isin(rows // size, failed)]
+            rows, failed = screened(filter, batch, rows)
         if batch.any_rank_has(rows):
             batch.answer(rows)
         if filter is None:
@@ -153,7 +149,7 @@ class Batch:
         self.completions: Completions | None = None
         self.rewards = np.zeros(envs.num_envs)
         self.correct, self.formatted = (np.zeros(envs.num_envs, dtype=np.bool_) for _ in range(2))
-        self.verified = np.ones(envs.num_envs, dtype=np.bool_)
+        self.verified, self.made = (np.ones(envs.num_envs, dtype=np.bool_) for _ in range(2))
         self.num_rollouts, self.num_tokens = 0, 0.0  # made, also of what was rejected
         self.num_unverified = 0  # of those
 
@@ -161,14 +157,19 @@ class Batch:
         """Return whether `rows` of any rank are not empty."""
         return bool(self.gather(np.array([len(rows)])).any())
 
-    def pose(self, rows: NDArray[Any], options: dict[str, Any] | None) -> None:
-        """Reset the groups in `rows`, or at first all with `options`."""
+    def pose(self, rows: NDArray[Any], options: dict[str, Any] | None) -> NDArray[Any]:
+        """Reset the groups in `rows`, or at first all with `options`; return the rows to answer."""
         mask = np.zeros(self.envs.num_envs, dtype=np.bool_)
         mask[rows] = True
         again = {"reset_mask": mask} if self.completions is not None else options
         self.prompts, infos = self.envs.reset(options=again)
         for key in [key for key in infos if not key.startswith("_")]:
             self.infos.setdefault(key, infos[key].copy())[rows] = infos[key][rows]
+        if "size" in self.infos:  # groups differ in it
+            self.made = np.arange(self.envs.num_envs) % self.size < self.infos["size"]
+            for earned in (self.rewards, self.correct, self.formatted, self.verified):
+                earned[~self.made] = 0  # by an earlier problem
+        return rows[self.made[rows]]
 
     def answer(self, rows: NDArray[Any]) -> None:
         """Sample and score completions for the environments in `rows`."""
@@ -234,37 +235,30 @@ class Batch:
         """Gather the finished batch from all ranks."""
         assert self.completions is not None
         refuse_unverified(self.num_unverified, self.num_rollouts)
+        everything = torch.as_tensor(self.gather(self.made))
+        made = everything.view(-1, self.size)
+        most = slice(0, int(made.sum(dim=1).max()))
+        completions = self.completions
+        if not everything.all():
+            completions = completions.select(places(everything))
         rewards = torch.as_tensor(self.gather(self.rewards), dtype=torch.float32)
         correct, formatted, verified = (
-            torch.as_tensor(self.gather(array)).view(-1, self.size)
+            torch.as_tensor(self.gather(array)).view(-1, self.size)[:, most]
             for array in (self.correct, self.formatted, self.verified)
         )
         return Rollout(
-            completions=self.completions,
+            completions=completions,
             infos={key: self.gather(values[:: self.size]) for key, values in self.infos.items()},
-            rewards=rewards.view(-1, self.size),
+            rewards=rewards.view(-1, self.size)[:, most],
             correct=correct,
             formatted=formatted,
+            made=made[:, most],
             verified=verified,
-            num_extra_rollouts=self.num_rollouts - len(rewards),
-            num_extra_tokens=int(self.num_tokens - self.completions.mask.sum().item()),
+            num_extra_rollouts=self.num_rollouts - len(completions.texts),
+            num_extra_tokens=int(self.num_tokens - completions.mask.sum().item()),
         )
 
 
-def refuse_nonfinite(
-    rewards: NDArray[Any], completions: Completions, problems: NDArray[Any]
-) -> None:
-    """Check that rewards and log-probabilities of B completions of `problems` are finite.
-
-    Raises:
-        FloatingPointError: If a reward or the log-probability of a token is not finite.
-    """
-    wrong = np.flatnonzero(~np.isfinite(rewards))
-    if len(wrong):
-        reward, problem = rewards[wrong[0]], problems[wrong[0]]
-        raise FloatingPointError(f"`reward` must be finite, got {reward} for {problem}")
-    if not completions.logprobs.isfinite().all():
-        raise FloatingPointError(
-            "`logprobs` of the sampled tokens must be finite, got others; "
-            "the weights or what they compute are not finite, a smaller `learning_rate` may help"
-        )
+def places(mask: Tensor) -> Tensor:
+    """Return the indices where `mask`, of any shape, is true when flattened."""
+    return mask.flatten().nonzero()[:, 0]

@@ -177,9 +177,11 @@ class TrainConfig(
                 raise ValueError(f"`{name}` must be given, got nothing")
         assert self.num_steps and self.num_problems and self.group_size
         assert self.learning_rate is not None
+        batch = Batch(self.num_steps, self.num_problems, self.group_size, self.allocation)
+        allotment = batch.allotment
         return Setup(
             problems=self.problems,
-            batch=Batch(self.num_steps, self.num_problems, self.group_size),
+            batch=batch,
             curriculum=CurriculumPart(self.curriculum, self.num_steps, self.pool_size),
             algorithm=AlgorithmPart(
                 algorithm=self.algorithm,
@@ -187,6 +189,7 @@ class TrainConfig(
                 group_size=self.group_size,
                 learning_rate=self.learning_rate,
                 seed=self.seed,
+                least_size=self.group_size if allotment is None else allotment.allocation.least,
                 importance_cap=None if self.samples_itself else IMPORTANCE_CAP,
                 stops=self.stop == "preset",
             ),

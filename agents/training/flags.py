@@ -15,6 +15,7 @@ from edgewise.agents.training.recipe_file import read_recipe
 from edgewise.files import about
 from edgewise.registration import check_id
 from edgewise.wrappers import make_rule
+from edgewise.wrappers.allotment import make_allocation
 
 
 def check_at_least(config: Any, least: int, *names: str) -> None:
@@ -76,11 +77,15 @@ class CurriculumFlags(Flags):
     """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random ..."""
     pool_size: int = 1000
     """Problems that rules over problems, such as plr and mopps, choose from; at least a batch."""
+    allocation: str = "none"
+    """What sizes the groups of a batch, of `group_size` on average, with its arguments: vip,
+    vip:estimator=grpo, knapsack:most=32; none for groups of one size."""
 
     def check_names(self) -> None:
-        """Check the rule and its arguments."""
+        """Check the rule, the allocation and their arguments."""
         super().check_names()
         make_rule(self.curriculum, getattr(self, "num_steps", None) or 1)
+        make_allocation(self.allocation)
 
 
 @dataclass(frozen=True)

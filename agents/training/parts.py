@@ -19,6 +19,7 @@ from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import ProblemRule, Random, Rule, make_rule
+from edgewise.wrappers.allotment import Allotment, make_allocation
 
 if TYPE_CHECKING:
     from edgewise.agents.algorithms.rollout import Envs
@@ -69,7 +70,26 @@ class Batch:
 
     num_steps: int
     num_problems: int  # P, of all ranks
-    group_size: int  # G
+    group_size: int  # G, on average where an allocation sizes groups
+    allocation: str = "none"  # its name and arguments
+
+    @property
+    def allotment(self) -> Allotment | None:
+        """Return a new allocation at its start, None if all groups have the same size.
+
+        Raises:
+            ValueError: If there is no such allocation or argument, or its bounds exclude the average.
+        """
+        allocation = make_allocation(self.allocation)
+        return None if allocation is None else Allotment(allocation, self.group_size)
+
+    @property
+    def most(self) -> int:
+        """Return the completions of the largest group that there may be."""
+        allotment = self.allotment
+        if allotment is None:
+            return self.group_size
+        return allotment.allocation.most
 
 
 @dataclass(frozen=True)
@@ -101,6 +121,7 @@ class AlgorithmPart:
     group_size: int
     learning_rate: float
     seed: int
+    least_size: int  # completions of the smallest group that there may be
     importance_cap: float | None  # where not the learner's own weights sample
     stops: bool  # whether completions that are trained on end at the preset's stop strings
 
@@ -186,7 +207,7 @@ class Setup:
         Raises:
             ValueError: As `Problems.make`.
         """
-        return self.problems.make(self.batch.num_problems, self.batch.group_size, num_ranks)
+        return self.problems.make(self.batch.num_problems, self.batch.most, num_ranks)
 
 
 def arm_names(env_ids: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -25,18 +25,21 @@ from gymnasium.error import ResetNeeded
 from edgewise.agents.algorithms.filters import FILTERS
 from edgewise.agents.training.checkpoint import ENVS
 from edgewise.agents.training.config import UNRECORDED, TrainConfig, from_record
+from edgewise.agents.training.parts import Batch
 from edgewise.agents.training.run_folder import STATE, RunFolder, read_state
 from edgewise.agents.training.run_records import listed
 from edgewise.fields import build
 from edgewise.files import FileError, about, read_json
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.lesson import ArmLesson
+from edgewise.wrappers.arm_lesson import ArmLesson
+from edgewise.wrappers.lesson import Lesson
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.record import as_current
 from edgewise.wrappers.refill import Refill
 from edgewise.wrappers.rules.problem_rule import ProblemRule
+from edgewise.wrappers.rules.rule import Rule
 from edgewise.wrappers.rules.rule_record import from_json
-from edgewise.wrappers.rules.signal import Updated
+from edgewise.wrappers.rules.signal import Floats, Updated
 from edgewise.wrappers.vector.problem_curriculum import draw_pool
 
 MAX_BATCH = 10_000_000  # completions of a step
@@ -62,6 +65,7 @@ class Recorded:
     num_problems: int
     group_size: int
     pool: Pool | None = None  # of a run through TRL
+    allocation: str = "none"
 
     def __post_init__(self) -> None:
         """Check the size of a batch."""
@@ -72,8 +76,15 @@ class Recorded:
                 )
         if self.num_problems * self.group_size > MAX_BATCH:
             raise ValueError(f"`num_problems` x `group_size` must be at most {MAX_BATCH:,}")
+        if self.num_problems * self.batch.most > MAX_BATCH:
+            raise ValueError(f"`num_problems` x `most` must be at most {MAX_BATCH:,}")
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0, got {self.seed}")
+
+    @property
+    def batch(self) -> Batch:
+        """Return the size of a batch."""
+        return Batch(1, self.num_problems, self.group_size, self.allocation)
 
 
 @dataclass(frozen=True)
@@ -128,7 +139,17 @@ def make_lesson(config: Record) -> ArmLesson | ProblemLesson:
     refuse_lacking(config, {"rule", "arms", "seed", "num_problems", "group_size"})
     kept = {name: config[name] for name in Recorded.__dataclass_fields__ if name in config}
     recorded, rule = build(Recorded, kept), from_json(config["rule"])
-    shape = (recorded.num_problems, recorded.group_size)
+    lesson = lesson_of(rule, recorded, config)
+    if recorded.batch.allotment is not None:
+        lesson.allocate(recorded.batch.allotment)
+    return lesson
+
+
+def lesson_of(
+    rule: Rule | ProblemRule, recorded: Recorded, config: Record
+) -> ArmLesson | ProblemLesson:
+    """Return a lesson with `rule`, without an allocation."""
+    shape = (recorded.num_problems, recorded.batch.most)
     if not isinstance(rule, ProblemRule):
         lesson = ArmLesson(rule, len(recorded.arms), shape)
         if refill := refill_of(config):
@@ -225,22 +246,32 @@ def replay_step(lesson: ArmLesson | ProblemLesson, records: Sequence[Record]) ->
     for number in range(1 + max(record["round"] for record in records)):
         replay_round(lesson, [record for record in records if record["round"] == number])
     kept = [record["abs_advantages"] for record in records if record["kept"]]
-    lesson.feedback(np.array(kept))
+    lesson.feedback(rectangular(kept, lesson))
     lesson.learn()
     if lesson.learns_after:
-        lesson.learn_after(updated_of([record for record in records if record["kept"]]))
+        lesson.learn_after(updated_of([record for record in records if record["kept"]], lesson))
     if len(lesson.records()) != len(records):
         raise ValueError(f"{len(records)} groups, not {len(lesson.records())}")
 
 
-def updated_of(records: Sequence[Record]) -> Updated:
+def updated_of(records: Sequence[Record], lesson: Lesson) -> Updated:
     """Return what the update of the policy did to the groups of a batch, by their records."""
-    advantages = np.array([record["advantages"] for record in records], np.float64)
-    log_ratios = np.array([record["log_ratios"] for record in records], np.float64)
-    verified = np.ones(advantages.shape, np.bool_)
+    advantages = rectangular([record["advantages"] for record in records], lesson)
+    log_ratios = rectangular([record["log_ratios"] for record in records], lesson)
+    verified = np.zeros(advantages.shape, np.bool_)
     for group, record in enumerate(records):
-        verified[group] = record.get("verified", True)
+        verified[group, : len(record["advantages"])] = record.get("verified", True)
     return Updated(advantages, log_ratios, verified)
+
+
+def rectangular(rows: Sequence[Sequence[float]], lesson: Lesson) -> Floats:
+    """Return rows of numbers as an array; with an allocation they may differ in length, and are padded."""
+    if lesson.allotment is None:
+        return np.array(rows, np.float64)
+    padded = np.zeros((len(rows), max(map(len, rows))))
+    for place, row in enumerate(rows):
+        padded[place, : len(row)] = row
+    return padded
 
 
 def compare_step(
@@ -258,10 +289,19 @@ def compare_step(
 
 
 def replay_round(lesson: ArmLesson | ProblemLesson, drawn: Sequence[Record]) -> None:
-    """Redraw the groups of one round, and fill in their recorded outcomes."""
+    """Redraw the groups of one round, and fill in their recorded outcomes.
+
+    Raises:
+        ValueError: If there are more completions of a group than the allocation gives it, or not all.
+    """
     places = [record["place"] for record in drawn]
-    lesson.draw(np.isin(np.arange(lesson.shape[0]), places))
+    which = np.isin(np.arange(lesson.shape[0]), places)
+    lesson.draw(which)
+    sizes = lesson.allot(which)
     for place, record in zip(places, drawn, strict=True):
+        made = len(record["rewards"])
+        if made > sizes[place] or (record["kept"] and made < sizes[place]):
+            raise ValueError(f"{made} completions of group {place}, not {sizes[place]}")
         verified = record.get("verified", True)
         lesson.set_outcomes(
             place, record["rewards"], record["correct"], verified, record["lengths"]

@@ -167,8 +167,9 @@ class Training:
         """Append the last step to groups.jsonl and metrics.jsonl."""
         rollout = self.state.rollout
         assert rollout is not None
-        tokens = rollout.completions.mask.sum(dim=1).int().view_as(rollout.rewards).tolist()
-        kept = [{"num_tokens": row} for row in tokens]
+        sizes = rollout.made.sum(dim=1).tolist()
+        tokens = rollout.completions.mask.sum(dim=1).int().split(sizes)
+        kept = [{"num_tokens": row.tolist()} for row in tokens]
         head: dict[str, Any] = {"schema": SCHEMA, "step": self.state.step}
         for group, more in zip(groups, kept, strict=False):
             group |= more
@@ -232,8 +233,9 @@ def make_envs(setup: Setup, policy: ModelPolicy) -> vector.Curriculum:
         limit.screen(base.env)
     framed = vector.PromptFormat(envs, render=policy.render)
     gather = distributed.all_gather if distributed.num_ranks() > 1 else None
-    curriculum, rank = setup.curriculum, distributed.rank()
-    return vector.with_rule(framed, curriculum.make(envs), curriculum.pool_size, rank, gather)
+    curriculum, rank, allotment = setup.curriculum, distributed.rank(), setup.batch.allotment
+    rule = curriculum.make(envs)
+    return vector.with_rule(framed, rule, curriculum.pool_size, rank, gather, allotment)
 
 
 def make_hyperparameters(part: AlgorithmPart, sampling: Sampling) -> Any:
@@ -252,11 +254,10 @@ def make_hyperparameters(part: AlgorithmPart, sampling: Sampling) -> Any:
         seed=part.seed,
         importance_cap=part.importance_cap,
     )
-    if part.group_size < hyperparameters.min_group_size:
-        raise ValueError(
-            f"`group_size` must be at least {hyperparameters.min_group_size} "
-            f"for {part.algorithm}, got {part.group_size}"
-        )
+    least = hyperparameters.min_group_size
+    for name, size in (("group_size", part.group_size), ("least", part.least_size)):
+        if size < least:
+            raise ValueError(f"`{name}` must be at least {least} for {part.algorithm}, got {size}")
     return hyperparameters
 
 

@@ -58,6 +58,7 @@ class Bed:
         learning_rate: float | None = None,
         curriculum: str = CHOSEN,
         num_steps: int = 1,
+        allocation: str = "none",
     ) -> None:
         """Load the model and make the environments, as a training run does.
 
@@ -67,13 +68,14 @@ class Bed:
             learning_rate: Of AdamW; None for the model's own.
             curriculum: The rule with its arguments; by default arms are those of `pose`.
             num_steps: The length of the run for a rule that needs it.
+            allocation: What sizes groups, with its arguments.
 
         Raises:
-            ValueError: If any part of `config` or the rule is refused.
+            ValueError: If any part of `config`, the rule or the allocation is refused.
         """
         torch.set_num_threads(config.threads)
         self.config = config
-        setup = train_config(config, seed, learning_rate, curriculum).setup
+        setup = train_config(config, seed, learning_rate, curriculum, allocation).setup
         self.setup = replace(setup, curriculum=replace(setup.curriculum, num_steps=num_steps))
         self.policy = make_policy(self.setup.model)
         self.envs = make_envs(self.setup, self.policy)
@@ -238,13 +240,18 @@ def generated(metrics: Mapping[str, float]) -> float:
 
 
 def train_config(
-    config: HeadroomConfig, seed: int, learning_rate: float | None, curriculum: str
+    config: HeadroomConfig,
+    seed: int,
+    learning_rate: float | None,
+    curriculum: str,
+    allocation: str,
 ) -> TrainConfig:
     """Return what `edgewise train` would be given."""
     given = {name: getattr(config, name) for name in OF_TRAINING}
     own = {
         "num_steps": config.num_tokens,  # more than there can be
         "curriculum": curriculum,
+        "allocation": allocation,
         "seed": seed,
         "learning_rate": learning_rate,
         "evaluate": False,

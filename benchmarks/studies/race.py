@@ -82,7 +82,8 @@ def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -
         Stopped: If the user asked to stop; the run begins anew another time.
     """
     config = plan.config(run)
-    bed = Bed(config, run.seed, rate, run.entrant.curriculum, num_steps)
+    curriculum, allocation = run.entrant.curriculum, run.entrant.allocation
+    bed = Bed(config, run.seed, rate, curriculum, num_steps, allocation)
     budget, used, before = config.num_tokens, 0.0, 0.0
     counts = {"steps": 0, "rollouts": 0.0, "generated": 0.0, "scored": 0.0, "seconds": 0.0}
     looks = [(0.0, mean(bed.score("validation")))]
@@ -213,7 +214,7 @@ def settings_of(plan: RacePlan) -> dict[str, Any]:
         for other in NOT_OF_RUNS:
             del record[other]
         found[f"bed {name}"] = record
-    return found | {f"entrant {name}": asdict(each) for name, each in plan.entrants.items()}
+    return found | {f"entrant {name}": each.record() for name, each in plan.entrants.items()}
 
 
 def race(plan: RacePlan, folder: Path, processes: int, say: Say) -> str:

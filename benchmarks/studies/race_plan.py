@@ -14,6 +14,7 @@ from edgewise.fields import build
 from edgewise.files import about, read_json
 from edgewise.registration import check_id
 from edgewise.wrappers import make_rule
+from edgewise.wrappers.allotment import make_allocation
 from edgewise.wrappers.rules.catalogue import construct
 
 NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")  # of beds and entrants, which name files
@@ -21,14 +22,16 @@ NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")  # of beds and entrants, which na
 
 @dataclass(frozen=True)
 class Entrant:
-    """A rule, and the algorithm with the filter that trains under it."""
+    """A rule, the algorithm with the filter that trains under it, and what sizes its groups."""
 
     curriculum: str
     algorithm: str = "grpo"
+    allocation: str = "none"
 
     def __post_init__(self) -> None:
-        """Check that there are such a rule and such an algorithm."""
+        """Check that there are such a rule, such an algorithm and such an allocation."""
         make_rule(self.curriculum, num_steps=1)
+        make_allocation(self.allocation)
         kinds = {name: algorithm.config for name, algorithm in ALGORITHMS.items()}
         construct("algorithm", self.algorithm, kinds)
 
@@ -37,6 +40,11 @@ class Entrant:
         """Return whether the rule has to know how many steps a run has."""
         rule = make_rule(self.curriculum, num_steps=1)
         return any(field.name == "num_steps" for field in fields(rule))
+
+    def record(self) -> dict[str, str]:
+        """Return what the entrant is, for JSON; of groups of one size it says nothing."""
+        kept = {"curriculum": self.curriculum, "algorithm": self.algorithm}
+        return kept if self.allocation == "none" else {**kept, "allocation": self.allocation}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from edgewise.agents.policies.policy import Completions  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402
 from edgewise.agents.training.flags import EvaluationPlan  # noqa: E402
+from edgewise.agents.training.parts import Batch  # noqa: E402
 from edgewise.agents.training.replay import replay  # noqa: E402
 from edgewise.agents.training.run import begin, resume  # noqa: E402
 from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
@@ -39,6 +40,7 @@ from edgewise.wrappers import (  # noqa: E402
 RUNS = {
     "plain": {},
     "filter": {"algorithm": "grpo:filter=dapo:num_minibatches=2:kl_coef=0.01"},
+    "sized": {"allocation": "knapsack:most=12", "algorithm": "grpo:filter=dapo"},
     "screen": {"algorithm": "grpo:filter=speed:loss_mean=sequence"},
     "fsdp": {"sharding": "fsdp"},
     "fsdp-ppo": {
@@ -59,6 +61,7 @@ QUICK = ["plain", "filter", "fsdp"]
 SLOW = [name for name in RUNS if name not in QUICK]
 EACH = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 RULES = ["sec", "e2h-gaussian", "thompson", "pac", "mopps", "plr", "adarft-problems"]
+RULES += ["sec+dapo+knapsack:most=8", "mopps+rps+vip:least=2:most=9"]
 RULES += ["marin-learnability", "mt-grpo+rps", "frontier+rps", "actor-curator-problems"]
 ROUNDED = {"abs_advantages", "arm_probability"}  # in records of groups
 IMPORTED = [  # once for all ranks
@@ -148,17 +151,21 @@ class Dice:
 def lesson(name):
     """What a curriculum comes to in some steps with `Dice`, some groups being drawn again."""
     count = distributed.num_ranks()
-    base = ReasoningVectorEnv(24 // count, task=Digits, group_size=4)
+    given = name.split("+")
+    rule, test, allocation = [*given, *["", "dapo", "none"][len(given) :]]
+    size = Batch(6, 6, 4, allocation)
+    base = ReasoningVectorEnv(6 // count * size.most, task=Digits, group_size=size.most)
     gather = distributed.all_gather if count > 1 else None
-    rule, _, test = name.partition("+")
-    envs = vector.with_rule(base, make_rule(rule, 6), 40, distributed.rank(), gather)
+    rule, rank = make_rule(rule, 6), distributed.rank()
+    envs = vector.with_rule(base, rule, 40, rank, gather, size.allotment)
     envs.reset(seed=0)
     envs.lesson.forget()
     told = []
     for _ in range(6):
-        keep, generator = FILTERS[test or "dapo"](), torch.Generator()
+        keep, generator = FILTERS[test](), torch.Generator()
         rollout = collect(envs, Dice(), Sampling(), generator, filter=keep)
-        advantages = group_advantages(rollout.rewards).double().numpy()
+        verified = rollout.verified
+        advantages = group_advantages(rollout.rewards, verified=verified).double().numpy()
         metrics = vector.teach(envs, np.abs(advantages))
         if vector.asks_after(envs):
             parts = (advantages, 0.1 * advantages, rollout.verified.numpy())
@@ -166,6 +173,7 @@ def lesson(name):
         state = envs.state_dict()
         told.append({"problems": rollout.infos["problem"].tolist(), "metrics": metrics})
         told[-1] |= {"arms": rollout.infos["arm"].tolist(), "state": state}
+        told[-1] |= {"sizes": rollout.made.sum(dim=1).tolist()}
         told[-1] |= {"extra": rollout.num_extra_rollouts, "rewards": rollout.rewards.tolist()}
     return told
 
@@ -339,6 +347,8 @@ def test_a_scripted_policy_teaches_two_processes_exactly_what_it_teaches_one(two
     for name in RULES:
         own = json.loads(json.dumps(lesson(name)))
         assert own == read(two / f"{name}-0.json") == read(two / f"{name}-1.json")
+        sizes = {size for step in own for size in step["sizes"]}
+        assert (len(sizes) > 1) is (name.count("+") == 2)
         posed = [problem for step in own for problem in step["problems"]]
         assert len({*posed}) > len(posed) / 3
 

@@ -1,11 +1,11 @@
-"""VIP's allocation against numbers worked by hand, and against all other divisions."""
+"""VIP and Knapsack against numbers worked by hand, and against all other divisions."""
 
 from itertools import product
 
 import numpy as np
 import pytest
 
-from edgewise.wrappers.allocation import VIP
+from edgewise.wrappers.allocation import VIP, Knapsack
 
 
 def believing(*success, **arguments):
@@ -84,3 +84,46 @@ def test_a_problem_that_is_always_solved_gets_the_least():
 def test_what_cannot_be_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_knapsack_worked_by_hand():
+    # p = (.5, .1, .9, .02), 32 completions in groups of 2 to 16
+    allocation = Knapsack(most=16)
+    p = np.array([0.5, 0.1, 0.9, 0.02])
+    allocation.observe("abcd", p)
+    sizes = allocation.sizes("abcd", 32)
+    assert sizes.tolist() == [8, 16, 6, 2]
+    assert allocation.values(p, sizes).sum() == pytest.approx(0.194984, abs=5e-7)
+    assert allocation.values(p, np.full(4, 8)).sum() == pytest.approx(0.178148, abs=5e-7)
+
+
+def test_knapsack_is_as_good_as_the_best_division():
+    rng = np.random.default_rng(0)
+    for budget in (8, 13, 20, 31):
+        allocation, p = Knapsack(least=2, most=12), rng.random(3)
+        allocation.observe("abc", p)
+        others = [n for n in product(range(2, 13), repeat=3) if sum(n) == budget]
+        best = max(allocation.values(p, np.array(n)).sum() for n in others)
+        sizes = allocation.sizes("abc", budget)
+        assert sizes.sum() == budget
+        assert allocation.values(p, sizes).sum() == pytest.approx(best, abs=1e-12)
+
+
+def test_knapsack_gives_what_is_left_to_the_unsolved_and_remembers():
+    allocation = Knapsack(most=10)
+    allocation.observe("abc", np.array([1.0, 0.0, 0.5]))
+    assert allocation.sizes("abc", 20).tolist() == [2, 8, 10]
+    assert allocation.sizes("abc", 25).tolist() == [5, 10, 10]
+    again = Knapsack(most=10)
+    again.load_state_dict(allocation.state_dict())
+    assert again.sizes("abc", 20).tolist() == [2, 8, 10]
+    assert Knapsack().sizes("abc", 24).tolist() == [8, 8, 8]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"least": 0}, r"`least` must be in \[1, 128\], got 0"), ({"prior": 2}, "`prior` must be in")],
+)
+def test_knapsack_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Knapsack(**arguments)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgewise.env import ReasoningEnv
 from edgewise.vector_env import unwrap_vector
+from edgewise.wrappers.allotment import Allotment
 from edgewise.wrappers.batch import Gather
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.rules.problem_rule import ProblemRule
@@ -112,6 +113,7 @@ def with_rule(
     pool_size: int = 1000,
     rank: int = 0,
     gather: Gather | None = None,
+    allotment: Allotment | None = None,
 ) -> Curriculum:
     """Return `envs` under the curriculum that carries out `rule`, over arms or over problems.
 
@@ -121,6 +123,11 @@ def with_rule(
         >>> [type(with_rule(base, rule, pool_size=20)).__name__ for rule in (SEC(), MoPPS())]
         ['Curriculum', 'ProblemCurriculum']
     """
-    if isinstance(rule, ProblemRule):
-        return ProblemCurriculum(envs, rule, pool_size, rank=rank, gather=gather)
-    return Curriculum(envs, rule, rank, gather)
+    curriculum = (
+        ProblemCurriculum(envs, rule, pool_size, rank=rank, gather=gather)
+        if isinstance(rule, ProblemRule)
+        else Curriculum(envs, rule, rank, gather)
+    )
+    if allotment is not None:
+        curriculum.allocate(allotment)
+    return curriculum

@@ -18,6 +18,7 @@ BESIDE = {  # what a step calls, but nobody has to read to follow it
     "catalogue.py",
     "config.py",
     "filters.py",  # which has none by default
+    "finite.py",  # what is refused
     "optimizer.py",  # AdamW
 }
 

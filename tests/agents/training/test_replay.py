@@ -29,12 +29,14 @@ RULES = [
 ]
 
 
-def written(path, curriculum, algorithm="grpo"):
+def written(path, curriculum, algorithm="grpo", allocation="none"):
     """The folder of a run without a model: half of the answers are right, by chance."""
     size = {"num_steps": STEPS, "num_problems": 6, "group_size": 4, "pool_size": 60}
-    config = complete(TrainConfig(curriculum=curriculum, algorithm=algorithm, **size))
-    base = config.setup.envs()
-    envs = vector.with_rule(base, make_rule(curriculum, STEPS), pool_size=60)
+    names = {"curriculum": curriculum, "algorithm": algorithm, "allocation": allocation}
+    config = complete(TrainConfig(**names, **size))
+    base, allotment = config.setup.envs(), config.setup.batch.allotment
+    rule = make_rule(curriculum, STEPS)
+    envs = vector.with_rule(base, rule, pool_size=60, allotment=allotment)
     folder = RunFolder.create(path, to_record(config, base))
     if "rps" in algorithm:
         envs.lesson.keep_ratios(RPS().refill)
@@ -43,14 +45,15 @@ def written(path, curriculum, algorithm="grpo"):
     for step in range(1, STEPS + 1):
         envs.reset()
         earned = answered(envs, rng)
-        mask = np.repeat(earned.max(axis=1) == earned.min(axis=1), 4)
+        mask = np.repeat(earned.max(axis=1) == earned.min(axis=1), base.group_size)
         if mask.any():  # rejected once
             envs.reset(options={"reset_mask": mask})
             answered(envs, rng)
-        metrics = vector.teach(envs, rng.random((6, 4)))
+        made = envs.lesson.made
+        metrics = vector.teach(envs, rng.random(made.shape) * made)
         if vector.asks_after(envs):
-            advantages, log_ratios = rng.normal(size=(2, 6, 4))
-            vector.tell_after(envs, Updated(advantages, log_ratios, np.ones((6, 4), bool)))
+            advantages, log_ratios = rng.normal(size=(2, *made.shape)) * made
+            vector.tell_after(envs, Updated(advantages, log_ratios, made))
         head = {"schema": SCHEMA, "step": step}
         folder.append("groups.jsonl", [head | record for record in envs.records()])
         folder.append("metrics.jsonl", [{"step": step, "num_extra_rollouts": 4, **metrics}])
@@ -62,8 +65,9 @@ def written(path, curriculum, algorithm="grpo"):
 
 def answered(envs, rng):
     """Answer what has not been answered; return the rewards of all, (P, G)."""
-    right = rng.random(24) < 0.5
-    solutions = np.repeat([rf"\boxed{{{problem.solution}}}" for problem in envs.base.problems], 4)
+    right = rng.random(envs.num_envs) < 0.5
+    solved = [rf"\boxed{{{problem.solution}}}" for problem in envs.base.problems]
+    solutions = np.repeat(solved, envs.base.group_size)
     envs.step(np.where(right, solutions, "?").tolist())
     return envs.lesson.rewards
 
@@ -73,6 +77,30 @@ def test_every_rule_is_recomputed(curriculum, tmp_path):
     told = replay(written(tmp_path / "run", curriculum))
     assert (told.num_steps, told.state_step) == (STEPS, STEPS)
     assert told.num_groups == STEPS * 6 + told.num_rejected and told.num_rejected > 0
+
+
+@pytest.mark.parametrize(
+    ("curriculum", "allocation"),
+    [
+        ("sec", "knapsack:most=9"),
+        ("mt-grpo", "knapsack:most=9"),
+        ("mopps", "vip:most=8:least=2"),  # of arms, all half solved, it would make equal groups
+    ],
+)
+def test_what_an_allocation_gave_is_recomputed(curriculum, allocation, tmp_path):
+    folder = written(tmp_path / "run", curriculum, allocation=allocation)
+    assert replay(folder).num_rejected > 0
+    path = folder.path / "groups.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for step in range(1, STEPS + 1):
+        own = [record for record in records if record["step"] == step and record["kept"]]
+        assert sum(len(record["rewards"]) for record in own) == 6 * 4
+    assert len({len(record["rewards"]) for record in records}) > 2
+    for name in ("rewards", "correct", "lengths", "abs_advantages"):
+        records[-1][name].append(0)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    with pytest.raises(ValueError, match="completions of group"):
+        replay(folder)
 
 
 @pytest.mark.parametrize("curriculum", ["sec", "marin-learnability", "mt-grpo", "plr"])

@@ -9,6 +9,7 @@ pytest.importorskip("torch")
 
 from edgewise.benchmarks.statistics import holm, paired_p_value
 from edgewise.benchmarks.studies import headroom
+from edgewise.benchmarks.studies.bed import Bed
 from edgewise.benchmarks.studies.headroom_plan import HeadroomConfig, Run, random_arms
 from edgewise.benchmarks.studies.race import Scores, begin, race, run_once
 from edgewise.benchmarks.studies.race_plan import (
@@ -47,6 +48,7 @@ PLAN = {
     "baselines": ["random"],
     "seeds": [3, 4],
 }
+SIZED = {"curriculum": "random", "allocation": "knapsack:most=16"}
 SLOW = [(0, 0.1), (100, 0.3)]
 FAST = [(0, 0.1), (50, 0.3), (100, 0.3)]
 
@@ -55,6 +57,19 @@ def written(tmp_path, **changes):
     path = tmp_path / "plan.json"
     path.write_text(json.dumps({**PLAN, **changes}))
     return path
+
+
+def test_an_entrant_may_size_its_groups(tmp_path):
+    plan = RacePlan.load(written(tmp_path, entrants={**PLAN["entrants"], "sized": SIZED}))
+    entrant = plan.entrants["sized"]
+    assert entrant.record() == {**SIZED, "algorithm": "grpo"}
+    assert plan.entrants["random"].record() == {"curriculum": "random", "algorithm": "grpo"}
+    bed = Bed(plan.beds["two"], 3, None, entrant.curriculum, 1, entrant.allocation)
+    for _ in bed.steps(2):
+        sizes = bed.state.rollout.made.sum(dim=1)
+        assert sizes.sum() == 2 * plan.beds["two"].group_size
+    with pytest.raises(FileError, match="`allocation` must be one of none, vip"):
+        RacePlan.load(written(tmp_path, entrants={"sized": {**SIZED, "allocation": "vop"}}))
 
 
 def record(schedule, seed, correct, looks=SLOW, bed="one"):

@@ -1,0 +1,89 @@
+"""A batch whose arms a `Rule` draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edgewise.wrappers.batch import Gather
+from edgewise.wrappers.lesson import Lesson
+from edgewise.wrappers.metrics import of_arms, of_groups
+from edgewise.wrappers.refill import Refill
+from edgewise.wrappers.rules.rule import Rule
+from edgewise.wrappers.rules.rule_record import as_rule
+from edgewise.wrappers.rules.signal import Floats, Groups, Ints, spread
+
+
+class ArmLesson(Lesson):
+    """A batch whose arms a `Rule` draws."""
+
+    rule: Rule
+
+    def __init__(
+        self,
+        rule: Rule | Mapping[str, Any],
+        num_arms: int,
+        shape: tuple[int, int],
+        rank: int = 0,
+        gather: Gather | None = None,
+    ) -> None:
+        """Start `rule`, or what `to_json` made of it."""
+        made = as_rule(rule)
+        if not isinstance(made, Rule):
+            raise ValueError(f"`rule` must choose arms, got {type(made).__name__}, of problems")
+        self.rule = made
+        self.rule.start(num_arms)
+        self.refill: Refill | None = None
+        self._drawn: Ints = np.zeros(0, np.int64)  # the arms of the first draw of the batch
+        super().__init__(shape, rank, gather)
+
+    def keep_ratios(self, refill: Refill) -> None:
+        """Let `refill` draw the arms of rejected groups, unless another does."""
+        if self.refill is None:
+            self.refill = refill
+            self.refill.start(self.rule.num_arms)
+
+    def choose(self, num_groups: int, kept: Ints) -> tuple[Ints, Floats]:
+        """Draw arms with the probabilities of the rule, or of the refill what was rejected."""
+        if self._num_draws == 0:
+            self.rule.resample(self._rng)
+        if self._num_draws and self.refill is not None:
+            probabilities = self.refill.probabilities(self._drawn, kept)
+        else:
+            probabilities = self.rule.probabilities()
+        arms: Ints = self._rng.choice(self.rule.num_arms, size=num_groups, p=probabilities)
+        if self._num_draws == 0:
+            self._drawn = arms
+        return arms, probabilities[arms]
+
+    def names(self, arms: Ints) -> list[str]:
+        """Return the arms as texts."""
+        return [str(arm) for arm in arms.tolist()]
+
+    def update(self, arms: Ints, groups: Groups) -> None:
+        """Let the rule learn from its signal; what is refused leaves both as they were."""
+        self.rule.check_arms(arms)
+        before = self.rule.signal.state_dict()
+        metrics = {**of_groups(groups), **of_arms(arms, groups, self.rule)}
+        try:
+            self.rule.update(arms, self.rule.signal(groups, arms))
+        except ValueError:
+            self.rule.signal.load_state_dict(before)
+            raise
+        if self.refill is not None:
+            self.refill.observe(arms, ~spread(groups.rewards, groups.verified))
+        self.metrics = metrics
+
+    def rule_state(self) -> dict[str, Any]:
+        """Return the state of the rule and of its signal."""
+        state = {"rule": self.rule.state_dict(), "signal": self.rule.signal.state_dict()}
+        return state if self.refill is None else {**state, "refill": self.refill.to_json()}
+
+    def load_rule_state(self, state: Mapping[str, Any]) -> None:
+        """Restore the state of the rule and of its signal."""
+        self.rule.load_state_dict(state["rule"])
+        self.rule.signal.load_state_dict(state["signal"])
+        if "refill" in state:
+            self.refill = Refill.from_json(state["refill"])
