@@ -17,8 +17,9 @@ unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports 
 
 .PHONY: demo test test-models test-rest test-all test-processors test-oldest test-vllm lint docs install clean FORCE
 
+# Random and the recommended rule, side by side: a minute or two, with a picture of both
 demo: $(VENV)/train
-	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
+	$(BIN)/edgewise compare --plan benchmarks/plans/demo.json --processes 2
 
 # two processes that share no import: half of the time of two workers, each of which takes any file
 test: install
