@@ -31,7 +31,6 @@ from edgewise.files import read_json
 Scores = NDArray[np.float64]
 NUM_DRAWS = 2000
 FILTER = re.compile(r"filter=([a-z-]+)(?::filter_rounds=(\d+))?")
-ALLOCATED = "allocation="  # which simulated learners do not have
 
 
 def simulated_name(record: Record) -> str | None:
@@ -40,7 +39,7 @@ def simulated_name(record: Record) -> str | None:
     >>> simulated_name({"curriculum": "sec", "algorithm": "grpo:filter=rps:filter_rounds=2"})
     'sec+rps:rounds=2'
     """
-    if ALLOCATED in record["algorithm"]:
+    if "allocation" in record:  # which simulated learners do not have
         return None
     found = FILTER.search(record["algorithm"])
     if found is None:

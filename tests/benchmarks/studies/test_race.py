@@ -12,6 +12,7 @@ from edgewise.benchmarks.studies import headroom
 from edgewise.benchmarks.studies.bed import Bed
 from edgewise.benchmarks.studies.headroom_plan import HeadroomConfig, Run, random_arms
 from edgewise.benchmarks.studies.race import Scores, begin, race, run_once
+from edgewise.benchmarks.studies.race_figure import draw
 from edgewise.benchmarks.studies.race_plan import (
     Entrant,
     RacePlan,
@@ -21,7 +22,7 @@ from edgewise.benchmarks.studies.race_plan import (
     runs_of,
 )
 from edgewise.benchmarks.studies.race_report import report
-from edgewise.benchmarks.studies.race_sheets import completion_sheet, overview, pass_sheet
+from edgewise.benchmarks.studies.race_sheets import completion_sheet, overview, pass_sheet, summary
 from edgewise.benchmarks.studies.race_statistics import compare
 from edgewise.cli.main import main
 from edgewise.files import FileError, read_json
@@ -167,6 +168,26 @@ def test_pass_at_k_is_that_of_the_entrants_that_have_it():
     assert sheet.rows[1][1:] == ["0.300 [0.300, 0.300]", "0.400 [0.400, 0.400]"]
     assert "pass@2" in report(rows, {"one": {**START, "pass_at": after}}, ["a"])
     assert "pass@" not in report(RECORDS, {"one": START}, ["a"])
+
+
+def test_the_summary_says_how_far_ahead_an_entrant_is():
+    rows = [{**row, "budget": 100} for row in RECORDS if row["schedule"] != "c"]
+    assert summary(rows, {"one": START}, "a") == [
+        "one: a solves 15.0% before and 25.0% after 100 tokens",
+        "one: b solves 15.0% before and 62.5% after 100 tokens; 37.5 points ahead of a, reaches its "
+        "final score with 50% of its tokens",
+    ]
+    flat = [{**row, "looks": [(0, 0.1), (100, 0.1)]} for row in rows if row["schedule"] == "b"]
+    rows = [row for row in rows if row["schedule"] == "a"]
+    assert summary([*rows, *flat], {"one": START}, "a")[1].endswith(
+        "37.5 points ahead of a, does not always reach its final score"
+    )
+
+
+def test_curves_are_drawn_of_every_bed(tmp_path):
+    other = [{**row, "bed": "two"} for row in RECORDS]
+    draw([*RECORDS, *other, *({**row, "bed": "three"} for row in RECORDS)], tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_report_corrects_for_all_comparisons():
