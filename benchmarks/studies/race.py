@@ -33,7 +33,7 @@ from edgewise.benchmarks.studies.headroom import checked, choose_rate, passed
 from edgewise.benchmarks.studies.race_figure import draw
 from edgewise.benchmarks.studies.race_plan import RacePlan, RaceRun, pilot, pilots_of, runs_of
 from edgewise.benchmarks.studies.race_report import report
-from edgewise.benchmarks.studies.race_sheets import BedStart, summary
+from edgewise.benchmarks.studies.race_sheets import BedStart, summary, table
 from edgewise.benchmarks.studies.race_statistics import Record
 from edgewise.files import read_json, write_atomically
 from edgewise.interrupts import Stopped, asked
@@ -41,6 +41,7 @@ from edgewise.interrupts import Stopped, asked
 SETTINGS = "race.json"  # of all runs in a folder
 START = "start.json"  # of a bed: its learning rate, and what the model scores before training
 REPORT = "report.md"
+TABLE = "runs.csv"
 FIGURE = "curves.png"
 NOT_OF_RUNS = ("output", "num_best", "num_seeds", "first_seed", "threads", "algorithm")
 Say = Callable[[str], None]
@@ -218,7 +219,7 @@ def settings_of(plan: RacePlan) -> dict[str, Any]:
 
 
 def race(plan: RacePlan, folder: Path, processes: int, say: Say) -> str:
-    """Do all runs that are not done, write report.md and curves.png, and return what they say.
+    """Do all runs that are not done, write a report, a table and curves, and return what they say.
 
     Raises:
         ValueError: If the folder has other runs, or a bed refuses its flags.
@@ -235,6 +236,7 @@ def race(plan: RacePlan, folder: Path, processes: int, say: Say) -> str:
     starts: dict[str, BedStart] = {name: read_json(folder / name / START) for name in plan.beds}
     text = report(records, starts, plan.baselines)
     write_atomically(folder / REPORT, text)
+    write_atomically(folder / TABLE, table(records))
     draw(records, folder / FIGURE)
     last = [f"report {folder / REPORT}, curves {folder / FIGURE}"]
     return "\n".join([text, *last, *summary(records, starts, plan.baselines[0])])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -138,6 +140,18 @@ def points(found: Estimate) -> str:
     '+1.0 [-0.5, +2.5]'
     """
     return f"{found.value:+.1f} [{found.low:+.1f}, {found.high:+.1f}]"
+
+
+def table(records: Sequence[Record]) -> str:
+    """Return CSV with a row for each run and arm of the target, counted from 0."""
+    text = io.StringIO()
+    columns = ("bed", "schedule", "seed", "learning_rate", "steps", "rollouts", "tokens")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*columns, "arm", "accuracy"])
+    for record in records:
+        own = [record[column] for column in columns]
+        writer.writerows([*own, arm, f"{level:.5g}"] for arm, level in enumerate(record["levels"]))
+    return text.getvalue()
 
 
 def summary(records: Sequence[Record], starts: Mapping[str, BedStart], baseline: str) -> list[str]:

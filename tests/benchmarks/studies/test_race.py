@@ -22,7 +22,13 @@ from edgewise.benchmarks.studies.race_plan import (
     runs_of,
 )
 from edgewise.benchmarks.studies.race_report import report
-from edgewise.benchmarks.studies.race_sheets import completion_sheet, overview, pass_sheet, summary
+from edgewise.benchmarks.studies.race_sheets import (
+    completion_sheet,
+    overview,
+    pass_sheet,
+    summary,
+    table,
+)
 from edgewise.benchmarks.studies.race_statistics import compare
 from edgewise.cli.main import main
 from edgewise.files import FileError, read_json
@@ -182,6 +188,16 @@ def test_the_summary_says_how_far_ahead_an_entrant_is():
     assert summary([*rows, *flat], {"one": START}, "a")[1].endswith(
         "37.5 points ahead of a, does not always reach its final score"
     )
+
+
+def test_the_table_has_a_row_for_each_arm():
+    rows = [{**row, "learning_rate": 1e-4} for row in RECORDS[:2]]
+    assert table(rows).splitlines()[1:] == [
+        "one,a,1,0.0001,1,12.0,110.0,0,0.5",
+        "one,a,1,0.0001,1,12.0,110.0,1,0",
+        "one,b,1,0.0001,1,12.0,110.0,0,1",
+        "one,b,1,0.0001,1,12.0,110.0,1,0.5",
+    ]
 
 
 def test_curves_are_drawn_of_every_bed(tmp_path):
