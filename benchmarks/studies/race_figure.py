@@ -26,7 +26,9 @@ def draw(records: Sequence[Record], path: Path) -> None:
     panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
     for axes, bed in zip(panels, beds, strict=False):
         draw_bed([record for record in records if record["bed"] == bed], axes)
-        axes.set(title=bed, xlabel="generated tokens, rejected ones included", ylabel="accuracy")
+        axes.set(
+            title=bed, xlabel="thousand generated tokens, rejected ones included", ylabel="accuracy"
+        )
     for axes in panels[len(beds) :]:
         axes.axis("off")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
@@ -44,8 +46,12 @@ def draw_bed(records: Sequence[Record], axes: Axes) -> None:
         curves = np.array([np.interp(tokens, *zip(*run["looks"], strict=True)) for run in runs])
         mean, spread = curves.mean(axis=0), curves.std(axis=0, ddof=1)
         style = "-" if place < NUM_STYLED else "--"
-        axes.plot(tokens, mean, style, label=name, color=f"C{place % NUM_STYLED}")
+        axes.plot(tokens / 1000, mean, style, label=name, color=f"C{place % NUM_STYLED}")
         if len(entrants) <= NUM_STYLED:
             axes.fill_between(
-                tokens, mean - spread, mean + spread, alpha=0.15, color=f"C{place % NUM_STYLED}"
+                tokens / 1000,
+                mean - spread,
+                mean + spread,
+                alpha=0.15,
+                color=f"C{place % NUM_STYLED}",
             )

@@ -292,6 +292,17 @@ def test_the_committed_plan_is_whole():
     assert [run.name for run in pilots_of(plan)] == ["pilot/grpo"] * len(plan.beds)
 
 
+@pytest.mark.slow
+def test_the_demonstration_ends_with_the_difference_and_a_picture(tmp_path, capsys):
+    plan = Path(__file__).parents[3] / "benchmarks" / "plans" / "demo.json"
+    folder = tmp_path / "demo"
+    assert main(["compare", "--plan", str(plan), "--processes", "2", "--output", str(folder)]) == 0
+    *_, first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("crowd: random solves ") and first.endswith(" after 40,000 tokens")
+    assert second.startswith("crowd: sec solves ") and " points ahead of random, " in second
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_folder_takes_more_entrants_but_no_others(tmp_path):
     plan, folder = RacePlan.load(written(tmp_path)), tmp_path / "runs"
     begin(plan, folder)
