@@ -120,8 +120,7 @@ def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -
     return {
         "bed": run.bed,
         "schedule": run.name,
-        "curriculum": run.entrant.curriculum,
-        "algorithm": run.entrant.algorithm,
+        **run.entrant.record(),
         "seed": run.seed,
         "learning_rate": bed.setup.algorithm.learning_rate,
         **counts,

@@ -17,7 +17,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,22 +30,23 @@ from edgewise.files import read_json
 
 Scores = NDArray[np.float64]
 NUM_DRAWS = 2000
+SETTINGS = "race.json"  # of a comparison: what its entrants are
 FILTER = re.compile(r"filter=([a-z-]+)(?::filter_rounds=(\d+))?")
 
 
-def simulated_name(record: Record) -> str | None:
+def simulated_name(entrant: Mapping[str, str]) -> str | None:
     """Return the curriculum of `edgewise compare --agent simulated` for an entrant, or None.
 
     >>> simulated_name({"curriculum": "sec", "algorithm": "grpo:filter=rps:filter_rounds=2"})
     'sec+rps:rounds=2'
     """
-    if "allocation" in record:  # which simulated learners do not have
+    if "allocation" in entrant:  # which simulated learners do not have
         return None
-    found = FILTER.search(record["algorithm"])
+    found = FILTER.search(entrant["algorithm"])
     if found is None:
-        return str(record["curriculum"])
+        return str(entrant["curriculum"])
     rounds = f":rounds={found[2]}" if found[2] else ""
-    return f"{record['curriculum']}+{found[1]}{rounds}"
+    return f"{entrant['curriculum']}+{found[1]}{rounds}"
 
 
 def spearman(first: Scores, second: Scores) -> float:
@@ -130,8 +131,10 @@ def simulated_table(cells: Path, curricula: Sequence[str]) -> Scores:
 
 def main(arguments: Sequence[str]) -> None:
     """Print the names of the curricula, or how well the simulation ranks them."""
-    records = records_of(Path(arguments[0]))
-    pairs = {record["schedule"]: simulated_name(record) for record in records}
+    folder = Path(arguments[0])
+    records, settings = records_of(folder), read_json(folder / SETTINGS)
+    entrants = dict.fromkeys(record["schedule"] for record in records)
+    pairs = {name: simulated_name(settings[f"entrant {name}"]) for name in entrants}
     names = [name for name, simulated in pairs.items() if simulated is not None]
     curricula = [str(pairs[name]) for name in names]
     if len(arguments) < 2:

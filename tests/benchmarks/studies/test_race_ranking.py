@@ -58,6 +58,9 @@ def test_rankings_that_agree_for_every_seed_correlate_without_doubt():
 
 
 def written(tmp_path):
+    (tmp_path / "race").mkdir()
+    settings = {f"entrant {row['schedule']}": row for row in ENTRANTS}
+    (tmp_path / "race" / "race.json").write_text(json.dumps(settings))
     for bed, better in (("one", "sec"), ("two", "dapo")):
         for record in ENTRANTS:
             for seed in (1, 2):
