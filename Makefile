@@ -69,8 +69,9 @@ $(VENV)/torch: pyproject.toml seedlings/pyproject.toml constraints.txt
 	$(PIP) torch $(MODELS)
 	touch $@
 
+# what developers install has all of it, linked in another way
 $(VENV)/train: $(VENV)/torch
-	$(PIP) --editable ".[train]"
+	test -e $(VENV)/dev || $(PIP) --editable ".[train]"
 	touch $@
 
 # the checkout is linked file by file, so that mypy sees it, and linked anew when files come or go
