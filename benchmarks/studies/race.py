@@ -49,25 +49,32 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Scores:
-    """What a model scores on the target, and the tokens that it has used by then."""
+    """What a model scores on the target, and the tokens and completions that it has made by then."""
 
     tokens: float
+    made: float
     validation: float  # mean accuracy
     correct: list[list[float]]  # of each arm, for each test problem
 
     def towards(self, other: Scores, tokens: float) -> Scores:
         """Return what lies at `tokens` on the line to later scores.
 
-        >>> Scores(0.0, 0.2, [[0.0, 1.0]]).towards(Scores(40.0, 0.6, [[1.0, 1.0]]), 10.0)
-        Scores(tokens=10.0, validation=0.30000000000000004, correct=[[0.25, 1.0]])
+        >>> Scores(0.0, 0.0, 0.2, [[0.0, 1.0]]).towards(Scores(40.0, 8.0, 0.6, [[1.0, 1.0]]), 10.0)
+        Scores(tokens=10.0, made=2.0, validation=0.30000000000000004, correct=[[0.25, 1.0]])
         """
         part = (tokens - self.tokens) / (other.tokens - self.tokens)
         rows = zip(self.correct, other.correct, strict=True)
         return Scores(
             tokens,
+            (1 - part) * self.made + part * other.made,
             (1 - part) * self.validation + part * other.validation,
             [[(1 - part) * a + part * b for a, b in zip(*row, strict=True)] for row in rows],
         )
+
+    @property
+    def levels(self) -> list[float]:
+        """Return the accuracy on each arm."""
+        return [mean(row) for row in self.correct]
 
 
 def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -> dict[str, Any]:
@@ -83,19 +90,17 @@ def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -
         Stopped: If the user asked to stop; the run begins anew another time.
     """
     config = plan.config(run)
-    curriculum, allocation = run.entrant.curriculum, run.entrant.allocation
-    bed = Bed(config, run.seed, rate, curriculum, num_steps, allocation)
-    budget, used, before = config.num_tokens, 0.0, 0.0
+    bed = Bed(config, run.seed, rate, run.entrant.curriculum, num_steps, run.entrant.allocation)
+    budget, batch = config.num_tokens, config.num_problems * config.group_size
+    used = before = 0.0
     counts = {"steps": 0, "rollouts": 0.0, "generated": 0.0, "scored": 0.0, "seconds": 0.0}
-    looks = [(0.0, mean(bed.score("validation")))]
-    made = [0.0]  # completions by each look
+    looks, made = [(0.0, mean(bed.score("validation")))], [0.0]  # completions by each look
     weights, began = bed.weights(), time.perf_counter()
     for metrics in bed.steps():
         counts["seconds"] += time.perf_counter() - began
         counts["steps"] += 1
         made_before = counts["rollouts"]
-        counts["rollouts"] += config.num_problems * config.group_size
-        counts["rollouts"] += metrics["num_extra_rollouts"]
+        counts["rollouts"] += batch + metrics["num_extra_rollouts"]
         counts["generated"] += generated(metrics)
         counts["scored"] += metrics.get("num_scored_tokens", 0.0)
         before, used = used, counts["generated"] + plan.scored_cost * counts["scored"]
@@ -107,16 +112,14 @@ def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -
             looks.append((used, mean(bed.score("validation"))))
             made.append(counts["rollouts"])
         weights, began = bed.weights(), time.perf_counter()
-    after = scores(bed, used)
+    after = scores(bed, used, counts["rollouts"])
     sampled = {"pass_at": pass_at(bed, plan.num_samples)} if run.name in plan.sampled else {}
     bed.load(weights)
-    last = scores(bed, before)
+    last = scores(bed, before, made_before)
     end = last.towards(after, budget)
     if looks[-1][0] < before:
         looks.append((before, last.validation))
         made.append(made_before)
-    part = (budget - before) / (used - before)
-    made.append((1 - part) * made_before + part * counts["rollouts"])
     return {
         "bed": run.bed,
         "schedule": run.name,
@@ -127,19 +130,19 @@ def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -
         "tokens": used,
         "budget": budget,
         "looks": [*looks, (end.tokens, end.validation)],
-        "made": made,
-        "test": mean([mean(row) for row in end.correct]),
-        "levels": [mean(row) for row in end.correct],
+        "made": [*made, end.made],
+        "test": mean(end.levels),
+        "levels": end.levels,
         "correct": end.correct,
-        "after": {"validation": after.validation, "levels": [mean(row) for row in after.correct]},
+        "after": {"validation": after.validation, "levels": after.levels},
         **sampled,
     }
 
 
-def scores(bed: Bed, tokens: float) -> Scores:
+def scores(bed: Bed, tokens: float, made: float) -> Scores:
     """Score a model after a step."""
     correct = [np.asarray(row, np.float64).tolist() for row in bed.outcomes("test")]
-    return Scores(tokens, mean(bed.score("validation")), correct)
+    return Scores(tokens, made, mean(bed.score("validation")), correct)
 
 
 def pass_at(bed: Bed, num_samples: int) -> dict[str, list[float]]:

@@ -233,7 +233,9 @@ def test_equal_differences_have_no_spread():
 
 
 def test_the_end_lies_between_two_steps():
-    found = Scores(80.0, 0.2, [[0.0, 1.0]]).towards(Scores(120.0, 0.4, [[1.0, 1.0]]), 110.0)
+    later = Scores(120.0, 20.0, 0.4, [[1.0, 1.0]])
+    found = Scores(80.0, 8.0, 0.2, [[0.0, 1.0]]).towards(later, 110.0)
+    assert found.made == 17
     assert found.validation == pytest.approx(0.35)
     assert found.correct == [[0.75, 1.0]]
 
