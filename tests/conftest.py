@@ -12,13 +12,16 @@ import json
 import multiprocessing
 import os
 import sys
+import time
 from copy import deepcopy
 from dataclasses import replace
 from types import SimpleNamespace
 
+import gymnasium
 import pytest
 
-from edgewise import Preset, ReasoningVectorEnv, Task
+from edgewise import Preset, ReasoningVectorEnv, Task, register
+from edgewise.envs.countdown.task import Countdown
 from edgewise.wrappers import SEC, vector
 
 
@@ -80,12 +83,27 @@ def processes():
     return context
 
 
+class Gated(Countdown):
+    """Countdown whose first verdict after the file `after` exists waits for the file `go`."""
+
+    after = go = None
+
+    def verify(self, problem, answer):
+        if self.after.exists() and not self.go.exists():
+            self.go.with_name("held").touch()
+            while not self.go.exists():
+                time.sleep(0.01)
+        return super().verify(problem, answer)
+
+
 class Command:
     """`edgewise` in a process of its own, in the folder `path`; what it says goes to two files."""
 
-    def __init__(self, context, path, words, output=None):
+    def __init__(self, context, path, words, output=None, after=None):
         self.out, self.err = path / "out.txt", path / "err.txt"
-        arguments = (words.split(), path, output or self.out, self.err)
+        self.go, self.held = path / "go", path / "held"
+        gate = after and (after, self.go)
+        arguments = (words.split(), path, output or self.out, self.err, gate)
         self.process = context.Process(target=run_command, args=arguments)
         self.process.start()
 
@@ -94,10 +112,6 @@ class Command:
         while not is_so():
             assert self.process.is_alive(), self.err.read_text()
             self.process.join(0.02)
-
-    def until_said(self, text):
-        """Wait until the standard output has `text`."""
-        self.until(lambda: self.out.exists() and text in self.out.read_text())
 
     def press(self, number):
         """Send a signal, and wait until it is acknowledged or the command has ended."""
@@ -111,9 +125,13 @@ class Command:
         return self.process.exitcode, self.err.read_text().splitlines()
 
 
-def run_command(words, path, output, errors):
-    """Run the command line with its streams in files."""
+def run_command(words, path, output, errors, gate):
+    """Run the command line with its streams in files, and with a gate in Countdown if given."""
     os.chdir(path)
+    if gate:
+        Gated.after, Gated.go = gate
+        del gymnasium.registry["Countdown-v0"]
+        register("Countdown-v0", f"{__name__}:Gated")
     for place, name in ((1, output), (2, errors)):
         file = name if isinstance(name, int) else os.open(name, os.O_CREAT | os.O_WRONLY)
         os.dup2(file, place)
@@ -124,11 +142,14 @@ def run_command(words, path, output, errors):
 
 @pytest.fixture
 def start(processes, tmp_path):
-    """A function that starts `edgewise` with words, and returns the `Command`."""
+    """A function that starts `edgewise` with words, and returns the `Command`.
+
+    With `after`, its Countdown holds what the command is doing once that path exists.
+    """
     begun = []
 
-    def begin(words, path=tmp_path, output=None):
-        begun.append(Command(processes, path, words, output))
+    def begin(words, path=tmp_path, output=None, after=None):
+        begun.append(Command(processes, path, words, output, after))
         return begun[-1]
 
     yield begin

@@ -108,11 +108,11 @@ def test_the_last_checkpoints_are_kept_and_each_continues(tiny_model, tmp_path, 
 
 def test_a_run_that_is_interrupted_twice_stops_at_once(start, tiny_model, tmp_path, whole):
     path = tmp_path / "run"
-    flags = f"--agent hf:{tiny_model} --output {path} --preset sec --no-evaluate --num-steps 500"
-    size = "--num-problems 128 --group-size 8 --max-tokens 32 --checkpoint-every 1"
-    command = start(f"train {flags} {size}")
-    command.until((path / "checkpoints" / "1").exists)
-    command.press(signal.SIGINT)  # a step takes longer than to say so
+    flags = f"--agent hf:{tiny_model} --output {path} --preset sec --no-evaluate"
+    size = "--num-steps 500 --max-tokens 4 --checkpoint-every 1"
+    command = start(f"train {flags} {size}", after=path / "checkpoints" / "1")
+    command.until(command.held.exists)
+    command.press(signal.SIGINT)
     os.kill(command.process.pid, signal.SIGINT)
     code, said = command.end()
     told = f"edgewise: stopped; continue with: edgewise train --resume {path}"

@@ -112,14 +112,17 @@ def test_steps_after_the_last_checkpoint_are_done_again(tiny_model, tmp_path, wh
 
 
 def test_a_run_that_was_killed_continues_bit_for_bit(start, tiny_model, tmp_path, whole):
-    flags = f"--agent hf:{tiny_model} --output {tmp_path}/run --preset sec --no-evaluate"
-    command = start(f"train {flags} --max-tokens 12 --checkpoint-every 2")
-    command.until_said("step 1/")
+    path = tmp_path / "run"
+    flags = f"--agent hf:{tiny_model} --output {path} --preset sec --no-evaluate"
+    command = start(
+        f"train {flags} --max-tokens 12 --checkpoint-every 2", after=path / "metrics.jsonl"
+    )
+    command.until(command.held.exists)
     command.process.kill()
     assert command.end()[0] == -signal.SIGKILL
-    list(resume(tmp_path / "run").steps())
-    assert lines(tmp_path / "run") == lines(whole)
-    assert weights(tmp_path / "run") == weights(whole)
+    list(resume(path).steps())
+    assert lines(path) == lines(whole)
+    assert weights(path) == weights(whole)
 
 
 @pytest.mark.slow

@@ -36,14 +36,16 @@ def num_lines(path):
 def test_training_stops_after_its_step_and_goes_on_as_if_it_had_not(
     start, tiny_model, tmp_path, number
 ):
-    words = f"{TRAIN} --agent hf:{tiny_model} --num-steps 8 --output"
-    command = start(f"{words} {tmp_path / 'run'}")
-    command.until(lambda: num_lines(tmp_path / "run" / "metrics.jsonl") >= 2)
+    words = f"{TRAIN} --agent hf:{tiny_model} --num-steps 8 --checkpoint-every 2 --output"
+    after = tmp_path / "run" / "checkpoints" / "2"
+    command = start(f"{words} {tmp_path / 'run'}", after=after)
+    command.until(command.held.exists)
     command.press(number)
+    command.go.touch()
     code, said = command.end()
     step = num_lines(tmp_path / "run" / "metrics.jsonl")
     told = f"stopped after step {step}; continue with: edgewise train --resume {tmp_path / 'run'}"
-    assert code == 130 and said == [TOLD.strip(), f"edgewise: {told}"] and step < 8
+    assert code == 130 and said == [TOLD.strip(), f"edgewise: {told}"] and step == 3
     assert (tmp_path / "run" / "checkpoints" / str(step)).is_dir()
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
     assert main(f"{words} {tmp_path / 'whole'}".split()) == 0
