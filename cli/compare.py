@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -64,6 +64,9 @@ def run(
 def race_by(config: PlanCompareConfig) -> None:
     """Run what is missing of a plan, and print its report."""
     plan = RacePlan.load(config.plan)
+    if config.scored_cost is not None:
+        with usage():
+            plan = replace(plan, scored_cost=config.scored_cost)
     folder = config.output or Path("runs") / config.plan.stem
     with locked(folder), repeatable(), usage():
         print(race(plan, folder, config.processes, lambda line: print(line, flush=True)))

@@ -186,6 +186,9 @@ class PlanCompareConfig(Flags):
 
     plan: Path
     """JSON file of beds, entrants and seeds, as benchmarks/plans/beds.json."""
+    scored_cost: float | None = None
+    """What a token costs that rules have scored after an update, in generated tokens, as measured by
+    `python -m edgewise.benchmarks.speed.scoring`; by default what the plan says."""
     processes: int = 2
     """Runs that go on at the same time, one thread each."""
     output: Path | None = None

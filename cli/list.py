@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
 import gymnasium as gym
 from rich.box import SIMPLE
@@ -16,6 +17,7 @@ from edgewise.env import unwrap
 from edgewise.files import write_atomically
 from edgewise.registration import env_ids
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule, make_rule
+from edgewise.wrappers.allocation import ALLOCATIONS
 from edgewise.wrappers.rules.catalogue import example_of
 
 
@@ -45,7 +47,7 @@ def environments() -> Table:
 
 
 def curricula() -> Table:
-    """Return a row for each rule and filter: its paper, what it is, what it keeps and costs."""
+    """Return a row for each rule, filter and allocation: its paper, what it is, what it keeps and costs."""
     from edgewise.agents.algorithms.filters import FILTERS  # takes torch
 
     table = Table("curriculum", "arXiv", "what, its arguments and its state", "cost", box=SIMPLE)
@@ -57,6 +59,11 @@ def curricula() -> Table:
         table.add_row(name, kind.paper, what, kind.cost)
     for name, test in FILTERS.items():
         table.add_row(f"filter={name}", test.paper, first_line(test.__doc__), test.cost)
+    allocations: dict[str, type[Any]] = {**ALLOCATIONS}
+    for name, sizes in allocations.items():
+        notes = f"takes: {' '.join(field.name for field in fields(sizes))}"
+        what = f"{first_line(sizes.__doc__)}\n[dim]{notes}[/dim]"
+        table.add_row(f"allocation={name}", sizes.paper, what, "nothing")
     for column in table.columns[:2]:
         column.no_wrap = True
     return table

@@ -18,6 +18,7 @@ from edgewise.wrappers.rules.signal import Floats, Ints
 ESTIMATORS = ("rloo", "grpo")
 BISECTIONS = 200
 CLIP = 1e-6  # of success, before its logit
+MOST = 4096  # completions of a problem
 
 
 class Allocation(ABC):
@@ -25,6 +26,19 @@ class Allocation(ABC):
 
     A dataclass. What it calls a problem is what a rule chooses: a problem where the rule chooses
     problems, and else an arm, whose problems are seldom posed twice.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(eq=False)
+        ... class First(Allocation):
+        ...     least: int = 2
+        ...     most: int = 64
+        ...     def sizes(self, problems, budget):
+        ...         sizes = np.full(len(problems), self.least)
+        ...         sizes[0] += budget - sizes.sum()
+        ...         return sizes
+        >>> First().sizes(["a", "b", "c"], budget=24).tolist()
+        [20, 2, 2]
     """
 
     paper: ClassVar[str] = ""  # its arXiv id
@@ -52,6 +66,13 @@ class Allocation(ABC):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027
         """Restore a state that `state_dict` returned."""
+
+    def check_bounds(self, smallest: int) -> None:
+        """Raise ValueError if `least` is below `smallest`, or `most` is below `least` or too many."""
+        if not smallest <= self.least <= self.most:
+            raise ValueError(f"`least` must be in [{smallest}, {self.most}], got {self.least}")
+        if self.most > MOST:
+            raise ValueError(f"`most` must be at most {MOST}, got {self.most}")
 
     def check_budget(self, count: int, budget: int) -> None:
         """Raise ValueError if groups within the bounds cannot sum to `budget`."""
@@ -81,7 +102,14 @@ class VIP(Allocation):
 
     Departures: features are given, not those of a sentence encoder; the released code's allocator
     has a term of ln p that its paper has not, and solves by another method; it is not followed. Arms
-    take the place of problems where the rule chooses arms.
+    take the place of problems where the rule chooses arms. The variance is that of groups which weigh
+    alike; losses are means over tokens or completions, in which a larger group weighs more.
+
+    Example:
+        >>> allocation = VIP()
+        >>> allocation.observe(["even", "hard", "easy"], np.array([0.5, 0.1, 0.9]))
+        >>> allocation.sizes(["even", "hard", "easy"], budget=24).tolist()
+        [10, 7, 7]
     """
 
     paper: ClassVar[str] = "2602.01601"
@@ -97,9 +125,7 @@ class VIP(Allocation):
         """Check the arguments and forget all groups."""
         if self.estimator not in ESTIMATORS:
             raise ValueError(unknown("estimator", self.estimator, ESTIMATORS))
-        smallest = 3 if self.estimator == "grpo" else 2
-        if not smallest <= self.least <= self.most:
-            raise ValueError(f"`least` must be in [{smallest}, {self.most}], got {self.least}")
+        self.check_bounds(3 if self.estimator == "grpo" else 2)
         for name in ("length", "jitter"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"`{name}` must be positive, got {getattr(self, name)}")
@@ -202,6 +228,12 @@ class Knapsack(Allocation):
 
     Departures: the paper knows p from the last epoch; here it is that of the last batch with the
     problem, or with the arm where the rule chooses arms, and `prior`, which is ours, before.
+
+    Example:
+        >>> allocation = Knapsack(most=16)
+        >>> allocation.observe(["a", "b", "c", "d"], np.array([0.5, 0.1, 0.9, 0.02]))
+        >>> allocation.sizes(["a", "b", "c", "d"], budget=32).tolist()
+        [8, 16, 6, 2]
     """
 
     paper: ClassVar[str] = "2509.25849"
@@ -211,8 +243,7 @@ class Knapsack(Allocation):
 
     def __post_init__(self) -> None:
         """Check the arguments and forget all groups."""
-        if not 1 <= self.least <= self.most:
-            raise ValueError(f"`least` must be in [1, {self.most}], got {self.least}")
+        self.check_bounds(1)
         if not 0 <= self.prior <= 1:
             raise ValueError(f"`prior` must be in [0, 1], got {self.prior}")
         self.last: dict[str, float] = {}  # p

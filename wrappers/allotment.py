@@ -16,7 +16,21 @@ from edgewise.wrappers.rules.signal import Groups, Ints
 
 @dataclass(frozen=True)
 class Allotment:
-    """An allocation, and how many completions a group has on average."""
+    """An allocation, and how many completions a group has on average.
+
+    Environments under it have groups of the largest size that there may be.
+
+    Example:
+        >>> import gymnasium as gym
+        >>> from edgewise.wrappers import SEC, VIP
+        >>> from edgewise.wrappers.vector import Curriculum
+        >>> envs = gym.make_vec("Countdown-v0", num_envs=3 * 16, group_size=16)
+        >>> envs = Curriculum(envs, SEC())
+        >>> envs.allocate(Allotment(VIP(most=16), group_size=8))
+        >>> _, infos = envs.reset(seed=0)
+        >>> infos["size"][::16].tolist()  # of three problems, of which nothing is known
+        [8, 8, 8]
+    """
 
     allocation: Allocation
     group_size: int  # G, the budget of a batch of P problems being P G

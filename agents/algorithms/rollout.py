@@ -67,7 +67,9 @@ class Rollout:
     def counted(self) -> Completions:
         """Drop the unverified completions, which leaves B' <= B to learn from."""
         counted = self.verified[self.made]
-        return self.completions if counted.all() else self.completions.select(places(counted))
+        return (
+            self.completions if counted.all() else self.completions.select(counted.nonzero()[:, 0])
+        )
 
     def in_groups(self, values: Tensor) -> Tensor:
         """Scatter `values` of the verified completions, (B',), to (P, G), with 0.0 elsewhere."""
@@ -166,10 +168,15 @@ class Batch:
         for key in [key for key in infos if not key.startswith("_")]:
             self.infos.setdefault(key, infos[key].copy())[rows] = infos[key][rows]
         if "size" in self.infos:  # groups differ in it
+            before = np.cumsum(self.gather(self.made)) - 1
             self.made = np.arange(self.envs.num_envs) % self.size < self.infos["size"]
+            if self.completions is not None:  # of groups posed anew, any until they are answered
+                same = before.clip(min=0)[self.gather(self.made)]
+                self.completions = self.completions.select(torch.as_tensor(same))
             for earned in (self.rewards, self.correct, self.formatted, self.verified):
                 earned[~self.made] = 0  # by an earlier problem
-        return rows[self.made[rows]]
+        made: NDArray[Any] = rows[self.made[rows]]
+        return made
 
     def answer(self, rows: NDArray[Any]) -> None:
         """Sample and score completions for the environments in `rows`."""
@@ -180,7 +187,8 @@ class Batch:
         fresh, *earned = self.step_until_done(fresh, rows)
         self.rewards[rows], self.correct[rows], self.formatted[rows], self.verified[rows] = earned
         refuse_nonfinite(self.gather(earned[0]), fresh, self.gather(self.infos["problem"][rows]))
-        indices, count = self.gather(rows + self.offset), self.gather(self.infos["problem"]).size
+        made = self.gather(self.made)
+        indices, count = (np.cumsum(made) - 1)[self.gather(rows + self.offset)], int(made.sum())
         if len(indices) == count:
             self.completions = fresh
         else:
@@ -235,30 +243,21 @@ class Batch:
         """Gather the finished batch from all ranks."""
         assert self.completions is not None
         refuse_unverified(self.num_unverified, self.num_rollouts)
-        everything = torch.as_tensor(self.gather(self.made))
-        made = everything.view(-1, self.size)
+        made = torch.as_tensor(self.gather(self.made)).view(-1, self.size)
         most = slice(0, int(made.sum(dim=1).max()))
-        completions = self.completions
-        if not everything.all():
-            completions = completions.select(places(everything))
         rewards = torch.as_tensor(self.gather(self.rewards), dtype=torch.float32)
         correct, formatted, verified = (
             torch.as_tensor(self.gather(array)).view(-1, self.size)[:, most]
             for array in (self.correct, self.formatted, self.verified)
         )
         return Rollout(
-            completions=completions,
+            completions=self.completions,
             infos={key: self.gather(values[:: self.size]) for key, values in self.infos.items()},
             rewards=rewards.view(-1, self.size)[:, most],
             correct=correct,
             formatted=formatted,
             made=made[:, most],
             verified=verified,
-            num_extra_rollouts=self.num_rollouts - len(completions.texts),
-            num_extra_tokens=int(self.num_tokens - completions.mask.sum().item()),
+            num_extra_rollouts=self.num_rollouts - len(self.completions.texts),
+            num_extra_tokens=int(self.num_tokens - self.completions.mask.sum().item()),
         )
-
-
-def places(mask: Tensor) -> Tensor:
-    """Return the indices where `mask`, of any shape, is true when flattened."""
-    return mask.flatten().nonzero()[:, 0]

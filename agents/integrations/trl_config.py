@@ -70,6 +70,11 @@ class TRLConfig(AdapterFlags, TokenFlags, BatchFlags, CurriculumFlags, KeywordFl
         super().__post_init__()
         counts = ("num_steps", "num_problems", "group_size", "num_minibatches", "per_device")
         check_at_least(self, 1, *counts)
+        if self.allocation != "none":
+            raise ValueError(
+                "`allocation` must be none with TRL, which samples as many completions of each "
+                f"problem, got {self.allocation!r}"
+            )
 
     @property
     def rule(self) -> CurriculumPart:

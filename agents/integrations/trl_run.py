@@ -50,6 +50,11 @@ def refuse_misfit(curriculum: Curriculum, args: Any) -> None:
             f"`curriculum` must have num_envs = {args.generation_batch_size}, "
             f"args.generation_batch_size, got {curriculum.num_envs}"
         )
+    if curriculum.lesson.allotment is not None:
+        raise ValueError(
+            "`curriculum` must be without an allocation: TRL samples as many completions of each "
+            "problem"
+        )
     if curriculum.lesson.shape[1] != args.num_generations:
         raise ValueError(
             f"`curriculum` must have group_size = {args.num_generations}, args.num_generations, "

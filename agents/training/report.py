@@ -53,7 +53,7 @@ def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]])
     lines = [
         f"- model {config['agent']}, preset {config['preset']}, learning rate {config['learning_rate']:g}",
         f"- {len(metrics)} of {config['num_steps']} steps of {config['num_problems']} problems, "
-        f"{config['group_size']} completions each",
+        f"{config['group_size']} completions each{sized(config)}",
         f"- {rollouts:,.0f} completions, {tokens:,.0f} tokens in {seconds:,.0f} s of training",
     ]
     distances = [m[DISTANCE] for m in metrics if DISTANCE in m]  # none of rules over problems
@@ -65,6 +65,12 @@ def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]])
             f"steps{near}"
         )
     return lines
+
+
+def sized(config: Mapping[str, Any]) -> str:
+    """Return what sized the groups of a run, if they differ."""
+    allocation = config.get("allocation", "none")  # early runs have none
+    return "" if allocation == "none" else f" on average, sized by {allocation}"
 
 
 def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:

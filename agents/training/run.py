@@ -292,7 +292,9 @@ def begin(config: TrainConfig) -> Training:
         ValueError: If any part of `config` is refused, or the folder exists.
     """
     config = distributed.broadcast_from_rank0(begun(config))
-    setup, output = config.setup, config.folder()
+    with config.source("allocation"):
+        setup = config.setup
+    output = config.folder()
     if distributed.rank() == 0:
         RunFolder.check_free(output)  # before the model is loaded
     with config.source("algorithm"):

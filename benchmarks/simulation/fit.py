@@ -68,13 +68,16 @@ def load_run(path: Path) -> Run:
     """Read the folder of a run of `edgewise train`.
 
     Raises:
-        ValueError: If it is none, or has an algorithm that the simulated learner has not.
+        ValueError: If it is none, or has an algorithm that the simulated learner has not, or groups of
+            differing size.
     """
     folder = RunFolder.open(path)
     config, after = folder.config(), folder.read("after.json")
     algorithm = config["algorithm"].split(":")[0]
     if algorithm not in ADVANTAGES:
         raise ValueError(unknown("algorithm", algorithm, ADVANTAGES))
+    if config.get("allocation", "none") != "none":
+        raise ValueError(f"`allocation` must be none, got {config['allocation']!r} in {path}")
     size = Size(
         num_steps=config["num_steps"],
         num_arms=len(config["arms"]),

@@ -151,11 +151,13 @@ def test_mistakes_are_told_in_one_line(words, message, tmp_path):
 def test_a_recipe_gives_sizes_model_and_all_else(tmp_path):
     path = tmp_path / "recipe.json"
     flags = {"env": "Zebra-v0", "num_steps": 7, "learning_rate": 1e-5, "lora_rank": 4, "threads": 2}
+    flags["allocation"] = "vip"
     path.write_text(json.dumps({**flags, "agent": "hf:a", "algorithm": "rloo"}))
     words = ["--suite", "sec", "--recipe", str(path)]
     config = parse(SuiteCompareConfig, "compare", words)
     assert (config.num_steps, config.learning_rates, config.agent) == (7, (1e-5,), "hf:a")
-    assert (config.algorithms, config.of_cells()) == ("rloo", {"lora_rank": 4, "threads": 2})
+    assert config.algorithms == "rloo"
+    assert config.of_cells() == {"allocation": "vip", "lora_rank": 4, "threads": 2}
     config = parse(
         SuiteCompareConfig, "compare", [*words, "--num-steps", "5", "--agent", "seedling"]
     )

@@ -23,6 +23,10 @@ pytest.importorskip("tyro")
         ("train --levels 9", "`levels` must be among"),
         ("train --curriculum sek", "did you mean 'sec'"),
         ("train --algorithm gpro", "did you mean 'grpo'"),
+        ("train --allocation vop", "did you mean 'vip'"),
+        ("train --allocation vip --group-size 3", "`group_size` must be in [4, 32], the bounds"),
+        ("train --allocation knapsack:least=1", "`least` must be at least 2 for grpo, got 1"),
+        ("train --allocation vip:most=1e99", "`most` must be an integer"),
         ("train --group-size 1", "`group_size` must be at least 2"),
         ("train --group-size one", "Error parsing --group-size"),
         ("train --no-such-flag", "--no-such-flag"),
@@ -115,7 +119,9 @@ def test_the_list_names_every_environment_and_preset(capsys):
     assert "Countdown-v0" in out and "e2h" in out and "seedling" in out
     assert main(["list", "--curricula"]) == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in ("ordered", "mopps", "filter=bae", "2505.14970"))
+    assert all(
+        name in out for name in ("ordered", "mopps", "filter=bae", "allocation=vip", "2505.14970")
+    )
 
 
 def test_a_player_is_told_right_from_wrong(capsys, monkeypatch):

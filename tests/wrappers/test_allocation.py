@@ -77,6 +77,7 @@ def test_a_problem_that_is_always_solved_gets_the_least():
         (lambda: VIP(estimator="ppo"), "`estimator` must be one of rloo, grpo"),
         (lambda: VIP(least=1), r"`least` must be in \[2, 32\], got 1"),
         (lambda: VIP(estimator="grpo", least=2), r"`least` must be in \[3, 32\], got 2"),
+        (lambda: VIP(most=10**12), "`most` must be at most 4096, got 1000000000000"),
         (lambda: VIP(length=0), "`length` must be positive, got 0"),
         (lambda: VIP().sizes("abc", 11), r"`budget` must be in \[12, 96\], 4 to 32 .*, got 11"),
     ],

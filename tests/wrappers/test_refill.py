@@ -30,6 +30,12 @@ def test_what_is_lacking_is_drawn_and_more_of_what_is_often_rejected():
     np.testing.assert_allclose(known(1.0, cap=3.0).factors(), [3])
 
 
+def test_where_nothing_was_kept_arms_are_drawn_as_in_an_inflated_first_draw():
+    # z = (.5, .3, .2) and m = (1, 2, 5): z m = (.5, .6, 1) of 2.1
+    found = known(0.0, 0.5, 0.9).probabilities(arms(5, 3, 2), arms(0, 0, 0))
+    np.testing.assert_allclose(found, [0.238095, 0.285714, 0.476190], atol=5e-7)
+
+
 def test_the_share_of_equal_groups_is_averaged_over_batches_with_the_arm():
     # 1 of 2, then .9 x .5 + .1 x 1; arm 1 is not posed in the second
     refill = Refill()

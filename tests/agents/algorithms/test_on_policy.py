@@ -22,6 +22,14 @@ def test_the_loss_is_clipped_per_token():
     assert metrics["clip_ratio"] == 1.0
 
 
+def test_the_clipped_loss_of_actor_curator():
+    # the same surrogate, of a utility u and the ratio of probabilities of a problem: -min(r u, clip(r) u)
+    for ratio, utility, expected in ((1.5, 0.06, -0.072), (0.5, -0.06, 0.048)):
+        weights, u = torch.ones(1, 1), torch.full((1, 1), utility)
+        loss, _ = clipped_surrogate(torch.tensor([[ratio]]).log(), u, weights, 0.2, 0.2)
+        assert loss.item() == pytest.approx(expected)
+
+
 def test_the_upper_end_of_the_clip_range_may_differ():
     ratio, weights = torch.tensor([[1.25, 1.4, 0.7]]), torch.full((1, 3), 1 / 3)
     loss, metrics = clipped_surrogate(ratio.log(), torch.ones(1, 1), weights, 0.2, 0.3)

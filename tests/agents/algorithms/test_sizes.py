@@ -98,6 +98,30 @@ def test_groups_of_differing_size_sum_to_the_budget_and_teach(bandit, case):
     assert any(weight.any() for weight in weights.values())
 
 
+def test_what_nobody_could_verify_is_not_what_was_not_made(bandit, monkeypatch):
+    monkeypatch.setattr("edgewise.pool.MAX_UNVERIFIED", 1.0)
+
+    class Unsure(bandit.Echo):
+        def verify(self, problem, answer):
+            return None if answer == "3" else super().verify(problem, answer)
+
+    base = ReasoningVectorEnv(4 * MOST, task=Unsure, group_size=MOST)
+    envs = vector.with_rule(base, MTGRPO(), allotment=Allotment(Sized(by=2), SIZE))
+    envs.reset(seed=0)
+    generator, policy = torch.Generator().manual_seed(0), bandit.TablePolicy()
+    rollout = collect(envs, policy, Sampling(max_tokens=1), generator)
+    lost = rollout.completions.tokens[:, 1] == 3
+    assert 0 < lost.sum() == rollout.metrics()["unverified"]
+    assert torch.equal(rollout.verified[rollout.made], ~lost)
+    assert len(rollout.counted().texts) == 4 * SIZE - lost.sum()
+    advantages = grpo.group_advantages(rollout.rewards, verified=rollout.verified)
+    vector.teach(envs, advantages.abs().double().numpy())
+    told = iter((~lost).tolist())
+    for record in envs.records():
+        verified = [next(told) for _ in record["rewards"]]
+        assert record.get("verified", [True] * len(verified)) == verified
+
+
 def test_advantages_are_those_of_each_group_alone():
     rewards = torch.tensor([[1.0, 0.0, 9.0, 9.0], [1.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 9.0]])
     made = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 0]]).bool()

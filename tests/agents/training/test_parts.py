@@ -128,6 +128,7 @@ def test_every_flag_but_that_of_the_folder_is_in_a_part():
         "evaluation": EvaluationPlan(seed=3), "dtype": "bfloat16", "decode_dtype": "bfloat16",
         "lora_rank": 3, "sharding": "fsdp", "device": "cuda", "engine": "vllm",
         "engine_folder": Path("e"), "gradient_checkpointing": True, "threads": 3,
+        "allocation": "vip",
     }  # fmt: skip
     apart = {"recipe", "output", "resume", "lora_alpha", "lora_targets"}
     assert others.keys() | apart == FIELDS

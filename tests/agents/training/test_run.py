@@ -205,6 +205,30 @@ def test_rules_that_learn_of_updates_and_a_refill_continue_and_are_recomputed(
     assert any(asked) == (curriculum != "frontier")
 
 
+@pytest.mark.parametrize("curriculum", ["sec", "mopps"])
+def test_a_run_whose_groups_differ_in_size_continues_and_is_recomputed(
+    tiny_model, tmp_path, curriculum
+):
+    options = {"curriculum": curriculum, "allocation": "knapsack:most=9", "pool_size": 8}
+    options |= {"algorithm": "grpo:filter=dapo:filter_rounds=1", "num_steps": 3}
+    whole = make(tiny_model, tmp_path / "whole", **options)
+    list(whole.steps())
+    with closing(make(tiny_model, tmp_path / "parts", **options).steps()) as steps:
+        next(steps), next(steps)
+    list(resume(tmp_path / "parts").steps())
+    assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
+    assert weights(tmp_path / "parts", 3) == weights(tmp_path / "whole", 3)
+    assert replay(RunFolder.open(tmp_path / "whole")).state_step == 3
+    records = list(whole.folder.lines("groups.jsonl"))
+    kept = [record for record in records if record["kept"]]
+    assert len({len(record["rewards"]) for record in records}) > 1
+    assert all(len(record["num_tokens"]) == len(record["rewards"]) for record in kept)
+    batch = whole.setup.batch
+    assert (
+        sum(len(record["rewards"]) for record in kept) == 3 * batch.num_problems * batch.group_size
+    )
+
+
 def test_training_may_go_on_where_an_evaluation_stops(tiny_model, tmp_path):
     whole = make(tiny_model, tmp_path / "whole", preset="e2h")
     assert whole.hyperparameters.sampling.stop == whole.sampling.stop == ("</answer>",)

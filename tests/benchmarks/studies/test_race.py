@@ -287,11 +287,13 @@ def test_a_plan_is_checked_before_anything_runs(changes, said, tmp_path, capsys)
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_committed_plan_is_whole():
-    plan = RacePlan.load(Path(__file__).parents[3] / "benchmarks" / "plans" / "beds.json")
-    assert {*plan.baselines} <= {*plan.entrants} and len(plan.seeds) == 10
-    assert len(runs_of(plan)) == 10 * len(plan.beds) * len(plan.entrants)
-    assert [run.name for run in pilots_of(plan)] == ["pilot/grpo"] * len(plan.beds)
+@pytest.mark.parametrize(("name", "seeds"), [("beds", 10), ("beds-rate", 8), ("demo", 2)])
+def test_the_committed_plans_are_whole(name, seeds):
+    plan = RacePlan.load(Path(__file__).parents[3] / "benchmarks" / "plans" / f"{name}.json")
+    assert {*plan.baselines} <= {*plan.entrants} and len(plan.seeds) == seeds
+    assert len(runs_of(plan)) == seeds * len(plan.beds) * len(plan.entrants)
+    pilots = [run.name for run in pilots_of(plan)]
+    assert pilots == (["pilot/grpo"] * len(plan.beds) if "e2h-gaussian" in plan.entrants else [])
 
 
 @pytest.mark.slow
