@@ -163,7 +163,7 @@ def start_bed(plan: RacePlan, name: str, folder: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         rate = choose_rate(config, len(bed.arms), path.parent, lambda line: None)
         arms = [dict(zip(("env", "level"), bed.place(arm)[::2], strict=True)) for arm in bed.target]
-        record = {"learning_rate": rate, "arms": arms, "levels": bed.score("test")}
+        record: dict[str, Any] = {"learning_rate": rate, "arms": arms, "levels": bed.score("test")}
         if plan.sampled:
             record["pass_at"] = pass_at(bed, plan.num_samples)
         write_atomically(path, json.dumps(record, indent=1) + "\n")

@@ -43,7 +43,8 @@ def draw_bed(records: Sequence[Record], axes: Axes) -> None:
     entrants = by_entrant(records)
     tokens = np.linspace(0, records[0]["looks"][-1][0], NUM_POINTS)
     for place, (name, runs) in enumerate(entrants.items()):
-        curves = np.array([np.interp(tokens, *zip(*run["looks"], strict=True)) for run in runs])
+        looks = [np.array(run["looks"], np.float64).T for run in runs]
+        curves = np.array([np.interp(tokens, used, scores) for used, scores in looks])
         mean, spread = curves.mean(axis=0), curves.std(axis=0, ddof=1)
         style = "-" if place < NUM_STYLED else "--"
         axes.plot(tokens / 1000, mean, style, label=name, color=f"C{place % NUM_STYLED}")
