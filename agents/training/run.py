@@ -41,6 +41,7 @@ from edgewise.pool import WorkerError
 from edgewise.registration import check_id
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import vector
+from edgewise.wrappers.arm_lesson import ArmLesson
 from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rules.catalogue import construct
 from edgewise.wrappers.rules.rule_record import to_json
@@ -200,7 +201,8 @@ class Training:
             group |= more
         self.folder.append("groups.jsonl", [head | group for group in groups])
         step, number = self.state.step, self.setup.records.num_samples
-        found = samples_of(rollout, groups, self.policy.tokenizer, number, step)
+        over_arms = isinstance(self.envs.lesson, ArmLesson)
+        found = samples_of(rollout, groups, self.policy.tokenizer, number, step, over_arms)
         self.folder.append(SAMPLES, found)
         self.folder.append("metrics.jsonl", [dict(metrics)])
         trackers.log(step, metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -68,6 +69,7 @@ def samples_of(
     tokenizer: Decoder,
     number: int,
     step: int,
+    over_arms: bool,
 ) -> list[dict[str, Any]]:
     """Return the records of some completions of a batch, for JSON.
 
@@ -77,6 +79,8 @@ def samples_of(
         tokenizer: Of the policy.
         number: How many records there are at most.
         step: Of the run.
+        over_arms: Whether the rule chooses arms; if it chooses problems, "arm" is None, and levels
+            take the place of arms.
     """
     sizes = rollout.made.sum(dim=1).tolist()
     columns = [
@@ -86,7 +90,10 @@ def samples_of(
     kept = [group for group, size in zip(groups, sizes, strict=False) for _ in range(size)]
     rows = list(zip(kept, *columns, rollout.completions.ended.tolist(), strict=True))
     kinds = [
-        (group["arm"], outcome(correct, formatted, ended, verified))
+        (
+            group["arm"] if over_arms else level_of(group),
+            outcome(correct, formatted, ended, verified),
+        )
         for group, _, correct, formatted, verified, ended in rows
     ]
     found: list[dict[str, Any]] = []
@@ -96,7 +103,8 @@ def samples_of(
         found.append(
             {
                 "step": step,
-                "arm": group["arm"],
+                "arm": group["arm"] if over_arms else None,
+                "level": level_of(group),
                 "place": group["place"],
                 "problem": group["problem"],
                 "prompt": prompt,
@@ -107,6 +115,12 @@ def samples_of(
             }
         )
     return found
+
+
+def level_of(group: Mapping[str, Any]) -> int:
+    """Return the level of a group's problem, which its name has."""
+    level: int = json.loads(group["problem"])["level"]
+    return level
 
 
 def texts(rollout: Rollout, row: int, tokenizer: Decoder) -> tuple[str, str, int]:
