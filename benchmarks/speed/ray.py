@@ -79,10 +79,9 @@ class Here(Executor):
 @contextmanager
 def executors(config: RayConfig, function: str, called: Callable[..., Any]) -> Iterator[Any]:
     """Make what is compared, by name."""
-    limits = {"seconds": SECONDS, "memory": MEMORY, "strict": True}
     with (
         Pool(function, num_workers=config.workers, seconds=SECONDS, memory=MEMORY) as pool,
-        RayPool(function, **limits) as ray,
+        RayPool(function, seconds=SECONDS, memory=MEMORY, strict=True) as ray,
     ):
         yield {
             "this process": Here(called),
