@@ -19,8 +19,9 @@ unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports 
 
 .PHONY: demo test test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray lint docs install clean FORCE
 
+# Random and the recommended rule, side by side: a minute or two, with a picture of both
 demo: $(VENV)/train
-	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
+	$(BIN)/edgewise compare --plan benchmarks/plans/demo.json --processes 2
 
 # two processes that share no import: half of the time of two workers, each of which takes any file
 test: install
@@ -77,8 +78,9 @@ $(VENV)/torch: pyproject.toml seedlings/pyproject.toml constraints.txt
 	$(PIP) torch $(MODELS)
 	touch $@
 
+# what developers install has all of it, linked in another way
 $(VENV)/train: $(VENV)/torch
-	$(PIP) --editable ".[train]"
+	test -e $(VENV)/dev || $(PIP) --editable ".[train]"
 	touch $@
 
 # the checkout is linked file by file, so that mypy sees it, and linked anew when files come or go
