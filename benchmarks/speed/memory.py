@@ -98,7 +98,7 @@ class Update:
         self.policy.budget.tokens, self.policy.reader.chunk = point.budget, point.chunk
         shape = (point.batch, point.length)
         tokens, mask = torch.randint(point.vocab_size, shape), torch.zeros(shape)
-        mask[:, -(point.length // point.sampled) :] = 1.0
+        mask[:, max(1, point.length - point.length // point.sampled) :] = 1.0  # after a prompt
         ended = torch.ones(point.batch, dtype=torch.bool)
         texts, attention = [""] * point.batch, torch.ones_like(tokens)
         logprobs = -math.log(point.vocab_size) * mask  # about those of random weights

@@ -203,7 +203,8 @@ def lower(model, path):
     """Train a divided model in bfloat16; note what a rank holds, and how often it is whole."""
     training = begin(config(model, path, sharding="fsdp", dtype="bfloat16"))
     policy, seen = training.policy, set()
-    policy.model.lm_head.register_forward_hook(lambda _, __, out: seen.add(str(out.dtype)))
+    last = policy.model.model.layers[-1].mlp
+    last.register_forward_hook(lambda _, __, out: seen.add(str(out.dtype)))
     list(training.steps())
     training.finish()
     parts = [weight.to_local().numel() for weight in policy.parameters()]

@@ -53,14 +53,13 @@ def test_the_formula_needs_no_torch():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel counts the peak on Linux alone")
-@pytest.mark.parametrize("checkpointing", [True, False])
-def test_the_peak_of_an_update_is_that_of_the_formula(checkpointing):
+def test_the_peak_of_an_update_is_that_of_the_formula():
     pytest.importorskip("torch")
     from edgewise.benchmarks.speed.memory import Point, in_process
 
-    first = Point(8, 512, 4_096, 1, checkpointing, chunk=512, vocab_size=20_000)
+    first = Point(16, 512, 4_096, 1, True, chunk=512, vocab_size=20_000)  # two passes
     peaks = []
-    for point in (first, replace(first, batch=32), replace(first, batch=4, length=1_024)):
+    for point in (first, replace(first, batch=32), replace(first, batch=8, length=1_024)):
         peaks.append(in_process("peak", point))
         assert 0.7 * point.bound < peaks[-1] < 1.05 * point.bound
     assert max(peaks) < 1.1 * min(peaks)
