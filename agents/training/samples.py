@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from edgewise.agents.algorithms.rollout import Rollout
+    from edgewise.agents.algorithms.rollout import Rollout
 
 LINES = "samples.jsonl"
 OUTCOMES = ("right", "wrong", "no answer", "cut", "unverified")
