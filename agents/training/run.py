@@ -77,6 +77,7 @@ class Training:
         self.sampling = setup.sampling.sampling(self.members)
         self.limit = limit_of(setup.sampling, policy, self.members)
         self.notes: list[str] = []  # of what a new run leaves out
+        self.samples: list[dict[str, Any]] = []  # of the last step, on rank 0
         self.hyperparameters = make_hyperparameters(setup.algorithm, self.sampling)
         self.algorithm: Algorithm = ALGORITHMS[setup.algorithm.name]
         self.state = self.algorithm.start(self.policy, self.hyperparameters)
@@ -200,7 +201,7 @@ class Training:
             group |= more
         self.folder.append("groups.jsonl", [head | group for group in groups])
         step, number = self.state.step, self.setup.records.num_samples
-        found = samples_of(rollout, groups, self.policy.tokenizer, number, step)
+        self.samples = found = samples_of(rollout, groups, self.policy.tokenizer, number, step)
         self.folder.append(SAMPLES, found)
         self.folder.append("metrics.jsonl", [dict(metrics)])
         trackers.log(step, metrics)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from edgewise.agents.algorithms.rollout import Rollout
 
 LINES = "samples.jsonl"
+NEEDED = ("step", "arm", "place", "problem", "prompt", "completion", "outcome")
 OUTCOMES = ("right", "wrong", "no answer", "cut", "unverified")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -22,10 +21,9 @@ def report_page(path: Path) -> str:
     """
     reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "autolink"])
     tokens = reader.parse(read_text(path))
-    title = next(
-        (after.content for one, after in pairwise(tokens) if one.type == "heading_open"),
-        path.parent.name,
-    )
+    title = path.parent.name
+    if len(tokens) > 2 and tokens[0].type == "heading_open":
+        title, tokens = tokens[1].content, tokens[3:]
     for token in tokens:
         embed(token.children or [], path.parent)
     html = reader.renderer.render(tokens, reader.options, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
@@ -67,13 +67,13 @@ class Records:
         return found
 
 
-def stepped(folder: Folder, name: str) -> Iterator[Row]:
-    """Yield the records of a file, each with the number of its step.
+def stepped(folder: Folder, name: str, needed: Collection[str] = ("step",)) -> Iterator[Row]:
+    """Yield the records of a file, each with the number of its step, and with the keys `needed`.
 
     Raises:
-        FileError: If one has none.
+        FileError: If one has not.
     """
-    for row in folder.lines(name, ("step",)):
+    for row in folder.lines(name, needed):
         if not isinstance(row["step"], int):
             raise FileError(f"{folder.path / name}: must have steps, got {row['step']!r:.50}")
         yield row

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.agents.statistics import Estimate, Stratum, wilson
-from edgewise.agents.training.samples import LINES as SAMPLES
+from edgewise.agents.training import samples, trouble
 from edgewise.benchmarks.pages.charts import is_number
 from edgewise.benchmarks.pages.run_curves import Records, Row, charts, stepped
 from edgewise.benchmarks.pages.shell import (
@@ -19,13 +19,13 @@ from edgewise.benchmarks.pages.shell import (
     VERDICTS,
     Browser,
     Filter,
+    bullets,
     html_table,
     page,
     section,
 )
 from edgewise.folder import Folder
 
-NEEDED = ("arm", "place", "problem", "prompt", "completion", "outcome")
 LATEST = 10  # steps that "lately" is of
 NOTE = (
     "Points are means over steps that follow each other. Bands are 95 % intervals over problems, "
@@ -51,8 +51,19 @@ def run_page(folder: Folder) -> str:
     records = Records.read(folder, config)
     named = [str(config.get(name)) for name in ("env", "curriculum", "algorithm")]
     title = f"{', '.join(named)}, seed {config.get('seed')}"
-    samples = [*stepped(folder, SAMPLES)]
-    return page(title, facts(config, records), body(folder, records), transcripts(samples, records))
+    said = list(stepped(folder, samples.LINES, samples.NEEDED))
+    signs = trouble.signs(records.metrics, said)
+    content = warning(signs) + body(folder, records)
+    return page(title, facts(config, records), content, transcripts(said, records))
+
+
+def warning(signs: Sequence[str]) -> str:
+    """Return the section of the signs of trouble, "" without one."""
+    if not signs:
+        return ""
+    return (
+        f'<section id="trouble" class="warning"><h2>Signs of trouble</h2>{bullets(signs)}</section>'
+    )
 
 
 def facts(config: Row, records: Records) -> list[str]:
@@ -133,9 +144,9 @@ def scored(row: Row | None) -> str:
     return str(Estimate(row["pass_at_1"], row["low"], row["high"])) if row else ""
 
 
-def transcripts(samples: Sequence[Row], records: Records) -> Browser | None:
+def transcripts(said: Sequence[Row], records: Records) -> Browser | None:
     """Return the samples of a run to read, the last steps first; None if it kept none."""
-    problems = list(grouped(samples, records.arms))
+    problems = list(grouped(said, records.arms))
     if not problems:
         return None
     kept = latest(problems, MAX_TRANSCRIPTS)
@@ -144,7 +155,7 @@ def transcripts(samples: Sequence[Row], records: Records) -> Browser | None:
     return Browser(
         "Transcripts",
         f"Of every step a few completions, chosen by arm and outcome: {len(kept):,} of "
-        f"{len(problems):,} problems, those of the last steps; {SAMPLES} has all.",
+        f"{len(problems):,} problems, those of the last steps; {samples.LINES} has all.",
         [
             Filter("step", "step", [(str(step), str(step)) for step in steps], str(steps[0])),
             Filter("part", "arm", [(part, part) for part in parts]),
@@ -155,13 +166,13 @@ def transcripts(samples: Sequence[Row], records: Records) -> Browser | None:
     )
 
 
-def grouped(samples: Sequence[Row], arms: Sequence[str]) -> Iterator[dict[str, Any]]:
+def grouped(said: Sequence[Row], arms: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield each problem of each step with its completions, the last step first."""
 
     def order(row: Row) -> tuple[int, int, int, str]:
         return -row["step"], int(row["arm"] or 0), int(row["place"]), str(row["problem"])
 
-    for (late, arm, place, problem), rows in groupby(sorted(samples, key=order), order):
+    for (late, arm, place, problem), rows in groupby(sorted(said, key=order), order):
         answers = list(rows)
         level = level_of(problem)
         name = arms[arm] if arm < len(arms) else f"arm {arm}"

@@ -1,0 +1,76 @@
+"""Keys that are pressed while a command works, in a terminal of the test's own."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+termios = pytest.importorskip("termios")
+
+CHILD = """
+import os, sys, threading
+terminal = os.open(sys.argv[1], os.O_RDWR)  # becomes that of this session
+os.dup2(terminal, 0)
+from edgewise.agents.training.keys import pressed
+done = threading.Event()
+
+def press(key):
+    print("key", repr(key), flush=True)
+    if key == "q":
+        done.set()
+
+with pressed(press):
+    print("ready", flush=True)
+    done.wait()
+    if sys.argv[2] == "error":
+        raise SystemExit("failed")
+"""
+
+
+def modes(terminal):
+    """Whether a terminal waits for whole lines, and whether it shows what is typed."""
+    flags = termios.tcgetattr(terminal)[3]
+    return bool(flags & termios.ICANON), bool(flags & termios.ECHO)
+
+
+@pytest.fixture
+def terminal():
+    """Both ends of a new terminal; the second is the one that a program sees."""
+    ends = os.openpty()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+@pytest.mark.parametrize("end", ["end", "error", "interrupt"])
+def test_a_key_is_heard_at_once_and_the_terminal_is_as_before_afterwards(terminal, end):
+    keyboard, screen = terminal
+    before = modes(screen)
+    assert before == (True, True)
+    command = [sys.executable, "-c", CHILD, os.ttyname(screen), end]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True, text=True,
+    ) as child:  # fmt: skip
+        assert child.stdout.readline() == "ready\n"
+        assert modes(screen) == (False, False)
+        os.write(keyboard, b"s")
+        assert child.stdout.readline() == "key 's'\n"
+        if end == "interrupt":
+            child.send_signal(signal.SIGINT)
+        else:
+            os.write(keyboard, b"q")
+        child.communicate(timeout=60)
+    assert child.returncode == {"end": 0, "error": 1, "interrupt": -signal.SIGINT}[end]
+    assert modes(screen) == before
+
+
+def test_without_a_terminal_nothing_happens():
+    code = "from edgewise.agents.training.keys import pressed\nwith pressed(print): print('ran')"
+    for stdin in (subprocess.DEVNULL, subprocess.PIPE):
+        found = subprocess.run(
+            [sys.executable, "-c", code], stdin=stdin, capture_output=True, text=True, check=True
+        )
+        assert found.stdout == "ran\n" and found.stderr == ""
