@@ -4,6 +4,7 @@ VENV := .venv
 OLDEST := .venv-oldest
 VLLM := .venv-vllm
 VERL := .venv-verl
+RAY := .venv-ray
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest
@@ -16,10 +17,11 @@ MODELS := --editable ./seedlings  # `train` needs them; given by path, as no ind
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test test-models test-rest test-all test-processors test-oldest test-vllm test-verl lint docs install clean FORCE
+.PHONY: demo test test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray lint docs install clean FORCE
 
+# Random and the recommended rule, side by side: a minute or two, with a picture of both
 demo: $(VENV)/train
-	$(BIN)/edgewise train --env Countdown-v0 --curriculum sec:temperature=0.2 --algorithm grpo
+	$(BIN)/edgewise compare --plan benchmarks/plans/demo.json --processes 2
 
 # two processes that share no import: half of the time of two workers, each of which takes any file
 test: install
@@ -49,6 +51,10 @@ test-oldest: $(OLDEST)/done
 test-vllm: $(VLLM)/done
 	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py
 
+# real clusters of two workers
+test-ray: $(RAY)/done
+	$(RAY)/bin/python -m pytest -m ray tests/core/test_ray_pool.py tests/benchmarks/evaluation/test_spread.py
+
 # verl on a local Ray and a CPU, with a platform of the tests' own; it brings plug-ins of pytest
 test-verl: $(VERL)/done
 	$(VERL)/bin/python -m pytest -p no:asyncio -p no:rerunfailures -m "verl and not slow" tests/agents/integrations
@@ -72,8 +78,9 @@ $(VENV)/torch: pyproject.toml seedlings/pyproject.toml constraints.txt
 	$(PIP) torch $(MODELS)
 	touch $@
 
+# what developers install has all of it, linked in another way
 $(VENV)/train: $(VENV)/torch
-	$(PIP) --editable ".[train]"
+	test -e $(VENV)/dev || $(PIP) --editable ".[train]"
 	touch $@
 
 # the checkout is linked file by file, so that mypy sees it, and linked anew when files come or go
@@ -108,6 +115,13 @@ $(VLLM)/done: pyproject.toml constraints-vllm.txt
 		--editable ".[train,scale]" pytest
 	touch $@
 
+$(RAY)/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --no-compile --constraint constraints.txt torch $(MODELS)
+	$(RAY)/bin/python -m pip install --quiet --no-compile --constraint constraints.txt \
+		--editable ".[train,ray]" pytest hypothesis
+	touch $@
+
 # verl needs an older transformers than TRL; torch first, without CUDA
 $(VERL)/done: pyproject.toml constraints-verl.txt
 	$(PYTHON) -m venv $(VERL)
@@ -117,4 +131,4 @@ $(VERL)/done: pyproject.toml constraints-verl.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(VLLM) $(VERL) build dist *.egg-info seedlings/build seedlings/*.egg-info
+	rm -rf $(VENV) $(OLDEST) $(VLLM) $(VERL) $(RAY) build dist *.egg-info seedlings/build seedlings/*.egg-info

@@ -70,7 +70,7 @@ def compare(config: SOARCompareConfig, command: str, console: Console) -> None:
 
 def sizes(config: SOARCompareConfig) -> dict[str, object]:
     """Return what all that is in one folder has in common."""
-    free = {"seeds", "methods", "students", "processes", "output"}
+    free = {"seeds", "methods", "students", "processes", "output", "max_tokens_per_pass"}
     return {name: value for name, value in asdict(config).items() if name not in free}
 
 

@@ -14,6 +14,7 @@ from edgewise.agents.training.display import announcer
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.benchmarks.evaluation import session as sessions
 from edgewise.benchmarks.evaluation.scripted import is_scripted
+from edgewise.benchmarks.evaluation.spread import spreading
 from edgewise.benchmarks.evaluation.suite import OWN, Part, parts_of
 from edgewise.benchmarks.evaluation.summary import ALL, Record
 from edgewise.cli.flags import EvalConfig
@@ -34,13 +35,13 @@ def run(config: EvalConfig, arguments: Sequence[str]) -> None:
     console = Console()
     with usage():
         session = session_of(config, shlex.join(["edgewise", "eval", *arguments]))
-    with locked(session.folder()):
+    with locked(session.folder()), spreading(config.ray) as spread:
         with usage():
-            folder, opened, agent = sessions.prepare(session, console)
+            folder, opened, agent = sessions.prepare(session, console, spread)
         # the oracle may find that it cannot play an environment's episodes
         refusal = usage() if is_scripted(config.agent) else nullcontext()
         with repeatable(say=announcer(console)), refusal:
-            summary = sessions.carry_out(folder, opened, agent, console)
+            summary = sessions.carry_out(folder, opened, agent, console, spread)
             stopped = asked()
     rows = summary["means"]
     if config.suite is None:

@@ -18,6 +18,7 @@ from edgewise.agents.training.flags import (
     EvaluationPlan,
     Flags,
     KeywordFlags,
+    RayFlags,
     ThreadFlags,
     TokenFlags,
     check_at_least,
@@ -84,7 +85,7 @@ class NewConfig(Flags):
 
 
 @dataclass(frozen=True)
-class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
+class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
     """Score an agent on each level of an environment, or of all environments of a suite.
 
     Every answer is kept in a folder, with a report; the same command goes on where it was stopped.
@@ -126,6 +127,7 @@ class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
 
     def check_problems(self) -> None:
         """Make the environment as it will be asked."""
+        super().check_problems()
         if self.suite is None:
             options = read_options(self.env_options, [self.env], self.data)
             preset = preset_for(self.agent, self.env, self.preset)
@@ -133,7 +135,7 @@ class EvalConfig(ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
 
 
 @dataclass(frozen=True)
-class ProfileConfig(ThreadFlags, TokenFlags, DataFlags):
+class ProfileConfig(RayFlags, ThreadFlags, TokenFlags, DataFlags):
     """Measure the pass rate of each problem, one JSON line each; an existing file is resumed."""
 
     agent: str = "seedling"
@@ -162,6 +164,7 @@ class ProfileConfig(ThreadFlags, TokenFlags, DataFlags):
 
     def check_problems(self) -> None:
         """Make the environment as it will be measured."""
+        super().check_problems()
         options = read_options(self.env_options, [self.env], self.data)
         preset = preset_for(self.agent, self.env, self.preset)
         gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels, **options)

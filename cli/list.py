@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any
 
 import gymnasium as gym
 from rich.box import SIMPLE
@@ -74,8 +74,9 @@ def curricula() -> Table:
         table.add_row(name, kind.paper, what, kind.cost)
     for name, test in FILTERS.items():
         table.add_row(f"filter={name}", test.paper, first_line(test.__doc__), test.cost)
-    for name, sizes in ALLOCATIONS.items():
-        notes = f"takes: {' '.join(field.name for field in fields(cast(Any, sizes)))}"
+    allocations: dict[str, type[Any]] = {**ALLOCATIONS}
+    for name, sizes in allocations.items():
+        notes = f"takes: {' '.join(field.name for field in fields(sizes))}"
         what = f"{first_line(sizes.__doc__)}\n[dim]{notes}[/dim]"
         table.add_row(f"allocation={name}", sizes.paper, what, "nothing")
     for column in table.columns[:2]:

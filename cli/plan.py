@@ -47,8 +47,12 @@ def lines_of(found: RunPlan) -> Iterator[str]:
     yield row("computing", f"{found.flops / 1e15:,.1f} PFLOP a step")
     yield row("step", time_of(found))
     yield from (f"warning: {warning}" for warning in found.warnings)
-    verdict = "fits" if found.fits else "does not fit"
-    yield f"{verdict}: {size(plan.needs())} of {size(found.memory)}"
+    yield verdict_line(plan.needs(), found.memory)
+
+
+def verdict_line(needed: int, memory: int) -> str:
+    """Return whether `needed` bytes fit in `memory` bytes, in words."""
+    return f"{'fits' if needed <= memory else 'does not fit'}: {size(needed)} of {size(memory)}"
 
 
 def row(name: str, text: str) -> str:

@@ -10,9 +10,10 @@ from edgewise.agents.distributed import process_group, rank
 from edgewise.agents.training.config import complete
 from edgewise.agents.training.display import score_line
 from edgewise.agents.training.parts import Setup
+from edgewise.agents.training.plan import memory_of
 from edgewise.agents.training.plan_config import PreflightConfig
 from edgewise.agents.training.preflight import NUM_STEPS, Preflight, preflight, warnings_of
-from edgewise.cli.plan import show
+from edgewise.cli.plan import show, verdict_line
 from edgewise.cli.train import say
 from edgewise.errors import usage
 
@@ -32,6 +33,7 @@ def run(config: PreflightConfig, arguments: Sequence[str]) -> None:
             found = preflight(config, lambda score: say(console, f"  {score_line(score)}"))
         for line in summary(found, setup):
             say(console, line)
+        say(console, verdict_line(found.memory, memory_of(config)))
 
 
 def summary(found: Preflight, setup: Setup) -> list[str]:

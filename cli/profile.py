@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -25,6 +26,7 @@ from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run_prompts import limit_for
 from edgewise.benchmarks.evaluation.profile import WIDTH, begun_on, profile
 from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
+from edgewise.benchmarks.evaluation.spread import Spread, spreading
 from edgewise.cli.flags import ProfileConfig
 from edgewise.env import unwrap
 from edgewise.errors import UsageError, usage
@@ -37,11 +39,11 @@ def run(config: ProfileConfig, arguments: Sequence[str]) -> None:
     """Measure, and say where the borders of the levels are and how to use them."""
     config = with_samples(config)
     torch.set_num_threads(config.threads)
-    with locked(config.output, beside=True):
-        measure(config)
+    with locked(config.output, beside=True), spreading(config.ray) as spread:
+        measure(config, spread)
 
 
-def measure(config: ProfileConfig) -> None:
+def measure(config: ProfileConfig, spread: Spread | None) -> None:
     """Measure what is missing, and say what was found."""
     with usage():
         check_id(config.env)
@@ -55,7 +57,8 @@ def measure(config: ProfileConfig) -> None:
         )
         limit, chat = None, None
         if is_scripted(config.agent):
-            asker = scripted(config.agent, env)
+            plays = None if spread is None else partial(spread.plays, env)
+            asker = scripted(config.agent, env, plays)
         else:
             policy = load(config)
             limit, chat = limit_for(policy, sampling, config.max_prompt_tokens), policy.chat

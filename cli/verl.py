@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
+from edgewise.agents.integrations import versions
 from edgewise.agents.integrations.verl_config import VerlConfig
 from edgewise.agents.integrations.verl_settings import command, printed
-from edgewise.agents.integrations.versions import VERL
+from edgewise.agents.training.folder_kind import VERL, check_kind
 from edgewise.errors import UsageError, usage
 from edgewise.interrupts import Stopped
 from edgewise.lock import locked
@@ -34,7 +35,7 @@ def run(config: VerlConfig, arguments: Sequence[str]) -> None:
         return
     with usage():
         require("verl")
-        VERL.check(version("verl"))
+        versions.VERL.check(version("verl"))
         command(config)
         config.rule.make(config.envs())
         refuse_output(config)
@@ -84,7 +85,9 @@ def refuse_output(config: VerlConfig) -> None:
     begun = (config.output / "config.json").exists()
     if config.resume and not begun:
         raise ValueError(f"`output` must have a run to resume, got {config.output}")
-    if not config.resume and begun:
+    if config.resume:
+        check_kind(config.output, "output", VERL)
+    elif begun:
         raise ValueError(
             f"`output` must hold no run, got {config.output}; "
             "continue it with --resume, or name another"

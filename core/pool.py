@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
-import queue
-import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future
-from enum import Enum
-from pkgutil import resolve_name
-from types import TracebackType
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edgewise.executor import LOST, Executor, Job, WorkerError
+
+__all__ = [
+    "LOST",
+    "Pool",
+    "TooManyUnverified",
+    "WorkerError",
+    "as_verdict",
+    "pool_for",
+    "refuse_unverified",
+]
 
 MAX_UNVERIFIED = 0.01  # of the completions of a batch
 START_SECONDS = 120  # for the imports of a worker
@@ -38,23 +46,10 @@ CRASHES = frozenset(  # signals that a process brings upon itself, by what it do
         signal.SIGXCPU,
     }
 )
-OUTSIDE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # ends a worker, and raises nothing in it
-READY = b"ready\n"
-
-Job = tuple[str, ...]
-
-
-class Lost(Enum):
-    """What stands in place of the result of a call that was lost, whatever its result is."""
-
-    LOST = "lost"
-
-
-LOST: Final = Lost.LOST
-
-
-class WorkerError(RuntimeError):
-    """Worker processes cannot be started, or are lost too often."""
+Make = Callable[[str, float, int], Executor]  # of a function, with its limits in seconds and bytes
+READY = b"ready\n"  # as the script says
+RAISED = b"!"  # begins the reply to a call that raised, which no JSON does
+SCRIPT = Path(__file__).with_name("pool_worker.py")
 
 
 class TooManyUnverified(WorkerError):
@@ -83,18 +78,17 @@ def as_verdict(result: Any) -> bool | None:
     return None if result is LOST else result is True
 
 
-class Pool:
+class Pool(Executor):
     """Call one function in worker processes, each call within a limit of time and memory.
 
     A call that takes too long, or raises, gives None. A call whose worker dies is begun once more, by
     a new worker. If that dies too, it gives None where both deaths were the call's own doing (a
     crash, an exit, more memory than the limit), and else `LOST`: a signal from outside, such as that
-    of a system out of memory, says nothing of the call. What is lost is not kept; other results are,
-    so that equal calls cost nothing.
+    of a system out of memory, says nothing of the call.
 
-    Any thread may call `map` and `submit`. The workers are fresh interpreters: the caller may be a
-    daemon, a script without a main guard or a notebook. They are in sessions of their own, where
-    Ctrl-C does not reach them, and end when the caller does. They need a POSIX system.
+    The workers are fresh interpreters: the caller may be a daemon, a script without a main guard or a
+    notebook. They are in sessions of their own, where Ctrl-C does not reach them, and end when the
+    caller does. They need a POSIX system.
 
     Example:
         >>> with Pool("textwrap:dedent", num_workers=1) as pool:
@@ -110,6 +104,7 @@ class Pool:
         seconds: float = 5.0,
         memory: int = 2**30,
         cache_size: int = 100_000,
+        strict: bool = False,
     ) -> None:
         """Start the workers.
 
@@ -119,27 +114,16 @@ class Pool:
             seconds: The wall-clock limit of one call.
             memory: The limit in bytes of the address space of one worker.
             cache_size: How many results are kept.
+            strict: Whether a call that raises raises a WorkerError here, and is not None.
         """
+        super().__init__(cache_size)
         if num_workers is None:
             num_workers = min(4, os.cpu_count() or 1)
         if num_workers < 1:
             raise ValueError(f"`num_workers` must be at least 1, got {num_workers}")
-        self.command = [sys.executable, "-P", __file__, function, str(seconds), str(memory)]
-        self.seconds, self.cache_size = seconds, cache_size
-        self._cache: dict[Job, Any] = {}
-        self._flight: dict[Job, Future[Any]] = {}  # calls whose results are not in the cache yet
-        self._unasked: dict[Job, Future[Any]] = {}  # submitted, and no `map` has asked for them
-        self._lock = threading.Lock()  # of these, and of closing
-        self._calls: queue.SimpleQueue[tuple[Job, Future[Any]] | None] = queue.SimpleQueue()
-        self._workers = [Worker(self.command, seconds) for _ in range(num_workers)]
-        self._threads = [
-            threading.Thread(target=self._serve, args=[worker], daemon=True)
-            for worker in self._workers
-        ]
-        self._closed = False
-        for thread in self._threads:
-            thread.start()
-        atexit.register(self.close)
+        command = [sys.executable, "-P", str(SCRIPT), function, str(seconds), str(memory)]
+        self._workers = [Worker(command, seconds, strict) for _ in range(num_workers)]
+        self.serve(*(partial(self._work, worker) for worker in self._workers))
 
     @property
     def pids(self) -> list[int]:
@@ -147,109 +131,32 @@ class Pool:
         processes = [worker.process for worker in self._workers]
         return [process.pid for process in processes if process is not None]
 
-    def map(self, jobs: Sequence[Job]) -> list[Any]:
-        """Return the result of each call, in order; None where it has none, `LOST` where it was lost.
-
-        Raises:
-            WorkerError: If the workers cannot be started.
-        """
-        with self._lock:
-            self._refuse_if_closed()
-            self._drop_unasked(but=jobs)
-            results = {job: self._cache[job] for job in jobs if job in self._cache}
-            futures = {job: self._begin(job) for job in jobs if job not in results}
-        results.update({job: future.result() for job, future in futures.items()})
-        return [results[job] for job in jobs]
-
-    def submit(self, jobs: Sequence[Job]) -> None:
-        """Start calls early; the next `map` cancels those that it does not request.
-
-        Those beyond `cache_size` are not begun.
-        """
-        with self._lock:
-            self._refuse_if_closed()
-            for job in jobs:
-                known = job in self._cache or job in self._flight
-                if not known and len(self._unasked) < self.cache_size:
-                    self._unasked[job] = self._begin(job)
-
-    def close(self) -> None:
-        """End the workers, after the calls that are under way."""
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                self._drop_unasked()
-                for _ in self._threads:
-                    self._calls.put(None)
-        for thread in self._threads:
-            thread.join()
-        atexit.unregister(self.close)
-
-    def __enter__(self) -> Pool:
-        """Return the pool."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End the workers."""
-        self.close()
-
-    def _refuse_if_closed(self) -> None:
-        """Raise WorkerError if there are no workers any more."""
-        if self._closed:
-            raise WorkerError("the pool is closed")
-
-    def _begin(self, job: Job) -> Future[Any]:
-        """Return the result to come of a call, which is under way already or begins here."""
-        if job not in self._flight:
-            self._flight[job] = Future()
-            self._calls.put((job, self._flight[job]))
-        return self._flight[job]
-
-    def _drop_unasked(self, but: Sequence[Job] = ()) -> None:
-        """Forget the submitted calls `but` some; a worker that is at one completes it."""
-        for job in but:
-            self._unasked.pop(job, None)
-        for job, future in self._unasked.items():
-            if future.cancel():
-                del self._flight[job]
-        self._unasked.clear()
-
-    def _serve(self, worker: Worker) -> None:
+    def _work(self, worker: Worker) -> None:
         """Give calls to `worker` until there are no more."""
-        while (call := self._calls.get()) is not None:
-            job, future = call
-            if not future.set_running_or_notify_cancel():
-                continue
+        while (call := self.take()) is not None:
             try:
-                future.set_result(worker.call(job))
+                self.finish(call, worker.call(call[0]))
             except WorkerError as error:
-                future.set_exception(error)
+                self.finish(call, error)
             except Exception as error:  # such as no file descriptor or process left
-                future.set_exception(WorkerError(f"{type(error).__name__}: {error}"))
-            with self._lock:
-                del self._flight[job]
-                if future.exception() is None and future.result() is not LOST:
-                    self._cache[job] = future.result()
-                while len(self._cache) > self.cache_size:
-                    del self._cache[next(iter(self._cache))]
+                self.finish(call, WorkerError(f"{type(error).__name__}: {error}"))
         worker.stop()
 
 
 class Worker:
     """One process, and the thread's end of the line to it."""
 
-    def __init__(self, command: Sequence[str], seconds: float) -> None:
+    def __init__(self, command: Sequence[str], seconds: float, strict: bool) -> None:
         """Note how to start it; it is started with its first call."""
-        self.command, self.seconds = command, seconds
+        self.command, self.seconds, self.strict = command, seconds, strict
         self.process: subprocess.Popen[bytes] | None = None
 
     def call(self, job: Job) -> Any:
-        """Return the result of a call; None or `LOST` without one, as `Pool` says."""
+        """Return the result of a call; None or `LOST` without one, as `Pool` says.
+
+        Raises:
+            WorkerError: If the worker cannot be started, or a call raised and that is `strict`.
+        """
         request = json.dumps(job).encode() + b"\n"
         deaths: list[bool] = []  # of workers at the call, whether of their own doing
         for _ in range(MAX_STARTS):
@@ -263,6 +170,10 @@ class Worker:
             reply = self.receive()
             if reply is None:
                 self.stop()
+                return None
+            if reply.startswith(RAISED) and reply.endswith(b"\n"):
+                if self.strict:
+                    raise WorkerError(json.loads(reply[1:]))
                 return None
             if reply.endswith(b"\n"):
                 return json.loads(reply)
@@ -358,30 +269,51 @@ def is_own_doing(code: int | None) -> bool:
     return code is None or code >= 0 or -code in CRASHES
 
 
-def work(function: str, seconds: str, memory: str) -> None:
-    """Answer the calls that come in at the standard input, a socket, until it is closed."""
-    line = socket.socket(fileno=0)
-    stream = line.makefile("rb")
+def pool_here(function: str, seconds: float, memory: int) -> Executor:
+    """Make a pool of processes of this machine."""
+    return Pool(function, seconds=seconds, memory=memory)
+
+
+class Shared:
+    """What this process calls functions with, by the functions."""
+
+    make: Make = staticmethod(pool_here)
+    made: ClassVar[dict[str, Executor]] = {}
+    lock = threading.Lock()
+
+    @classmethod
+    def forget(cls) -> None:
+        """Begin anew, in a child: threads and clusters do not outlive a fork."""
+        cls.make, cls.made, cls.lock = staticmethod(pool_here), {}, threading.Lock()
+
+
+os.register_at_fork(after_in_child=Shared.forget)
+
+
+def pool_for(function: str, *, seconds: float, memory: int = 2**30) -> Executor:
+    """Return what calls `function` for all of this process, made on the first call.
+
+    Args:
+        function: As `Pool` takes it.
+        seconds: The wall-clock limit of one call.
+        memory: The limit in bytes of the address space of one worker.
+    """
+    with Shared.lock:
+        found = Shared.made.get(function)
+        if found is None or found.closed:
+            found = Shared.made[function] = Shared.make(function, seconds, memory)
+        return found
+
+
+@contextmanager
+def calling_by(make: Make) -> Iterator[None]:
+    """Let `pool_for` make executors by `make` while the block runs, and close them after it."""
+    before = Shared.make, Shared.made
+    made: dict[str, Executor] = {}
+    Shared.make, Shared.made = make, made
     try:
-        called = resolve_name(function)
-    except Exception as error:
-        line.sendall(json.dumps(f"{type(error).__name__}: {error}").encode() + b"\n")
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
-    for number in (signal.SIGALRM, *OUTSIDE):
-        signal.signal(number, signal.SIG_DFL)
-    line.sendall(READY)
-    for request in stream:
-        signal.setitimer(signal.ITIMER_REAL, float(seconds) + 1)  # should the caller be gone
-        try:
-            reply = json.dumps(called(*json.loads(request)))
-        except MemoryError:
-            os._exit(1)  # what filled the memory may stay; a fresh process does not have it
-        except Exception:
-            reply = "null"
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        line.sendall(reply.encode() + b"\n")
-
-
-if __name__ == "__main__":  # a worker, which imports nothing but what its function does
-    work(*sys.argv[1:])
+        yield
+    finally:
+        Shared.make, Shared.made = before
+        for executor in made.values():
+            executor.close()

@@ -92,6 +92,15 @@ class Arithmetic(Task[Problem]):
             answer="boxed",
             frame=Frame(max_prompt_tokens=48, max_completion_tokens=160),
         ),
+        "pair": Preset(  # two skills of ever longer problems: sums, and precedence
+            template=r"{compact} \boxed{{}}:",
+            levels=ladder(
+                *((count, "+-", 9) for count in (1, 2, 3, 4, 5, 7)),
+                *((count, "+-*", 6) for count in (1, 2, 3, 4, 5, 7)),
+            ),
+            answer="boxed",
+            frame=Frame(max_prompt_tokens=48, max_completion_tokens=128),
+        ),
         "crowd": Preset(  # for that model: levels 4 to 7 can be learned, among many that cannot
             template=r"{compact} \boxed{{}}:",
             levels=ladder(
@@ -99,6 +108,20 @@ class Arithmetic(Task[Problem]):
                 *((count, "+-", 9) for count in (2, 3, 4, 5, 7, 8, 9, 10, 11)),
                 *((1, "*", 99), (2, "*", 20), (2, "/", 20), (2, "+-*", 30), (3, "+-*", 30)),
                 *((count, "+-", 999) for count in (1, 2, 3)),
+            ),
+            answer="boxed",
+            frame=Frame(max_prompt_tokens=48, max_completion_tokens=96),
+        ),
+        "crowd-pair": Preset(  # for the model of "pair": levels 4 to 9 can be learned, of both skills
+            template=r"{compact} \boxed{{}}:",
+            levels=ladder(
+                *((1, "+-", largest) for largest in (9, 10, 11)),
+                *((count, "+-", 9) for count in (3, 4, 5)),
+                *((count, "+-*", 6) for count in (3, 4, 5)),
+                *((count, "+-", 9) for count in (8, 9, 10)),
+                *((count, "+-*", 6) for count in (7, 8)),
+                *((1, "*", 99), (2, "*", 20), (2, "/", 20), (2, "+-*", 30), (3, "+-*", 30)),
+                *((count, "+-", 999) for count in (1, 2)),
             ),
             answer="boxed",
             frame=Frame(max_prompt_tokens=48, max_completion_tokens=96),

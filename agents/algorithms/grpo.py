@@ -2,7 +2,8 @@
 
 Shao et al. (2024), "DeepSeekMath", arXiv 2402.03300, with its variants by argument:
     - Dr. GRPO (Liu et al., 2025, arXiv 2503.20783): standardize "none", loss_mean "constant".
-    - DAPO (Yu et al., 2025, arXiv 2503.14476): clip_eps_high 0.28, loss_mean "token", filter "dapo".
+    - DAPO (Yu et al., 2025, arXiv 2503.14476): clip_eps_high 0.28, loss_mean "token", filter "dapo",
+      overlong_buffer 4096 of max_tokens 20480; mask_truncated without a buffer.
     - GSPO (Zheng et al., 2025, arXiv 2507.18071): ratio "sequence", loss_mean "sequence",
       clip_eps 3e-4, clip_eps_high 4e-4.
     - SEC's runs: num_minibatches 4; the other defaults are theirs.

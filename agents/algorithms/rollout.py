@@ -175,8 +175,8 @@ class Batch:
                 self.completions = self.completions.select(torch.as_tensor(same))
             for earned in (self.rewards, self.correct, self.formatted, self.verified):
                 earned[~self.made] = 0  # by an earlier problem
-        posed: NDArray[Any] = rows[self.made[rows]]
-        return posed
+        made: NDArray[Any] = rows[self.made[rows]]
+        return made
 
     def answer(self, rows: NDArray[Any]) -> None:
         """Sample and score completions for the environments in `rows`."""

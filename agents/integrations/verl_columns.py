@@ -49,7 +49,6 @@ def completion_of(member: int, values: dict[str, Any], tokenizer: Any) -> Comple
     told = values["extra_fields"].get("reward_extra_info", {})
     reward = float(told.get("score", values["rm_scores"].sum()))
     mask = values["response_mask"].bool()
-    sizes = values["advantages"].abs()[mask] if "advantages" in values else None
     length = told.get("length")
     if length is None:
         ids = values["responses"][mask].tolist()
@@ -62,12 +61,17 @@ def completion_of(member: int, values: dict[str, Any], tokenizer: Any) -> Comple
         correct=bool(told.get("correct", reward == 1)),
         length=int(length),
         num_tokens=int(mask.sum()),
-        abs_advantage=None
-        if sizes is None
-        else float(sizes.double().mean())
-        if len(sizes)
-        else 0.0,
+        abs_advantage=mean_size(values["advantages"][mask]) if "advantages" in values else None,
     )
+
+
+def mean_size(advantages: torch.Tensor) -> float:
+    """Return the mean |A| over tokens, 0 where there are none.
+
+    >>> mean_size(torch.tensor([-1.0, 2.0])), mean_size(torch.tensor([]))
+    (1.5, 0.0)
+    """
+    return float(advantages.double().abs().mean()) if len(advantages) else 0.0
 
 
 def ordered(batch: Any) -> list[int]:

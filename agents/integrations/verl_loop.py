@@ -17,7 +17,7 @@ from edgewise.agents.integrations.episode import Episode, seed_of
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
 
 NAME = "edgewise"  # of the loop, as verl's config calls it
-SEEDED = ("vllm", "edgewise")  # engines that take a seed for each request
+UNSEEDED = ("sglang",)  # engines that take no seed for each request
 
 
 @register(NAME)
@@ -84,7 +84,7 @@ class EpisodeLoop(AgentLoopBase):  # type: ignore[misc]
 
     def seed(self, row: dict[str, Any], turn: int) -> dict[str, int]:
         """Return the seed of a turn: the same run samples the same, whichever server is asked."""
-        if self.rollout_config.name not in SEEDED:
+        if self.rollout_config.name in UNSEEDED:
             return {}
         own = self.data_config.get("edgewise", {})
         batch, group, member = (

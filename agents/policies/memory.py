@@ -14,7 +14,7 @@ from typing import Any
 
 MAX_TOKENS_PER_PASS = 262_144  # by default: 64 rows of 4,096 tokens
 LOGITS_PER_CHUNK = 1_024 * 151_936  # 622 MB in float32; 1,024 tokens of Qwen2's vocabulary
-LOGIT_BYTES = 4  # log-probabilities are computed in float32
+FLOAT32_BYTES = 4  # of log-probabilities and of sums of gradients
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,12 @@ class PassShape:
 
     @property
     def working(self) -> int:
-        """Values of a token that the backward pass of one layer holds besides.
+        """Values of a token that the backward pass of one layer holds besides: gradients.
 
-        Gradients of product, activation and up, and of two states.
+        What a layer kept is freed where its gradient is done, so that these are few: that of the
+        feed-forward network's product, and of a state.
         """
-        return 3 * self.intermediate_size + 2 * self.hidden_size
+        return self.intermediate_size + self.hidden_size
 
 
 def chunk_size(vocab_size: int, logits_per_chunk: int = LOGITS_PER_CHUNK) -> int:
@@ -83,15 +84,17 @@ def pass_bytes(
     Always there are weights, gradients and the states of the optimizer. With N tokens, L layers, H the
     hidden size, V the vocabulary and C = min(N, chunk) the tokens of a chunk:
 
-        value_bytes * N * (L * a + b + 4 * H) + 2 * 4 * C * V + value_bytes * V * H
+        value_bytes * N * (L * a + b + 2 * H) + l * C * V + h * V * H
 
     - a is what each layer keeps of a token until its gradient is computed: H, its input, with
       checkpointing, since the rest is computed again then; else `PassShape.kept`.
     - b is what the one layer holds whose gradient is computed: `PassShape.working` and, with
       checkpointing, also its `PassShape.kept`.
-    - 4 * H are the embeddings, the last states, and the gradients of both.
-    - 2 * 4 * C * V are the logits of a chunk in float32, and what becomes their gradient.
-    - V * H is the gradient of the head before it is added to that of earlier passes.
+    - 2 * H are the last states and their gradients.
+    - l * C * V are the logits of a chunk: l is 4, in float32 and in place, and in a lower precision
+      value_bytes more.
+    - h * V * H is the gradient of the head before it is added to that of earlier passes, in float32: h
+      is 4, and in a lower precision value_bytes more.
 
     Args:
         shape: Sizes of the model.
@@ -102,8 +105,8 @@ def pass_bytes(
     """
     layer = shape.hidden_size if checkpointing else shape.kept
     again = shape.kept if checkpointing else 0
-    values = shape.num_layers * layer + again + shape.working + 4 * shape.hidden_size
+    values = shape.num_layers * layer + again + shape.working + 2 * shape.hidden_size
     chunk = min(tokens, chunk_size(shape.vocab_size, logits_per_chunk))
-    logits = 2 * LOGIT_BYTES * chunk * shape.vocab_size
-    head = value_bytes * shape.vocab_size * shape.hidden_size
-    return value_bytes * tokens * values + logits + head
+    rounded = value_bytes if value_bytes < FLOAT32_BYTES else 0
+    head = (FLOAT32_BYTES + rounded) * shape.vocab_size * (chunk + shape.hidden_size)
+    return value_bytes * tokens * values + head

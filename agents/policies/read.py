@@ -179,7 +179,7 @@ class Reader:
         """
         nothing = torch.zeros(tokens.shape, device=tokens.device)
         values = self.value_head(states.float())[..., 0] if valued else nothing
-        if tokens.numel() <= self.chunk:
+        if 4 * tokens.numel() <= self.chunk:
             flat = token_logprobs(head, states.flatten(0, 1), tokens.flatten(), scale, self.chunk)
             return flat.view(tokens.shape), values
         chosen = token_logprobs(head, states[sampled], tokens[sampled], scale, self.chunk)
@@ -201,9 +201,9 @@ class Reader:
             found: list[Tensor] = []
             head = self.model.get_output_embeddings()
             handle = head.register_forward_hook(lambda *call: found.append(call[2]))
-            token = torch.zeros((1, 1), dtype=torch.int64, device=self.model.device)
+            tokens = torch.arange(8, device=self.model.device)[None]  # padding alone may be all 0
             try:
-                logits = self.forward(token, None, None)[0]
+                logits = self.forward(tokens, None, None)[0]
             finally:
                 handle.remove()
             self.plain = torch.equal(found[0].float(), logits.float())

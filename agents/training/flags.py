@@ -14,6 +14,7 @@ from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS
 from edgewise.agents.policies.options import Precision
 from edgewise.agents.training.recipe_file import read_recipe
 from edgewise.files import about
+from edgewise.ray_cluster import check_address, check_reachable
 from edgewise.registration import check_id
 from edgewise.wrappers import make_rule
 from edgewise.wrappers.allotment import make_allocation
@@ -195,6 +196,36 @@ class ThreadFlags(Flags):
         """Check the number."""
         super().__post_init__()
         check_at_least(self, 1, "threads")
+
+
+@dataclass(frozen=True)
+class RayFlags(EnvFlags):
+    """A Ray cluster, for an environment that its nodes know."""
+
+    ray: str | None = None
+    """Ray cluster that makes answers without a model and verifies: local, or local:CPUS, for one that is
+    started here; auto, HOST:PORT or ray://HOST:PORT for one that is there; see docs/ray.md."""
+
+    def __post_init__(self) -> None:
+        """Check the address."""
+        super().__post_init__()
+        if self.ray is not None:
+            check_address(self.ray)
+
+    def check_names(self) -> None:
+        """Check that the nodes know the environment: they import no module of the working folder."""
+        if self.ray is not None and ":" in self.env:
+            raise ValueError(
+                "`env` must be an id that an installed package declares, for the nodes of `ray`, "
+                f"got {self.env}; see docs/ray.md"
+            )
+        super().check_names()
+
+    def check_problems(self) -> None:
+        """Check that somebody listens at the address."""
+        super().check_problems()
+        if self.ray is not None:
+            check_reachable(self.ray)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,13 @@ class Verdicts:
         counts: NDArray[np.int64] = self.verified.sum(axis=1).astype(np.int64)
         return counts
 
+    def parts(self, sizes: Sequence[int]) -> list[Verdicts]:
+        """Divide the problems, in their order, into parts of those sizes."""
+        columns = [
+            np.split(getattr(self, part.name), np.cumsum(sizes)[:-1]) for part in fields(self)
+        ]
+        return [Verdicts(*part) for part in zip(*columns, strict=True)]
+
     def pass_at(self, k: int) -> Floats:
         """Estimate pass@k of each problem with a verified answer, (M,) with M <= N.
 

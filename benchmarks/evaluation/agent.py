@@ -70,6 +70,11 @@ class Reply:
         several = kept if len(kept) > 1 else ()
         return cls(question, sample, "\n".join(kept), turns=several, **spent)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text of each turn."""
+        return self.turns or (self.text,)
+
 
 @runtime_checkable
 class Agent(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import inf
 from pathlib import Path
@@ -18,9 +18,14 @@ from edgewise.benchmarks.evaluation.question import Question
 from edgewise.env import Outcome
 from edgewise.interrupts import asked as asked_to_stop
 from edgewise.pool import refuse_unverified
+from edgewise.scoring import played
 
 PATIENCE = 10.0  # seconds for an agent to end once the user has asked to stop
 Progress = Callable[[int, int], None]  # of the answers that are known, and of all
+Record = dict[str, Any]
+Batches = Iterable[Sequence[Reply]]
+# from replies, and what keeps those that have no verdict yet, to records with their verdicts
+Judge = Callable[[Batches, Callable[[list[Record]], None]], Iterator[list[Record]]]
 
 
 def evaluate(
@@ -28,10 +33,12 @@ def evaluate(
     questions: Sequence[Question],
     agent: Agent,
     progress: Progress = lambda done, total: None,
+    judge: Judge | None = None,
 ) -> bool:
     """Ask `agent` what the folder has no answer to; return whether all is answered and verified.
 
-    Answers that could not be verified are verified anew first, and not asked again.
+    Answers that could not be verified are verified anew first, and not asked again. By default each
+    answer is judged here before the next is waited for; `judge` may do it elsewhere, and at once.
 
     Example:
         >>> from edgewise.benchmarks.evaluation import SUITES, ScriptAgent, open_part
@@ -56,7 +63,9 @@ def evaluate(
     asked = {(*question.key, n) for question in questions for n in range(question.num_samples)}
     total = len(asked)
     answers = AnswerFile(folder.path / "answers.jsonl")
-    answers.add(judged(kept_replies(questions, answers.unverified)))
+    judge = judge or judged_here
+    for records in judge([kept_replies(questions, answers.unverified)], answers.add):
+        answers.add(records)
     progress(len(answers.known), total)
     requests, answered = [], answers.known | answers.unverified.keys()
     for question in questions:
@@ -64,17 +73,12 @@ def evaluate(
         samples = tuple(n for n in wanted if (*question.key, n) not in answered)
         if samples:
             requests.append(Request(question, samples))
-    last = inf
+    last, num_lost = inf, len(answers.unverified)
     if requests:
-        for replies in agent.answer(requests):
-            for reply in replies:
-                if (*reply.question.key, reply.sample) not in asked:
-                    raise ValueError(
-                        "`agent` must answer what it is asked, got sample "
-                        f"{reply.sample} of {reply.question.key}"
-                    )
-            answers.add(judged(replies))
-            refuse_unverified(len(answers.unverified), total)
+        for records in judge(expected(agent.answer(requests), asked), answers.add):
+            answers.add(records)
+            num_lost += sum(record["correct"] is None for record in records)
+            refuse_unverified(num_lost, total)
             progress(len(answers.known), total)
             if asked_to_stop():
                 last = min(last, time.monotonic() + PATIENCE)
@@ -102,57 +106,52 @@ def kept_replies(
     ]
 
 
-def judged(replies: Sequence[Reply]) -> Iterator[dict[str, Any]]:
-    """Yield each reply with its verdict, for a file."""
-    for _, group in groupby(replies, key=lambda reply: reply.question.part):
-        rows = list(group)
-        for reply, outcome in zip(rows, played(rows), strict=True):
-            yield {
-                "part": reply.question.part,
-                "level": reply.question.level,
-                "problem_seed": reply.question.problem_seed,
-                "sample": reply.sample,
-                "completion": reply.text,
-                **({"turns": reply.turns} if reply.turns else {}),
-                "answer": outcome.answer,
-                "correct": outcome.correct,
-                "formatted": outcome.formatted,
-                "reward": outcome.reward,
-                "ended": reply.ended,
-                "num_tokens": reply.num_tokens,
-                "num_prompt_tokens": reply.num_prompt_tokens,
-                "seconds": round(reply.seconds, 6),
-            }
+def expected(batches: Batches, asked: Collection[Key]) -> Iterator[Sequence[Reply]]:
+    """Yield the replies of an agent.
+
+    Raises:
+        ValueError: If one is to what was not `asked`.
+    """
+    for replies in batches:
+        for reply in replies:
+            if (*reply.question.key, reply.sample) not in asked:
+                raise ValueError(
+                    "`agent` must answer what it is asked, got sample "
+                    f"{reply.sample} of {reply.question.key}"
+                )
+        yield replies
 
 
-def played(replies: Sequence[Reply]) -> list[Outcome]:
-    """Return what replies of one part earn; of an episode of several turns, all turns together."""
-    env, texts = replies[0].question.env, [reply.turns or (reply.text,) for reply in replies]
-    earned: list[list[Outcome]] = [[] for _ in replies]
-    for turn in range(max(map(len, texts))):
-        live = [
-            i
-            for i, found in enumerate(earned)
-            if len(texts[i]) > turn and not (found and found[-1].done)
-        ]
-        outcomes = env.score(
-            [replies[i].question.problem for i in live],
-            [[outcome.answer or "" for outcome in earned[i]] for i in live],
-            [texts[i][turn] for i in live],
-        )
-        for i, outcome in zip(live, outcomes, strict=True):
-            earned[i].append(outcome)
-    return [found[0] if len(found) == 1 else whole(found) for found in earned]
+def judged_here(batches: Batches, keep: Callable[[list[Record]], None]) -> Iterator[list[Record]]:
+    """Yield replies with their verdicts, for a file, batch by batch, before the next is waited for."""
+    for replies in batches:
+        records: list[Record] = []
+        for _, group in groupby(replies, key=lambda reply: reply.question.part):
+            rows = list(group)
+            problems = [reply.question.problem for reply in rows]
+            earned = played(rows[0].question.env, problems, [reply.texts for reply in rows])
+            records += map(record_of, rows, earned)
+        yield records
 
 
-def whole(turns: Sequence[Outcome]) -> Outcome:
-    """Return what an episode earns: it is right if a turn is, and lost if a verdict of one is."""
-    lost = any(not outcome.verified for outcome in turns)
-    return turns[-1]._replace(
-        reward=0.0 if lost else sum(outcome.reward for outcome in turns),
-        correct=None if lost else any(outcome.correct for outcome in turns),
-        formatted=any(outcome.formatted for outcome in turns),
-    )
+def record_of(reply: Reply, outcome: Outcome) -> Record:
+    """Build the line of an answer."""
+    return {
+        "part": reply.question.part,
+        "level": reply.question.level,
+        "problem_seed": reply.question.problem_seed,
+        "sample": reply.sample,
+        "completion": reply.text,
+        **({"turns": reply.turns} if reply.turns else {}),
+        "answer": outcome.answer,
+        "correct": outcome.correct,
+        "formatted": outcome.formatted,
+        "reward": outcome.reward,
+        "ended": reply.ended,
+        "num_tokens": reply.num_tokens,
+        "num_prompt_tokens": reply.num_prompt_tokens,
+        "seconds": round(reply.seconds, 6),
+    }
 
 
 def provenance(command: str) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from edgewise.task import Task
 
 KINDS = ("oracle", "constant", "simulated")
 Turns = Callable[[int], str]  # from the turn, from 0, to the answer
+Played = tuple[float, float, float, float, float]  # what `Verdicts` has of an answer
+Plays = Callable[[str, Sequence[Options]], list[Played]]  # episodes of an agent
 
 
 def is_scripted(agent: str) -> bool:
@@ -25,7 +27,7 @@ def is_scripted(agent: str) -> bool:
     return kind in KINDS and not (kind == "oracle" and colon)
 
 
-def scripted(agent: str, env: ReasoningEnv) -> Asker:
+def scripted(agent: str, env: ReasoningEnv, plays: Plays | None = None) -> Asker:
     r"""Make the agent of that name answer problems of `env`.
 
     "oracle" gives the answers of the task's solver, "constant:TEXT" always the answer TEXT, by
@@ -35,6 +37,7 @@ def scripted(agent: str, env: ReasoningEnv) -> Asker:
     Args:
         agent: Its name.
         env: Is reset to each problem that is asked.
+        plays: Plays the episodes elsewhere; by default they are played in `env`.
 
     Raises:
         ValueError: If there is no such world; when it is asked, if the oracle has no answer.
@@ -46,25 +49,31 @@ def scripted(agent: str, env: ReasoningEnv) -> Asker:
         [[1.0, 1.0]]
     """
     kind, _, name = agent.partition(":")
+
+    def here(agent: str, problems: Sequence[Options]) -> list[Played]:
+        return [played_by(agent, env, options) for options in problems]
+
     if kind == "simulated":
-        return by_chance(name or "independent", env)
+        return by_chance(name or "independent", env, plays or here)
 
     def ask(problems: Sequence[Options], num_samples: int) -> Verdicts:
-        rows = []
-        for options in problems:
-            problem = env.draw(options["level"], options["problem_seed"])
-            answers = turns_of(answers_of(env, problem)) if kind == "oracle" else repeated
-            rows.append(played(env, options, answers))
+        rows = (plays or here)(agent, problems)
         table = np.array(rows, dtype=np.float64).reshape(-1, 1, 5)
         return judged(np.repeat(table, num_samples, axis=1))
-
-    def repeated(turn: int) -> str:
-        return name or "0"
 
     return lambda seed: ask
 
 
-def by_chance(world: str, env: ReasoningEnv) -> Asker:
+def played_by(agent: str, env: ReasoningEnv, options: Options) -> Played:
+    """Play an episode as the agent of that name; as the solver where it is right by chance."""
+    kind, _, name = agent.partition(":")
+    if kind == "constant":
+        return played(env, options, lambda turn: name or "0")
+    answers = answers_of(env, env.draw(options["level"], options["problem_seed"]))
+    return played(env, options, turns_of(answers if kind == "oracle" else answers[:1]))
+
+
+def by_chance(world: str, env: ReasoningEnv, plays: Plays) -> Asker:
     """Make a learner of `world` at its start answer: rightly, or with no answer at all.
 
     Raises:
@@ -80,11 +89,9 @@ def by_chance(world: str, env: ReasoningEnv) -> Asker:
 
         def ask(problems: Sequence[Options], num_samples: int) -> Verdicts:
             rows = []
-            for options in problems:
-                problem = env.draw(options["level"], options["problem_seed"])
+            for options, right in zip(problems, plays("simulated", problems), strict=True):
                 seeds = np.array([options["problem_seed"]], dtype=np.int64)
                 chance = skills.chances(np.array([places[options["level"]]]), seeds)
-                right = played(env, options, turns_of(answers_of(env, problem)[:1]))
                 wrong = (0.0, 1.0, 0.0, 1.0, 1.0)
                 lots = draws.uniform(num_samples) < chance
                 rows.append([right if lot else wrong for lot in lots])
@@ -101,9 +108,7 @@ def turns_of(answers: Sequence[str]) -> Turns:
     return lambda turn: answers[turn] if turn < len(answers) else ""
 
 
-def played(
-    env: ReasoningEnv, options: Options, answers: Turns
-) -> tuple[float, float, float, float, float]:
+def played(env: ReasoningEnv, options: Options, answers: Turns) -> Played:
     """Play an episode; return what `Verdicts` has of its answer, of one token a turn."""
     env.reset(options=dict(options))
     correct, verified, formatted, done, turn = False, True, False, False, 0

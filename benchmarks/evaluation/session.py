@@ -32,6 +32,8 @@ from edgewise.benchmarks.evaluation.plans import ServerConfig
 from edgewise.benchmarks.evaluation.question import NotAtHand, Opened, checksum, open_part
 from edgewise.benchmarks.evaluation.run import evaluate, provenance
 from edgewise.benchmarks.evaluation.secret import Secret
+from edgewise.benchmarks.evaluation.spread import KINDS, Spread, SpreadAgent
+from edgewise.benchmarks.evaluation.spread_jobs import script_of
 from edgewise.benchmarks.evaluation.suite import OWN, Part, described
 from edgewise.benchmarks.evaluation.summary import Record, summarize
 from edgewise.errors import unknown
@@ -137,14 +139,17 @@ def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
     return opened, skipped
 
 
-def make_agent(session: Session, console: Console) -> Agent:
-    """Return the agent that answers.
+def make_agent(session: Session, console: Console, spread: Spread | None) -> Agent:
+    """Return the agent that answers, elsewhere if it can.
 
     Raises:
         ValueError: If there is no such agent.
         ImportError: If it needs an extra that is not installed.
     """
     kind, rest, seed = session.kind, session.agent.partition(":")[2], session.seed
+    if spread is not None and kind in KINDS:
+        script_of(session.agent, seed)  # refuses a world that there is not
+        return SpreadAgent(session.agent, seed, spread)
     if session.agent == "oracle":
         return ScriptAgent(oracle)
     if kind == "constant":
@@ -198,7 +203,9 @@ def key_of(session: Session) -> str | None:
     return key
 
 
-def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[Opened], Agent]:
+def prepare(
+    session: Session, console: Console, spread: Spread | None = None
+) -> tuple[EvaluationFolder, list[Opened], Agent]:
     """Return the folder, the questions and who answers them, and say how it is done.
 
     Raises:
@@ -208,7 +215,7 @@ def prepare(session: Session, console: Console) -> tuple[EvaluationFolder, list[
     refuse_untold(session)
     session = on_its_day(session)
     opened, skipped = open_parts(session)
-    agent = make_agent(session, console)
+    agent = make_agent(session, console, spread)
     if session.kind in MODELS:
         from edgewise.benchmarks.evaluation.policy_agent import fitting
 
@@ -287,7 +294,11 @@ def config_of(
 
 
 def carry_out(
-    folder: EvaluationFolder, opened: Sequence[Opened], agent: Agent, console: Console
+    folder: EvaluationFolder,
+    opened: Sequence[Opened],
+    agent: Agent,
+    console: Console,
+    spread: Spread | None = None,
 ) -> dict[str, Any]:
     """Ask what is open, write summary and report, and return the summary."""
     questions = [question for one in opened for question in one.questions]
@@ -300,6 +311,7 @@ def carry_out(
             questions,
             agent,
             lambda done, total: bar.update(task, completed=done, total=total),
+            None if spread is None else spread.judge,
         )
     summary = summarize(folder)
     write_page(folder, summary)

@@ -115,23 +115,37 @@ class Bed:
     def outcomes(self, split: str) -> list[NDArray[np.float64]]:
         """Return 1.0 for each solved problem of each arm of the target, else 0.0, (N,) of each."""
         size = self.config.test_problems if split == "test" else self.config.validation_problems
-        return [self.answers(arm, split, size, 1).correct[:, 0] for arm in self.target]
+        return [found.correct[:, 0] for found in self.answers(split, size, 1)]
 
     @property
     def target(self) -> Sequence[int]:
         """Return the arms that are scored."""
         return self.config.target or range(len(self.arms))
 
-    def answers(self, arm: int, split: str, size: int, num_samples: int) -> Verdicts:
-        """Answer the first problems of an arm, each `num_samples` times."""
-        env_id, options, level = self.place(arm)
-        protocol = self.members[self.arms[arm].get("env", 0)].preset.protocol
-        sampling = replace(self.sampling, temperature=protocol.temperature)
-        asker = asking(
-            self.policy, env_id, sampling, split=split, render=self.policy.render, **options
-        )
-        problems = problems_of(env_id, json.dumps(options), split, level, size)
-        return asker(1_000 + arm)(problems, num_samples)
+    def answers(self, split: str, size: int, num_samples: int) -> list[Verdicts]:
+        """Answer the first problems of each arm of the target, each `num_samples` times.
+
+        Those of one environment are answered at once, in the batches of `asking`.
+        """
+        found: dict[int, Verdicts] = {}
+        for place, member in enumerate(self.members):
+            arms = [arm for arm in self.target if self.arms[arm].get("env", 0) == place]
+            if not arms:
+                continue
+            env_id, options, _ = self.place(arms[0])
+            sampling = replace(self.sampling, temperature=member.preset.protocol.temperature)
+            asker = asking(
+                self.policy, env_id, sampling, split=split, render=self.policy.render, **options
+            )
+            levels = [self.place(arm)[2] for arm in arms]
+            rows = [
+                problems_of(env_id, json.dumps(options), split, level, size) for level in levels
+            ]
+            answered = asker(1_000 + place)(
+                [problem for row in rows for problem in row], num_samples
+            )
+            found |= zip(arms, answered.parts([len(row) for row in rows]), strict=True)
+        return [found[arm] for arm in self.target]
 
     def place(self, arm: int) -> tuple[str, dict[str, Any], int]:
         """Return the environment of an arm, its keywords, and the level."""
@@ -143,15 +157,20 @@ class Bed:
 
         Chance is the share of problems to which the right answer of the next one is right.
         """
+        size = self.config.test_problems
+        once = self.answers("test", size, 1)
+        often = self.answers("test", min(size, NUM_PASS_K), K)
         rows = []
-        for arm in self.target:
+        for arm, first, solved in zip(self.target, once, often, strict=True):
             env_id, options, level = self.place(arm)
-            size = self.config.test_problems
-            once = self.answers(arm, "test", size, 1).correct
-            solved = self.answers(arm, "test", min(size, NUM_PASS_K), K).pass_at(K)
-            row = {"arm": arm, "env": env_id, "level": level, "pass_at_1": float(once.mean())}
-            luck = chance(env_id, json.dumps(options), level, size)
-            rows.append({**row, "pass_at_32": float(np.mean(solved)), "chance": luck})
+            row = {
+                "arm": arm,
+                "env": env_id,
+                "level": level,
+                "pass_at_1": float(first.correct.mean()),
+                "pass_at_32": float(np.mean(solved.pass_at(K))),
+            }
+            rows.append({**row, "chance": chance(env_id, json.dumps(options), level, size)})
         return rows
 
     def weights(self) -> list[Tensor]:

@@ -26,42 +26,55 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.benchmarks.studies.bed import Bed, generated, mean
+from edgewise.agents.statistics import powers_of_two
+from edgewise.benchmarks.studies.bed import NUM_PASS_K, Bed, generated, mean
 from edgewise.benchmarks.studies.cells import in_parallel
 from edgewise.benchmarks.studies.headroom import checked, choose_rate, passed
+from edgewise.benchmarks.studies.race_figure import draw
 from edgewise.benchmarks.studies.race_plan import RacePlan, RaceRun, pilot, pilots_of, runs_of
-from edgewise.benchmarks.studies.race_report import BedStart, Record, report
+from edgewise.benchmarks.studies.race_report import report
+from edgewise.benchmarks.studies.race_sheets import BedStart, summary, table
+from edgewise.benchmarks.studies.race_statistics import Record
 from edgewise.files import read_json, write_atomically
 from edgewise.interrupts import Stopped, asked
 
 SETTINGS = "race.json"  # of all runs in a folder
 START = "start.json"  # of a bed: its learning rate, and what the model scores before training
 REPORT = "report.md"
+TABLE = "runs.csv"
+FIGURE = "curves.png"
 NOT_OF_RUNS = ("output", "num_best", "num_seeds", "first_seed", "threads", "algorithm")
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a model scores on the target, and the tokens that it has used by then."""
+    """What a model scores on the target, and the tokens and completions that it has made by then."""
 
     tokens: float
+    made: float
     validation: float  # mean accuracy
     correct: list[list[float]]  # of each arm, for each test problem
 
     def towards(self, other: Scores, tokens: float) -> Scores:
         """Return what lies at `tokens` on the line to later scores.
 
-        >>> Scores(0.0, 0.2, [[0.0, 1.0]]).towards(Scores(40.0, 0.6, [[1.0, 1.0]]), 10.0)
-        Scores(tokens=10.0, validation=0.30000000000000004, correct=[[0.25, 1.0]])
+        >>> Scores(0.0, 0.0, 0.2, [[0.0, 1.0]]).towards(Scores(40.0, 8.0, 0.6, [[1.0, 1.0]]), 10.0)
+        Scores(tokens=10.0, made=2.0, validation=0.30000000000000004, correct=[[0.25, 1.0]])
         """
         part = (tokens - self.tokens) / (other.tokens - self.tokens)
         rows = zip(self.correct, other.correct, strict=True)
         return Scores(
             tokens,
+            (1 - part) * self.made + part * other.made,
             (1 - part) * self.validation + part * other.validation,
             [[(1 - part) * a + part * b for a, b in zip(*row, strict=True)] for row in rows],
         )
+
+    @property
+    def levels(self) -> list[float]:
+        """Return the accuracy on each arm."""
+        return [mean(row) for row in self.correct]
 
 
 def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -> dict[str, Any]:
@@ -77,17 +90,17 @@ def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -
         Stopped: If the user asked to stop; the run begins anew another time.
     """
     config = plan.config(run)
-    curriculum, allocation = run.entrant.curriculum, run.entrant.allocation
-    bed = Bed(config, run.seed, rate, curriculum, num_steps, allocation)
-    budget, used, before = config.num_tokens, 0.0, 0.0
+    bed = Bed(config, run.seed, rate, run.entrant.curriculum, num_steps, run.entrant.allocation)
+    budget, batch = config.num_tokens, config.num_problems * config.group_size
+    used = before = 0.0
     counts = {"steps": 0, "rollouts": 0.0, "generated": 0.0, "scored": 0.0, "seconds": 0.0}
-    looks = [(0.0, mean(bed.score("validation")))]
+    looks, made = [(0.0, mean(bed.score("validation")))], [0.0]  # completions by each look
     weights, began = bed.weights(), time.perf_counter()
     for metrics in bed.steps():
         counts["seconds"] += time.perf_counter() - began
         counts["steps"] += 1
-        counts["rollouts"] += config.num_problems * config.group_size
-        counts["rollouts"] += metrics["num_extra_rollouts"]
+        made_before = counts["rollouts"]
+        counts["rollouts"] += batch + metrics["num_extra_rollouts"]
         counts["generated"] += generated(metrics)
         counts["scored"] += metrics.get("num_scored_tokens", 0.0)
         before, used = used, counts["generated"] + plan.scored_cost * counts["scored"]
@@ -97,35 +110,48 @@ def run_once(plan: RacePlan, run: RaceRun, rate: float | None, num_steps: int) -
             raise Stopped
         if passed(before, used, budget, config.num_looks):
             looks.append((used, mean(bed.score("validation"))))
+            made.append(counts["rollouts"])
         weights, began = bed.weights(), time.perf_counter()
-    after = scores(bed, used)
+    after = scores(bed, used, counts["rollouts"])
+    sampled = {"pass_at": pass_at(bed, plan.num_samples)} if run.name in plan.sampled else {}
     bed.load(weights)
-    last = scores(bed, before)
+    last = scores(bed, before, made_before)
     end = last.towards(after, budget)
     if looks[-1][0] < before:
         looks.append((before, last.validation))
+        made.append(made_before)
     return {
         "bed": run.bed,
         "schedule": run.name,
-        "curriculum": run.entrant.curriculum,
-        "algorithm": run.entrant.algorithm,
+        **run.entrant.record(),
         "seed": run.seed,
         "learning_rate": bed.setup.algorithm.learning_rate,
         **counts,
         "tokens": used,
         "budget": budget,
         "looks": [*looks, (end.tokens, end.validation)],
-        "test": mean([mean(row) for row in end.correct]),
-        "levels": [mean(row) for row in end.correct],
+        "made": [*made, end.made],
+        "test": mean(end.levels),
+        "levels": end.levels,
         "correct": end.correct,
-        "after": {"validation": after.validation, "levels": [mean(row) for row in after.correct]},
+        "after": {"validation": after.validation, "levels": after.levels},
+        **sampled,
     }
 
 
-def scores(bed: Bed, tokens: float) -> Scores:
+def scores(bed: Bed, tokens: float, made: float) -> Scores:
     """Score a model after a step."""
     correct = [np.asarray(row, np.float64).tolist() for row in bed.outcomes("test")]
-    return Scores(tokens, mean(bed.score("validation")), correct)
+    return Scores(tokens, made, mean(bed.score("validation")), correct)
+
+
+def pass_at(bed: Bed, num_samples: int) -> dict[str, list[float]]:
+    """Return pass@k on each arm of the target for k = 1, 2, 4, ..., from so many answers."""
+    size = min(bed.config.test_problems, NUM_PASS_K)
+    found = bed.answers("test", size, num_samples)
+    return {
+        str(k): [float(arm.pass_at(k).mean()) for arm in found] for k in powers_of_two(num_samples)
+    }
 
 
 def start_bed(plan: RacePlan, name: str, folder: Path) -> str:
@@ -137,7 +163,9 @@ def start_bed(plan: RacePlan, name: str, folder: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         rate = choose_rate(config, len(bed.arms), path.parent, lambda line: None)
         arms = [dict(zip(("env", "level"), bed.place(arm)[::2], strict=True)) for arm in bed.target]
-        record = {"learning_rate": rate, "arms": arms, "levels": bed.score("test")}
+        record: dict[str, Any] = {"learning_rate": rate, "arms": arms, "levels": bed.score("test")}
+        if plan.sampled:
+            record["pass_at"] = pass_at(bed, plan.num_samples)
         write_atomically(path, json.dumps(record, indent=1) + "\n")
     return f"{name} start"
 
@@ -182,7 +210,8 @@ def begin(plan: RacePlan, folder: Path) -> None:
 
 def settings_of(plan: RacePlan) -> dict[str, Any]:
     """Return what the runs of a plan rest on, by name."""
-    found: dict[str, Any] = {"scored_cost": plan.scored_cost}
+    found: dict[str, Any] = {"scored_cost": plan.scored_cost, "num_samples": plan.num_samples}
+    found["sampled"] = list(plan.sampled)
     for name, config in plan.beds.items():
         record = json.loads(json.dumps(asdict(config), default=str))
         for other in NOT_OF_RUNS:
@@ -192,7 +221,7 @@ def settings_of(plan: RacePlan) -> dict[str, Any]:
 
 
 def race(plan: RacePlan, folder: Path, processes: int, say: Say) -> str:
-    """Do all runs that are not done, write report.md, and return its text.
+    """Do all runs that are not done, write a report, a table and curves, and return what they say.
 
     Raises:
         ValueError: If the folder has other runs, or a bed refuses its flags.
@@ -209,7 +238,10 @@ def race(plan: RacePlan, folder: Path, processes: int, say: Say) -> str:
     starts: dict[str, BedStart] = {name: read_json(folder / name / START) for name in plan.beds}
     text = report(records, starts, plan.baselines)
     write_atomically(folder / REPORT, text)
-    return text
+    write_atomically(folder / TABLE, table(records))
+    draw(records, folder / FIGURE)
+    last = [f"report {folder / REPORT}, curves {folder / FIGURE}"]
+    return "\n".join([text, *last, *summary(records, starts, plan.baselines[0])])
 
 
 def in_runs(plan: RacePlan, runs: Sequence[RaceRun], folder: Path, processes: int) -> Iterator[str]:

@@ -56,6 +56,8 @@ class RacePlan:
     baselines: Sequence[str]  # entrants that all others are compared with
     seeds: Sequence[int]
     scored_cost: float = 1 / 3  # of a token in an extra forward pass, in generated tokens
+    sampled: Sequence[str] = ()  # entrants whose last models are scored by pass@k
+    num_samples: int = 16  # answers to each problem, for pass@k
 
     def __post_init__(self) -> None:
         """Check the names, the seeds and the cost."""
@@ -67,9 +69,10 @@ class RacePlan:
                     raise ValueError(
                         f"`{kind}` must have names of lower-case words with hyphens between, got {name!r}"
                     )
-        for name in self.baselines:
-            if name not in self.entrants:
-                raise ValueError(unknown("baselines", name, self.entrants))
+        for kind in ("baselines", "sampled"):
+            for name in getattr(self, kind):
+                if name not in self.entrants:
+                    raise ValueError(unknown(kind, name, self.entrants))
         if not self.baselines:
             raise ValueError("`baselines` must have at least one, got none")
         if len(set(self.seeds)) < len(self.seeds) or len(self.seeds) < 2 or min(self.seeds) < 1:
@@ -77,6 +80,8 @@ class RacePlan:
                 f"`seeds` must be at least two different ones from 1, got {list(self.seeds)}; "
                 "seed 0 chooses learning rates"
             )
+        if self.num_samples < 1:
+            raise ValueError(f"`num_samples` must be at least 1, got {self.num_samples}")
         if self.scored_cost < 0:
             raise ValueError(f"`scored_cost` must be at least 0, got {self.scored_cost}")
 

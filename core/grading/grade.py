@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
 
+from edgewise.executor import Executor
 from edgewise.grading import phrases
 from edgewise.grading.conversions import same
 from edgewise.grading.evaluate import TooLarge, Undefined
 from edgewise.grading.reader import read, spelling, tokens_of
 from edgewise.grading.text import MAX_TEXT
 from edgewise.grading.values import Expression, Words
-from edgewise.pool import Pool, as_verdict
+from edgewise.pool import as_verdict, pool_for
 from edgewise.registration import require
 
 SECONDS = 10.0  # for one answer, on cores that do other work too
@@ -124,14 +123,10 @@ def graded_by(gold: str) -> str:
         return "text"
 
 
-@lru_cache(maxsize=1)
-def shared_pool() -> Pool:
-    """Return the worker pool of this process, started on the first call."""
+def shared_pool() -> Executor:
+    """Return the workers that judge for this process, started on the first call."""
     require("math")
-    return Pool("edgewise.grading.worker:judge", seconds=SECONDS)
-
-
-os.register_at_fork(after_in_child=shared_pool.cache_clear)  # threads do not outlive a fork
+    return pool_for("edgewise.grading.worker:judge", seconds=SECONDS)
 
 
 def read_number(text: str) -> Fraction | None:

@@ -9,17 +9,17 @@ docs/reasoning-gym.md says what is left out and why; both are made by
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from edgewise.envs.reasoning_gym.answers import MAX_LENGTH, plain
-from edgewise.pool import LOST, Pool, WorkerError, as_verdict
+from edgewise.executor import LOST, Executor, WorkerError
+from edgewise.pool import as_verdict, pool_for
 from edgewise.registration import require
 from edgewise.task import Preset, Task, Verdict
 
@@ -139,12 +139,8 @@ def __getattr__(name: str) -> type[ReasoningGym]:
     return named(name)
 
 
-@lru_cache(maxsize=1)
-def shared_pool() -> Pool:
-    """Return the pool of this process, started on the first call."""
+def shared_pool() -> Executor:
+    """Return the workers that make and score for this process, started on the first call."""
     require("reasoning-gym")
     function = "edgewise.envs.reasoning_gym.worker:work"
-    return Pool(function, seconds=SECONDS, memory=MEMORY)
-
-
-os.register_at_fork(after_in_child=shared_pool.cache_clear)  # threads do not outlive a fork
+    return pool_for(function, seconds=SECONDS, memory=MEMORY)

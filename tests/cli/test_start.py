@@ -41,6 +41,8 @@ MISTAKES = [
     "eval --plan.seed -1",
     "profile --env Nope-v0",
     "profile --levels 99",
+    "profile --ray 127.0.0.1:1",
+    "eval --ray ray://127.0.0.1:1",
     "play --seed -1",
     "soar --seed -1",
     "trl --env Nope-v0",

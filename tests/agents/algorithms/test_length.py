@@ -31,6 +31,7 @@ def rollout(lengths, verified=(True,) * 4):
         rewards=torch.tensor([[1.0, 1.0], [0.0, 1.0]]) * verified,
         correct=torch.tensor([[True, True], [False, True]]) & verified,
         formatted=torch.ones(2, 2, dtype=torch.bool),
+        made=torch.ones(2, 2, dtype=torch.bool),
         verified=verified,
         num_extra_rollouts=0,
     )

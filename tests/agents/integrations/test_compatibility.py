@@ -11,7 +11,6 @@ from edgewise.agents.integrations.compatibility import TABLE, markdown
 from edgewise.agents.integrations.versions import TRL, VERL
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = {"agents": "agents", "wrappers": "wrappers"}
 
 
 def tree(module):

@@ -93,5 +93,5 @@ def test_options_of_the_environment_are_in_the_names(tmp_path):
 def test_mistakes_are_told_in_one_line(tmp_path, capsys):
     assert main(["export", "--output", str(tmp_path / "problems.csv")]) == 2
     assert "`output` must end with .jsonl or .parquet" in capsys.readouterr().err
-    assert main(["export", "--size", "0"]) == 2
-    assert "`size` must be at least 1" in capsys.readouterr().err
+    assert main(["export", "--size", "0"]) == 2  # the old name of the flag
+    assert "`num_problems` must be at least 1" in capsys.readouterr().err

@@ -25,6 +25,7 @@ from edgewise.agents.integrations.verl_settings import (
 )
 from edgewise.cli import main
 from edgewise.cli.parse import parse
+from edgewise.cli.verl import begun_again, refuse_output
 from edgewise.errors import UsageError
 from edgewise.files import FileError
 from edgewise.registration import check_id
@@ -208,8 +209,40 @@ def test_without_verl_the_command_says_what_to_install(tmp_path, capsys, monkeyp
     assert "pip install 'edgewise[verl]'" in error and error.count("\n") == 1
 
 
+def test_the_folder_must_be_of_a_run_of_verl_or_of_none(tmp_path):
+    config = VerlConfig(preset="seedling", output=tmp_path / "run")
+    refuse_output(config)
+    again = replace(config, resume=True)
+    with pytest.raises(ValueError, match="`output` must have a run to resume"):
+        refuse_output(again)
+    config.output.mkdir()
+    (config.output / "config.json").write_text('{"verl": {}, "arms": []}')
+    refuse_output(again)
+    with pytest.raises(ValueError, match="`output` must hold no run"):
+        refuse_output(config)
+    (config.output / "config.json").write_text('{"trl": {}, "arms": []}')
+    with pytest.raises(ValueError, match="must be of a run of `edgewise verl`"):
+        refuse_output(again)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="`output` must be a folder"):
+        refuse_output(replace(config, output=tmp_path / "file"))
+
+
+def test_a_run_without_a_checkpoint_begins_again(tmp_path, capsys):
+    for name in ("config.json", "groups.jsonl", "metrics.jsonl"):
+        (tmp_path / name).write_text("{}")
+    config = VerlConfig(preset="seedling", output=tmp_path, resume=True)
+    assert not begun_again(config).resume
+    assert "has no checkpoint yet: the run begins again" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "latest_checkpointed_iteration.txt").write_text("5")
+    (tmp_path / "config.json").write_text("{}")
+    assert begun_again(config) == config and (tmp_path / "config.json").exists()
+
+
 STOPPED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins without
 from edgewise.cli.verl import run_python
 child = "import os, pathlib, time; pathlib.Path('child').write_text(str(os.getpid())); time.sleep(600)"
 print(run_python(["-c", child]), flush=True)

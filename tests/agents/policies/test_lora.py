@@ -148,6 +148,7 @@ def test_what_is_computed_again_for_the_gradient_has_the_same_dropout(tiny_model
     for checkpointing in (False, True):
         policy = with_effect(tiny_model, dropout=0.5)
         policy.gradient_checkpointing = checkpointing
+        policy.shares_prompts = False  # else masks are of other shapes
         completions = sampled(policy)
         loss = policy.logprobs(completions).sum()
         with torch.no_grad():

@@ -129,7 +129,7 @@ def test_every_flag_but_that_of_the_folder_is_in_a_part():
         "evaluation": EvaluationPlan(seed=3), "dtype": "bfloat16", "decode_dtype": "bfloat16",
         "lora_rank": 3, "sharding": "fsdp", "device": "cuda", "engine": "vllm",
         "engine_folder": Path("e"), "gradient_checkpointing": True, "threads": 3,
-        "eval_every": 3, "keep_samples": 3, "track": ("none",), "allocation": "vip",
+        "eval_every": 3, "keep_samples": 3, "track": ("none",), "allocation": "vip", "max_tokens_per_pass": 3,
     }  # fmt: skip
     apart = {"recipe", "output", "resume", "lora_alpha", "lora_targets", "lora_dropout"}
     apart |= {"validation", "patience"}

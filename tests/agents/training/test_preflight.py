@@ -1,5 +1,6 @@
 """A preflight measures what training would do, warns of what cannot learn, and leaves nothing."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -55,6 +56,7 @@ def test_the_command_says_what_a_run_would_take(tiny_model, capsys):
     assert main(["preflight", "--agent", f"hf:{tiny_model}", "--levels", "3"]) == 0
     out = capsys.readouterr().out
     assert "6 steps take 0.00 hours" in out and "GiB" in out
+    assert re.fullmatch(r"fits: \d+\.\d\d GB of [\d,]+\.\d\d GB", out.splitlines()[-1])
     assert "warning: Countdown-v0 level 3: 0 of 64 right, no gradient there" in out
 
 

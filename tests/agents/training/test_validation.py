@@ -1,5 +1,6 @@
 """Validation while a run trains: its records, the model that is kept, and the end for want of a better."""
 
+import io
 import json
 import shutil
 from contextlib import closing
@@ -8,8 +9,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from rich.console import Console  # noqa: E402
+
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402
+from edgewise.agents.training.display import Display  # noqa: E402
 from edgewise.agents.training.flags import ValidationPlan  # noqa: E402
 from edgewise.agents.training.run import begin, resume  # noqa: E402
 from edgewise.agents.training.validation import (  # noqa: E402
@@ -150,3 +154,18 @@ def test_a_run_without_a_better_score_ends_early_and_stays_so(tiny_model, tmp_pa
 def test_validations_that_cannot_be_are_refused(flags, message, capsys):
     assert main(["train", *flags.split()]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_live_table_has_the_last_validation_beside_the_best():
+    shown = io.StringIO()
+    metrics = {"step": 1, "reward": 0.5, "frac_reward_zero_std": 0.0, "time/step_seconds": 1.0}
+    metrics["time/tokens_per_second"] = 9.0
+    found = {"validation/mean": 0.25, "validation/best": 0.5, "validation/best_step": 20}
+    console = Console(file=shown, force_terminal=True, width=100)
+    with Display(console, ["level 1"], 40) as display:
+        display.update({**metrics, **found})
+        display.update({**metrics, "step": 2})  # it stays until the next
+    assert "step 2/40" in shown.getvalue()
+    assert (
+        shown.getvalue().rpartition("step 2/40")[2].count("validation 0.250, best 0.500 at step 20")
+    )

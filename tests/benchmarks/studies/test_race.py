@@ -12,6 +12,7 @@ from edgewise.benchmarks.studies import headroom
 from edgewise.benchmarks.studies.bed import Bed
 from edgewise.benchmarks.studies.headroom_plan import HeadroomConfig, Run, random_arms
 from edgewise.benchmarks.studies.race import Scores, begin, race, run_once
+from edgewise.benchmarks.studies.race_figure import draw
 from edgewise.benchmarks.studies.race_plan import (
     Entrant,
     RacePlan,
@@ -20,7 +21,15 @@ from edgewise.benchmarks.studies.race_plan import (
     pilots_of,
     runs_of,
 )
-from edgewise.benchmarks.studies.race_report import compare, overview, report
+from edgewise.benchmarks.studies.race_report import report
+from edgewise.benchmarks.studies.race_sheets import (
+    completion_sheet,
+    overview,
+    pass_sheet,
+    summary,
+    table,
+)
+from edgewise.benchmarks.studies.race_statistics import compare
 from edgewise.cli.main import main
 from edgewise.files import FileError, read_json
 from edgewise.interrupts import Stopped, never, obey
@@ -77,10 +86,12 @@ def record(schedule, seed, correct, looks=SLOW, bed="one"):
         "schedule": schedule,
         "seed": seed,
         "looks": looks,
+        "made": [tokens / 10 * seed for tokens, _ in looks],
         "levels": levels,
         "test": sum(levels) / len(levels),
         "correct": correct,
         "steps": seed,
+        "rollouts": 12.0,
         "tokens": 110.0,
         "generated": 100.0,
         "seconds": 2.0,
@@ -141,12 +152,64 @@ def test_the_overview_has_the_worst_arm_and_the_area():
     assert rows["before training"][:2] == ["0.150", "0.100"]
     # levels 1, .5 and 1, 0; heights .2 and .3 over 50 tokens each
     assert rows["b"][0].startswith("0.625 [") and rows["b"][1:3] == ["0.250", "0.250"]
-    assert rows["a"][1:] == ["0.000", "0.200", "1.5", "110", "10", "2.0"]
+    assert rows["a"][1:] == ["0.000", "0.200", "1.5", "12", "110", "10", "2.0"]
+
+
+def test_scores_at_equal_completions_are_read_off_the_curves():
+    sheet = completion_sheet(RECORDS, ["a"])
+    assert sheet.title.endswith("at 10 completions")  # those of seed 1; seed 2 has made 20
+    rows = {row[0]: row[1:] for row in sheet.rows}
+    # seed 1 at its end, seed 2 halfway: .3 and .2; "b" is at .3 by then with both
+    assert rows["a"] == [rows["a"][0], ""] and rows["a"][0].startswith("0.250 [")
+    assert rows["b"][0].startswith("0.300 [") and rows["b"][1].startswith("+5.0 [")
+
+
+def test_pass_at_k_is_that_of_the_entrants_that_have_it():
+    after = {"1": [0.5, 0.1], "2": [0.7, 0.1]}
+    rows = [{**row, "pass_at": after} if row["schedule"] == "a" else row for row in RECORDS]
+    sheet = pass_sheet(rows, {**START, "pass_at": {"1": [0.1, 0.1], "2": [0.9, 0.3]}})
+    assert sheet.header == ["entrant", "pass@1", "pass@2"]
+    assert sheet.rows[0] == ["before training", "0.100", "0.600"]
+    assert [row[0] for row in sheet.rows[1:]] == ["a"]
+    assert sheet.rows[1][1:] == ["0.300 [0.300, 0.300]", "0.400 [0.400, 0.400]"]
+    assert "pass@2" in report(rows, {"one": {**START, "pass_at": after}}, ["a"])
+    assert "pass@" not in report(RECORDS, {"one": START}, ["a"])
+
+
+def test_the_summary_says_how_far_ahead_an_entrant_is():
+    rows = [{**row, "budget": 100} for row in RECORDS if row["schedule"] != "c"]
+    assert summary(rows, {"one": START}, "a") == [
+        "one: a solves 15.0% before and 25.0% after 100 tokens",
+        "one: b solves 15.0% before and 62.5% after 100 tokens; 37.5 points ahead of a, reaches its "
+        "final score with 50% of its tokens",
+    ]
+    flat = [{**row, "looks": [(0, 0.1), (100, 0.1)]} for row in rows if row["schedule"] == "b"]
+    rows = [row for row in rows if row["schedule"] == "a"]
+    assert summary([*rows, *flat], {"one": START}, "a")[1].endswith(
+        "37.5 points ahead of a, does not always reach its final score"
+    )
+
+
+def test_the_table_has_a_row_for_each_arm():
+    rows = [{**row, "learning_rate": 1e-4} for row in RECORDS[:2]]
+    assert table(rows).splitlines()[1:] == [
+        "one,a,1,0.0001,1,12.0,110.0,0,0.5",
+        "one,a,1,0.0001,1,12.0,110.0,1,0",
+        "one,b,1,0.0001,1,12.0,110.0,0,1",
+        "one,b,1,0.0001,1,12.0,110.0,1,0.5",
+    ]
+
+
+def test_curves_are_drawn_of_every_bed(tmp_path):
+    other = [{**row, "bed": "two"} for row in RECORDS]
+    draw([*RECORDS, *other, *({**row, "bed": "three"} for row in RECORDS)], tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_report_corrects_for_all_comparisons():
     lines = report(RECORDS, {"one": START}, ["a"]).splitlines()
-    rows = {line.split(" | ")[0]: line.split(" | ") for line in lines[-2:]}
+    first = lines.index("Ahead of a:") + 4
+    rows = {line.split(" | ")[0]: line.split(" | ") for line in lines[first : first + 2]}
     # p .2048 and .5; twice the smaller one is .4097
     assert rows["| b"][2:4] == ["0.2048", "0.4097"]
     assert rows["| c"][2:4] == ["0.5000", "0.5000"]
@@ -170,7 +233,9 @@ def test_equal_differences_have_no_spread():
 
 
 def test_the_end_lies_between_two_steps():
-    found = Scores(80.0, 0.2, [[0.0, 1.0]]).towards(Scores(120.0, 0.4, [[1.0, 1.0]]), 110.0)
+    later = Scores(120.0, 20.0, 0.4, [[1.0, 1.0]])
+    found = Scores(80.0, 8.0, 0.2, [[0.0, 1.0]]).towards(later, 110.0)
+    assert found.made == 17
     assert found.validation == pytest.approx(0.35)
     assert found.correct == [[0.75, 1.0]]
 
@@ -206,6 +271,8 @@ def test_runs_of_a_seed_stand_together_and_a_pilot_is_made_once(tmp_path):
         ({"seeds": [3]}, "`seeds` must be at least two"),
         ({"seeds": [3, 3]}, "`seeds` must be at least two"),
         ({"seeds": [0, 1]}, "`seeds` must be at least two"),
+        ({"sampled": ["sec"]}, "sec"),
+        ({"num_samples": 0}, "`num_samples` must be at least 1, got 0"),
         ({"scored_cost": -1}, "`scored_cost` must be at least 0"),
         ({"scored_cost": "third"}, "`scored_cost` must be a finite number"),
     ],
@@ -220,11 +287,24 @@ def test_a_plan_is_checked_before_anything_runs(changes, said, tmp_path, capsys)
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_committed_plan_is_whole():
-    plan = RacePlan.load(Path(__file__).parents[3] / "benchmarks" / "plans" / "beds.json")
-    assert {*plan.baselines} <= {*plan.entrants} and len(plan.seeds) == 10
-    assert len(runs_of(plan)) == 10 * len(plan.beds) * len(plan.entrants)
-    assert [run.name for run in pilots_of(plan)] == ["pilot/grpo"] * len(plan.beds)
+@pytest.mark.parametrize(("name", "seeds"), [("beds", 10), ("beds-rate", 8), ("demo", 2)])
+def test_the_committed_plans_are_whole(name, seeds):
+    plan = RacePlan.load(Path(__file__).parents[3] / "benchmarks" / "plans" / f"{name}.json")
+    assert {*plan.baselines} <= {*plan.entrants} and len(plan.seeds) == seeds
+    assert len(runs_of(plan)) == seeds * len(plan.beds) * len(plan.entrants)
+    pilots = [run.name for run in pilots_of(plan)]
+    assert pilots == (["pilot/grpo"] * len(plan.beds) if "e2h-gaussian" in plan.entrants else [])
+
+
+@pytest.mark.slow
+def test_the_demonstration_ends_with_the_difference_and_a_picture(tmp_path, capsys):
+    plan = Path(__file__).parents[3] / "benchmarks" / "plans" / "demo.json"
+    folder = tmp_path / "demo"
+    assert main(["compare", "--plan", str(plan), "--processes", "2", "--output", str(folder)]) == 0
+    *_, first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("crowd: random solves ") and first.endswith(" after 40,000 tokens")
+    assert second.startswith("crowd: sec solves ") and " points ahead of random, " in second
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_folder_takes_more_entrants_but_no_others(tmp_path):
@@ -246,7 +326,9 @@ def test_a_folder_takes_more_entrants_but_no_others(tmp_path):
 def test_random_is_what_headroom_calls_random():
     config = HeadroomConfig(**{**PLAN["beds"]["two"], "levels": (1, 2)})
     entrants = {"random": Entrant("random")}
-    plan = RacePlan({"two": config}, entrants, ["random"], [5, 6])
+    plan = RacePlan(
+        {"two": config}, entrants, ["random"], [5, 6], sampled=["random"], num_samples=2
+    )
     found = run_once(plan, RaceRun("two", "random", entrants["random"], 5), None, 1)
     known = headroom.run_once(config, Run("final", random_arms(2), 5))
     for name in ("steps", "tokens", "learning_rate"):
@@ -256,6 +338,10 @@ def test_random_is_what_headroom_calls_random():
     before = [look for look in known["looks"] if look[0] < 700]
     assert found["looks"][: len(before)] == before
     assert found["tokens"] >= found["looks"][-1][0] == 700
+    assert len(found["made"]) == len(found["looks"])
+    assert found["made"] == sorted(found["made"]) and found["made"][-1] <= found["rollouts"]
+    once, twice = (found["pass_at"][k] for k in ("1", "2"))
+    assert all(0 <= one <= two <= 1 for one, two in zip(once, twice, strict=True))
 
 
 @pytest.mark.slow
