@@ -40,7 +40,7 @@ def write_report(folder: RunFolder) -> Path:
             *described(config, metrics),
             *validated(config, looks),
             "",
-            *troubled(trouble.signs(metrics, list(folder.lines(samples.LINES, samples.NEEDED)))),
+            *troubled(trouble.signs(metrics, list(samples.read(folder)))),
             *scored(folder.read("before.json"), folder.read("after.json")),
             "![training curves](report.png)" if metrics else "No step was done.",
             "",

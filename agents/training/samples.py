@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+
+from edgewise.files import FileError
+from edgewise.folder import Folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -12,7 +15,8 @@ if TYPE_CHECKING:
     from edgewise.agents.algorithms.rollout import Rollout
 
 LINES = "samples.jsonl"
-NEEDED = ("step", "arm", "place", "problem", "prompt", "completion", "outcome")
+NUMBERS, TEXTS = ("step", "arm", "place"), ("problem", "prompt", "completion", "outcome")
+MOST = 10**12  # of a number
 OUTCOMES = ("right", "wrong", "no answer", "cut", "unverified")
 
 
@@ -109,6 +113,27 @@ def samples_of(
             }
         )
     return found
+
+
+def read(folder: Folder) -> Iterator[dict[str, Any]]:
+    """Yield the samples of a run, which may be going on; none if it kept none.
+
+    Raises:
+        FileError: If one is damaged.
+    """
+    for sample in folder.lines(LINES, (*NUMBERS, *TEXTS)):
+        wrong = [name for name in NUMBERS if not is_count(sample[name])]
+        wrong += [name for name in TEXTS if not isinstance(sample[name], str)]
+        if wrong:
+            raise FileError(
+                f"{folder.path / LINES}: must have a {wrong[0]}, got {sample[wrong[0]]!r:.50}"
+            )
+        yield sample
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Return whether a value of a record is the number of a step, an arm or a place."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST
 
 
 def texts(rollout: Rollout, row: int, tokenizer: Decoder) -> tuple[str, str, int]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any, TypeGuard
 
 from edgewise.answer import extract_answer
 
 Row = Mapping[str, Any]
+LARGEST = 1e100  # of a figure
 LEAST = 5  # steps of each end of a drift
 RISE = 0.1  # of the reward, that accuracy has to go with
 SHARE = 0.25  # of that rise, which accuracy must rise at least
@@ -60,7 +60,7 @@ def mean(rows: Sequence[Row], name: str) -> float | None:
 
 def is_finite(value: object) -> TypeGuard[float]:
     """Return whether a value is a number to reckon with."""
-    return isinstance(value, int | float) and isfinite(value)
+    return isinstance(value, int | float) and abs(value) < LARGEST
 
 
 def drift(metrics: Sequence[Row], name: str) -> tuple[float, float] | None:
@@ -170,15 +170,18 @@ def unverified(metrics: Sequence[Row]) -> str:
 
 def no_signal(metrics: Sequence[Row]) -> str:
     """Return a line if no group had completions of differing reward in half or more of the last quarter."""
-    lately = [
-        row
-        for row in metrics[-max(LEAST, len(metrics) // 4) :]
-        if is_finite(row.get("frac_reward_zero_std"))
-    ]
-    idle = [row for row in lately if row["frac_reward_zero_std"] >= 1]
-    if len(lately) < LEAST or len(idle) < IDLE * len(lately):
+    lately = metrics[-max(LEAST, len(metrics) // 4) :]
+    told = [share for row in lately if (share := signal_of(row)) is not None]
+    idle = sum(share <= 0 for share in told)
+    if len(told) < LEAST or idle < IDLE * len(told):
         return ""
     return (
-        f"no group has a signal: in {len(idle)} of {len(lately)} steps all completions of each problem "
+        f"no group has a signal: in {idle} of {len(told)} steps all completions of each problem "
         f"had one reward, steps {between(lately)}"
     )
+
+
+def signal_of(row: Row) -> float | None:
+    """Return the fraction of groups with a signal, None if it is not known."""
+    equal = mean([row], "frac_reward_zero_std")
+    return mean([row], "effective_prompt_ratio") if equal is None else 1 - equal

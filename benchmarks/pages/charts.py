@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, log10
+from typing import TypeGuard
 
 WIDTH, HEIGHT = 340, 200
 LEFT, RIGHT, TOP, BOTTOM = 42, 12, 8, 36  # margins
 NUM_COLORS = 10
 NUM_MARKED = 50  # a line of more points has no dots
+LARGEST = 1e100  # that is drawn
 TICKS = 5  # about so many on an axis
 
 
@@ -194,6 +196,6 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Return whether a value of a record can be drawn."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
-from typing import Any
 
 import numpy as np
 
 from edgewise.agents.statistics import Stratum, wilson
 from edgewise.agents.training import validation
 from edgewise.benchmarks.pages.charts import Dot, Line, chart, is_number
-from edgewise.files import FileError
+from edgewise.benchmarks.pages.records import Row, figures, looks, solved
 from edgewise.folder import Folder
 
-Row = Mapping[str, Any]
 NUM_POINTS = 60  # of a curve, at most
 NUM_INTERVALS = 20  # of an accuracy of an arm, at most: what lies between is pooled
 AXES = (("step", "step"), ("tokens", "tokens sampled so far"))
@@ -28,7 +26,7 @@ class Records:
     """What a run has recorded so far."""
 
     arms: Sequence[str]  # their names
-    num_steps: int  # that it will do
+    num_steps: object  # that it will do, as config.json has it
     metrics: Sequence[Row]
     groups: Sequence[tuple[int, int, float]]  # step, arm and accuracy of each
     looks: Sequence[Row]  # validations
@@ -40,16 +38,16 @@ class Records:
         Raises:
             FileError: If one is damaged.
         """
-        metrics = list(stepped(folder, "metrics.jsonl"))
+        metrics = list(figures(folder))
         most = max((arm_of(name) for row in metrics for name in row), default=-1) + 1
-        named = [str(name) for name in config.get("arms") or []]
+        named = names_of(config)
         arms = named + [f"arm {arm}" for arm in range(len(named), most)]
         return cls(
             arms,
-            int(config.get("num_steps") or 0),
+            config.get("num_steps"),
             metrics,
             list(solved(folder)),
-            list(folder.lines(validation.LINES, validation.NEEDED)),
+            list(looks(folder)),
         )
 
     @property
@@ -67,16 +65,10 @@ class Records:
         return found
 
 
-def stepped(folder: Folder, name: str, needed: Collection[str] = ("step",)) -> Iterator[Row]:
-    """Yield the records of a file, each with the number of its step, and with the keys `needed`.
-
-    Raises:
-        FileError: If one has not.
-    """
-    for row in folder.lines(name, needed):
-        if not isinstance(row["step"], int):
-            raise FileError(f"{folder.path / name}: must have steps, got {row['step']!r:.50}")
-        yield row
+def names_of(config: Row) -> list[str]:
+    """Return the names of the arms, none if there are none."""
+    found = config.get("arms")
+    return [str(name) for name in found] if isinstance(found, list) else []
 
 
 def arm_of(name: str) -> int:
@@ -87,14 +79,6 @@ def arm_of(name: str) -> int:
     """
     number = name.removeprefix("arm/").partition("_")[0]
     return int(number) if name.startswith("arm/") and number.isdecimal() else -1
-
-
-def solved(folder: Folder) -> Iterator[tuple[int, int, float]]:
-    """Yield step, arm and fraction of right completions of every group that was trained on."""
-    for row in stepped(folder, "groups.jsonl"):
-        right, arm = row.get("correct"), row.get("arm")
-        if row.get("kept", True) and isinstance(arm, int) and isinstance(right, list) and right:
-            yield row["step"], arm, float(np.mean([one is True or one == 1 for one in right]))
 
 
 def charts(records: Records) -> str:
@@ -165,6 +149,7 @@ def validations(looks: Sequence[Row], place: Callable[[int], float]) -> list[Lin
         return []
     rows = [(place(look["step"]), look, level) for look in looks for level in look["levels"]]
     rows.sort(key=lambda row: (str(row[2]["env"]), row[2]["level"]))
+    levels_ood = {(level["env"], level["level"]): level["ood"] for _, _, level in rows}
     lines = [
         Line(
             "mean of training levels",
@@ -173,5 +158,6 @@ def validations(looks: Sequence[Row], place: Callable[[int], float]) -> list[Lin
     ]
     for (env, number), levels in groupby(rows, key=lambda row: (row[2]["env"], row[2]["level"])):
         dots = [Dot(x, one["pass_at_1"], one["low"], one["high"]) for x, _, one in levels]
-        lines.append(Line(f"{env} {number}", dots))
+        ood = " (OOD)" if levels_ood[env, number] else ""
+        lines.append(Line(f"{env} {number}{ood}", dots))
     return lines

@@ -12,7 +12,8 @@ import numpy as np
 from edgewise.agents.statistics import Estimate, Stratum, wilson
 from edgewise.agents.training import samples, trouble
 from edgewise.benchmarks.pages.charts import is_number
-from edgewise.benchmarks.pages.run_curves import Records, Row, charts, stepped
+from edgewise.benchmarks.pages.records import Row, levels
+from edgewise.benchmarks.pages.run_curves import Records, charts
 from edgewise.benchmarks.pages.shell import (
     LEVEL,
     MAX_TRANSCRIPTS,
@@ -51,7 +52,7 @@ def run_page(folder: Folder) -> str:
     records = Records.read(folder, config)
     named = [str(config.get(name)) for name in ("env", "curriculum", "algorithm")]
     title = f"{', '.join(named)}, seed {config.get('seed')}"
-    said = list(stepped(folder, samples.LINES, samples.NEEDED))
+    said = list(samples.read(folder))
     signs = trouble.signs(records.metrics, said)
     content = warning(signs) + body(folder, records)
     return page(title, facts(config, records), content, transcripts(said, records))
@@ -92,7 +93,7 @@ def body(folder: Folder, records: Records) -> str:
     if records.arms:
         note = f"Probability of the last step; lately means the last {LATEST} steps of the run."
         sections.append(section("arms", "Arms", arms_table(records), note))
-    scores = [folder.read(name) for name in ("before.json", "after.json")]
+    scores = [tested(folder, name) for name in ("before.json", "after.json")]
     if any(scores):
         note = "pass@1 on test problems, with 95 % intervals over problems."
         sections.append(section("scores", "Test problems", scores_table(*scores), note))
@@ -124,12 +125,18 @@ def rated(rates: Sequence[float]) -> str:
     return str(wilson([Stratum(np.array(rates))])) if rates else ""
 
 
-def scores_table(before: Row | None, after: Row | None) -> str:
+def tested(folder: Folder, name: str) -> list[Row]:
+    """Return the scores of levels in a file, none if it is not there."""
+    record = folder.read(name)
+    return [] if record is None else levels(record, folder, name)
+
+
+def scores_table(before: Sequence[Row], after: Sequence[Row]) -> str:
     """Return the test scores of each level before and after training, as far as they are known."""
     found: dict[tuple[str, int, bool], list[Row | None]] = {}
     for place, scores in enumerate((before, after)):
-        for row in scores["levels"] if scores else ():
-            key = row["env"], row["level"], row["ood"]
+        for row in scores:
+            key = str(row["env"]), row["level"], bool(row["ood"])
             found.setdefault(key, [None, None])[place] = row
     rows = []
     for (env, level, ood), (one, two) in found.items():
@@ -170,7 +177,7 @@ def grouped(said: Sequence[Row], arms: Sequence[str]) -> Iterator[dict[str, Any]
     """Yield each problem of each step with its completions, the last step first."""
 
     def order(row: Row) -> tuple[int, int, int, str]:
-        return -row["step"], int(row["arm"] or 0), int(row["place"]), str(row["problem"])
+        return -row["step"], row["arm"], row["place"], row["problem"]
 
     for (late, arm, place, problem), rows in groupby(sorted(said, key=order), order):
         answers = list(rows)
@@ -183,7 +190,7 @@ def grouped(said: Sequence[Row], arms: Sequence[str]) -> Iterator[dict[str, Any]
             "ood": False,
             "label": f"{-late} · {name} · {place}",
             "title": f"Step {-late}, {name}, problem {place} of the batch",
-            "prompt": str(answers[0]["prompt"]),
+            "prompt": answers[0]["prompt"],
             "answers": [answer(row) for row in answers],
         }
 
@@ -191,8 +198,8 @@ def grouped(said: Sequence[Row], arms: Sequence[str]) -> Iterator[dict[str, Any]
 def answer(sample: Row) -> dict[str, Any]:
     """Return a sample as an answer of a page."""
     found = {name: sample.get(name) for name in ("reward", "num_tokens")}
-    known = OUTCOMES.get(str(sample["outcome"]), {"correct": None})
-    return {**found, **known, "completion": str(sample["completion"])}
+    known = OUTCOMES.get(sample["outcome"], {"correct": None})
+    return {**found, **known, "completion": sample["completion"]}
 
 
 def level_of(problem: str) -> int | None:

@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from edgewise.benchmarks.pages.charts import Line, chart
-from edgewise.benchmarks.pages.run_curves import Row, points, stepped
+from edgewise.benchmarks.pages.records import Row, figures, stepped
+from edgewise.benchmarks.pages.run_curves import points
 from edgewise.benchmarks.pages.run_page import latest
 from edgewise.benchmarks.pages.shell import MAX_TRANSCRIPTS, Browser, Filter, page, section
 from edgewise.folder import Folder
@@ -26,7 +27,7 @@ def soar_page(folder: Folder) -> str:
     Raises:
         FileError: If one of its files is damaged.
     """
-    config, metrics = folder.config(), list(stepped(folder, "metrics.jsonl"))
+    config, metrics = folder.config(), list(figures(folder))
     title = (
         f"SOAR, {config.get('preset')}, reward {config.get('reward')}, seed {config.get('seed')}"
     )
@@ -47,11 +48,12 @@ def soar_page(folder: Folder) -> str:
 
 def facts(config: Row, metrics: Sequence[Row], stopped: Row | None) -> list[str]:
     """Describe the game in a few words each."""
-    game: Row = config["game"]
+    game = config["game"] if isinstance(config["game"], dict) else {}
+    size = game.get("soar") if isinstance(game.get("soar"), dict) else {}
     promoted = [str(row["step"]) for row in metrics if row.get("promoted")]
     lines = [
         f"model {game.get('agent')}, problems of {game.get('env')}",
-        f"outer step {metrics[-1]['step'] if metrics else 0} of {game['soar']['num_steps']}",
+        f"outer step {metrics[-1]['step'] if metrics else 0} of {size.get('num_steps')}",
         f"promotions after outer steps {', '.join(promoted) or 'none'}",
     ]
     return [*lines, f"ended early: {stopped.get('why')}"] if stopped else lines

@@ -51,6 +51,11 @@ def samples(answers):
             "no group has a signal: in 5 of 5 steps all completions of each problem had one reward, "
             "steps 16 to 20",
         ),
+        (
+            {"effective_prompt_ratio": (0.5, 0.0)},
+            "no group has a signal: in 5 of 5 steps all completions of each problem had one reward, "
+            "steps 16 to 20",
+        ),
     ],
 )
 def test_each_sign_is_told_with_steps_and_figures(ends, sign):
@@ -70,7 +75,7 @@ def test_each_sign_is_told_with_steps_and_figures(ends, sign):
         {"completions__mean_length": (40.0, 59.0)},
         {"completions__clipped_ratio": (0.9, 0.19)},
         {"unverified": (0, 0)},
-        {"frac_reward_zero_std": (1.0, 0.99)},
+        {"effective_prompt_ratio": (0.0, 0.01)},
         {
             "reward": (float("nan"), float("nan")),
             "accuracy": (None, "x"),
