@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -81,7 +81,11 @@ class Display:
     def refresh(self) -> None:
         """Draw the table anew, with what is below it."""
         said = [Text(self.validation)] if self.validation else []
-        rows = [self.progress(int(self.metrics["step"])), *said, self.table(self.metrics)]
+        rows: list[RenderableType] = [
+            self.progress(int(self.metrics["step"])),
+            *said,
+            self.table(self.metrics),
+        ]
         if self.shows_samples:
             rows += sample_lines(self.samples, self.names, self.console.width)
         elif self.samples:

@@ -21,7 +21,7 @@ function verdictOf(answer) {
 }
 
 function has(answer, verdict) {
-  return !verdict || (verdict === "cut" ? !answer.ended : verdictOf(answer) === verdict);
+  return !verdict || (verdict === "cut" ? answer.ended === false : verdictOf(answer) === verdict);
 }
 
 function fillLevels() {

@@ -76,7 +76,7 @@ def page(title: str, facts: Sequence[str], body: str, browser: Browser | None) -
         "browser": "" if browser is None else browsed(browser),
         "scripts": "" if browser is None else scripts(browser, script),
     }
-    return fill(read("page.html"), parts)
+    return fill(read("page.html"), parts).encode("utf-8", "replace").decode()  # no half characters
 
 
 def browsed(browser: Browser) -> str:

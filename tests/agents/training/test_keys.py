@@ -74,3 +74,41 @@ def test_without_a_terminal_nothing_happens():
             [sys.executable, "-c", code], stdin=stdin, capture_output=True, text=True, check=True
         )
         assert found.stdout == "ran\n" and found.stderr == ""
+
+
+@pytest.mark.slow
+def test_a_run_shows_its_samples_when_it_is_asked_and_leaves_the_terminal_as_it_was(
+    terminal, tmp_path
+):
+    pytest.importorskip("torch")
+    keyboard, screen = terminal
+    before, path = modes(screen), tmp_path / "run"
+    child = f"""
+import os, sys
+terminal = os.open({os.ttyname(screen)!r}, os.O_RDWR)
+for number in (0, 1, 2):
+    os.dup2(terminal, number)
+from edgewise.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+    flags = ["--num-steps", "500", "--num-problems", "2", "--group-size", "4", "--no-evaluate"]
+    command = [sys.executable, "-c", child, "train", *flags, "--output", str(path)]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, start_new_session=True, env=environment
+    ) as run:
+        read_until(keyboard, "s: show samples")
+        assert modes(screen) == (False, False)
+        os.write(keyboard, b"s")
+        read_until(keyboard, "s: hide samples")
+        os.write(keyboard, b"\x03")  # Ctrl-C still is what it was
+        read_until(keyboard, "continue with")
+        run.wait(timeout=120)
+    assert run.returncode == 130 and modes(screen) == before
+
+
+def read_until(terminal, text):
+    """Read what a program writes on its terminal until it has written a text."""
+    found = ""
+    while text not in found:
+        found += os.read(terminal, 4096).decode("utf-8", "replace")

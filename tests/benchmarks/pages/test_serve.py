@@ -66,7 +66,7 @@ def test_every_load_makes_the_page_anew_and_tells_what_is_wrong(server):
         ({"path": "/config.json"}, 404),
         ({"path": "/../../etc/passwd"}, 404),
         ({"path": "/?x=1"}, 404),
-        ({"path": "http://127.0.0.1/"}, 404),
+        ({"path": "http://127.0.0.1/", "host": "127.0.0.1:PORT"}, 404),
         ({"method": "POST"}, 501),
         ({"method": "PUT"}, 501),
         ({"method": "HEAD"}, 501),
