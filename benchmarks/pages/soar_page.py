@@ -48,15 +48,20 @@ def soar_page(folder: Folder) -> str:
 
 def facts(config: Row, metrics: Sequence[Row], stopped: Row | None) -> list[str]:
     """Describe the game in a few words each."""
-    game = config["game"] if isinstance(config["game"], dict) else {}
-    size = game.get("soar") if isinstance(game.get("soar"), dict) else {}
+    game = part(config, "game")
     promoted = [str(row["step"]) for row in metrics if row.get("promoted")]
     lines = [
         f"model {game.get('agent')}, problems of {game.get('env')}",
-        f"outer step {metrics[-1]['step'] if metrics else 0} of {size.get('num_steps')}",
+        f"outer step {metrics[-1]['step'] if metrics else 0} of {part(game, 'soar').get('num_steps')}",
         f"promotions after outer steps {', '.join(promoted) or 'none'}",
     ]
     return [*lines, f"ended early: {stopped.get('why')}"] if stopped else lines
+
+
+def part(config: Row, name: str) -> Row:
+    """Return a part of a config, an empty one if there is none."""
+    found = config.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def written(folder: Folder) -> Browser | None:

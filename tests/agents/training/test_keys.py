@@ -15,6 +15,11 @@ terminal = os.open(sys.argv[1], os.O_RDWR)  # becomes that of this session
 os.dup2(terminal, 0)
 from edgewise.agents.training.keys import pressed
 done = threading.Event()
+if sys.argv[2] == "background" and (job := os.fork()):
+    sys.exit(os.WIFSTOPPED(os.waitpid(job, os.WUNTRACED)[1]))
+if sys.argv[2] == "background":
+    os.setpgid(0, 0)
+    done.set()
 
 def press(key):
     print("key", repr(key), flush=True)
@@ -65,6 +70,16 @@ def test_a_key_is_heard_at_once_and_the_terminal_is_as_before_afterwards(termina
         child.communicate(timeout=60)
     assert child.returncode == {"end": 0, "error": 1, "interrupt": -signal.SIGINT}[end]
     assert modes(screen) == before
+
+
+def test_a_job_in_the_background_leaves_the_terminal_alone_and_is_not_stopped(terminal):
+    keyboard, screen = terminal
+    os.write(keyboard, b"sss\n")  # for the job that has the terminal
+    command = [sys.executable, "-c", CHILD, os.ttyname(screen), "background"]
+    found = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, text=True
+    )
+    assert (found.returncode, found.stdout) == (0, "ready\n") and modes(screen) == (True, True)
 
 
 def test_without_a_terminal_nothing_happens():
