@@ -169,5 +169,6 @@ def call_many(
 @cache
 def pool_of_node(function: str, seconds: float, memory: int, strict: bool) -> Pool:
     """Return the process that makes the calls of a worker of Ray."""
-    limits = {"seconds": seconds, "memory": memory, "cache_size": 0}
-    return Pool(function, num_workers=1, strict=strict, **limits)
+    return Pool(
+        function, num_workers=1, seconds=seconds, memory=memory, cache_size=0, strict=strict
+    )

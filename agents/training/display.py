@@ -155,8 +155,10 @@ def sample_lines(
     """Return a few samples, each the end of its prompt and of its completion, cut to fit the table."""
     lines = [Text(f"{KEY}: hide samples", style="dim")]
     for sample in samples[:NUM_SAMPLES]:
-        name = names[sample["arm"]] if sample["arm"] < len(names) else f"arm {sample['arm']}"
-        head = f"{sample['outcome']}, {name}: "
+        arm = sample["arm"]  # None of a rule over problems
+        head = f"{sample['outcome']}, level {sample['level']}: "
+        if arm is not None:
+            head = f"{sample['outcome']}, {names[arm]}: "
         style = "green" if sample["outcome"] == "right" else "yellow"
         lines.append(Text(head + ending(sample["prompt"], width - len(head)), overflow="crop"))
         said = "  " + ending(sample["completion"], width - 2)

@@ -41,6 +41,7 @@ from edgewise.pool import WorkerError
 from edgewise.registration import check_id
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import vector
+from edgewise.wrappers.arm_lesson import ArmLesson
 from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rules.catalogue import construct
 from edgewise.wrappers.rules.rule_record import to_json
@@ -193,19 +194,18 @@ class Training:
         """Append the last step to groups.jsonl, samples.jsonl and metrics.jsonl, and track it."""
         rollout = self.state.rollout
         assert rollout is not None
-        sizes = rollout.made.sum(dim=1).tolist()
-        tokens = rollout.completions.mask.sum(dim=1).int().split(sizes)
-        kept = [{"num_tokens": row.tolist()} for row in tokens]
-        head: dict[str, Any] = {"schema": SCHEMA, "step": self.state.step}
-        for group, more in zip(groups, kept, strict=False):
-            group |= more
-        self.folder.append("groups.jsonl", [head | group for group in groups])
+        tokens = rollout.completions.mask.sum(dim=1).int().split(rollout.made.sum(dim=1).tolist())
+        for group, row in zip(groups, tokens, strict=False):
+            group["num_tokens"] = row.tolist()
         step, number = self.state.step, self.setup.records.num_samples
-        self.samples = found = samples_of(rollout, groups, self.policy.tokenizer, number, step)
-        self.folder.append(SAMPLES, found)
+        head = {"schema": SCHEMA, "step": step}
+        self.folder.append("groups.jsonl", [head | group for group in groups])
+        over_arms = isinstance(self.envs.lesson, ArmLesson)
+        self.samples = samples_of(rollout, groups, self.policy.tokenizer, number, step, over_arms)
+        self.folder.append(SAMPLES, self.samples)
         self.folder.append("metrics.jsonl", [dict(metrics)])
         trackers.log(step, metrics)
-        trackers.table(step, "samples", found)
+        trackers.table(step, "samples", self.samples)
 
     def score(self, name: str, progress: Callable[[LevelScore], None]) -> dict[str, Any]:
         """Evaluate on all levels and save the scores as `name`, unless that file exists."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from edgewise.agents.algorithms.rollout import Rollout
 
 LINES = "samples.jsonl"
-NUMBERS, TEXTS = ("step", "arm", "place"), ("problem", "prompt", "completion", "outcome")
+NUMBERS, TEXTS = ("step", "place"), ("problem", "prompt", "completion", "outcome")
 MOST = 10**12  # of a number
 OUTCOMES = ("right", "wrong", "no answer", "cut", "unverified")
 
@@ -74,6 +75,7 @@ def samples_of(
     tokenizer: Decoder,
     number: int,
     step: int,
+    over_arms: bool,
 ) -> list[dict[str, Any]]:
     """Return the records of some completions of a batch, for JSON.
 
@@ -83,6 +85,8 @@ def samples_of(
         tokenizer: Of the policy.
         number: How many records there are at most.
         step: Of the run.
+        over_arms: Whether the rule chooses arms; if it chooses problems, "arm" is None, and levels
+            take the place of arms.
     """
     sizes = rollout.made.sum(dim=1).tolist()
     columns = [
@@ -92,7 +96,10 @@ def samples_of(
     kept = [group for group, size in zip(groups, sizes, strict=False) for _ in range(size)]
     rows = list(zip(kept, *columns, rollout.completions.ended.tolist(), strict=True))
     kinds = [
-        (group["arm"], outcome(correct, formatted, ended, verified))
+        (
+            group["arm"] if over_arms else level_of(group),
+            outcome(correct, formatted, ended, verified),
+        )
         for group, _, correct, formatted, verified, ended in rows
     ]
     found: list[dict[str, Any]] = []
@@ -102,7 +109,8 @@ def samples_of(
         found.append(
             {
                 "step": step,
-                "arm": group["arm"],
+                "arm": group["arm"] if over_arms else None,
+                "level": level_of(group),
                 "place": group["place"],
                 "problem": group["problem"],
                 "prompt": prompt,
@@ -121,8 +129,9 @@ def read(folder: Folder) -> Iterator[dict[str, Any]]:
     Raises:
         FileError: If one is damaged.
     """
-    for sample in folder.lines(LINES, (*NUMBERS, *TEXTS)):
+    for sample in folder.lines(LINES, (*NUMBERS, "arm", *TEXTS)):
         wrong = [name for name in NUMBERS if not is_count(sample[name])]
+        wrong += ["arm"] if not (sample["arm"] is None or is_count(sample["arm"])) else []
         wrong += [name for name in TEXTS if not isinstance(sample[name], str)]
         if wrong:
             raise FileError(
@@ -134,6 +143,12 @@ def read(folder: Folder) -> Iterator[dict[str, Any]]:
 def is_count(value: object) -> TypeGuard[int]:
     """Return whether a value of a record is the number of a step, an arm or a place."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST
+
+
+def level_of(group: Mapping[str, Any]) -> int:
+    """Return the level of a group's problem, which its name has."""
+    level: int = json.loads(group["problem"])["level"]
+    return level
 
 
 def texts(rollout: Rollout, row: int, tokenizer: Decoder) -> tuple[str, str, int]:

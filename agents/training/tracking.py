@@ -147,8 +147,10 @@ class Trackers:
             tracker.log(step, named)
 
     def table(self, step: int, name: str, rows: Sequence[Row]) -> None:
-        """Tell all of them rows, in which an arm is a number; none if there are none."""
-        named = [{**row, "arm": self.arms[row["arm"]]} for row in rows]
+        """Tell all of them rows, in which an arm is a number, or None; none if there are none."""
+        named = [
+            {**row, "arm": "" if row["arm"] is None else self.arms[row["arm"]]} for row in rows
+        ]
         for tracker in self.trackers if named else ():
             tracker.table(step, name, named)
 

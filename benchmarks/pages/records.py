@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,12 +40,37 @@ def figures(folder: Folder) -> Iterator[dict[str, Any]]:
         yield {name: value for name, value in row.items() if is_number(value)}
 
 
-def solved(folder: Folder) -> Iterator[tuple[int, int, float]]:
-    """Yield step, arm and fraction of right completions of every group that was trained on."""
+def solved(folder: Folder, arms: Sequence[str]) -> Iterator[tuple[int, int, float]]:
+    """Yield step, arm and fraction of right completions of every group that was trained on.
+
+    Of a rule over problems, whose groups have the number of a problem, the arm is that of its level.
+    """
     for row in stepped(folder, "groups.jsonl"):
         right, arm = row.get("correct"), row.get("arm")
+        if "arm_probability" not in row:
+            arm = arm_of_problem(row.get("problem"), arms)
         if row.get("kept", True) and is_count(arm) and isinstance(right, list) and right:
             yield row["step"], arm, float(np.mean([one is True or one == 1 for one in right]))
+
+
+def arm_of_problem(problem: object, arms: Sequence[str]) -> int | None:
+    """Return the arm of the level in the name of a problem, None if no arm is named so.
+
+    >>> arm_of_problem('{"env": "Zebra-v0", "level": 2}', ["level 1", "level 2"])
+    1
+    """
+    named = read_problem(problem)
+    names = (f"level {named.get('level')}", f"{named.get('env')} level {named.get('level')}")
+    return next((arm for arm, name in enumerate(arms) if name in names), None)
+
+
+def read_problem(problem: object) -> Row:
+    """Return what the name of a problem says, nothing if it is none."""
+    try:
+        named = json.loads(problem) if isinstance(problem, str) else None
+    except (ValueError, RecursionError):
+        return {}
+    return named if isinstance(named, dict) else {}
 
 
 def looks(folder: Folder) -> Iterator[Row]:

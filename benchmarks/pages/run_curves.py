@@ -46,7 +46,7 @@ class Records:
             arms,
             config.get("num_steps"),
             metrics,
-            list(solved(folder)),
+            list(solved(folder, arms)),
             list(looks(folder)),
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from edgewise.agents.statistics import Estimate, Stratum, wilson
 from edgewise.agents.training import samples, trouble
 from edgewise.benchmarks.pages.charts import is_number
-from edgewise.benchmarks.pages.records import Row, levels
+from edgewise.benchmarks.pages.records import Row, arm_of_problem, levels, read_problem
 from edgewise.benchmarks.pages.run_curves import Records, charts
 from edgewise.benchmarks.pages.shell import (
     LEVEL,
@@ -158,7 +157,9 @@ def transcripts(said: Sequence[Row], records: Records) -> Browser | None:
         return None
     kept = latest(problems, MAX_TRANSCRIPTS)
     steps = sorted({problem["step"] for problem in kept}, reverse=True)
-    parts = [name for name in records.arms if any(one["part"] == name for one in kept)]
+    parts = sorted(
+        {one["part"] for one in kept}, key=[*records.arms, *(one["part"] for one in kept)].index
+    )
     return Browser(
         "Transcripts",
         f"Of every step a few completions, chosen by arm and outcome: {len(kept):,} of "
@@ -177,16 +178,19 @@ def grouped(said: Sequence[Row], arms: Sequence[str]) -> Iterator[dict[str, Any]
     """Yield each problem of each step with its completions, the last step first."""
 
     def order(row: Row) -> tuple[int, int, int, str]:
-        return -row["step"], row["arm"], row["place"], row["problem"]
+        arm = row["arm"]  # None of a rule over problems
+        if arm is None:
+            arm = arm_of_problem(row["problem"], arms)
+        return -row["step"], -1 if arm is None else arm, row["place"], row["problem"]
 
     for (late, arm, place, problem), rows in groupby(sorted(said, key=order), order):
         answers = list(rows)
-        level = level_of(problem)
-        name = arms[arm] if arm < len(arms) else f"arm {arm}"
+        level = read_problem(problem).get("level")
+        name = arms[arm] if 0 <= arm < len(arms) else f"arm {arm}" if arm >= 0 else "no arm"
         yield {
             "step": -late,
             "part": name,
-            "level": level,
+            "level": level if isinstance(level, int) else None,
             "ood": False,
             "label": f"{-late} · {name} · {place}",
             "title": f"Step {-late}, {name}, problem {place} of the batch",
@@ -200,15 +204,6 @@ def answer(sample: Row) -> dict[str, Any]:
     found = {name: sample.get(name) for name in ("reward", "num_tokens")}
     known = OUTCOMES.get(sample["outcome"], {"correct": None})
     return {**found, **known, "completion": sample["completion"]}
-
-
-def level_of(problem: str) -> int | None:
-    """Return the level in the name of a problem, None if it has none."""
-    try:
-        level = json.loads(problem)["level"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return level if isinstance(level, int) else None
 
 
 def latest(problems: Sequence[dict[str, Any]], budget: int) -> list[dict[str, Any]]:

@@ -119,7 +119,8 @@ class Update:
     def gradient(self) -> torch.Tensor:
         """Return all gradients in a row, after the update."""
         self.seconds()
-        return torch.cat([weight.grad.flatten() for weight in self.policy.parameters()])
+        gradients = [weight.grad for weight in self.policy.parameters()]
+        return torch.cat([gradient.flatten() for gradient in gradients if gradient is not None])
 
 
 def peak(point: Point) -> float:

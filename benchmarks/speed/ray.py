@@ -55,7 +55,7 @@ def work(text: str) -> bool:
 def answers(count: int, first: int) -> list[Job]:
     """Return answers to Countdown, half of them right, from problem seed `first` on."""
     env = unwrap(gym.make("Countdown-v0", split="test"))
-    jobs = []
+    jobs: list[Job] = []
     for seed in range(first, first + count):
         problem, info = env.pose({"level": 1, "params": {}, "problem_seed": seed})
         text = env.demonstrate(problem) if seed % 2 else rf"\boxed{{{seed}}}"
@@ -79,10 +79,9 @@ class Here(Executor):
 @contextmanager
 def executors(config: RayConfig, function: str, called: Callable[..., Any]) -> Iterator[Any]:
     """Make what is compared, by name."""
-    limits = {"seconds": SECONDS, "memory": MEMORY, "strict": True}
     with (
         Pool(function, num_workers=config.workers, seconds=SECONDS, memory=MEMORY) as pool,
-        RayPool(function, **limits) as ray,
+        RayPool(function, seconds=SECONDS, memory=MEMORY, strict=True) as ray,
     ):
         yield {
             "this process": Here(called),
@@ -112,7 +111,7 @@ def main() -> None:
     config = tyro.cli(RayConfig, prog="python -m edgewise.benchmarks.speed.ray")
     count, slow = config.answers, config.slow_answers
     cheap = [answers(count, first) for first in (0, count)]
-    heavy = [[(str(first + i),) for i in range(slow)] for first in (0, slow)]
+    heavy: list[list[Job]] = [[(str(first + i),) for i in range(slow)] for first in (0, slow)]
     print("| verdicts | by | answers | answers/s | equal to this process |\n|---|---|---|---|---|")
     with cluster(config.ray):
         for row in rows(config, "Countdown", SCORE, score, cheap):

@@ -60,6 +60,7 @@ def test_a_key_shows_the_samples_of_the_last_step_and_hides_them():
     }  # fmt: skip
     sample = {
         "arm": 1,
+        "level": 2,
         "outcome": "right",
         "prompt": "2 + 2 = ",
         "completion": "x" * 200 + "\n\x1b[2J4",
@@ -81,5 +82,7 @@ def test_a_key_shows_the_samples_of_the_last_step_and_hides_them():
     lines = shown()
     assert "right, level 2: 2 + 2 =" in lines and max(map(len, lines)) <= 80 and len(lines) < 24
     assert sum(line.endswith("x [2J4") for line in lines) == 4 and "\x1b[2J" not in out.getvalue()
+    display.update(metrics, [{**sample, "arm": None, "level": 7}])
+    assert "right, level 7: 2 + 2 =" in shown()
     display.press("s")
-    assert shown() == hidden
+    assert shown()[-1] == "s: show samples"

@@ -30,7 +30,8 @@ def test_the_scores_of_an_older_version_are_still_read(tmp_path, capsys):
     path.write_text(json.dumps({"config": {}, "levels": [score], "mean": None, "mean_ood": 0.25}))
     assert main(["report", str(path)]) == 0
     assert (
-        "Countdown-v0 3 OOD: pass@1 0.250 [0.200, 0.310]  pass@32 0.500" in capsys.readouterr().out
+        "Countdown-v0 3, out of distribution: pass@1 0.250 [0.200, 0.310]  pass@32 0.500"
+        in capsys.readouterr().out
     )
     for text in ("[]", '{"asked": 1}', '{"levels": [{"env": 3}], "mean": 1}'):
         path.write_text(text)

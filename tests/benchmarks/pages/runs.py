@@ -37,7 +37,8 @@ def metric(step):
 
 def group(step, arm):
     """A problem with one right completion of two."""
-    return {"step": step, "arm": arm, "kept": True, "correct": [True, False]}
+    chosen = {"arm": arm, "arm_probability": 0.5, "kept": True}
+    return {"step": step, "correct": [True, False], **chosen}
 
 
 def sample(step, arm, place, outcome, completion):

@@ -78,6 +78,22 @@ def test_the_page_of_a_run_has_curves_arms_scores_and_samples(tmp_path):
     assert '<option value="12" selected>' in page
 
 
+def test_of_a_rule_over_problems_the_levels_are_the_arms(tmp_path):
+    config = {**folders.CONFIG, "arms": ["Countdown-v0 level 1", "Countdown-v0 level 2"]}
+    problem = folders.sample(1, 1, 0, "right", "2")["problem"]
+    group = {"step": 1, "arm": 371, "problem": problem, "correct": [True, True]}
+    samples = [{**folders.sample(1, 1, 0, "right", "2"), "arm": None}]
+    samples += [{**folders.sample(1, 7, 1, "right", "2"), "arm": None}]  # of a level that is no arm
+    path = folders.write(
+        tmp_path / "run", config, metrics=[folders.metric(1)], groups=[group], samples=samples
+    )
+    page = view(path)
+    assert "Countdown-v0 level 2, 1: 1 [" in page  # over steps
+    assert "Countdown-v0 level 2, 150: 1 [" in page  # over tokens
+    parts = [one["part"] for one in json.loads(Elements(page).scripts[0])]
+    assert sorted(parts) == ["Countdown-v0 level 2", "no arm"]
+
+
 def test_a_run_that_has_only_begun_and_one_that_is_being_written_have_a_page(tmp_path):
     path = folders.write(tmp_path / "run", folders.CONFIG)
     assert "No step is done yet." in view(path)
@@ -115,7 +131,7 @@ def test_of_too_many_samples_the_last_are_taken():
         (lambda path: folders.write(path, {"model_type": "qwen2"}), "got a model; that is read by"),
         (lambda path: folders.write(path, folders.CONFIG, metrics=[{"reward": 1}]), "must have 'step'"),
         (lambda path: folders.write(path, folders.CONFIG, metrics=[{"step": "x"}]), "must have steps"),
-        (lambda path: folders.write(path, folders.CONFIG, samples=[{"step": 1}]), "must have 'arm'"),
+        (lambda path: folders.write(path, folders.CONFIG, samples=[{"step": 1}]), "must have 'place'"),
     ],
 )  # fmt: skip
 def test_what_has_no_page_is_told_in_one_line(make, said, tmp_path, capsys):

@@ -151,7 +151,7 @@ def test_the_command_says_what_it_found(tmp_path, capsys):
     [
         (["--agent", "seedling"], "`agent` must be one of simulated, got 'seedling'"),
         (["--worlds", "neighbors"], "did you mean 'neighbours'?"),
-        (["--curricula", "sek"], "`curriculum` must be one of random"),
+        (["--curricula", "sek"], "`curriculum` must be one of 37 names"),
         (["--curricula", "sec+dappo"], "`filter` must be one of dapo"),
         (["--curricula", "subset:arms=[9]"], "`arms` must be in range(4)"),
         (["--curricula", "random+speed"], "`screen` must be below group_size = 4, got 4"),
