@@ -195,6 +195,34 @@ class ReportConfig(Flags):
 
 
 @dataclass(frozen=True)
+class ViewConfig(Flags):
+    """Show a folder as a page: curves with intervals, arms, tables, and transcripts to browse.
+
+    Without --output it is served to this computer alone until Ctrl-C, and made anew at every load, so
+    that a run can be watched.
+    """
+
+    folder: tyro.conf.Positional[Path]
+    """Of a training run, also through TRL or verl, which may still be going on, of a game of SOAR, of
+    an evaluation, or of a comparison."""
+    output: Path | None = None
+    """HTML file to write instead, which needs no other file and no network."""
+    port: int | None = None
+    """Port of 127.0.0.1 to serve at; by default any that is free."""
+
+    def __post_init__(self) -> None:
+        """Check the port.
+
+        Raises:
+            ValueError: If there is no such port, or none is needed.
+        """
+        if self.port is not None and not 0 < self.port < 65_536:
+            raise ValueError(f"`port` must be from 1 to 65535, got {self.port}")
+        if self.port is not None and self.output is not None:
+            raise ValueError("`port` must be left out with `output`, which serves nothing")
+
+
+@dataclass(frozen=True)
 class LeaderboardConfig(Flags):
     """Write leaderboard.md and leaderboard.html from the results in a folder."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
 from shlex import quote
 from typing import Any
@@ -21,6 +21,7 @@ from edgewise.agents.training import validation
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.display import Display, announcer, score_line, score_table
 from edgewise.agents.training.folder_kind import TRAIN, check_kind
+from edgewise.agents.training.keys import pressed
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run import Training, begin, resume
 from edgewise.agents.training.samples import LINES as SAMPLES
@@ -61,11 +62,12 @@ def work(training: Training, console: Console) -> None:
     arms = training.folder.config()["arms"]
     with (
         Display(console, arms, num_steps) as display,
+        pressed(display.press) if console.is_terminal else nullcontext(),
         closing(training.steps()) as steps,
         stoppable(quiet=rank() > 0, say=announcer(console)),
     ):
         for metrics in steps:
-            display.update(metrics)
+            display.update(metrics, training.samples)
             if any(all_gather_object(asked())) and not training.done:
                 break
     if not training.done:

@@ -26,6 +26,8 @@ from edgewise import Preset, ReasoningVectorEnv, Task, own_code, register
 from edgewise.envs.countdown.task import Countdown
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, SEC, vector
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "microsoft-edge")
+
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
@@ -370,3 +372,18 @@ def bandit():
         return envs
 
     return SimpleNamespace(Echo=Echo, TablePolicy=table_policy(), make=make)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window, wherever there is one."""
+    api = pytest.importorskip("playwright.sync_api")
+    named = [os.environ.get("EDGEWISE_BROWSER"), *map(shutil.which, BROWSERS)]
+    with api.sync_playwright() as playwright:
+        paths = [path for path in [*named, playwright.chromium.executable_path] if path]
+        path = next((path for path in paths if Path(path).is_file()), None)
+        if path is None:
+            pytest.skip("no browser: put chromium on the PATH, or name it in EDGEWISE_BROWSER")
+        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield launched
+        launched.close()

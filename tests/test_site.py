@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PACKAGES = (
     "edgewise",
     "edgewise.wrappers",
@@ -55,20 +53,6 @@ def test_no_page_asks_for_anything_from_outside(site):
         text = page.read_text(encoding="utf-8")
         for mark in ('src="http', '<link rel="stylesheet" href="http', "fonts.googleapis"):
             assert mark not in text, page
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium without a window, wherever there is one."""
-    api = pytest.importorskip("playwright.sync_api")
-    named = [os.environ.get("EDGEWISE_BROWSER"), *map(shutil.which, BROWSERS)]
-    path = next((path for path in named if path and Path(path).is_file()), None)
-    if path is None:
-        pytest.skip("no browser: put chromium on the PATH, or name it in EDGEWISE_BROWSER")
-    with api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

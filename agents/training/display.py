@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -17,6 +18,8 @@ from edgewise.agents.training.scores import LevelScore
 SMOOTHING = 0.9  # of what is shown of the past
 BAR = 10  # characters of the probability of an arm
 LINE_EVERY = 10  # steps, where there is no terminal
+KEY = "s"  # shows the samples of the last step, and hides them
+NUM_SAMPLES = 4
 
 
 def announcer(console: Console) -> Callable[[str], None] | None:
@@ -36,6 +39,10 @@ class Display:
         self.num_steps = num_steps
         self.smooth: dict[str, float] = {}
         self.validation = ""  # what the last one said
+        self.samples: Sequence[Mapping[str, Any]] = ()  # of the last step
+        self.shows_samples = False
+        self.metrics: Mapping[str, float] = {}  # of the last step
+        self.lock = threading.Lock()  # keys are pressed in a thread of their own
         self.live = Live(console=console, transient=False, refresh_per_second=4)
 
     def __enter__(self) -> Display:
@@ -48,18 +55,42 @@ class Display:
         """Stop the live display; the last table stays on the screen."""
         self.live.stop()
 
-    def update(self, metrics: Mapping[str, float]) -> None:
-        """Show one more step."""
+    def update(
+        self, metrics: Mapping[str, float], samples: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Show one more step, and its samples if they are asked for."""
         for name, value in metrics.items():
             before = self.smooth.get(name, value)
             self.smooth[name] = SMOOTHING * before + (1 - SMOOTHING) * value
         step = int(metrics["step"])
         self.validation = validated(metrics) or self.validation
         if self.console.is_terminal:
-            said = [Text(self.validation)] if self.validation else []
-            self.live.update(Group(self.progress(step), *said, self.table(metrics)))
+            with self.lock:
+                self.metrics, self.samples = metrics, samples
+                self.refresh()
         elif "validation/mean" in metrics or step % LINE_EVERY == 0 or step in (1, self.num_steps):
             self.console.print(self.line(step), soft_wrap=True, highlight=False)
+
+    def press(self, key: str) -> None:
+        """Show the samples of the last step or hide them, by the key "s"."""
+        with self.lock:
+            if key == KEY and self.metrics:
+                self.shows_samples = not self.shows_samples
+                self.refresh()
+
+    def refresh(self) -> None:
+        """Draw the table anew, with what is below it."""
+        said = [Text(self.validation)] if self.validation else []
+        rows: list[RenderableType] = [
+            self.progress(int(self.metrics["step"])),
+            *said,
+            self.table(self.metrics),
+        ]
+        if self.shows_samples:
+            rows += sample_lines(self.samples, self.names, self.console.width)
+        elif self.samples:
+            rows.append(Text(f"{KEY}: show samples", style="dim"))
+        self.live.update(Group(*rows))
 
     def seconds_left(self, step: int) -> float:
         """Return the time that the remaining steps will take."""
@@ -116,6 +147,36 @@ class Display:
             f"  {clock(self.seconds_left(step))} left"
             f"{'  ' * bool(self.validation)}{self.validation}"
         )
+
+
+def sample_lines(
+    samples: Sequence[Mapping[str, Any]], names: Sequence[str], width: int
+) -> list[Text]:
+    """Return a few samples, each the end of its prompt and of its completion, cut to fit the table."""
+    lines = [Text(f"{KEY}: hide samples", style="dim")]
+    for sample in samples[:NUM_SAMPLES]:
+        arm = sample["arm"]  # None of a rule over problems
+        head = f"{sample['outcome']}, level {sample['level']}: "
+        if arm is not None:
+            head = f"{sample['outcome']}, {names[arm]}: "
+        style = "green" if sample["outcome"] == "right" else "yellow"
+        lines.append(Text(head + ending(sample["prompt"], width - len(head)), overflow="crop"))
+        said = "  " + ending(sample["completion"], width - 2)
+        lines.append(Text(said, style=style, overflow="crop"))
+    for line in lines:
+        line.no_wrap = True
+    return lines
+
+
+def ending(text: str, width: int) -> str:
+    r"""Return the end of a text on one line of `width` characters; what is no letter or sign is a space.
+
+    >>> ending("one\n\x1b[2Jtwo", 6), ending("seven", 3)
+    ('…2Jtwo', '…en')
+    """
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    width = max(width, 2)
+    return line if len(line) <= width else "…" + line[1 - width :]
 
 
 def validated(metrics: Mapping[str, float]) -> str:

@@ -25,13 +25,13 @@ SIGNS = {  # the first of these fields that config.json has
     "model_type": MODEL,
 }
 READ_BY = {
-    TRAIN: "edgewise train --resume, replay and report",
-    TRL: "edgewise trl --resume, replay and report",
-    VERL: "edgewise verl --resume, replay and report",
-    SOAR: "edgewise soar --resume and report",
-    EVALUATION: "edgewise eval with the same flags, and report",
-    SIMULATED: "edgewise compare with the same flags, which writes its report.md anew",
-    SUITE: "edgewise compare with the same flags, which writes its report.md anew",
+    TRAIN: "edgewise train --resume, replay, report and view",
+    TRL: "edgewise trl --resume, replay, report and view",
+    VERL: "edgewise verl --resume, replay, report and view",
+    SOAR: "edgewise soar --resume, report and view",
+    EVALUATION: "edgewise eval with the same flags, report and view",
+    SIMULATED: "edgewise compare with the same flags, which writes its report.md anew, and view",
+    SUITE: "edgewise compare with the same flags, which writes its report.md anew, and view",
     MODEL: "--agent hf:PATH",
     OTHER: "no command of Edgewise",
 }

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from edgewise.agents.statistics import Estimate
-from edgewise.agents.training import validation
+from edgewise.agents.training import samples, trouble, validation
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.agents.training.sheet import Sheet
+from edgewise.agents.training.sheet import Sheet, escape
 
 WINDOW = 10  # steps that a curve is averaged over, at the most
 DISTANCE = "distance_from_uniform"
@@ -40,6 +40,7 @@ def write_report(folder: RunFolder) -> Path:
             *described(config, metrics),
             *validated(config, looks),
             "",
+            *troubled(trouble.signs(metrics, list(samples.read(folder)))),
             *scored(folder.read("before.json"), folder.read("after.json")),
             "![training curves](report.png)" if metrics else "No step was done.",
             "",
@@ -98,6 +99,13 @@ def validated(config: Mapping[str, Any], looks: Sequence[validation.Record]) -> 
         "",
         *Sheet("", ["step", "validation pass@1", *levels], rows).markdown(),
     ]
+
+
+def troubled(signs: Sequence[str]) -> list[str]:
+    """Return a list of signs of trouble, as text in Markdown; nothing without one."""
+    if not signs:
+        return []
+    return ["Signs of trouble:", "", *(f"- {escape(sign)}" for sign in signs), ""]
 
 
 def sized(config: Mapping[str, Any]) -> str:

@@ -78,6 +78,7 @@ class Training:
         self.sampling = setup.sampling.sampling(self.members)
         self.limit = limit_of(setup.sampling, policy, self.members)
         self.notes: list[str] = []  # of what a new run leaves out
+        self.samples: list[dict[str, Any]] = []  # of the last step, on rank 0
         self.hyperparameters = make_hyperparameters(setup.algorithm, self.sampling)
         self.algorithm: Algorithm = ALGORITHMS[setup.algorithm.name]
         self.state = self.algorithm.start(self.policy, self.hyperparameters)
@@ -193,20 +194,18 @@ class Training:
         """Append the last step to groups.jsonl, samples.jsonl and metrics.jsonl, and track it."""
         rollout = self.state.rollout
         assert rollout is not None
-        sizes = rollout.made.sum(dim=1).tolist()
-        tokens = rollout.completions.mask.sum(dim=1).int().split(sizes)
-        kept = [{"num_tokens": row.tolist()} for row in tokens]
-        head: dict[str, Any] = {"schema": SCHEMA, "step": self.state.step}
-        for group, more in zip(groups, kept, strict=False):
-            group |= more
-        self.folder.append("groups.jsonl", [head | group for group in groups])
+        tokens = rollout.completions.mask.sum(dim=1).int().split(rollout.made.sum(dim=1).tolist())
+        for group, row in zip(groups, tokens, strict=False):
+            group["num_tokens"] = row.tolist()
         step, number = self.state.step, self.setup.records.num_samples
+        head = {"schema": SCHEMA, "step": step}
+        self.folder.append("groups.jsonl", [head | group for group in groups])
         over_arms = isinstance(self.envs.lesson, ArmLesson)
-        found = samples_of(rollout, groups, self.policy.tokenizer, number, step, over_arms)
-        self.folder.append(SAMPLES, found)
+        self.samples = samples_of(rollout, groups, self.policy.tokenizer, number, step, over_arms)
+        self.folder.append(SAMPLES, self.samples)
         self.folder.append("metrics.jsonl", [dict(metrics)])
         trackers.log(step, metrics)
-        trackers.table(step, "samples", found)
+        trackers.table(step, "samples", self.samples)
 
     def score(self, name: str, progress: Callable[[LevelScore], None]) -> dict[str, Any]:
         """Evaluate on all levels and save the scores as `name`, unless that file exists."""

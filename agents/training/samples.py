@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
-from torch import Tensor
+from edgewise.files import FileError
+from edgewise.folder import Folder
 
-from edgewise.agents.algorithms.rollout import Rollout
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from edgewise.agents.algorithms.rollout import Rollout
 
 LINES = "samples.jsonl"
+NUMBERS, TEXTS = ("step", "place"), ("problem", "prompt", "completion", "outcome")
+MOST = 10**12  # of a number
 OUTCOMES = ("right", "wrong", "no answer", "cut", "unverified")
 
 
@@ -115,6 +121,28 @@ def samples_of(
             }
         )
     return found
+
+
+def read(folder: Folder) -> Iterator[dict[str, Any]]:
+    """Yield the samples of a run, which may be going on; none if it kept none.
+
+    Raises:
+        FileError: If one is damaged.
+    """
+    for sample in folder.lines(LINES, (*NUMBERS, "arm", *TEXTS)):
+        wrong = [name for name in NUMBERS if not is_count(sample[name])]
+        wrong += ["arm"] if not (sample["arm"] is None or is_count(sample["arm"])) else []
+        wrong += [name for name in TEXTS if not isinstance(sample[name], str)]
+        if wrong:
+            raise FileError(
+                f"{folder.path / LINES}: must have a {wrong[0]}, got {sample[wrong[0]]!r:.50}"
+            )
+        yield sample
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Return whether a value of a record is the number of a step, an arm or a place."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST
 
 
 def level_of(group: Mapping[str, Any]) -> int:

@@ -14,8 +14,8 @@ from html import escape
 from pathlib import Path
 
 from edgewise.agents.training.sheet import Sheet
-from edgewise.benchmarks.evaluation.page import html_table, read
 from edgewise.benchmarks.evaluation.summary import ALL, Record, number, shown
+from edgewise.benchmarks.pages.shell import html_table, read
 from edgewise.files import read_json
 
 BEGIN, END = "<!-- leaderboard -->", "<!-- /leaderboard -->"

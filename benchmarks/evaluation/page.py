@@ -1,65 +1,53 @@
-"""The report of an evaluation: one HTML file with tables, plots and transcripts, that needs no other.
-
-What a model wrote is data in it: it stands in a block of JSON in which no tag can begin or end, and the
-page lets only its own script run, by the script's hash.
-"""
+"""The report of an evaluation: one HTML file with tables, plots and transcripts, that needs no other."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from edgewise.benchmarks.evaluation.answers import EvaluationFolder
 from edgewise.benchmarks.evaluation.plots import Point, panel
 from edgewise.benchmarks.evaluation.suite import described
 from edgewise.benchmarks.evaluation.summary import Record, expense, incomplete, number, shown
+from edgewise.benchmarks.pages.shell import (
+    LEVEL,
+    MAX_TRANSCRIPTS,
+    VERDICTS,
+    Browser,
+    Filter,
+    bullets,
+    html_table,
+    page,
+    section,
+)
 
-MAX_TRANSCRIPTS = 12_000_000  # characters of prompts and completions that a page takes along
-PLACE = re.compile(r"\{\{(\w+)\}\}")
 SHOWN = ("sample", "completion", "answer", "correct", "formatted", "ended", "num_tokens")
 
 
 def write_page(folder: EvaluationFolder, summary: Record) -> None:
     """Write report.html from the files of an evaluation."""
+    folder.write_text("report.html", page_of(folder, summary))
+
+
+def page_of(folder: EvaluationFolder, summary: Record) -> str:
+    """Return the page of an evaluation."""
     problems = transcripts(folder)
     kept, whole = select(problems, MAX_TRANSCRIPTS), len(problems)
-    script = read("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    parts = {
-        "title": escape(f"{summary['agent']} on {summary['suite']}"),
-        "facts": facts(summary, folder.config()),
-        "body": body(summary),
-        "kept": f"{len(kept):,} of {whole:,} problems, with all their answers; answers.jsonl has all.",
-        "data": embedded(kept),
-        "style": read("page.css"),
-        "script": script,
-        "script_hash": digest,
-    }
-    folder.write_text("report.html", PLACE.sub(lambda place: parts[place[1]], read("page.html")))
-
-
-def read(name: str) -> str:
-    """Return a file of this package."""
-    return files("edgewise.benchmarks.evaluation").joinpath(name).read_text(encoding="utf-8")
-
-
-def embedded(content: object) -> str:
-    r"""Return JSON that may stand in a script element: no tag, comment or entity begins in it.
-
-    >>> embedded({"said": "</script>&"})
-    '{"said": "\\u003c/script\\u003e\\u0026"}'
-    """
-    text = json.dumps(content)
-    for sign in "<>&":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return text
+    parts = dict.fromkeys(problem["part"] for problem in kept)
+    browser = Browser(
+        "Transcripts",
+        f"{len(kept):,} of {whole:,} problems, with all their answers; answers.jsonl has all.",
+        [
+            Filter("part", "part", [(part, part) for part in parts]),
+            Filter(LEVEL, "level"),
+            Filter("verdict", "verdict", VERDICTS),
+        ],
+        kept,
+    )
+    title = f"{summary['agent']} on {summary['suite']}"
+    return page(title, facts(summary, folder.config()), body(summary), browser)
 
 
 def transcripts(folder: EvaluationFolder) -> list[Record]:
@@ -77,8 +65,18 @@ def transcripts(folder: EvaluationFolder) -> list[Record]:
             fields = {
                 name: problem[name] for name in ("part", "level", "ood", "problem_seed", "prompt")
             }
-            problems.append({**fields, "answers": rows})
+            problems.append({**fields, **named(fields), "answers": rows})
     return problems
+
+
+def named(problem: Record) -> dict[str, str]:
+    """Return what a problem is called, in the list and above its answers."""
+    part, level, seed = (problem[name] for name in ("part", "level", "problem_seed"))
+    kind = "out of distribution" if problem["ood"] else "training"
+    return {
+        "label": f"{part.split('/')[-1]} {level} · {seed}",
+        "title": f"{part}, level {level} ({kind}), problem {seed}",
+    }
 
 
 def select(problems: Sequence[Record], budget: int) -> list[Record]:
@@ -100,16 +98,15 @@ def select(problems: Sequence[Record], budget: int) -> list[Record]:
     return [problems[place] for place in sorted(kept)]
 
 
-def facts(summary: Record, config: Mapping[str, Any]) -> str:
-    """Describe the run in one line of HTML."""
-    fields = [
+def facts(summary: Record, config: Mapping[str, Any]) -> list[str]:
+    """Describe the run in a few words each."""
+    return [
         f"test set {summary['checksum']}",
         expense(summary["spent"]),
         f"version {config['version']}"
         + (f", commit {config['commit']}" if config["commit"] else ""),
         config["command"],
     ]
-    return " · ".join(map(escape, fields))
 
 
 def body(summary: Record) -> str:
@@ -121,29 +118,13 @@ def body(summary: Record) -> str:
         "Intervals are 95 %, over problems; pass@k is the unbiased estimate. The mean over all parts "
         "weighs parts equally. ID: levels for training; OOD: levels kept out of it."
     )
-    sections.append(
-        f'<section id="means"><h2>Scores</h2><p class="note">{note}</p>{means_table(summary)}</section>'
-    )
-    sections.append(f'<section id="plots"><h2>By level</h2>{plots(summary)}</section>')
-    sections.append(f'<section id="levels"><h2>Every level</h2>{levels_table(summary)}</section>')
+    sections.append(section("means", "Scores", means_table(summary), note))
+    sections.append(section("plots", "By level", plots(summary)))
+    sections.append(section("levels", "Every level", levels_table(summary)))
     asked = [described(part) for part in summary["parts"]]
     asked += [f"{part['name']}: not evaluated, {part['reason']}" for part in summary["skipped"]]
-    items = "".join(f"<li>{escape(line)}</li>" for line in asked)
-    sections.append(
-        f'<section id="protocol"><h2>Protocol</h2><ul class="plain">{items}</ul></section>'
-    )
+    sections.append(section("protocol", "Protocol", bullets(asked)))
     return "\n".join(sections)
-
-
-def html_table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Return a table; every row has a class and its cells."""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    lines = []
-    for name, cells in rows:
-        inside = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        lines.append(f'<tr class="{name}">{inside}</tr>')
-    table = f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    return f'<div class="scroll">{table}</div>'
 
 
 def deeper(rows: Sequence[Record]) -> list[str]:

@@ -48,3 +48,41 @@ def test_a_curve_at_the_end_of_its_axis_is_within_it(value):
     assert low < value < high and high - low < 1.1
     curve(axes, metrics, "accuracy", "level", bottom=value)
     assert axes.get_ylim()[0] < value
+
+
+def test_a_key_shows_the_samples_of_the_last_step_and_hides_them():
+    out = io.StringIO()
+    console = Console(width=80, height=24, file=out, force_terminal=True, color_system=None)
+    display = Display(console, [f"level {arm + 1}" for arm in range(10)], num_steps=9)
+    metrics = {
+        "step": 2, "reward": 0.1, "frac_reward_zero_std": 0.5, "time/step_seconds": 1.0,
+        "time/tokens_per_second": 2.0,
+    }  # fmt: skip
+    sample = {
+        "arm": 1,
+        "level": 2,
+        "outcome": "right",
+        "prompt": "2 + 2 = ",
+        "completion": "x" * 200 + "\n\x1b[2J4",
+    }
+
+    def shown():
+        out.seek(out.truncate(0))
+        console.print(display.live.get_renderable())
+        return [line.rstrip() for line in out.getvalue().splitlines()]
+
+    display.press("s")  # before the first step there is nothing to show
+    display.update(metrics, [sample] * 9)
+    hidden = shown()
+    assert hidden[-1] == "s: show samples"
+    for key in "xS\x1b":
+        display.press(key)
+    assert shown() == hidden
+    display.press("s")
+    lines = shown()
+    assert "right, level 2: 2 + 2 =" in lines and max(map(len, lines)) <= 80 and len(lines) < 24
+    assert sum(line.endswith("x [2J4") for line in lines) == 4 and "\x1b[2J" not in out.getvalue()
+    display.update(metrics, [{**sample, "arm": None, "level": 7}])
+    assert "right, level 7: 2 + 2 =" in shown()
+    display.press("s")
+    assert shown()[-1] == "s: show samples"

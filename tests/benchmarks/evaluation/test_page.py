@@ -1,11 +1,8 @@
 """The report is one page that works offline, and what a model writes in it stays text."""
 
 import json
-import os
 import re
-import shutil
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +15,6 @@ HOSTILE = (
     '<img src="http://example.com/x.png" onerror="window.hacked = 2">{{script}} {{data}} '
     "&lt;b&gt; ' \" \\ \u2028 \ud800 \x00 ${window.hacked = 3} ]]> </style>"
 )
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "microsoft-edge")
 MODULE = f"""
 HOSTILE = {HOSTILE!r}
 
@@ -81,21 +77,6 @@ def test_a_page_takes_as_many_problems_of_each_level_as_fit():
         (level, number) for level in (1, 2) for number in range(3)
     ]
     assert select(problems, 10_000) == problems
-
-
-@pytest.fixture
-def browser():
-    """Chromium without a window, wherever there is one."""
-    api = pytest.importorskip("playwright.sync_api")
-    named = [os.environ.get("EDGEWISE_BROWSER"), *map(shutil.which, BROWSERS)]
-    with api.sync_playwright() as playwright:
-        paths = [path for path in [*named, playwright.chromium.executable_path] if path]
-        path = next((path for path in paths if Path(path).is_file()), None)
-        if path is None:
-            pytest.skip("no browser: put chromium on the PATH, or name it in EDGEWISE_BROWSER")
-        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

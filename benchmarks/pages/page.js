@@ -1,14 +1,10 @@
 "use strict";
 // Shows problems and answers. Their text is data: it is only ever set as the text of an element.
 const problems = JSON.parse(document.getElementById("data").textContent);
-const VERDICTS = {
-  right: "right",
-  wrong: "wrong answer",
-  none: "no answer found",
-  unverified: "not verified",
-  cut: "cut off",
-};
 const field = (name) => document.getElementById(name);
+const chosenOf = (name) => field(name)?.value ?? "";
+const selects = [...document.querySelectorAll(".filters select")];
+const verdicts = new Map([...(field("verdict")?.options ?? [])].map((one) => [one.value, one.text]));
 let current = null;
 
 function element(kind, text, className) {
@@ -19,39 +15,36 @@ function element(kind, text, className) {
 }
 
 function verdictOf(answer) {
+  if (!("correct" in answer)) return "";
   if (answer.correct === null) return "unverified";
   return answer.correct ? "right" : answer.formatted ? "wrong" : "none";
 }
 
 function has(answer, verdict) {
-  return !verdict || (verdict === "cut" ? !answer.ended : verdictOf(answer) === verdict);
-}
-
-function fill(name, all, options) {
-  const before = field(name).value;
-  field(name).replaceChildren(new Option(all, ""), ...options.map(([v, text]) => new Option(text, v)));
-  if (options.some(([value]) => value === before)) field(name).value = before;
+  return !verdict || (verdict === "cut" ? answer.ended === false : verdictOf(answer) === verdict);
 }
 
 function fillLevels() {
-  const part = field("part").value;
+  if (!field("level")) return;
+  const [part, before] = [chosenOf("part"), chosenOf("level")];
   const levels = new Map();
   for (const problem of problems) {
-    if (!part || problem.part === part) {
+    if ((!part || problem.part === part) && problem.level !== null) {
       const seen = levels.get(problem.level);
       levels.set(problem.level, seen === undefined ? problem.ood : seen && problem.ood);
     }
   }
   const sorted = [...levels].sort(([a], [b]) => a - b);
-  fill("level", "all", sorted.map(([n, ood]) => [String(n), ood ? `${n} (OOD)` : String(n)]));
+  const options = sorted.map(([n, ood]) => new Option(ood ? `${n} (OOD)` : String(n), String(n)));
+  field("level").replaceChildren(new Option("all", ""), ...options);
+  if (levels.has(Number(before))) field("level").value = before;
 }
 
 function chosen() {
-  const [part, level, verdict] = ["part", "level", "verdict"].map((name) => field(name).value);
-  const text = field("text").value.toLowerCase();
+  const wanted = selects.filter((one) => one.value && one.id !== "verdict");
+  const [verdict, text] = [chosenOf("verdict"), field("text").value.toLowerCase()];
   return problems.filter((problem) => {
-    if (part && problem.part !== part) return false;
-    if (level && String(problem.level) !== level) return false;
+    if (!wanted.every((one) => String(problem[one.id]) === one.value)) return false;
     const fitting = problem.answers.filter((answer) => has(answer, verdict));
     if (!fitting.length) return false;
     if (!text || problem.prompt.toLowerCase().includes(text)) return true;
@@ -66,17 +59,17 @@ function show(problem) {
     shown.replaceChildren(element("p", "Nothing fits.", "note"));
     return;
   }
-  const kind = problem.ood ? "out of distribution" : "training";
-  const place = `${problem.part}, level ${problem.level} (${kind}), problem ${problem.problem_seed}`;
-  const made = [element("h3", place), element("pre", problem.prompt)];
-  for (const answer of problem.answers.filter((one) => has(one, field("verdict").value))) {
+  const made = [element("h3", problem.title), element("pre", problem.prompt)];
+  for (const answer of problem.answers.filter((one) => has(one, chosenOf("verdict")))) {
     const verdict = verdictOf(answer);
     const box = element("div", undefined, `answer ${verdict}`);
     const line = element("p");
-    line.append(element("b", VERDICTS[verdict]), ` · sample ${answer.sample}`);
-    if (answer.formatted) line.append(` · answer: ${answer.answer}`);
-    if (answer.num_tokens !== null) line.append(` · ${Math.round(answer.num_tokens)} tokens`);
-    if (!answer.ended) line.append(" · cut off at the token limit");
+    line.append(element("b", verdict ? verdicts.get(verdict) : "answer"));
+    if (answer.sample !== undefined) line.append(` · sample ${answer.sample}`);
+    if (answer.formatted && answer.answer !== undefined) line.append(` · answer: ${answer.answer}`);
+    if (typeof answer.reward === "number") line.append(` · reward ${Number(answer.reward.toFixed(4))}`);
+    if (typeof answer.num_tokens === "number") line.append(` · ${Math.round(answer.num_tokens)} tokens`);
+    if (answer.ended === false) line.append(" · cut off at the token limit");
     box.append(line, element("pre", answer.completion || "(empty)"));
     made.push(box);
   }
@@ -94,8 +87,8 @@ function list() {
     button.type = "button";
     button.problem = problem;
     button.append(
-      element("span", `${problem.part.split("/").pop()} ${problem.level} · ${problem.problem_seed}`),
-      element("span", `${right}/${problem.answers.length}`, "tally"),
+      element("span", problem.label),
+      element("span", problem.tally ?? `${right}/${problem.answers.length}`, "tally"),
     );
     button.addEventListener("click", () => show(problem));
     const row = element("li");
@@ -107,12 +100,9 @@ function list() {
   show(found.includes(current) ? current : found[0]);
 }
 
-const parts = [...new Set(problems.map((problem) => problem.part))];
-fill("part", "all", parts.map((part) => [part, part]));
-fill("verdict", "all", Object.entries(VERDICTS));
 fillLevels();
-field("part").addEventListener("change", fillLevels);
-for (const name of ["part", "level", "verdict"]) field(name).addEventListener("change", list);
+field("part")?.addEventListener("change", fillLevels);
+for (const one of selects) one.addEventListener("change", list);
 field("text").addEventListener("input", list);
 document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
 list();
