@@ -34,6 +34,7 @@ from edgewise.agents.seedlings.tokenizer import build_tokenizer
 
 UNDIVIDED = 10**9
 REPEATS = 2
+PROMPT = 16  # the fewest tokens of one
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 CONFIG: dict[str, Any] = {
     "hidden_size": 64,
@@ -99,6 +100,7 @@ class Update:
         shape = (point.batch, point.length)
         tokens, mask = torch.randint(point.vocab_size, shape), torch.zeros(shape)
         mask[:, -(point.length // point.sampled) :] = 1.0
+        mask[:, :PROMPT] = 0.0
         ended = torch.ones(point.batch, dtype=torch.bool)
         texts, attention = [""] * point.batch, torch.ones_like(tokens)
         logprobs = -math.log(point.vocab_size) * mask  # about those of random weights
