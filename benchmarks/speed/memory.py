@@ -34,6 +34,7 @@ from edgewise.agents.seedlings.tokenizer import build_tokenizer
 
 UNDIVIDED = 10**9
 REPEATS = 2
+PROMPT = 16  # the fewest tokens of one
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 CONFIG: dict[str, Any] = {
     "hidden_size": 64,
