@@ -97,7 +97,7 @@ def test_the_prompts():
     assert [TASK.prompt(problem, preset.template) for preset in TASK.presets.values()] == [
         r"Calculate $12 \times (7 - 4) \div 6$. Give the exact value, an integer or a fraction, in "
         r"\boxed{}.",
-        *[r"12*(7-4)/6 \boxed{}:"] * 4,
+        *[r"12*(7-4)/6 \boxed{}:"] * 6,
     ]
 
 

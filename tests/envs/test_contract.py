@@ -45,12 +45,19 @@ FIRST = 20  # of the problems of a test set, which are frozen on their own where
 FEW = {  # levels that have so few problems that one in a hundred is drawn twice
     *(("Arithmetic-v0", name, level) for name in ("sums", "ladder") for level in (1, 2, 3)),
     *(("Arithmetic-v0", "crowd", level) for level in (*range(1, 8), 13, 14, 15)),  # of one digit
+    *(("Arithmetic-v0", "pair", level) for level in (1, 2, 3, 7, 8, 9)),
+    *(("Arithmetic-v0", "crowd-pair", level) for level in (*range(1, 8), 15, 16, 17)),
     *(("Countdown-v0", *level) for level in (("e2h", 1), ("seedling", 1), ("seedling", 2))),
     *(("Blocksworld-v0", "e2h", level) for level in (1, 2, 3, 4, 5)),
 }
 GUESSED = {  # what one answer may earn of some 128 problems
     **{("Arithmetic-v0", name, 1): 0.2 for name in ("sums", "ladder")},
-    **{("Arithmetic-v0", "crowd", level): 0.2 for level in (1, 2, 3)},
+    **{
+        ("Arithmetic-v0", name, level): 0.2
+        for name in ("crowd", "crowd-pair")
+        for level in (1, 2, 3)
+    },
+    **{("Arithmetic-v0", "pair", level): 0.2 for level in (1, 7, 8)},
 }
 ALONE = """
 import gymnasium as gym, json, os, sys
