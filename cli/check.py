@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.box import SIMPLE
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
@@ -38,7 +37,7 @@ def table(report: Report) -> Table:
     Splits are how many problems of train, validation and test were looked at; distinct is the share of
     the first that differ; guess is what the best guess earns, and bound what it may.
     """
-    shown = Table(box=SIMPLE, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
     for name in (
         "preset",
         "level",
