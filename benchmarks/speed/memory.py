@@ -99,7 +99,8 @@ class Update:
         self.policy.budget.tokens, self.policy.reader.chunk = point.budget, point.chunk
         shape = (point.batch, point.length)
         tokens, mask = torch.randint(point.vocab_size, shape), torch.zeros(shape)
-        mask[:, max(1, point.length - point.length // point.sampled) :] = 1.0  # after a prompt
+        mask[:, -(point.length // point.sampled) :] = 1.0
+        mask[:, :PROMPT] = 0.0
         ended = torch.ones(point.batch, dtype=torch.bool)
         texts, attention = [""] * point.batch, torch.ones_like(tokens)
         logprobs = -math.log(point.vocab_size) * mask  # about those of random weights
