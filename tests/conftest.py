@@ -190,6 +190,7 @@ def forgotten(monkeypatch):
             del sys.modules[name]
         own_code.typed.clear()
 
+    forget()  # a module of that name, of another test
     yield forget
     forget()
 

@@ -41,14 +41,20 @@ def penalized(rollout: Rollout, config: LengthConfig) -> Rollout:
     Raises:
         ValueError: If the buffer is larger than the limit.
     """
+    check_buffer(config)
     if config.overlong_buffer is None:
         return rollout
     limit, buffer = config.sampling.max_tokens, config.overlong_buffer
-    if buffer > limit:
-        raise ValueError(f"`overlong_buffer` must be at most `max_tokens`, {limit}, got {buffer}")
     lengths = rollout.counted().mask.sum(dim=1)  # (B,)
     loss = config.overlong_penalty * ((lengths - (limit - buffer)) / buffer).clamp(0, 1)
     return replace(rollout, rewards=rollout.rewards - rollout.in_groups(loss.cpu()))
+
+
+def check_buffer(config: LengthConfig) -> None:
+    """Raise ValueError if the buffer is larger than the limit."""
+    limit, buffer = config.sampling.max_tokens, config.overlong_buffer
+    if buffer is not None and buffer > limit:
+        raise ValueError(f"`overlong_buffer` must be at most `max_tokens`, {limit}, got {buffer}")
 
 
 def within_limit(

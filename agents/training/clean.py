@@ -10,12 +10,13 @@ import gymnasium as gym
 
 from edgewise.agents.policies.model_card import is_own, model_path
 from edgewise.agents.training.config import from_record
-from edgewise.agents.training.parts import Problems
+from edgewise.agents.training.parts import Problems, Setup
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.env import unwrap
 from edgewise.fields import convert
 from edgewise.files import about
 from edgewise.problem_set import check_clean
+from edgewise.registration import check_id
 
 
 def check_model(agent: str, env_id: str, **options: Any) -> None:
@@ -42,6 +43,17 @@ def trained(record: Mapping[str, Any]) -> Problems:
         return from_record(record).problems
     game: Mapping[str, Any] = convert(record["game"], Mapping[str, Any], "game")
     return from_record({name: game[name] for name in ("env", "preset") if name in game}).problems
+
+
+def check_evaluation(setup: Setup) -> None:
+    """Raise ValueError if a run would be evaluated on problems that it trains on."""
+    plans = [setup.evaluation] if setup.evaluate else []
+    plans += [] if setup.validation is None else [setup.validation.plan]
+    for plan in plans:
+        options = setup.problems.options(split=plan.split)
+        for env_id in setup.problems.ids:
+            check_id(env_id)
+            check_problems(setup.problems, env_id, **options)
 
 
 def check_problems(problems: Problems, env_id: str, **options: Any) -> None:

@@ -14,6 +14,7 @@ import torch
 
 from edgewise.agents import distributed
 from edgewise.agents.algorithms.catalogue import ALGORITHMS, Algorithm
+from edgewise.agents.algorithms.length import check_buffer
 from edgewise.agents.algorithms.rollout import Envs
 from edgewise.agents.policies.load import check_engine
 from edgewise.agents.policies.model_card import made_for
@@ -21,7 +22,7 @@ from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import ModelPolicy
 from edgewise.agents.policies.sampling import is_out_of_memory
 from edgewise.agents.training.checkpoint import load
-from edgewise.agents.training.clean import check_problems
+from edgewise.agents.training.clean import check_evaluation
 from edgewise.agents.training.config import TrainConfig, begun, from_run
 from edgewise.agents.training.evaluation import evaluate
 from edgewise.agents.training.flags import EvaluationPlan
@@ -38,7 +39,6 @@ from edgewise.agents.training.validation import BEST
 from edgewise.env import ReasoningEnv
 from edgewise.files import FileError, about, replacing, said
 from edgewise.pool import WorkerError
-from edgewise.registration import check_id
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import vector
 from edgewise.wrappers.arm_lesson import ArmLesson
@@ -314,6 +314,7 @@ def to_record(config: TrainConfig, envs: Envs) -> dict[str, Any]:
     base = unwrap_vector(envs)
     sampling = setup.sampling.sampling(base.env.members)
     hyperparameters = make_hyperparameters(setup.algorithm, sampling)
+    check_buffer(hyperparameters)
     details = {
         "rule": to_json(setup.curriculum.make(envs)),
         "arms": arm_names(setup.problems.ids, base.arms),
@@ -359,17 +360,6 @@ def begin(config: TrainConfig) -> Training:
     training = Training(setup, RunFolder.open(output), policy)
     training.notes = notes
     return training
-
-
-def check_evaluation(setup: Setup) -> None:
-    """Raise ValueError if a run would be evaluated on problems that it trains on."""
-    plans = [setup.evaluation] if setup.evaluate else []
-    plans += [] if setup.validation is None else [setup.validation.plan]
-    for plan in plans:
-        options = setup.problems.options(split=plan.split)
-        for env_id in setup.problems.ids:
-            check_id(env_id)
-            check_problems(setup.problems, env_id, **options)
 
 
 def resume(path: Path) -> Training:

@@ -199,6 +199,8 @@ def check_trackers(names: Sequence[str]) -> None:
         ...
     ValueError: `track` must be none alone, or trackers, got none tensorboard
     """
+    if not names:
+        raise ValueError("`track` must be none, or trackers, got nothing")
     if "none" in names and len(names) > 1:
         raise ValueError(f"`track` must be none alone, or trackers, got {' '.join(names)}")
     for name in names:

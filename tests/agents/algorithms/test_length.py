@@ -13,6 +13,7 @@ from edgewise.agents.algorithms.losses import token_weights  # noqa: E402
 from edgewise.agents.algorithms.rollout import Rollout, collect  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.policy import Completions  # noqa: E402
+from edgewise.cli import main  # noqa: E402
 
 
 def completions(lengths, ended):
@@ -56,6 +57,14 @@ def test_by_default_nothing_is_changed():
     assert penalized(one, GRPOConfig()) is one
     found = within_limit(one.completions, used, GRPOConfig())
     assert found[0] is one.completions and found[1] is used
+
+
+def test_a_run_with_too_large_a_buffer_leaves_no_folder(tiny_model, tmp_path, capsys):
+    flags = f"--agent hf:{tiny_model} --preset sec --max-tokens 24 --output {tmp_path / 'run'}"
+    words = ["train", *flags.split(), "--algorithm", "grpo:overlong_buffer=400"]
+    assert main(words) == 2
+    told = "edgewise: `overlong_buffer` must be at most `max_tokens`, 24, got 400\n"
+    assert capsys.readouterr().err == told and not (tmp_path / "run" / "config.json").exists()
 
 
 def test_a_buffer_larger_than_the_limit_is_refused():

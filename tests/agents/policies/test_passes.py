@@ -1,5 +1,6 @@
 """What is computed in passes is what is computed at once, whatever the memory holds."""
 
+import ctypes
 import resource
 import warnings
 from dataclasses import replace
@@ -192,8 +193,12 @@ def test_a_chunk_of_logits_computed_again_has_their_gradient(scale, bias):
         torch.testing.assert_close(other, found[0], atol=1e-5, rtol=0)
 
 
+M_MMAP_THRESHOLD = -3  # of malloc.h
+
+
 def with_little_memory(work, megabytes, results):
     """Do `work` with as many more megabytes of addresses than there are; tell what was warned of."""
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**16)  # what is large is given back when freed
     policy = random_policy(vocab_size=4_096)
     policy.fast = False
     generator = torch.Generator().manual_seed(0)

@@ -9,9 +9,8 @@ pytest.importorskip("torch")
 
 import gymnasium as gym
 
-from edgewise.agents.training.clean import check_model, check_problems
+from edgewise.agents.training.clean import check_evaluation, check_model, check_problems
 from edgewise.agents.training.config import TrainConfig, complete, from_record
-from edgewise.agents.training.run import check_evaluation
 from edgewise.cli import main
 from edgewise.problem_set import ProblemSet
 from edgewise.task import Preset
