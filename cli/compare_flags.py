@@ -190,7 +190,7 @@ class PlanCompareConfig(Flags):
     """JSON file of beds, entrants and seeds, as benchmarks/plans/beds.json."""
     scored_cost: float | None = None
     """What a token costs that rules have scored after an update, in generated tokens, as measured by
-    `python -m edgewise.benchmarks.speed.scoring`; by default what the plan says."""
+    `python -m edgewise.benchmarks.studies.scored_cost`; by default what the plan says."""
     processes: int = 2
     """Runs that go on at the same time, one thread each."""
     output: Path | None = None

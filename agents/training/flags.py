@@ -17,7 +17,7 @@ from edgewise.files import about
 from edgewise.ray_cluster import check_address, check_reachable
 from edgewise.registration import check_id
 from edgewise.wrappers import make_rule
-from edgewise.wrappers.allotment import make_allocation
+from edgewise.wrappers.allocation import make_allocation
 
 
 def check_at_least(config: Any, least: int, *names: str) -> None:

@@ -20,7 +20,7 @@ from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import ProblemRule, Random, Rule, make_rule
-from edgewise.wrappers.allotment import Allotment, make_allocation
+from edgewise.wrappers.allocation import Allotment, make_allocation
 
 if TYPE_CHECKING:
     from edgewise.agents.algorithms.rollout import Envs

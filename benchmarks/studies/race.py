@@ -5,7 +5,7 @@
 A plan is committed before its runs. Every entrant, a rule and an algorithm, trains on every bed with
 every seed until it has used the bed's tokens: all that were generated, those of rejected groups and
 screenings included, and `scored_cost` for each token of the extra forward pass of rules that learn
-after an update; the default, a third, is stated, and `benchmarks.speed.scoring` measures it. The learning rate of
+after an update; the default, a third, is stated, and `benchmarks.studies.scored_cost` measures it. The learning rate of
 a bed is chosen under random arms with plain GRPO, by validation problems, and is the same for all.
 
 The step in which the tokens run out may be long where a filter rejects much. So what a run scores at

@@ -14,7 +14,7 @@ from edgewise.fields import build
 from edgewise.files import about, read_json
 from edgewise.registration import check_id
 from edgewise.wrappers import make_rule
-from edgewise.wrappers.allotment import make_allocation
+from edgewise.wrappers.allocation import make_allocation
 from edgewise.wrappers.rules.catalogue import construct
 
 NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")  # of beds and entrants, which name files

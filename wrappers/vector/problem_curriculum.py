@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgewise.env import ReasoningEnv
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.allotment import Allotment
+from edgewise.wrappers.allocation import Allotment
 from edgewise.wrappers.batch import Gather
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.rules.problem_rule import ProblemRule

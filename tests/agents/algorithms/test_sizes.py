@@ -15,8 +15,11 @@ from edgewise.agents.algorithms.losses import per_verified_group  # noqa: E402
 from edgewise.agents.algorithms.rollout import collect  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.wrappers import MTGRPO, Updated, vector  # noqa: E402
-from edgewise.wrappers.allocation import Allocation, Knapsack  # noqa: E402
-from edgewise.wrappers.allotment import Allotment  # noqa: E402
+from edgewise.wrappers.allocation import (  # noqa: E402
+    Allocation,
+    Allotment,
+    Knapsack,
+)
 
 CASES = {name: (name, {}) for name in ALGORITHMS} | {
     "grpo of a batch": ("grpo", {"standardize": "batch", "num_minibatches": 3, "num_epochs": 2}),

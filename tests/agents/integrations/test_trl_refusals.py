@@ -10,8 +10,7 @@ pytest.importorskip("torch")
 from edgewise.agents.integrations.trl_config import TRLConfig
 from edgewise.agents.integrations.trl_run import refuse_misfit
 from edgewise.wrappers import MTGRPO, SEC, Frontier, vector
-from edgewise.wrappers.allocation import Knapsack
-from edgewise.wrappers.allotment import Allotment
+from edgewise.wrappers.allocation import Allotment, Knapsack
 
 
 def test_a_rule_that_learns_after_the_update_is_refused():

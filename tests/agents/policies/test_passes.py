@@ -234,6 +234,7 @@ def a_sample(policy, completions):
 WORK = {"update": (an_update, 60), "score": (a_score, 30), "sample": (a_sample, 30)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORK)
 def test_too_little_memory_halves_what_is_computed_at_once(processes, name):
     work, megabytes = WORK[name]

@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edgewise.benchmarks.speed.scoring import Config, Spent, main, measure
 from edgewise.benchmarks.studies.headroom_plan import HeadroomConfig
+from edgewise.benchmarks.studies.scored_cost import Config, Spent, main, measure
 
 BED = {"env": "Arithmetic-v0", "agent": "seedling:sums", "preset": "ladder", "num_problems": 4}
 

@@ -1,6 +1,6 @@
 """What a token costs that is only scored, in tokens that are generated and trained on.
 
-    python -m edgewise.benchmarks.speed.scoring --plan benchmarks/plans/beds.json
+    python -m edgewise.benchmarks.studies.scored_cost --plan benchmarks/plans/beds.json
 
 Rules that learn after an update score a batch once more, which a comparison at equal tokens has to
 charge them for. On each bed of a plan MT-GRPO trains for some steps with plain GRPO, and CPU-seconds

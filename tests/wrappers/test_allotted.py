@@ -8,8 +8,14 @@ import pytest
 
 import edgewise
 from edgewise.wrappers import SEC, MoPPS, Random
-from edgewise.wrappers.allocation import ALLOCATIONS, VIP, Allocation, Knapsack
-from edgewise.wrappers.allotment import Allotment, make_allocation
+from edgewise.wrappers.allocation import (
+    ALLOCATIONS,
+    VIP,
+    Allocation,
+    Allotment,
+    Knapsack,
+    make_allocation,
+)
 from edgewise.wrappers.rules.signal import Updated, group_advantages
 from edgewise.wrappers.vector import teach, tell_after, with_rule
 
