@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from edgewise.benchmarks.pages.serve import PageServer
-from edgewise.benchmarks.pages.view import view
+from edgewise.benchmarks.view import view
 from edgewise.cli.flags import ViewConfig
 from edgewise.errors import usage
 from edgewise.files import write_atomically

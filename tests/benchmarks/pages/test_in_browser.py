@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("tyro")
 
-from edgewise.benchmarks.pages.view import view
+from edgewise.benchmarks.view import view
 
 spec = importlib.util.spec_from_file_location("folders", Path(__file__).with_name("runs.py"))
 folders = importlib.util.module_from_spec(spec)

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("tyro")
 
 from edgewise.benchmarks.pages.run_page import latest
-from edgewise.benchmarks.pages.view import view
+from edgewise.benchmarks.view import view
 from edgewise.cli import main
 from edgewise.files import FileError
 
