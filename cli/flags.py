@@ -25,6 +25,7 @@ from edgewise.agents.training.flags import (
 )
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
+from edgewise.wrappers.rules.catalogue import make_schedule
 
 
 @dataclass(frozen=True)
@@ -253,6 +254,65 @@ class ExportConfig(KeywordFlags):
         """Check the number."""
         super().__post_init__()
         check_at_least(self, 1, "num_problems")
+
+
+@dataclass(frozen=True)
+class ScheduleConfig(DataFlags):
+    """Write what a rule poses over a whole run as rows in order, for trainers that read a file.
+
+    Their data loader must not shuffle. The rule must not learn from outcomes: random, balanced, subset,
+    and the schedules of E2H. With --profile its arms are parts of a profile, the easiest first.
+    """
+
+    curriculum: str = "e2h-gaussian"
+    """Rule, with its arguments: e2h-gaussian, e2h-gaussian:beta=0.25:sigma=0.75, e2h-cosine, random."""
+    num_steps: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = 1000
+    """Steps of the run, over which the schedule goes."""
+    num_problems: Annotated[int, tyro.conf.arg(aliases=["--batch"])] = 16
+    """Problems of each step, P."""
+    first_step: int = 0
+    """Step to begin with; those before are left out, as when a later model was profiled anew."""
+    even: bool = False
+    """Pose as many problems of each arm as is expected, in place of draws at random."""
+    profile: Path | None = None
+    """File of `edgewise profile`, whose problems are posed in place of those of --env."""
+    num_levels: int = 4
+    """Parts of equal size, by error rate, into which a profile is divided."""
+    pass_rates: tuple[float, float] = (0.0, 1.0)
+    """Least and largest pass rate of the problems of a profile that are kept: 0.2 0.8."""
+    control: bool = False
+    """Keep as many problems of the profile at random as --pass-rates would."""
+    levels: tuple[int, ...] | None = None
+    """Levels of the environment; by default all that are not kept out of training."""
+    layout: Literal["trl", "trl-turns", "verl", "verifiers"] = "trl"
+    """Framework that the columns are for; its reward function is given the problem's name."""
+    output: Path = Path("schedule.jsonl")
+    """File to write, .jsonl or .parquet; it is replaced if it exists."""
+    seed: int = 0
+    """Seed of the draws; a run of `edgewise train` with the same seed poses the same problems."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            ValueError: If one is out of its bounds.
+        """
+        super().__post_init__()
+        check_at_least(self, 1, "num_steps", "num_problems", "num_levels")
+        if not 0 <= self.first_step < self.num_steps:
+            raise ValueError(
+                f"`first_step` must be from 0 to {self.num_steps - 1}, got {self.first_step}"
+            )
+        least, most = self.pass_rates
+        if not 0 <= least <= most <= 1:
+            raise ValueError(f"`pass_rates` must ascend from 0 to 1, got {least} {most}")
+        if self.profile is None and (self.control or self.pass_rates != (0.0, 1.0)):
+            raise ValueError("`profile` must be given with --pass-rates and --control, got none")
+
+    def check_names(self) -> None:
+        """Check the rule and its arguments."""
+        super().check_names()
+        make_schedule(self.curriculum, self.num_steps)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -22,6 +21,7 @@ from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.pairs import failed, write_halves
 from edgewise.agents.training.display import announcer
 from edgewise.agents.training.evaluation import asking
+from edgewise.agents.training.profile_file import divided, most_levels
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run_prompts import limit_for
 from edgewise.benchmarks.evaluation.profile import WIDTH, begun_on, profile
@@ -33,6 +33,11 @@ from edgewise.errors import UsageError, usage
 from edgewise.interrupts import repeatable
 from edgewise.lock import locked
 from edgewise.registration import check_id
+
+BANDS = (  # pass rates, at least and at most, and what they are called
+    (0.0, np.nextafter(1.0, 0.0), "not always solved"),
+    (0.2, 0.8, "pass rate from .2 to .8"),
+)
 
 
 def run(config: ProfileConfig, arguments: Sequence[str]) -> None:
@@ -130,24 +135,33 @@ def load(config: ProfileConfig) -> TransformersPolicy:
 
 
 def told(config: ProfileConfig, errors: Sequence[float]) -> list[str]:
-    """Return the counts and borders of the levels, and how to train on them."""
-    num_levels = config.num_levels
-    while not (counts := divided(errors, num_levels)[1]).all():  # one is always possible
-        num_levels -= 1
-    borders = " ".join(f"{edge:.3f}" for edge in divided(errors, num_levels)[0])
+    """Return the counts and borders of the levels, how to train on them, and what bands would keep."""
+    num_levels = most_levels(errors, config.num_levels)
+    edges, parts = divided(errors, num_levels)
+    borders = " ".join(f"{edge:.3f}" for edge in edges)
+    counts = " ".join(str(count) for count in np.bincount(parts, minlength=num_levels))
     levels = f', difficulty_column="error_rate", num_levels={num_levels}' if num_levels > 1 else ""
     lines = [f"{len(errors)} problems, mean pass rate {1 - np.mean(errors):.3f}"]
     if num_levels < config.num_levels:
         lines.append(f"no {config.num_levels} levels: too many problems are equally hard")
     return [
         *lines,
-        f"levels of {' '.join(map(str, counts))} problems, divided at error rates {borders}",
+        f"levels of {counts} problems, divided at error rates {borders}",
+        *bands(errors, config.plan.seed),
         f"profile {config.output}",
         f'gym.make("ProblemSet-v0", data="{config.output}", template="{{problem}}"{levels})',
     ]
 
 
-def divided(errors: Sequence[float], num_levels: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the borders of levels of equal size, by error rate, and how many problems each has."""
-    edges = np.quantile(errors, np.arange(1, num_levels) / num_levels)
-    return edges, np.bincount(np.digitize(errors, edges), minlength=num_levels)
+def bands(errors: Sequence[float], seed: int) -> list[str]:
+    """Return what a selection by pass rate would keep, beside as many problems at random."""
+    rates = 1 - np.array(errors)
+    lines = []
+    for least, most, name in BANDS:
+        kept = rates[(rates >= least) & (rates <= most)]
+        line = f"{name}: {len(kept)} problems"
+        if len(kept):
+            others = np.random.default_rng(seed).choice(rates, len(kept), replace=False)
+            line += f", mean pass rate {kept.mean():.3f}; as many at random: {others.mean():.3f}"
+        lines.append(line)
+    return lines

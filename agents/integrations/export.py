@@ -113,27 +113,42 @@ def export(env: gym.Env[str, str], layout: str, size: int, path: Path) -> Path:
         ValueError: If the ending of `path` names no format.
         ImportError: If the format is parquet and pyarrow is not installed.
     """
-    if path.suffix not in FORMATS:
-        raise ValueError(f"`output` must end with {' or '.join(FORMATS)}, got {path}")
+    check_format(path)
     base = unwrap(env)
     rows, levels = problem_rows(env, layout, size)
+    told = {"levels": levels, "rewards": list(base.preset.rewards)}
+    return write_rows(rows, path, {**base.identity, "layout": layout}, told)
+
+
+def check_format(path: Path) -> None:
+    """Raise ValueError if the ending of `path` names no format."""
+    if path.suffix not in FORMATS:
+        raise ValueError(f"`output` must end with {' or '.join(FORMATS)}, got {path}")
+
+
+def write_rows(
+    rows: Sequence[Mapping[str, Any]],
+    path: Path,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+) -> Path:
+    """Write rows of the same columns, and the card beside them, whose path is returned.
+
+    Args:
+        rows: At least one.
+        path: Of JSON lines or parquet.
+        before: What the card says first.
+        after: What it says after columns and number of the rows.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".jsonl":
         write_atomically(path, "".join(f"{json.dumps(row)}\n" for row in rows))
     else:
         write_parquet(rows, path)
-    card = {
-        **base.identity,
-        "layout": layout,
-        "columns": list(rows[0]),
-        "num_rows": len(rows),
-        "levels": levels,
-        "rewards": list(base.preset.rewards),
-        "edgewise": version("edgewise"),
-        "sha256": digest(path.read_bytes()),
-    }
+    counts = {"columns": list(rows[0]), "num_rows": len(rows)}
+    made = {"edgewise": version("edgewise"), "sha256": digest(path.read_bytes())}
     place = path.with_name(f"{path.name}.card.json")
-    write_atomically(place, json.dumps(card, indent=2) + "\n")
+    write_atomically(place, json.dumps({**before, **counts, **after, **made}, indent=2) + "\n")
     return place
 
 

@@ -28,6 +28,7 @@ class Random(Rule):
 
     name: ClassVar[str] = "random"
     order: ClassVar[int] = 10
+    learns: ClassVar[bool] = False
     paper: ClassVar[str] = "2505.14970"
     equivariant: ClassVar[bool] = True
     explores: ClassVar[bool] = True
@@ -66,6 +67,7 @@ class Balanced(Rule):
 
     name: ClassVar[str] = "balanced"
     order: ClassVar[int] = 20
+    learns: ClassVar[bool] = False
     paper: ClassVar[str] = "2506.06632"
     equivariant: ClassVar[bool] = True
     explores: ClassVar[bool] = True
@@ -91,6 +93,7 @@ class Subset(Rule):
 
     name: ClassVar[str] = "subset"
     order: ClassVar[int] = 30
+    learns: ClassVar[bool] = False
     paper: ClassVar[str] = "2506.06632"
     example: ClassVar[str] = "arms=[0]"
     arms: Sequence[int]  # those to pose, counted from 0

@@ -134,6 +134,25 @@ def make_rule(text: str, num_steps: int) -> Rule | ProblemRule:
     return rule
 
 
+def make_schedule(text: str, num_steps: int) -> Rule:
+    """Return the rule that `text` names, whose probabilities are known before the run.
+
+    >>> make_schedule("e2h-cosine", num_steps=100).variant
+    'code'
+
+    Raises:
+        ValueError: As `make_rule`, or if the rule learns from what completions earn.
+    """
+    rule = make_rule(text, num_steps)
+    if isinstance(rule, ProblemRule) or rule.learns:
+        known = ", ".join(name for name, kind in CURRICULA.items() if not kind.learns)
+        raise ValueError(
+            f"`curriculum` must not learn from outcomes, as {known} do not, got {text}; a rule that "
+            "learns needs a trainer that reports to it: edgewise train, trl, verl"
+        )
+    return rule
+
+
 def named(text: str, kinds: Mapping[str, Any]) -> str:
     """Return what names a kind in "name:argument=value:...", with "module:Class" as a name too.
 

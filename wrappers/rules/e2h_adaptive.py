@@ -43,6 +43,7 @@ class E2HAdaptive(Schedule):
     name: ClassVar[str] = "e2h-adaptive"
     order: ClassVar[int] = 140
     paper: ClassVar[str] = "2506.06632"
+    learns: ClassVar[bool] = True
     equivariant: ClassVar[bool] = True
     explores: ClassVar[bool] = True
     signal: Signal = field(default=AdvantageAndSuccess(), kw_only=True)

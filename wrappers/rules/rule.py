@@ -36,6 +36,7 @@ class Rule(ABC):
     cost: ClassVar[str] = "none"  # what is needed beside the completions trained on
     example: ClassVar[str] = ""  # arguments for the fields without a default, such as "arms=[0]"
     equivariant: ClassVar[bool] = False  # whether permuting the arms permutes the probabilities
+    learns: ClassVar[bool] = True  # whether what completions earn may change the probabilities
     explores: ClassVar[bool] = False  # whether every arm keeps a probability above 0.005, K = 5
     signal: Signal = field(default=MeanAbsAdvantage(), kw_only=True)  # what `update` learns from
     signal_size: ClassVar[int] = 1  # S, the numbers that it must give for each problem

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from edgewise.wrappers.rules.rule import Rule
 from edgewise.wrappers.rules.signal import Floats, Ints
@@ -24,6 +24,7 @@ class Schedule(Rule):
         [0.75, 0.25]
     """
 
+    learns: ClassVar[bool] = False
     num_steps: int  # T, the training steps that the schedule spans
 
     def __post_init__(self) -> None:

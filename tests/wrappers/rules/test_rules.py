@@ -175,3 +175,22 @@ def test_what_is_wrong_is_refused_and_changes_nothing(text, arms, change, messag
 def test_a_signal_of_two_numbers_is_not_taken_for_one():
     with pytest.raises(ValueError, match=r"`signal` must have shape \(6,\), got \(6, 2\)"):
         list(learned(make("sec:signal=advantage-and-success"), 3, 1))
+
+
+@pytest.mark.parametrize("text", RULES)
+def test_rules_that_do_not_learn_pose_the_same_whatever_is_earned(text):
+    found = []
+    for level in (0.0, 0.9):
+        rule = make(text)
+        rule.start(3 if "[" not in text else 2)
+        generator, rows = np.random.default_rng(0), []
+        for step in range(8):
+            rule.resample(generator)
+            rows.append(rule.probabilities())
+            arms = np.array([step % 2, 1])
+            success = np.array([level * (step % 3), level])
+            signal = success if rule.signal_size == 1 else np.stack([success] * rule.signal_size, 1)
+            rule.update(arms, np.clip(signal, 0, 1))
+        found.append(np.array(rows))
+    same = np.array_equal(*found)
+    assert same or type(rule).learns
