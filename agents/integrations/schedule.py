@@ -79,7 +79,7 @@ class ProfileSource(Source):
             raise ValueError(f"`num_levels` must be at most {len(problems)}, got {num_arms}")
         order = np.argsort([-problem.pass_rate for problem in problems], kind="stable")
         parts = np.array_split(order, num_arms)
-        self.parts = [[problems[place] for place in part] for part in parts]
+        self.parts: list[list[Measured]] = [[problems[place] for place in part] for part in parts]
         rates = [[problem.pass_rate for problem in part] for part in self.parts]
         self.arms = [
             {"num_problems": len(part), "pass_rates": [min(part), max(part)]} for part in rates
