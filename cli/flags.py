@@ -315,6 +315,41 @@ class ScheduleConfig(DataFlags):
         make_schedule(self.curriculum, self.num_steps)
 
 
+@dataclass(frozen=True)
+class ServeConfig(DataFlags):
+    """Serve an environment to clients of OpenEnv, each with episodes of its own, until Ctrl-C.
+
+    A client resets with `problem`, a problem's name, or with `level` and `seed`. Whoever reaches the
+    address can ask; nothing that a client sends is executed.
+    """
+
+    openenv: bool = False
+    """The protocol, which must be given: that of OpenEnv."""
+    levels: tuple[int, ...] | None = None
+    """Levels to draw from; by default all that are not kept out of training."""
+    split: Literal["train", "validation", "test"] = "train"
+    """Split of the problems; no problem is in two."""
+    host: str = "127.0.0.1"
+    """Address to listen at: 127.0.0.1 is this computer alone, 0.0.0.0 any that reaches it."""
+    port: int = 8000
+    """Port to listen at."""
+    max_sessions: int = 64
+    """Clients at once."""
+
+    def __post_init__(self) -> None:
+        """Check the protocol and the numbers.
+
+        Raises:
+            ValueError: If one is not given, or out of its bounds.
+        """
+        super().__post_init__()
+        check_at_least(self, 1, "max_sessions")
+        if not self.openenv:
+            raise ValueError("`openenv` must be given: edgewise serve --openenv")
+        if not 0 < self.port < 65_536:
+            raise ValueError(f"`port` must be from 1 to 65535, got {self.port}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class PretrainCommand(ThreadFlags):
     """Train a small model from scratch on the worked traces of environments, and measure it."""

@@ -56,6 +56,7 @@ COMMANDS = {  # what each does, and where its flags are; what it runs is in edge
         "edgewise.benchmarks.studies.headroom_plan:HeadroomConfig",
     ),
     "profile": ("Measure how hard each problem is.", f"{FLAGS}:ProfileConfig"),
+    "serve": ("Serve an environment to clients of OpenEnv.", f"{FLAGS}:ServeConfig"),
     "schedule": ("Write what a rule poses over a run as a file.", f"{FLAGS}:ScheduleConfig"),
     "export": ("Write problems as files for other frameworks.", f"{FLAGS}:ExportConfig"),
     "pretrain": ("Make a seedling from worked traces.", f"{FLAGS}:PretrainCommand"),

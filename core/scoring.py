@@ -12,6 +12,7 @@ from edgewise.executor import LOST
 from edgewise.names import Name, read_name, read_overrides
 from edgewise.posing import make_named, pose_named
 from edgewise.registration import task_of
+from edgewise.task import Task
 
 FIELDS = ("correct", "formatted", "answer")
 SCORE = "edgewise.scoring:score"
@@ -100,6 +101,11 @@ def outcome_of(env: ReasoningEnv, turns: Sequence[str], result: Any) -> Outcome:
     return Outcome(
         "", formatted if is_formatted else neither, True, False, is_formatted, answers[-1]
     )
+
+
+def takes_turns(env: ReasoningEnv, problem: Any) -> bool:
+    """Return whether an empty answer does not end the episode."""
+    return type(env.task).turn is not Task.turn and not env.task.turn(problem, [""]).done
 
 
 @lru_cache(maxsize=NUM_PROBLEMS)

@@ -42,6 +42,15 @@ class Sampling:
         if self.logprobs not in get_args(LogProbs):
             raise ValueError(unknown("logprobs", self.logprobs, get_args(LogProbs)))
 
+    def cut(self, text: str) -> str:
+        """Return `text` up to the first stop string, which it keeps, where a server went on.
+
+        >>> Sampling(stop=("</answer>",)).cut("<answer>7</answer> Or 8?")
+        '<answer>7</answer>'
+        """
+        ends = [text.find(stop) + len(stop) for stop in self.stop if stop in text]
+        return text[: min(ends)] if ends else text
+
     @property
     def scale(self) -> float:
         """What logits are divided by before they are scored; 1.0 for greedy ones."""

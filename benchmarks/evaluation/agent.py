@@ -14,13 +14,14 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from rich.console import Console
 
-from edgewise.benchmarks.evaluation.question import Question, takes_turns
+from edgewise.benchmarks.evaluation.question import Question
 from edgewise.benchmarks.evaluation.scripted import answers_of, completion
 from edgewise.benchmarks.simulation.skills import Draws, Skills
 from edgewise.benchmarks.simulation.worlds import WORLDS
 from edgewise.errors import unknown
 from edgewise.interrupts import asked
 from edgewise.own_code import AGENTS, import_typed, own_object
+from edgewise.scoring import takes_turns
 
 MAX_TEXT = 1_000_000  # characters of a completion that are kept
 

@@ -20,7 +20,6 @@ import numpy as np
 
 from edgewise.benchmarks.evaluation.agent import MAX_TEXT, Reply, Request, entropy
 from edgewise.benchmarks.evaluation.plans import ServerConfig
-from edgewise.benchmarks.evaluation.question import Question
 from edgewise.benchmarks.evaluation.server_client import MAX_RETRY_AFTER, Client, Refused, Transient
 from edgewise.interrupts import asked
 
@@ -254,7 +253,7 @@ class ServerAgent:
         opening = question.frame.opening if self.config.api == "completions" else ""
         replies = []
         for sample, (text, ended) in zip(request.samples, taken, strict=False):
-            kept = cut(opening + text, question)
+            kept = question.sampling.cut(opening + text)
             ended = ended or kept.endswith(question.sampling.stop)  # and runs on, which is cut off
             replies.append(Reply(question, sample, kept, ended, *counted))
         return replies
@@ -296,12 +295,6 @@ def is_url(text: str) -> bool:
     except httpx.InvalidURL:
         return False
     return url.scheme in ("http", "https") and bool(url.host)
-
-
-def cut(text: str, question: Question) -> str:
-    """Return `text` up to the first stop string of the question's frame, which it keeps."""
-    ends = [text.find(stop) + len(stop) for stop in question.sampling.stop if stop in text]
-    return text[: min(ends)] if ends else text
 
 
 def usage_of(answer: Mapping[str, Any], count: int) -> object:

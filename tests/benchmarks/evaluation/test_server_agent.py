@@ -12,7 +12,7 @@ pytest.importorskip("httpx")
 
 from edgewise.benchmarks.evaluation.agent import Request
 from edgewise.benchmarks.evaluation.question import open_part
-from edgewise.benchmarks.evaluation.server_agent import ServerAgent, ServerConfig, cut
+from edgewise.benchmarks.evaluation.server_agent import ServerAgent, ServerConfig
 from edgewise.benchmarks.evaluation.suite import parts_of
 from edgewise.cli import main
 
@@ -55,8 +55,8 @@ def test_completions_get_the_whole_frame(serve, ask):
 
 def test_what_follows_a_stop_string_is_cut_off_here(serve):
     question = open_part(parts_of("e2h")[1], num_problems=1).questions[0]
-    assert cut("<answer>1</answer> and </answer>", question) == "<answer>1</answer>"
-    assert cut("no end", question) == "no end"
+    assert question.sampling.cut("<answer>1</answer> and </answer>") == "<answer>1</answer>"
+    assert question.sampling.cut("no end") == "no end"
 
 
 @pytest.mark.parametrize(
