@@ -272,6 +272,9 @@ def test_runs_of_a_seed_stand_together_and_a_pilot_is_made_once(tmp_path):
         ({"seeds": [3, 3]}, "`seeds` must be at least two"),
         ({"seeds": [0, 1]}, "`seeds` must be at least two"),
         ({"sampled": ["sec"]}, "sec"),
+        ({"left_out": {"three": ["mt-grpo"]}}, "`left_out` must be one of two"),
+        ({"left_out": {"two": ["sec"]}}, "`left_out` must be one of"),
+        ({"left_out": {"two": ["random"]}}, "`left_out` must have no baseline, got random"),
         ({"num_samples": 0}, "`num_samples` must be at least 1, got 0"),
         ({"scored_cost": -1}, "`scored_cost` must be at least 0"),
         ({"scored_cost": "third"}, "`scored_cost` must be a finite number"),
@@ -287,11 +290,14 @@ def test_a_plan_is_checked_before_anything_runs(changes, said, tmp_path, capsys)
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(("name", "seeds"), [("beds", 10), ("beds-rate", 8), ("demo", 2)])
+@pytest.mark.parametrize(
+    ("name", "seeds"), [("beds", 10), ("beds-more", 10), ("beds-rate", 8), ("demo", 2)]
+)
 def test_the_committed_plans_are_whole(name, seeds):
     plan = RacePlan.load(Path(__file__).parents[3] / "benchmarks" / "plans" / f"{name}.json")
     assert {*plan.baselines} <= {*plan.entrants} and len(plan.seeds) == seeds
-    assert len(runs_of(plan)) == seeds * len(plan.beds) * len(plan.entrants)
+    pairs = len(plan.beds) * len(plan.entrants) - sum(map(len, plan.left_out.values()))
+    assert len(runs_of(plan)) == seeds * pairs
     pilots = [run.name for run in pilots_of(plan)]
     assert pilots == (["pilot/grpo"] * len(plan.beds) if "e2h-gaussian" in plan.entrants else [])
 
