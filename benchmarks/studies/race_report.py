@@ -4,7 +4,8 @@
   the worst arm is the lowest of the means over seeds. The area is that under the curve of validation
   scores over tokens, divided by the budget: the mean height.
 - A lead over a baseline is the paired difference, with a nested bootstrap over seeds and problems;
-  over all beds, which are not drawn, it is the mean of their leads.
+  over all beds that have the entrant it is the mean of their leads. The beds are not drawn; a second
+  interval there draws them too, and says what another bed of their kind may show.
 - p is Student's t of paired seeds, corrected by Holm for all comparisons of the tables of beds, and
   apart from them for those of the tables over all beds.
 - The chance to be ahead is the probability that a run is better than one of the baseline, of any seed.
