@@ -143,6 +143,31 @@ def test_over_all_beds_leads_are_averaged_seed_by_seed():
     assert found.ahead.value == 0.5
 
 
+def test_a_bed_may_leave_an_entrant_out():
+    other = [{**row, "bed": "two"} for row in RECORDS if row["schedule"] != "b"]
+    records = [*RECORDS, *other]
+    found = compare(records, ["one", "two"], "b", "a")
+    assert found == compare(RECORDS, ["one"], "b", "a") and found.beds == ("one",)
+    assert compare(records, ["one", "two"], "c", "a").beds == ("one", "two")
+    text = report(records, {"one": START, "two": START}, ["a"])
+    over, one, two = text.split("## ")[1:]
+    assert "| b | +37.5 [" in over and "| b | " in one and "| b | " not in two
+    assert "| p (Holm) |" in two and "points, beds drawn" in over
+
+
+def test_a_second_interval_draws_the_beds():
+    # without variation in a bed, leads of 1 and 0: their mean, and from 0 to 1 where beds are drawn
+    records = [
+        record(name, seed, [[value * (bed == "one")]], bed=bed)
+        for bed in ("one", "two")
+        for name, value in (("a", 0), ("b", 1))
+        for seed in (1, 2)
+    ]
+    found = compare(records, ["one", "two"], "b", "a")
+    assert (found.lead.low, found.lead.value, found.lead.high) == (0.5, 0.5, 0.5)
+    assert (found.drawn.low, found.drawn.value, found.drawn.high) == (0, 0.5, 1)
+
+
 def test_the_order_of_records_does_not_matter():
     assert compare(RECORDS[::-1], ["one"], "b", "a") == compare(RECORDS, ["one"], "b", "a")
 
