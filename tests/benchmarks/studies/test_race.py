@@ -21,7 +21,7 @@ from edgewise.benchmarks.studies.race_plan import (
     pilots_of,
     runs_of,
 )
-from edgewise.benchmarks.studies.race_report import report
+from edgewise.benchmarks.studies.race_report import of_folder, report
 from edgewise.benchmarks.studies.race_sheets import (
     completion_sheet,
     overview,
@@ -153,6 +153,20 @@ def test_a_bed_may_leave_an_entrant_out():
     over, one, two = text.split("## ")[1:]
     assert "| b | +37.5 [" in over and "| b | " in one and "| b | " not in two
     assert "| p (Holm) |" in two and "points, beds drawn" in over
+
+
+def test_the_report_of_a_folder_has_the_beds_and_entrants_of_all_its_plans(tmp_path):
+    names = ["bed two", "bed one", "entrant c", "entrant a", "entrant b", "num_samples"]
+    (tmp_path / "race.json").write_text(json.dumps(dict.fromkeys(names)))
+    for bed in ("one", "two"):
+        (tmp_path / bed).mkdir()
+        (tmp_path / bed / "start.json").write_text(json.dumps(START))
+        for row in RECORDS:
+            path = tmp_path / bed / f"{row['schedule']}-s{row['seed']}.json"
+            path.write_text(json.dumps({**row, "bed": bed}))
+    text = of_folder(tmp_path, ["a"])
+    assert "3 entrants, 2 paired seeds; beds two, one." in text
+    assert text.index("| c | ") < text.index("| b | ")
 
 
 def test_a_second_interval_draws_the_beds():
