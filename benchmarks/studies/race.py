@@ -32,14 +32,13 @@ from edgewise.benchmarks.studies.cells import in_parallel
 from edgewise.benchmarks.studies.headroom import checked, choose_rate, passed
 from edgewise.benchmarks.studies.race_figure import draw
 from edgewise.benchmarks.studies.race_plan import RacePlan, RaceRun, pilot, pilots_of, runs_of
-from edgewise.benchmarks.studies.race_report import report
+from edgewise.benchmarks.studies.race_ranking import SETTINGS
+from edgewise.benchmarks.studies.race_report import START, report
 from edgewise.benchmarks.studies.race_sheets import BedStart, summary, table
 from edgewise.benchmarks.studies.race_statistics import Record
 from edgewise.files import read_json, write_atomically
 from edgewise.interrupts import Stopped, asked
 
-SETTINGS = "race.json"  # of all runs in a folder
-START = "start.json"  # of a bed: its learning rate, and what the model scores before training
 REPORT = "report.md"
 TABLE = "runs.csv"
 FIGURE = "curves.png"

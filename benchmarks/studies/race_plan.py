@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from edgewise.agents.algorithms.catalogue import ALGORITHMS
@@ -39,7 +39,7 @@ class Entrant:
     def needs_steps(self) -> bool:
         """Return whether the rule has to know how many steps a run has."""
         rule = make_rule(self.curriculum, num_steps=1)
-        return any(field.name == "num_steps" for field in fields(rule))
+        return any(each.name == "num_steps" for each in fields(rule))
 
     def record(self) -> dict[str, str]:
         """Return what the entrant is, for JSON; of groups of one size it says nothing."""
@@ -58,6 +58,7 @@ class RacePlan:
     scored_cost: float = 1 / 3  # of a token in an extra forward pass, in generated tokens
     sampled: Sequence[str] = ()  # entrants whose last models are scored by pass@k
     num_samples: int = 16  # answers to each problem, for pass@k
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)  # entrants, by bed
 
     def __post_init__(self) -> None:
         """Check the names, the seeds and the cost."""
@@ -73,6 +74,7 @@ class RacePlan:
             for name in getattr(self, kind):
                 if name not in self.entrants:
                     raise ValueError(unknown(kind, name, self.entrants))
+        self.check_left_out()
         if not self.baselines:
             raise ValueError("`baselines` must have at least one, got none")
         if len(set(self.seeds)) < len(self.seeds) or len(self.seeds) < 2 or min(self.seeds) < 1:
@@ -84,6 +86,20 @@ class RacePlan:
             raise ValueError(f"`num_samples` must be at least 1, got {self.num_samples}")
         if self.scored_cost < 0:
             raise ValueError(f"`scored_cost` must be at least 0, got {self.scored_cost}")
+
+    def check_left_out(self) -> None:
+        """Check that what a bed leaves out is there, and is no baseline."""
+        for bed, names in self.left_out.items():
+            if bed not in self.beds:
+                raise ValueError(unknown("left_out", bed, self.beds))
+            for name in names:
+                if name not in self.entrants:
+                    raise ValueError(unknown("left_out", name, self.entrants))
+                if name in self.baselines:
+                    raise ValueError(
+                        f"`left_out` must have no baseline, got {name} on {bed}; all are compared "
+                        "with it"
+                    )
 
     @classmethod
     def load(cls, path: Path) -> RacePlan:
@@ -137,6 +153,7 @@ def runs_of(plan: RacePlan) -> list[RaceRun]:
         for seed in plan.seeds
         for bed in plan.beds
         for name, entrant in plan.entrants.items()
+        if name not in plan.left_out.get(bed, ())
     ]
 
 

@@ -5,7 +5,7 @@
     python -m edgewise.benchmarks.studies.race_ranking RACE SIMULATED
 
 Without SIMULATED it prints the NAMES. Entrants are ranked by their test accuracy at the budget, the
-mean over beds and seeds, and on simulated learners by their final accuracy on the training arms, the
+mean over beds and seeds, of those that every bed has, and on simulated learners by their final accuracy on the training arms, the
 mean over worlds and seeds. The interval of Spearman's correlation is of a bootstrap that draws the
 seeds of both; reliability is the correlation of the rankings by two halves of the beds' seeds.
 
@@ -129,6 +129,15 @@ def simulated_table(cells: Path, curricula: Sequence[str]) -> Scores:
     )
 
 
+def common(records: Sequence[Record], bed: str | None, names: Sequence[str]) -> list[str]:
+    """Return those of `names` that ran on a bed, or on all."""
+    of_beds: dict[str, set[str]] = {}
+    for record in records:
+        if bed in (None, record["bed"]):
+            of_beds.setdefault(record["bed"], set()).add(record["schedule"])
+    return [name for name in names if all(name in there for there in of_beds.values())]
+
+
 def main(arguments: Sequence[str]) -> None:
     """Print the names of the curricula, or how well the simulation ranks them."""
     folder = Path(arguments[0])
@@ -136,18 +145,19 @@ def main(arguments: Sequence[str]) -> None:
     entrants = dict.fromkeys(record["schedule"] for record in records)
     pairs = {name: simulated_name(settings[f"entrant {name}"]) for name in entrants}
     names = [name for name, simulated in pairs.items() if simulated is not None]
-    curricula = [str(pairs[name]) for name in names]
     if len(arguments) < 2:
-        print(",".join(curricula))
+        print(",".join(str(pairs[name]) for name in names))
         return
-    simulated = simulated_table(Path(arguments[1]) / "cells.csv", curricula)
-    print(f"{len(names)} entrants; Spearman's correlation with simulated learners [95 %]")
+    print("Spearman's correlation with simulated learners [95 %]")
     for bed in (None, *dict.fromkeys(record["bed"] for record in records)):
-        real, rng = real_table(records, bed, names), np.random.default_rng(0)
+        there = common(records, bed, names)
+        curricula = [str(pairs[name]) for name in there]
+        simulated = simulated_table(Path(arguments[1]) / "cells.csv", curricula)
+        real, rng = real_table(records, bed, there), np.random.default_rng(0)
         found = correlation(real, simulated, rng)
         print(
-            f"{bed or 'all beds'}: {found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}], "
-            f"reliability of the beds' own ranking {reliability(real, rng):+.2f}"
+            f"{bed or 'all beds'}, {len(there)} entrants: {found.value:+.2f} [{found.low:+.2f}, "
+            f"{found.high:+.2f}], reliability of the beds' own ranking {reliability(real, rng):+.2f}"
         )
 
 

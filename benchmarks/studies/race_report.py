@@ -1,10 +1,15 @@
 """What a comparison of rules at equal generated tokens says: tables of each bed, and of all beds.
 
+    python -m edgewise.benchmarks.studies.race_report RACE BASELINE ...
+
+prints it for all beds of a folder, which may be those of several plans.
+
 - Accuracy is that of test problems at the budget, the mean over the target's arms and seeds; that of
   the worst arm is the lowest of the means over seeds. The area is that under the curve of validation
   scores over tokens, divided by the budget: the mean height.
 - A lead over a baseline is the paired difference, with a nested bootstrap over seeds and problems;
-  over all beds, which are not drawn, it is the mean of their leads.
+  over all beds that have the entrant it is the mean of their leads. The beds are not drawn; a second
+  interval there draws them too, and says what another bed of their kind may show.
 - p is Student's t of paired seeds, corrected by Holm for all comparisons of the tables of beds, and
   apart from them for those of the tables over all beds.
 - The chance to be ahead is the probability that a run is better than one of the baseline, of any seed.
@@ -16,10 +21,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.headroom_report import lead_of
+from edgewise.benchmarks.studies.race_ranking import SETTINGS, records_of
 from edgewise.benchmarks.studies.race_sheets import (
     BedStart,
     completion_sheet,
@@ -28,6 +36,9 @@ from edgewise.benchmarks.studies.race_sheets import (
     pass_sheet,
 )
 from edgewise.benchmarks.studies.race_statistics import Record, all_of, holm_of
+from edgewise.files import read_json
+
+START = "start.json"  # of a bed: its learning rate, and what the model scores before training
 
 
 def report(
@@ -69,3 +80,16 @@ def report(
 def section(sheet: Sheet) -> list[str]:
     """Return the lines of a table with its title."""
     return ["", f"{sheet.title}:", "", *sheet.markdown()]
+
+
+def of_folder(folder: Path, baselines: Sequence[str]) -> str:
+    """Write the Markdown of all runs in a folder, beds and entrants in the order of its plans."""
+    places = {name: place for place, name in enumerate(read_json(folder / SETTINGS))}
+    beds = [name.removeprefix("bed ") for name in places if name.startswith("bed ")]
+    starts = {bed: read_json(folder / bed / START) for bed in beds}
+    records = sorted(records_of(folder), key=lambda record: places[f"entrant {record['schedule']}"])
+    return report(records, starts, baselines)
+
+
+if __name__ == "__main__":
+    print(of_folder(Path(sys.argv[1]), sys.argv[2:]), end="")

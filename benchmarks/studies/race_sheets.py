@@ -26,7 +26,7 @@ BedStart = Mapping[str, Any]  # of a bed: arms, levels
 
 def overview(records: Sequence[Record], bed: str, start: BedStart) -> Sheet:
     """Tabulate the entrants on a bed, each on its own."""
-    names = dict.fromkeys(record["schedule"] for record in records)
+    names = dict.fromkeys(record["schedule"] for record in records if record["bed"] == bed)
     columns = [
         "accuracy [95 %]",
         "worst arm",
@@ -65,7 +65,11 @@ def overview(records: Sequence[Record], bed: str, start: BedStart) -> Sheet:
 def lead_sheet(
     found: Sequence[Comparison], corrected: Sequence[float], speeds: Sequence[Lead], baseline: str
 ) -> Sheet:
-    """Tabulate the leads over a baseline, and how fast its final score is reached where that is known."""
+    """Tabulate the leads over a baseline on one bed, and how fast its final score is reached.
+
+    Over several beds there are no speeds, but intervals that draw the beds too, and how many beds have
+    the entrant.
+    """
     header = ["entrant", "points [95 %]", "p", "p (Holm)", "chance to be ahead [95 %]"]
     rows = [
         [
@@ -82,6 +86,10 @@ def lead_sheet(
         for row, lead in zip(rows, speeds, strict=True):
             factor = lead.factor
             row += [f"{factor.value:.2f} [{factor.low:.2f}, {factor.high:.2f}]", str(lead.never)]
+    else:
+        header += ["points, beds drawn [95 %]", "beds"]
+        for row, each in zip(rows, found, strict=True):
+            row += [each.drawn.points, str(len(each.beds))]
     return Sheet(f"Ahead of {baseline}", header, rows)
 
 

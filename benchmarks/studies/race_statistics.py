@@ -27,7 +27,9 @@ class Comparison:
     """An entrant and a baseline, on one bed or on all."""
 
     entrant: str
-    lead: Estimate  # in accuracy
+    beds: tuple[str, ...]  # that have both
+    lead: Estimate  # in accuracy, over these beds
+    drawn: Estimate  # the same, with an interval that draws the beds too
     p_value: float  # of paired seeds, not corrected
     ahead: Estimate  # the chance to be better than a run of the baseline
 
@@ -71,27 +73,40 @@ def accuracies(runs: Sequence[Record]) -> list[float]:
 
 
 def compare(records: Sequence[Record], beds: Sequence[str], name: str, baseline: str) -> Comparison:
-    """Compare an entrant with a baseline over beds, which have the same seeds."""
+    """Compare an entrant with a baseline over those beds that have both, which have the same seeds."""
     rng = np.random.default_rng(0)
-    pairs = [[of_entrant(records, bed, each) for each in (name, baseline)] for bed in beds]
-    levels = [differences(*pair) for pair in pairs]
-    draws = np.mean([hierarchical_draws(each, rng, shared=True) for each in levels], axis=0)
-    value = np.mean([np.mean([hierarchical_mean(arm) for arm in each]) for each in levels])
-    low, high = np.percentile(draws, PERCENTILES)
-    own, other = (np.array([accuracies(pair[side]) for pair in pairs]) for side in (0, 1))
+    found = {bed: [of_entrant(records, bed, each) for each in (name, baseline)] for bed in beds}
+    pairs = {bed: pair for bed, pair in found.items() if all(pair)}
+    levels = [differences(*pair) for pair in pairs.values()]
+    draws = np.array([hierarchical_draws(each, rng, shared=True) for each in levels])
+    value = float(np.mean([np.mean([hierarchical_mean(arm) for arm in each]) for each in levels]))
+    places = rng.integers(len(levels), size=draws.shape)  # of the beds that are drawn each time
+    of_beds = np.take_along_axis(draws, places, axis=0)
+    sides = (np.array([accuracies(pair[side]) for pair in pairs.values()]) for side in (0, 1))
+    own, other = sides
     return Comparison(
         name,
-        Estimate(float(value), float(low), float(high)),
+        tuple(pairs),
+        around(value, draws.mean(axis=0)),
+        around(value, of_beds.mean(axis=0)),
         paired_p_value((own - other).mean(axis=0).tolist()),
         interval(improvement, own, other),
     )
 
 
+def around(value: float, draws: Floats) -> Estimate:
+    """Return a value with the interval of its draws."""
+    low, high = np.percentile(draws, PERCENTILES)
+    return Estimate(value, float(low), float(high))
+
+
 def all_of(
     records: Sequence[Record], beds: Sequence[str], names: Sequence[str], baseline: str
 ) -> list[Comparison]:
-    """Compare all other entrants with a baseline."""
-    return [compare(records, beds, name, baseline) for name in names if name != baseline]
+    """Compare all other entrants that a bed has with a baseline."""
+    there = {record["schedule"] for record in records if record["bed"] in beds}
+    others = [name for name in names if name != baseline and name in there]
+    return [compare(records, beds, name, baseline) for name in others]
 
 
 def holm_of(tables: Mapping[Key, Sequence[Comparison]]) -> dict[Key, list[float]]:

@@ -96,6 +96,10 @@ def test_knapsack_worked_by_hand():
     assert sizes.tolist() == [8, 16, 6, 2]
     assert allocation.values(p, sizes).sum() == pytest.approx(0.194984, abs=5e-7)
     assert allocation.values(p, np.full(4, 8)).sum() == pytest.approx(0.178148, abs=5e-7)
+    # with many completions p (1 - p)^2, of which the largest, 4/27, is at 1/3
+    p = np.array([0.30, 1 / 3, 0.36])
+    values = allocation.values(p, np.full(3, 128))
+    assert values.argmax() == 1 and values[1] == pytest.approx(0.148148, abs=5e-7)
 
 
 def test_knapsack_is_as_good_as_the_best_division():

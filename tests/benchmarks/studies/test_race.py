@@ -21,7 +21,7 @@ from edgewise.benchmarks.studies.race_plan import (
     pilots_of,
     runs_of,
 )
-from edgewise.benchmarks.studies.race_report import report
+from edgewise.benchmarks.studies.race_report import of_folder, report
 from edgewise.benchmarks.studies.race_sheets import (
     completion_sheet,
     overview,
@@ -141,6 +141,45 @@ def test_over_all_beds_leads_are_averaged_seed_by_seed():
     assert found.lead.low < 0 < found.lead.high
     assert found.p_value == 1
     assert found.ahead.value == 0.5
+
+
+def test_a_bed_may_leave_an_entrant_out():
+    other = [{**row, "bed": "two"} for row in RECORDS if row["schedule"] != "b"]
+    records = [*RECORDS, *other]
+    found = compare(records, ["one", "two"], "b", "a")
+    assert found == compare(RECORDS, ["one"], "b", "a") and found.beds == ("one",)
+    assert compare(records, ["one", "two"], "c", "a").beds == ("one", "two")
+    text = report(records, {"one": START, "two": START}, ["a"])
+    over, one, two = text.split("## ")[1:]
+    assert "| b | +37.5 [" in over and "| b | " in one and "| b | " not in two
+    assert "| p (Holm) |" in two and "points, beds drawn" in over
+
+
+def test_the_report_of_a_folder_has_the_beds_and_entrants_of_all_its_plans(tmp_path):
+    names = ["bed two", "bed one", "entrant c", "entrant a", "entrant b", "num_samples"]
+    (tmp_path / "race.json").write_text(json.dumps(dict.fromkeys(names)))
+    for bed in ("one", "two"):
+        (tmp_path / bed).mkdir()
+        (tmp_path / bed / "start.json").write_text(json.dumps(START))
+        for row in RECORDS:
+            path = tmp_path / bed / f"{row['schedule']}-s{row['seed']}.json"
+            path.write_text(json.dumps({**row, "bed": bed}))
+    text = of_folder(tmp_path, ["a"])
+    assert "3 entrants, 2 paired seeds; beds two, one." in text
+    assert text.index("| c | ") < text.index("| b | ")
+
+
+def test_a_second_interval_draws_the_beds():
+    # without variation in a bed, leads of 1 and 0: their mean, and from 0 to 1 where beds are drawn
+    records = [
+        record(name, seed, [[value * (bed == "one")]], bed=bed)
+        for bed in ("one", "two")
+        for name, value in (("a", 0), ("b", 1))
+        for seed in (1, 2)
+    ]
+    found = compare(records, ["one", "two"], "b", "a")
+    assert (found.lead.low, found.lead.value, found.lead.high) == (0.5, 0.5, 0.5)
+    assert (found.drawn.low, found.drawn.value, found.drawn.high) == (0, 0.5, 1)
 
 
 def test_the_order_of_records_does_not_matter():
@@ -272,6 +311,9 @@ def test_runs_of_a_seed_stand_together_and_a_pilot_is_made_once(tmp_path):
         ({"seeds": [3, 3]}, "`seeds` must be at least two"),
         ({"seeds": [0, 1]}, "`seeds` must be at least two"),
         ({"sampled": ["sec"]}, "sec"),
+        ({"left_out": {"three": ["mt-grpo"]}}, "`left_out` must be one of two"),
+        ({"left_out": {"two": ["sec"]}}, "`left_out` must be one of"),
+        ({"left_out": {"two": ["random"]}}, "`left_out` must have no baseline, got random"),
         ({"num_samples": 0}, "`num_samples` must be at least 1, got 0"),
         ({"scored_cost": -1}, "`scored_cost` must be at least 0"),
         ({"scored_cost": "third"}, "`scored_cost` must be a finite number"),
@@ -287,11 +329,14 @@ def test_a_plan_is_checked_before_anything_runs(changes, said, tmp_path, capsys)
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(("name", "seeds"), [("beds", 10), ("beds-rate", 8), ("demo", 2)])
+@pytest.mark.parametrize(
+    ("name", "seeds"), [("beds", 10), ("beds-more", 10), ("beds-rate", 8), ("demo", 2)]
+)
 def test_the_committed_plans_are_whole(name, seeds):
     plan = RacePlan.load(Path(__file__).parents[3] / "benchmarks" / "plans" / f"{name}.json")
     assert {*plan.baselines} <= {*plan.entrants} and len(plan.seeds) == seeds
-    assert len(runs_of(plan)) == seeds * len(plan.beds) * len(plan.entrants)
+    pairs = len(plan.beds) * len(plan.entrants) - sum(map(len, plan.left_out.values()))
+    assert len(runs_of(plan)) == seeds * pairs
     pilots = [run.name for run in pilots_of(plan)]
     assert pilots == (["pilot/grpo"] * len(plan.beds) if "e2h-gaussian" in plan.entrants else [])
 

@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from edgewise.benchmarks.studies.race_ranking import (
+    common,
     correlation,
     main,
     real_table,
@@ -88,16 +89,20 @@ def test_tables_are_means_over_beds_and_worlds(tmp_path):
         simulated_table(tmp_path / "simulated" / "cells.csv", ["pac"])
 
 
+def test_a_ranking_is_of_the_entrants_that_ran():
+    rows = [{"bed": bed, "schedule": name} for bed, name in ("ax", "ay", "bx", "bz")]
+    assert common(rows, None, ["z", "y", "x"]) == ["x"]
+    assert common(rows, "a", ["z", "y", "x"]) == ["y", "x"]
+
+
 def test_the_command_names_curricula_and_correlates(tmp_path, capsys):
     folder = written(tmp_path)
     main([str(folder / "race")])
     assert sorted(capsys.readouterr().out.strip().split(",")) == ["random", "random+dapo", "sec"]
     main([str(folder / "race"), str(folder / "simulated")])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("3 entrants") and [line[:3] for line in lines[1:]] == [
-        "all",
-        "one",
-        "two",
+    assert [line.split(":")[0] for line in lines[1:]] == [
+        f"{beds}, 3 entrants" for beds in ("all beds", "one", "two")
     ]
     # sec, dapo, random by simulation; on "one" dapo and random are level, on "two" sec and random
-    assert "one: +0.87" in lines[2] and "two: +0.00" in lines[3]
+    assert ": +0.87" in lines[2] and ": +0.00" in lines[3]

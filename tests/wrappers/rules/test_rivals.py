@@ -95,6 +95,18 @@ def test_pac_worked_by_hand(taught):
     assert rule.probabilities()[0] > 0.6
 
 
+def test_pac_moves_by_the_share_of_an_arm(taught):
+    # slopes .02 and -.02: u = (1.5 x .8, .5 x .4), 3 and 1 of 4: rho = (1.5, .5); v + .02
+    rule = taught(PAC(), 2)
+    rule.step = 1
+    for past, advantage in zip(rule.past, (0.8, 0.4), strict=True):
+        past.append([0, advantage, 0.5])
+    rule.update(np.array([0, 0, 0, 1]), np.array([*[[0.8, 0.52]] * 3, [0.4, 0.48]]))
+    np.testing.assert_allclose(rule.utilities(), [1.2, 0.2], atol=1e-6)
+    np.testing.assert_allclose(rule.means, [0.72, 0.066667], atol=1e-6)
+    np.testing.assert_allclose(rule.variances, [0.42, 0.686667], atol=1e-6)
+
+
 def test_rlve_raises_the_window_when_its_hardest_is_solved(taught):
     rule = taught(RLVE(width=2), 4, {0: [1.0] * 7})
     assert rule.hardest == 0
