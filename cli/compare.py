@@ -11,7 +11,7 @@ from rich.console import Console
 
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.training.config import complete
-from edgewise.agents.training.run import make_hyperparameters
+from edgewise.agents.training.parts import make_hyperparameters
 from edgewise.benchmarks.simulation.compare import parse_curriculum
 from edgewise.benchmarks.studies.cells import folder_of_size
 from edgewise.benchmarks.studies.plan import (

@@ -8,16 +8,17 @@ from typing import Annotated, Any, Self
 
 import tyro
 
+from edgewise.agents.algorithms.config import Count, NotNegative, Positive, Several
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.flags import (
     BatchFlags,
     Flags,
     LearnerFlags,
     RecipeFlags,
-    check_at_least,
 )
 from edgewise.agents.training.recipe_file import NOT_IN_RECIPES
-from edgewise.files import read_json
+from edgewise.benchmarks.studies.race_plan import RacePlan
+from edgewise.files import about, read_json
 
 METHODS = ("base", "hard", "base-t", "intrinsic-t", "grounded-t", "pq", "ps")  # of the paper
 OF_CELLS = {"env", "curriculum", "seed", "evaluate", "evaluation", "sharding", *NOT_IN_RECIPES}
@@ -43,7 +44,7 @@ class SuiteCompareConfig(BatchFlags, RecipeFlags):
     tasks: str | None = None
     """Tasks of the suite with commas between; by default all that a seedling can begin. Mathematics of
     sec, which is MATH in five arms of different sizes, needs an `agent` and its data."""
-    seeds: int = 3
+    seeds: Count = 3
     """Paired seeds, from 1; seed 0 is kept for the choice of a learning rate."""
     agent: str | None = None
     """Model that starts every run, as in `edgewise train`; by default the seedling of each task."""
@@ -52,27 +53,22 @@ class SuiteCompareConfig(BatchFlags, RecipeFlags):
     beside it win."""
     data: str | None = None
     """Folder of the data sets of mathematics; by default EDGEWISE_DATA."""
-    num_steps: int = 60
+    num_steps: Count = 60
     """Training steps, one batch each."""
-    learning_rates: tuple[float, ...] = (2e-4,)
+    learning_rates: tuple[Positive, ...] = (2e-4,)
     """Learning rates of AdamW; of several, each rule gets the best on validation problems."""
-    validation_problems: int = 100
+    validation_problems: Count = 100
     """Validation problems of each training level, answered once at every look."""
-    test_problems: int = 200
+    test_problems: Count = 200
     """Test problems of each level."""
-    test_samples: int = 1
+    test_samples: Count = 1
     """Answers to each, at the temperature of the preset's protocol."""
-    num_looks: int = 4
+    num_looks: Count = 4
     """Looks at a run on validation problems while it trains, the last at its end."""
-    processes: int = 2
+    processes: Count = 2
     """Cells that run at the same time, one thread each."""
     output: Path | None = None
     """Folder of the runs and of the report; by default runs/compare-SUITE."""
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        super().__post_init__()
-        check_at_least(self, 1, "seeds", "processes")
 
     @classmethod
     def from_recipe(cls, path: Path) -> Self:
@@ -117,25 +113,20 @@ class CompareConfig(BatchFlags):
     default. Random is always among them."""
     worlds: str | None = None
     """Worlds with commas between; all by default."""
-    seeds: int = 20
+    seeds: Count = 20
     """Learners in each world: seeds 0, 1, 2 ..."""
-    arms: int = 9
+    arms: Several = 9
     """Training arms, easiest first."""
-    num_steps: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = 40
+    num_steps: Annotated[Count, tyro.conf.arg(aliases=["--steps"])] = 40
     """Budget, in batches; rejected groups are paid from it."""
-    num_problems: int = 32
+    num_problems: Count = 32
     """Problems in a batch, P."""
     algorithm: str = "grpo"
     """Whose advantages the learner forms: grpo or rloo."""
-    processes: int = 2
+    processes: Count = 2
     """Cells that run at the same time."""
     output: Path = Path("runs/compare")
     """Folder for the table, the report and the figure; what is done there is not done again."""
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        super().__post_init__()
-        check_at_least(self, 1, "seeds", "processes")
 
 
 @dataclass(frozen=True)
@@ -156,27 +147,22 @@ class SOARCompareConfig(LearnerFlags):
     """Hard training problems; by default those beside the model."""
     test: Path | None = None
     """Held-out hard problems; by default those beside the model."""
-    seeds: int = 3
+    seeds: Count = 3
     """Teachers of each kind, from seed 0."""
-    num_steps: int | None = None
+    num_steps: Count | None = None
     """Outer steps of a game; by default the game's."""
-    num_students: int | None = None
+    num_students: Count | None = None
     """Students on each data set while the game is played; by default the game's."""
     methods: tuple[str, ...] = METHODS
     """Rows of the table, as in `python -m edgewise.benchmarks.studies.soar`."""
-    students: int = 2
+    students: Count = 2
     """Fresh students of each teacher."""
-    fresh_steps: int | None = None
+    fresh_steps: Count | None = None
     """Training steps of a fresh student; by default the game's."""
-    processes: int = 2
+    processes: Count = 2
     """Games that are played at the same time, one thread each."""
     output: Path = Path("runs/compare-soar")
     """Folder of the games and of the report."""
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        super().__post_init__()
-        check_at_least(self, 1, "seeds", "students", "processes")
 
 
 @dataclass(frozen=True)
@@ -188,18 +174,21 @@ class PlanCompareConfig(Flags):
 
     plan: Path
     """JSON file of beds, entrants and seeds, as benchmarks/plans/beds.json."""
-    scored_cost: float | None = None
+    scored_cost: NotNegative | None = None
     """What a token costs that rules have scored after an update, in generated tokens, as measured by
     `python -m edgewise.benchmarks.studies.scored_cost`; by default what the plan says."""
-    processes: int = 2
+    processes: Count = 2
     """Runs that go on at the same time, one thread each."""
     output: Path | None = None
     """Folder of the runs and of the report; by default runs/NAME, that of the plan."""
 
-    def __post_init__(self) -> None:
-        """Check the number of processes."""
-        super().__post_init__()
-        check_at_least(self, 1, "processes")
+    def check_problems(self) -> None:
+        """Read the plan, and check each bed as a training run on it is checked."""
+        beds = RacePlan.load(self.plan).beds
+        with about(self.plan):
+            for bed in beds.values():
+                bed.check_names()
+                bed.check_problems()
 
 
 def recipe_of(path: Path) -> dict[str, Any]:

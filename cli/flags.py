@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
 from typing import Annotated, Literal
 
 import gymnasium as gym
 import tyro
 
+from edgewise.agents.algorithms.config import WHOLE, Condition, Count, Natural, NotNegative
 from edgewise.agents.policies.model_card import preset_for
 from edgewise.agents.policies.options import Precision
 from edgewise.agents.training.flags import (
@@ -21,11 +21,12 @@ from edgewise.agents.training.flags import (
     RayFlags,
     ThreadFlags,
     TokenFlags,
-    check_at_least,
 )
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
 from edgewise.wrappers.rules.catalogue import make_schedule
+
+Port = Annotated[int, WHOLE, Condition("from 1 to 65535", lambda port: 0 < port < 65_536)]
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ class PlayConfig(Flags):
     """Environment id, as `edgewise list` prints them, or MODULE:ID, one of your own."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the first."""
-    level: int | None = None
+    level: Count | None = None
     """Level to play; any of the training levels by default."""
-    num_problems: Annotated[int, tyro.conf.arg(aliases=["--problems"])] = 10
+    num_problems: Annotated[Count, tyro.conf.arg(aliases=["--problems"])] = 10
     """How many problems to pose."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of the problems."""
 
 
@@ -65,13 +66,8 @@ class CheckConfig(Flags):
     env: tyro.conf.Positional[str]
     """Environment: MODULE:ID, one that a module of your own registers, also in the working folder, or an
     id that `edgewise list` prints."""
-    num_problems: int = 100
+    num_problems: Annotated[int, WHOLE, Condition("at least 20", lambda n: n >= 20)] = 100
     """How many problems of each level are looked at; more find rarer faults."""
-
-    def __post_init__(self) -> None:
-        """Check the number."""
-        super().__post_init__()
-        check_at_least(self, 20, "num_problems")
 
 
 @dataclass(frozen=True)
@@ -103,11 +99,11 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the suite's or the
     environment's first."""
-    levels: tuple[int, ...] | None = None
+    levels: tuple[Count, ...] | None = None
     """Levels to score; all by default, also those kept out of training."""
-    samples: int | None = None
+    samples: Count | None = None
     """Answers to each problem, for pass@1 and pass@k up to as many; by default as in the paper."""
-    temperature: float | None = None
+    temperature: NotNegative | None = None
     """Temperature at which completions are sampled, 0 for greedy; by default the paper's."""
     plan: ProblemsPlan = field(default_factory=ProblemsPlan)
     """Which problems are asked."""
@@ -118,11 +114,8 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
     is not asked again."""
 
     def __post_init__(self) -> None:
-        """Check the numbers, and what goes with a suite."""
+        """Check what goes with a suite."""
         super().__post_init__()
-        check_at_least(self, 1, "samples")
-        if self.temperature is not None and not 0 <= self.temperature < inf:
-            raise ValueError(f"`temperature` must be at least 0, got {self.temperature}")
         if self.suite is not None and self.env_options != "{}":
             raise ValueError(f"`env_options` must be left out with a suite, got {self.env_options}")
 
@@ -146,22 +139,17 @@ class ProfileConfig(RayFlags, ThreadFlags, TokenFlags, DataFlags):
     """File for the lines, for `ProblemSet-v0`."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
-    levels: tuple[int, ...] | None = None
+    levels: tuple[Count, ...] | None = None
     """Levels to measure; all training levels by default."""
-    num_levels: int = 4
+    num_levels: Count = 4
     """Number of equal parts, by error rate, in the summary at the end."""
-    temperature: float = 0.8
+    temperature: NotNegative = 0.8
     """Temperature at which completions are sampled, E2H's by default."""
-    fail_at: int | None = None
+    fail_at: Count | None = None
     """Also write the problems that are never solved in so many completions, which is then the
     number of completions, in two halves beside the output: -hard-train and -hard-test; SOAR's is 128."""
     plan: ProfilePlan = field(default_factory=ProfilePlan)
     """What is asked of each problem."""
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        super().__post_init__()
-        check_at_least(self, 1, "num_levels", "fail_at")
 
     def check_problems(self) -> None:
         """Make the environment as it will be measured."""
@@ -191,7 +179,7 @@ class ReportConfig(Flags):
     or of an evaluation; or two of evaluations, to compare the second with the first."""
     output: Path | None = None
     """Markdown file for a comparison; by default it is only printed."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of the draws of a comparison."""
 
 
@@ -208,17 +196,16 @@ class ViewConfig(Flags):
     an evaluation, or of a comparison."""
     output: Path | None = None
     """HTML file to write instead, which needs no other file and no network."""
-    port: int | None = None
+    port: Port | None = None
     """Port of 127.0.0.1 to serve at; by default any that is free."""
 
     def __post_init__(self) -> None:
-        """Check the port.
+        """Check that the port is needed.
 
         Raises:
-            ValueError: If there is no such port, or none is needed.
+            ValueError: If it is not, or there is no such port.
         """
-        if self.port is not None and not 0 < self.port < 65_536:
-            raise ValueError(f"`port` must be from 1 to 65535, got {self.port}")
+        super().__post_init__()
         if self.port is not None and self.output is not None:
             raise ValueError("`port` must be left out with `output`, which serves nothing")
 
@@ -243,17 +230,12 @@ class ExportConfig(KeywordFlags):
     """Framework that the columns are for; its reward function is given the problem's name."""
     output: Path = Path("problems.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists."""
-    num_problems: Annotated[int, tyro.conf.arg(aliases=["--size"])] = 1000
+    num_problems: Annotated[Count, tyro.conf.arg(aliases=["--size"])] = 1000
     """Problems of each level; fewer where there are no more."""
-    levels: tuple[int, ...] | None = None
+    levels: tuple[Count, ...] | None = None
     """Levels to write; by default all that are not kept out of training."""
     split: Literal["train", "validation", "test"] = "train"
     """Split of the problems; no problem is in two."""
-
-    def __post_init__(self) -> None:
-        """Check the number."""
-        super().__post_init__()
-        check_at_least(self, 1, "num_problems")
 
 
 @dataclass(frozen=True)
@@ -360,7 +342,7 @@ class PretrainCommand(ThreadFlags):
     """Folder of the model, which must not exist."""
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
     """What is asked of each level for the model card."""
-    threads: int = 1
+    threads: Count = 1
     """Threads of torch; the same number gives the same model."""
 
 

@@ -121,8 +121,11 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str]) -> Config:
         given = {word.partition("=")[0] for word in arguments if word.startswith("--")}
         if given - {"--resume", *config.beside_resume}:
             raise UsageError("`resume` must be the only flag; a run continues as it was begun")
+        with usage():
+            config.check_folders()
     elif isinstance(config, Flags):
         with usage():
+            config.check_folders()
             config.check_names()
             config.check_problems()
     return config
@@ -172,8 +175,11 @@ def plain(text: str) -> str:
     >>> plain("invalid choice 'x' for argument '--dtype'. Expected one of ('float32', 'bfloat16').")
     "`dtype` must be one of float32, bfloat16, got 'x'"
     """
-    if found := re.match(r"Error parsing [^:]+: (`.*)", text):
-        return found[1]  # of ours
+    if found := re.match(r"Error parsing ([^:]+): `(.*)", text):  # of ours
+        place = (
+            f"{found[1]}." if found[1].islower() else ""
+        )  # of a part of the flags, not the whole
+        return f"`{place}{found[2]}"
     if found := re.match(
         r"Error parsing --(\S+): no type matching (.*) could .* \[(.*)\]\.?$", text
     ):
@@ -201,5 +207,5 @@ def plain(text: str) -> str:
 
 
 def field_of(flag: str) -> str:
-    """Return the field that a flag sets, without the dashes."""
-    return flag.replace("-", "_")
+    """Return the field that a flag sets, without the dashes; the last of its names is that of the field."""
+    return flag.rpartition("/--")[2].replace("-", "_")

@@ -21,7 +21,6 @@ from edgewise.errors import usage
 def run(config: PreflightConfig, arguments: Sequence[str]) -> None:
     """Take five steps with the flags of `edgewise train`, or plan them, and print what that shows."""
     with usage():
-        config.refuse_folder()
         setup = complete(config).setup
     if config.plan:
         show(config)

@@ -17,7 +17,6 @@ from edgewise.agents.soar.game import Progress as Report
 from edgewise.agents.soar.report import write_report
 from edgewise.agents.soar.run import SOARRun, begin, resume
 from edgewise.agents.training.display import announcer, clock
-from edgewise.agents.training.folder_kind import SOAR, check_kind
 from edgewise.cli.train import say
 from edgewise.errors import usage
 from edgewise.interrupts import Stopped, asked, stoppable
@@ -35,8 +34,6 @@ def run(config: SOARRunConfig, arguments: Sequence[str]) -> None:
     with ExitStack() as held:
         with usage():
             path = config.folder()
-            if config.resumes:
-                check_kind(path, "resume", SOAR)
             held.enter_context(locked(path))
             game = resume(path) if config.resumes else begin(replace(config, output=path))
         game.folder.tell()

@@ -20,7 +20,6 @@ from edgewise.agents.distributed import (
 from edgewise.agents.training import validation
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.display import Display, announcer, score_line, score_table
-from edgewise.agents.training.folder_kind import TRAIN, check_kind
 from edgewise.agents.training.keys import pressed
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run import Training, begin, resume
@@ -34,8 +33,6 @@ def run(config: TrainConfig, arguments: Sequence[str]) -> None:
     with process_group(), ExitStack() as held:
         with usage():
             path = broadcast_from_rank0(config.folder())
-            if config.resumes:
-                check_kind(path, "resume", TRAIN)
             held.enter_context(locked(path))
             training = resume(path) if config.resumes else begin(replace(config, output=path))
         training.folder.tell()

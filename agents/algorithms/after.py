@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from edgewise.agents.algorithms.hyperparameters import OnPolicyConfig
 from edgewise.agents.algorithms.losses import masked, sequence_mean
-from edgewise.agents.algorithms.on_policy import OnPolicyConfig, State
+from edgewise.agents.algorithms.on_policy import State
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.policies.policy import Policy
 from edgewise.wrappers.rules.signal import Updated

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgewise.agents.algorithms.on_policy import OnPolicyConfig, State
+    from edgewise.agents.algorithms.hyperparameters import OnPolicyConfig
+    from edgewise.agents.algorithms.on_policy import State
     from edgewise.agents.algorithms.rollout import Envs
     from edgewise.agents.policies.policy import Policy
 
@@ -17,12 +19,13 @@ if TYPE_CHECKING:
 class Algorithm:
     """An algorithm, imported when it is asked for what its file has."""
 
-    path: str  # of its config, "module:Class"; the module also has `start` and `train`
+    path: str  # of its config, "module:Class"
+    loop: str = ""  # the module that has `start` and `train`; by default that of the config
 
     @property
     def config(self) -> type[OnPolicyConfig]:
-        """The class of its hyperparameters."""
-        config: type[OnPolicyConfig] = getattr(self.module(), self.path.partition(":")[2])
+        """The class of its hyperparameters; of the algorithms here it needs no torch."""
+        config: type[OnPolicyConfig] = resolve_name(self.path)
         return config
 
     def start(self, policy: Policy, config: Any) -> State:
@@ -39,15 +42,16 @@ class Algorithm:
 
     def module(self) -> Any:
         """Import the file of the algorithm."""
-        return import_module(self.path.partition(":")[0])
+        return import_module(self.loop or self.path.partition(":")[0])
 
 
+CONFIGS, LOOPS = "edgewise.agents.algorithms.hyperparameters", "edgewise.agents.algorithms"
 ALGORITHMS = {
-    "grpo": Algorithm("edgewise.agents.algorithms.grpo:GRPOConfig"),
-    "rloo": Algorithm("edgewise.agents.algorithms.rloo:RLOOConfig"),
-    "ppo": Algorithm("edgewise.agents.algorithms.ppo:PPOConfig"),
-    "reinforce": Algorithm("edgewise.agents.algorithms.reinforce:REINFORCEConfig"),
-    "reinforce++": Algorithm("edgewise.agents.algorithms.reinforce:REINFORCEPlusPlusConfig"),
+    "grpo": Algorithm(f"{CONFIGS}:GRPOConfig", f"{LOOPS}.grpo"),
+    "rloo": Algorithm(f"{CONFIGS}:RLOOConfig", f"{LOOPS}.rloo"),
+    "ppo": Algorithm(f"{CONFIGS}:PPOConfig", f"{LOOPS}.ppo"),
+    "reinforce": Algorithm(f"{CONFIGS}:REINFORCEConfig", f"{LOOPS}.reinforce"),
+    "reinforce++": Algorithm(f"{CONFIGS}:REINFORCEPlusPlusConfig", f"{LOOPS}.reinforce"),
 }
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from math import isfinite
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -30,45 +31,67 @@ class Condition:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether `value` is a finite number."""
-    return isinstance(value, (int, float)) and isfinite(value)
+    """Return whether `value` is a number, finite or not."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-Count = Annotated[int, Condition("an integer of at least 1", lambda n: type(n) is int and n >= 1)]
-Positive = Annotated[float, Condition("positive", lambda x: is_number(x) and x > 0)]
-NotNegative = Annotated[float, Condition("at least 0", lambda x: is_number(x) and x >= 0)]
-Fraction = Annotated[float, Condition("in [0, 1]", lambda x: is_number(x) and 0 <= x <= 1)]
-BelowOne = Annotated[float, Condition("in [0, 1)", lambda x: is_number(x) and 0 <= x < 1)]
+WHOLE = Condition("a whole number", lambda n: type(n) is int)
+NUMBER = Condition("a number", is_number)
+FINITE = Condition("finite", isfinite)  # the last, as what is not has been compared by then
+Natural = Annotated[int, WHOLE, Condition("at least 0", lambda n: n >= 0)]
+Count = Annotated[int, WHOLE, Condition("at least 1", lambda n: n >= 1)]
+Several = Annotated[int, WHOLE, Condition("at least 2", lambda n: n >= 2)]
+Positive = Annotated[float, NUMBER, Condition("positive", lambda x: x > 0), FINITE]
+NotNegative = Annotated[float, NUMBER, Condition("at least 0", lambda x: x >= 0), FINITE]
+Fraction = Annotated[float, NUMBER, Condition("in [0, 1]", lambda x: 0 <= x <= 1)]
+BelowOne = Annotated[float, NUMBER, Condition("in [0, 1)", lambda x: 0 <= x < 1)]
+Finite = Annotated[float, NUMBER, FINITE]
 SWITCH = Condition("true or false", lambda value: isinstance(value, bool))
 
 
 def check(config: Any) -> None:
     """Check the fields of `config`, a dataclass, against their declared types.
 
-    A field is checked if it is a Literal, a bool or one of the types of this module; None is allowed
-    where the type says so.
+    A field is checked if it is a Literal, a bool or one of the types of this module, or a tuple of
+    these; None is allowed where the type says so.
 
     Raises:
         ValueError: If a field has a value that it cannot have.
     """
-    hints = get_type_hints(type(config), include_extras=True)
+    hints = declared(type(config))
     for name in (field.name for field in fields(config)):
-        value, hint = getattr(config, name), hints[name]
-        if get_origin(hint) is Literal and value not in get_args(hint):
-            raise ValueError(unknown(name, value, get_args(hint)))
-        if value is None and type(None) in get_args(hint):
-            continue
-        for condition in conditions(hint):
-            if not condition.holds(value):
-                raise ValueError(f"`{name}` must be {condition.words}, got {shown(value)}")
+        check_value(name, getattr(config, name), hints[name])
+
+
+def check_value(name: str, value: Any, hint: Any) -> None:
+    """Raise ValueError if a type does not allow the value of the field `name`."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal and value not in arguments:
+        raise ValueError(unknown(name, value, arguments))
+    if value is None and type(None) in arguments:
+        return
+    if origin is tuple and isinstance(value, tuple):
+        for part in value:
+            check_value(name, part, arguments[0])
+        return
+    if origin in (Union, UnionType):
+        for part in arguments:
+            check_value(name, value, part)
+        return
+    for condition in conditions(hint):
+        if not condition.holds(value):
+            raise ValueError(f"`{name}` must be {condition.words}, got {shown(value)}")
+
+
+@lru_cache(maxsize=128)
+def declared(kind: type[Any]) -> dict[str, Any]:
+    """Return the types of the fields of a class, with what they allow."""
+    return get_type_hints(kind, include_extras=True)
 
 
 def conditions(hint: Any) -> Iterator[Condition]:
-    """Yield the conditions that a type, or a part of a union, declares."""
+    """Yield the conditions that a type declares."""
     if hint is bool:
         yield SWITCH
     elif get_origin(hint) is Annotated:
         yield from (extra for extra in hint.__metadata__ if isinstance(extra, Condition))
-    elif get_origin(hint) in (Union, UnionType):
-        for part in get_args(hint):
-            yield from conditions(part)

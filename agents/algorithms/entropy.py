@@ -9,19 +9,10 @@ Shapes: b completions, T tokens of a row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
-from edgewise.agents.algorithms.config import NotNegative
+from edgewise.agents.algorithms.hyperparameters import EntropyConfig
 from edgewise.agents.algorithms.losses import masked
-
-
-@dataclass(frozen=True, kw_only=True)
-class EntropyConfig:
-    """Hyperparameters of the entropy bonus."""
-
-    entropy_coef: NotNegative = 0.0  # weight of the entropy that is added to what is maximised
 
 
 def with_entropy(

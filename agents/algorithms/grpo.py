@@ -23,27 +23,23 @@ Conventions, in which codes of GRPO differ:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
-from edgewise.agents.algorithms.config import Count, Positive
 from edgewise.agents.algorithms.entropy import with_entropy
-from edgewise.agents.algorithms.filters import FilterName, filter_of
+from edgewise.agents.algorithms.filters import filter_of
+from edgewise.agents.algorithms.hyperparameters import GRPOConfig
 from edgewise.agents.algorithms.length import penalized
 from edgewise.agents.algorithms.losses import (
-    Estimator,
-    LossMean,
     kl,
     masked,
     per_verified_group,
     sequence_mean,
 )
 from edgewise.agents.algorithms.on_policy import (
-    OnPolicyConfig,
     State,
     check_group_size,
     clipped_surrogate,
@@ -55,39 +51,6 @@ from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
 __all__ = ["GRPOConfig", "start", "train"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class GRPOConfig(OnPolicyConfig):
-    """Hyperparameters of GRPO.
-
-    Example:
-        >>> from edgewise.agents import Sampling, load_policy
-        >>> policy = load_policy("seedling")
-        >>> envs = gym.make_vec("Countdown-v0", num_envs=8, group_size=4, preset="seedling")
-        >>> envs = edgewise.wrappers.vector.PromptFormat(envs, render=policy.render)
-        >>> _ = envs.reset(seed=0)
-        >>> config = GRPOConfig(num_steps=2, sampling=Sampling(max_tokens=8))
-        >>> state = start(policy, config)
-        >>> [metrics["step"] for metrics in train(envs, policy, config, state)]
-        [1, 2]
-    """
-
-    standardize: Literal["group", "batch", "none"] = "group"  # by whose standard deviation
-    ratio: Literal["token", "sequence"] = "token"  # of what, to the policy that sampled
-    clip_eps: Positive = 0.2  # the ratio is clipped to [1 - eps, 1 + eps]
-    clip_eps_high: Positive | None = None  # the upper eps, where it differs
-    kl_estimator: Estimator = "k3"
-    loss_mean: LossMean = "token"
-    filter: FilterName = "none"  # whose rejects are replaced
-    filter_rounds: Count | None = None  # most times in a step that they are; None for the filter's
-    kl_weighted: bool = False  # by the importance too, where there is a cap, as in Edgewise 0.1
-
-    @property
-    def min_group_size(self) -> int:
-        """The least completions of a problem: 2, for one has no advantage, or what a filter needs."""
-        keep = filter_of(self.filter)
-        return 2 if keep is None else max(2, keep.num_screened + 1)
 
 
 def train(

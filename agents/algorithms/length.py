@@ -9,26 +9,13 @@ Shapes: P problems a step, G completions a problem, B completions, T tokens of a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from torch import Tensor
 
-from edgewise.agents.algorithms.config import Count, NotNegative
+from edgewise.agents.algorithms.hyperparameters import LengthConfig
 from edgewise.agents.algorithms.rollout import Rollout
-from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions
-
-
-@dataclass(frozen=True, kw_only=True)
-class LengthConfig:
-    """Hyperparameters of the length of completions."""
-
-    sampling: Sampling = field(default_factory=Sampling)
-    mask_truncated: bool = False  # completions that reach the limit are left out of the loss
-    overlong_buffer: Count | None = None  # tokens below the limit in which rewards fall; None: none
-    overlong_penalty: NotNegative = (
-        1.0  # what a completion at the limit loses, if there is a buffer
-    )
 
 
 def penalized(rollout: Rollout, config: LengthConfig) -> Rollout:

@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from math import isfinite
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from edgewise.agents import distributed
+from edgewise.agents.algorithms.hyperparameters import Estimator, LossMean
 from edgewise.agents.policies.policy import Completions, Policy
-
-LossMean = Literal["token", "sequence", "constant"]
-Estimator = Literal["k1", "k2", "k3"]
 
 
 def token_weights(mask: Tensor, mean: LossMean, max_tokens: int) -> Tensor:

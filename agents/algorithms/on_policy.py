@@ -1,4 +1,4 @@
-"""What algorithms share that learn from one batch at a time: hyperparameters, state and updates.
+"""What algorithms share that learn from one batch at a time: state and updates.
 
 They differ in advantages and loss. Conventions, the same for all:
     - One step is one batch of P G completions: `num_epochs` passes over it, each in
@@ -32,44 +32,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgewise.agents.algorithms.config import Count, NotNegative, Positive, check
-from edgewise.agents.algorithms.entropy import EntropyConfig
-from edgewise.agents.algorithms.length import LengthConfig, within_limit
+from edgewise.agents.algorithms.hyperparameters import LossMean, OnPolicyConfig
+from edgewise.agents.algorithms.length import within_limit
 from edgewise.agents.algorithms.losses import (
-    LossMean,
     global_fraction,
     importance_weights,
     masked,
     optimizer_step,
     token_weights,
 )
-from edgewise.agents.algorithms.optimizer import MasterAdamW, OptimizerConfig
+from edgewise.agents.algorithms.optimizer import MasterAdamW, anneal, optimizer_of
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.distributed import all_reduce_dict, shard_weighted
 from edgewise.agents.policies.passes import Loss, Minibatch, backward
 from edgewise.agents.policies.policy import Completions, Policy, Scorer
 from edgewise.vector_env import unwrap_vector
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnPolicyConfig(OptimizerConfig, LengthConfig, EntropyConfig):
-    """Hyperparameters that all algorithms have; fields are checked by the types that they declare."""
-
-    num_steps: Count = 240  # batches, as in SEC
-    num_epochs: Count = 1  # passes over each batch
-    num_minibatches: Count = 1  # updates in each pass
-    kl_coef: NotNegative = 0.0  # weight of the divergence from the policy at the start
-    importance_cap: Positive | None = None  # of learner / sampler; None where they are the same
-    seed: int = 0  # of the sampled tokens and the minibatches
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        check(self)
-
-    @property
-    def min_group_size(self) -> int:
-        """The fewest completions of a problem."""
-        return 1
 
 
 @dataclass
@@ -118,7 +95,7 @@ def start_with(
     """Return the state of a run that has done no step and trains `weights`, parameter groups."""
     reference = policy.frozen() if config.kl_coef else None
     generator = torch.Generator().manual_seed(config.seed)
-    return State(config.optimizer(weights), generator, reference, value_head)
+    return State(optimizer_of(config, weights), generator, reference, value_head)
 
 
 def check_group_size(envs: Envs, config: OnPolicyConfig, name: str) -> None:
@@ -153,7 +130,7 @@ def update(
     completions, correction, ratios = importance_weights(policy, completions, config.importance_cap)
     state.scored = completions
     completions, used = within_limit(completions, used, config)
-    rate = config.anneal(state.optimizer, state.step, config.num_steps)
+    rate = anneal(config, state.optimizer, state.step, config.num_steps)
     sums: dict[str, float] = defaultdict(float, ratios | rate)
     for _ in range(config.num_epochs):
         order = torch.randperm(len(used), generator=state.generator)

@@ -1,11 +1,10 @@
-"""AdamW for weights of any precision, with its hyperparameters and the schedule of its rate."""
+"""AdamW for weights of any precision, and the schedule of its rate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from math import ceil, cos, pi
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,41 +12,7 @@ from torch.optim import AdamW
 from torch.utils.hooks import RemovableHandle
 
 from edgewise.agents import distributed
-from edgewise.agents.algorithms.config import BelowOne, NotNegative, Positive
-
-Schedule = Literal["constant", "linear", "cosine"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptimizerConfig:
-    """Hyperparameters of AdamW, of its learning rate and of the gradient."""
-
-    learning_rate: Positive = 1e-6  # the highest
-    lr_schedule: Schedule = "constant"  # linear and cosine fall to 0 at the end of the run
-    warmup_steps: NotNegative = 0.0  # in which the rate rises; below 1 a fraction of the run
-    weight_decay: NotNegative = 0.0  # of all weights that are trained, per unit of learning rate
-    adam_beta1: BelowOne = 0.9
-    adam_beta2: BelowOne = 0.999
-    max_grad_norm: Positive = 1.0
-
-    def optimizer(self, groups: Iterable[Mapping[str, Any]]) -> MasterAdamW:
-        """Return the optimiser of parameter groups, which may have an "lr" of their own."""
-        betas = self.adam_beta1, self.adam_beta2
-        return MasterAdamW(groups, self.learning_rate, self.weight_decay, betas)
-
-    def anneal(self, optimizer: MasterAdamW, step: int, num_steps: int) -> dict[str, float]:
-        """Set the learning rates of a step, the first being 0; return the metrics of a schedule.
-
-        The rates are a function of the step alone, so a run that is resumed has those that it would
-        have had. All updates of a step have the same.
-        """
-        if self.lr_schedule == "constant" and not self.warmup_steps:
-            return {}
-        warmup = self.warmup_steps if self.warmup_steps >= 1 else self.warmup_steps * num_steps
-        share = schedule(step, num_steps, ceil(warmup), self.lr_schedule)
-        for group, rate in zip(optimizer.param_groups, optimizer.rates, strict=True):
-            group["lr"] = rate * share
-        return {"learning_rate": self.learning_rate * share}
+from edgewise.agents.algorithms.hyperparameters import OptimizerConfig, Schedule
 
 
 class MasterAdamW(AdamW):
@@ -141,6 +106,29 @@ class MasterAdamW(AdamW):
             )
         for (_, copy), saved in zip(self.copies, state_dict["masters"], strict=True):
             copy.copy_(saved)
+
+
+def optimizer_of(config: OptimizerConfig, groups: Iterable[Mapping[str, Any]]) -> MasterAdamW:
+    """Return the optimiser of parameter groups, which may have an "lr" of their own."""
+    betas = config.adam_beta1, config.adam_beta2
+    return MasterAdamW(groups, config.learning_rate, config.weight_decay, betas)
+
+
+def anneal(
+    config: OptimizerConfig, optimizer: MasterAdamW, step: int, num_steps: int
+) -> dict[str, float]:
+    """Set the learning rates of a step, the first being 0; return the metrics of a schedule.
+
+    The rates are a function of the step alone, so a run that is resumed has those that it would
+    have had. All updates of a step have the same.
+    """
+    if config.lr_schedule == "constant" and not config.warmup_steps:
+        return {}
+    warmup = config.warmup_steps if config.warmup_steps >= 1 else config.warmup_steps * num_steps
+    share = schedule(step, num_steps, ceil(warmup), config.lr_schedule)
+    for group, rate in zip(optimizer.param_groups, optimizer.rates, strict=True):
+        group["lr"] = rate * share
+    return {"learning_rate": config.learning_rate * share}
 
 
 def schedule(step: int, num_steps: int, num_warmup_steps: int, shape: Schedule = "cosine") -> float:

@@ -37,12 +37,11 @@ import torch
 from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
-from edgewise.agents.algorithms.config import Count, Fraction, NotNegative, Positive
 from edgewise.agents.algorithms.entropy import with_entropy
+from edgewise.agents.algorithms.hyperparameters import PPOConfig
 from edgewise.agents.algorithms.length import penalized
-from edgewise.agents.algorithms.losses import LossMean, masked, sequence_mean
+from edgewise.agents.algorithms.losses import masked, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
-    OnPolicyConfig,
     State,
     clipped_surrogate,
     start_with,
@@ -52,32 +51,6 @@ from edgewise.agents.algorithms.rollout import Envs, collect
 from edgewise.agents.algorithms.token_rewards import penalize, whiten
 from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
-
-
-@dataclass(frozen=True, kw_only=True)
-class PPOConfig(OnPolicyConfig):
-    """Hyperparameters of PPO; a group may be a single completion.
-
-    Example:
-        >>> from edgewise.agents import Sampling, load_policy
-        >>> policy = load_policy("seedling")
-        >>> envs = gym.make_vec("Countdown-v0", num_envs=8, group_size=4, preset="seedling")
-        >>> envs = edgewise.wrappers.vector.PromptFormat(envs, render=policy.render)
-        >>> _ = envs.reset(seed=0)
-        >>> config = PPOConfig(num_steps=2, sampling=Sampling(max_tokens=8))
-        >>> state = start(policy, config)
-        >>> [metrics["step"] for metrics in train(envs, policy, config, state)]
-        [1, 2]
-    """
-
-    value_learning_rate: Positive | None = None  # of the value head; None for 10 times the other
-    num_minibatches: Count = 4  # updates in each pass
-    clip_eps: Positive = 0.2  # the ratio is clipped to [1 - eps, 1 + eps]
-    value_clip_eps: Positive = 0.5  # values move by at most this in a step, as far as the loss sees
-    value_coef: NotNegative = 0.1  # weight of the value loss
-    discount: Fraction = 1.0  # gamma, per token
-    gae_lambda: Fraction = 1.0  # lambda: 1 trusts the return, 0 the next value
-    loss_mean: LossMean = "token"
 
 
 @dataclass(frozen=True)

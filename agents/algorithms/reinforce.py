@@ -25,19 +25,16 @@ Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
-from edgewise.agents.algorithms.config import Positive
 from edgewise.agents.algorithms.entropy import with_entropy
+from edgewise.agents.algorithms.hyperparameters import REINFORCEConfig
 from edgewise.agents.algorithms.length import penalized
-from edgewise.agents.algorithms.losses import LossMean, masked, per_verified_group, sequence_mean
+from edgewise.agents.algorithms.losses import masked, per_verified_group, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
-    OnPolicyConfig,
     State,
     check_group_size,
     clipped_surrogate,
@@ -49,53 +46,7 @@ from edgewise.agents.algorithms.token_rewards import penalize, whiten
 from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
-__all__ = ["REINFORCEConfig", "REINFORCEPlusPlusConfig", "start", "train"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class REINFORCEConfig(OnPolicyConfig):
-    """Hyperparameters of REINFORCE; more than one update of a batch needs `clip_eps`.
-
-    Example:
-        >>> from edgewise.agents import Sampling, load_policy
-        >>> policy = load_policy("seedling")
-        >>> envs = gym.make_vec("Countdown-v0", num_envs=8, group_size=4, preset="seedling")
-        >>> envs = edgewise.wrappers.vector.PromptFormat(envs, render=policy.render)
-        >>> _ = envs.reset(seed=0)
-        >>> config = REINFORCEConfig(num_steps=2, sampling=Sampling(max_tokens=8))
-        >>> state = start(policy, config)
-        >>> [metrics["step"] for metrics in train(envs, policy, config, state)]
-        [1, 2]
-    """
-
-    baseline: Literal["none", "batch", "group"] = "batch"  # whose mean reward is subtracted
-    standardize_tokens: bool = False  # whether advantages are, over all tokens of the batch
-    clip_eps: Positive | None = None  # the ratio is clipped to [1 - eps, 1 + eps]; None has none
-    loss_mean: LossMean = "constant"
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        super().__post_init__()
-        if self.clip_eps is None and self.num_epochs * self.num_minibatches > 1:
-            raise ValueError(
-                "`num_epochs` and `num_minibatches` must be 1 without `clip_eps`, "
-                f"got {self.num_epochs} and {self.num_minibatches}"
-            )
-
-    @property
-    def min_group_size(self) -> int:
-        """The fewest completions of a problem."""
-        return 2 if self.baseline == "group" else 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class REINFORCEPlusPlusConfig(REINFORCEConfig):
-    """Hyperparameters of REINFORCE++."""
-
-    baseline: Literal["none", "batch", "group"] = "none"  # standardizing subtracts the mean
-    standardize_tokens: bool = True
-    clip_eps: Positive | None = 0.2
-    loss_mean: LossMean = "token"
+__all__ = ["REINFORCEConfig", "start", "train"]
 
 
 def train(

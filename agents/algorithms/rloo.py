@@ -22,18 +22,15 @@ Shapes: P problems a step, G completions a problem, B = P G, T tokens a row.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
-from edgewise.agents.algorithms.config import Positive
 from edgewise.agents.algorithms.entropy import with_entropy
+from edgewise.agents.algorithms.hyperparameters import RLOOConfig
 from edgewise.agents.algorithms.length import penalized
 from edgewise.agents.algorithms.losses import masked, per_verified_group
 from edgewise.agents.algorithms.on_policy import (
-    OnPolicyConfig,
     State,
     check_group_size,
     clipped_surrogate,
@@ -46,31 +43,6 @@ from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
 __all__ = ["RLOOConfig", "start", "train"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RLOOConfig(OnPolicyConfig):
-    """Hyperparameters of RLOO.
-
-    Example:
-        >>> from edgewise.agents import Sampling, load_policy
-        >>> policy = load_policy("seedling")
-        >>> envs = gym.make_vec("Countdown-v0", num_envs=8, group_size=4, preset="seedling")
-        >>> envs = edgewise.wrappers.vector.PromptFormat(envs, render=policy.render)
-        >>> _ = envs.reset(seed=0)
-        >>> config = RLOOConfig(num_steps=2, sampling=Sampling(max_tokens=8))
-        >>> state = start(policy, config)
-        >>> [metrics["step"] for metrics in train(envs, policy, config, state)]
-        [1, 2]
-    """
-
-    ratio: Literal["sequence", "token"] = "sequence"  # of what, to the policy that sampled
-    clip_eps: Positive = 0.2  # the ratio is clipped to [1 - eps, 1 + eps]
-
-    @property
-    def min_group_size(self) -> int:
-        """The fewest completions of a problem: 2, for the baseline needs another."""
-        return 2
 
 
 def train(

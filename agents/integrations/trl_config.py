@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from edgewise.agents.algorithms.config import BelowOne, Count, Natural, Positive
 from edgewise.agents.training.flags import (
     AdapterFlags,
     BatchFlags,
@@ -13,7 +14,6 @@ from edgewise.agents.training.flags import (
     KeywordFlags,
     RecipeFlags,
     TokenFlags,
-    check_at_least,
 )
 from edgewise.agents.training.parts import CurriculumPart, Problems
 from edgewise.agents.training.recipe_file import read_options
@@ -34,21 +34,21 @@ class TRLConfig(AdapterFlags, TokenFlags, BatchFlags, CurriculumFlags, KeywordFl
     """Trainer of TRL."""
     env: str = "Countdown-v0"
     """Environment id, as `edgewise list` prints them, or several, with commas between."""
-    num_steps: int = 240
+    num_steps: Count = 240
     """Batches that are generated, and that the rule learns from."""
-    num_problems: int = 256
+    num_problems: Count = 256
     """Problems in a batch, P, of all processes."""
-    num_minibatches: int = 1
+    num_minibatches: Count = 1
     """Updates of the weights for each batch."""
-    per_device: int = 16
+    per_device: Count = 16
     """Completions that a process passes through the model at once."""
-    learning_rate: float = 1e-6
+    learning_rate: Positive = 1e-6
     """Learning rate of AdamW, at its highest."""
-    max_tokens: int = 1024
+    max_tokens: Count = 1024
     """Longest completion in tokens."""
-    lora_alpha: float = 64
+    lora_alpha: Positive = 64
     """What adapters are multiplied by, times their rank."""
-    lora_dropout: float = 0.0
+    lora_dropout: BelowOne = 0.0
     """Share of what adapters read that is left out."""
     vllm: Literal["none", "colocate", "server"] = "none"
     """What samples: the trainer itself, vLLM on the same GPUs, or a vLLM server."""
@@ -58,7 +58,7 @@ class TRLConfig(AdapterFlags, TokenFlags, BatchFlags, CurriculumFlags, KeywordFl
     """Further arguments of TRL's config, JSON: {"beta": 0.001, "lr_scheduler_type": "cosine"}."""
     device: Literal["cuda", "cpu"] = "cuda"
     """Where the model computes."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of problems, arms and sampled tokens."""
     output: Path = Path("runs/trl")
     """Folder of the run."""
@@ -68,8 +68,6 @@ class TRLConfig(AdapterFlags, TokenFlags, BatchFlags, CurriculumFlags, KeywordFl
     def __post_init__(self) -> None:
         """Check the counts."""
         super().__post_init__()
-        counts = ("num_steps", "num_problems", "group_size", "num_minibatches", "per_device")
-        check_at_least(self, 1, *counts)
         if self.allocation != "none":
             raise ValueError(
                 "`allocation` must be none with TRL, which samples as many completions of each "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import tyro
 
+from edgewise.agents.algorithms.config import Count, Natural, Positive
 from edgewise.agents.integrations.yaml_file import read_yaml
 from edgewise.agents.training.flags import (
     BatchFlags,
@@ -15,7 +16,6 @@ from edgewise.agents.training.flags import (
     KeywordFlags,
     RecipeFlags,
     TokenFlags,
-    check_at_least,
 )
 from edgewise.agents.training.parts import CurriculumPart, Problems
 from edgewise.agents.training.recipe_file import read_options, read_recipe
@@ -51,29 +51,29 @@ class VerlConfig(TokenFlags, BatchFlags, CurriculumFlags, KeywordFlags, RecipeFl
     trainer of ours, which tells verl's own |A|."""
     loop: Literal["edgewise", "verl"] = "edgewise"
     """What poses and verifies: our agent loop, also in turns; or verl's, with our reward function."""
-    num_steps: int = 240
+    num_steps: Count = 240
     """Batches that are generated, and that the rule learns from."""
-    num_problems: int = 256
+    num_problems: Count = 256
     """Problems in a batch, P, of all GPUs."""
-    num_minibatches: int = 1
+    num_minibatches: Count = 1
     """Updates of the weights for each batch."""
-    learning_rate: float = 1e-6
+    learning_rate: Positive = 1e-6
     """Learning rate of the optimizer of the model."""
     engine: Literal["vllm", "sglang"] = "vllm"
     """What samples."""
-    num_gpus: int = 8
+    num_gpus: Count = 8
     """GPUs of a machine."""
-    num_machines: int = 1
+    num_machines: Count = 1
     """Machines of the Ray cluster."""
-    save_every: int = 20
+    save_every: Count = 20
     """Steps between checkpoints."""
-    test_every: int = 0
+    test_every: Natural = 0
     """Steps between validations; 0 for none."""
-    num_test: int = 100
+    num_test: Count = 100
     """Problems of each level of a validation, the first of the fixed set of the test split."""
     settings: str = "{}"
     """Further settings of verl, JSON, nested as in its config: {"trainer": {"logger": ["console"]}}."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of problems, arms and, with vLLM, sampled tokens."""
     output: Path = Path("runs/verl")
     """Folder of the run, and of verl's checkpoints; all machines must see it."""
@@ -83,12 +83,6 @@ class VerlConfig(TokenFlags, BatchFlags, CurriculumFlags, KeywordFlags, RecipeFl
     def __post_init__(self) -> None:
         """Check the counts."""
         super().__post_init__()
-        counts = (
-            "num_steps", "num_problems", "group_size", "num_minibatches", "num_gpus",
-            "num_machines", "save_every", "num_test",
-        )  # fmt: skip
-        check_at_least(self, 1, *counts)
-        check_at_least(self, 0, "test_every")
         if self.num_problems % self.num_minibatches:
             raise ValueError(
                 f"`num_problems` must be a multiple of {self.num_minibatches}, the updates of a "

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from edgewise.agents.algorithms.config import Count, Finite, Natural, Positive, Several
 from edgewise.agents.policies.model_card import model_path
 from edgewise.agents.soar.presets import GAMES, Game
 from edgewise.agents.training.flags import (
@@ -15,8 +16,8 @@ from edgewise.agents.training.flags import (
     LearnerFlags,
     RunFlags,
     ThreadFlags,
-    check_at_least,
 )
+from edgewise.agents.training.folder_kind import SOAR
 from edgewise.errors import unknown
 
 OVERRIDES = (
@@ -45,23 +46,23 @@ class GameFlags(Flags):
     judge: str | None = None
     """Model that judges the problems for the report, hf:PATH, where the domain has no reference
     solver; also with --resume, which writes the report of a run that is over again."""
-    num_steps: int | None = None
+    num_steps: Count | None = None
     """Outer steps; by default the preset's, as for the flags below."""
-    num_datasets: int | None = None
+    num_datasets: Several | None = None
     """Data sets in an outer step, g."""
-    dataset_size: int | None = None
+    dataset_size: Count | None = None
     """Problems of a data set, n."""
-    num_students: int | None = None
+    num_students: Count | None = None
     """Students on each data set, r."""
-    inner_steps: int | None = None
+    inner_steps: Count | None = None
     """Training steps of a student."""
-    threshold: float | None = None
+    threshold: Finite | None = None
     """Moving average of rewards above which a student is promoted, tau."""
-    teacher_learning_rate: float | None = None
+    teacher_learning_rate: Positive | None = None
     """Learning rate of the teacher, at its highest."""
-    student_learning_rate: float | None = None
+    student_learning_rate: Positive | None = None
     """Learning rate of the students, at its highest."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of everything that is drawn."""
     check: bool = False
     """Only see whether the game can be won: what students gain from the generator's own problems of
@@ -72,13 +73,13 @@ class GameFlags(Flags):
         super().__post_init__()
         if self.preset not in GAMES:
             raise ValueError(unknown("preset", self.preset, GAMES))
-        check_at_least(self, 1, "num_steps")
 
 
 @dataclass(frozen=True)
 class SOARRunConfig(RunFlags, ThreadFlags, LearnerFlags, ChatFlags, GameFlags):
     """Train a teacher to write problems from which its students learn to solve hard ones."""
 
+    kind: ClassVar[str] = SOAR
     beside_resume: ClassVar[frozenset[str]] = frozenset({"--judge"})
 
     @property

@@ -22,6 +22,7 @@ from edgewise.agents.soar.posing import FORMATS
 from edgewise.agents.soar.presets import Game
 from edgewise.agents.soar.student import PolicyStudent
 from edgewise.agents.soar.teacher import PolicyTeacher
+from edgewise.agents.training.folder_kind import check_free
 from edgewise.agents.training.recipe_file import from_fields
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.fields import convert
@@ -150,7 +151,7 @@ def begin(config: SOARRunConfig) -> SOARRun:
     if config.judge is not None:
         model_path(config.judge)
     output = config.folder()
-    RunFolder.check_free(output)
+    check_free(output)
     config = replace(config, output=output, chat_date=config.chat_date or today())
     within_reach(
         make_policy(config, game), game, hard_pairs(hard_file(config, game), game.question)

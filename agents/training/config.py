@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import gymnasium as gym
 
+from edgewise.agents.algorithms.config import BelowOne, Count, Natural, Positive
 from edgewise.agents.policies.chat import today
 from edgewise.agents.policies.model_card import is_own, made_for, model_path
-from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, LogProbs, Precision
+from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, LogProbs, Precision, Sampling
 from edgewise.agents.training.flags import (
     AdapterFlags,
     CurriculumFlags,
@@ -25,8 +26,8 @@ from edgewise.agents.training.flags import (
     ThreadFlags,
     TokenFlags,
     ValidationPlan,
-    check_at_least,
 )
+from edgewise.agents.training.folder_kind import TRAIN
 from edgewise.agents.training.parts import (
     AdapterPart,
     AlgorithmPart,
@@ -39,6 +40,7 @@ from edgewise.agents.training.parts import (
     SamplingPart,
     Setup,
     ValidationPart,
+    make_hyperparameters,
 )
 from edgewise.agents.training.prompt_limit import UNLIMITED
 from edgewise.agents.training.recipe_file import from_fields, read_options
@@ -77,6 +79,8 @@ class TrainConfig(
         ('seedling', 10, 'seedling')
     """
 
+    kind: ClassVar[str] = TRAIN
+
     env: str = "Countdown-v0"
     """Environment id, as `edgewise list` prints them, or MODULE:ID, one that a module of your own registers,
     also in the working folder; several with commas between."""
@@ -87,17 +91,17 @@ class TrainConfig(
     which returns a model of transformers and its tokenizer."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
-    levels: tuple[int, ...] | None = None
+    levels: tuple[Count, ...] | None = None
     """Levels to train on; by default all that are not kept out of training."""
-    num_steps: int | None = None
+    num_steps: Count | None = None
     """Training steps, one batch each; by default the model's own number, else 240, as in SEC."""
-    num_problems: int | None = None
+    num_problems: Count | None = None
     """Problems in a batch, P; by default the model's own number, else 256, as in SEC."""
-    group_size: int | None = None
+    group_size: Count | None = None
     """Completions of each problem, G; by default the model's own number, else 8, as in SEC."""
-    learning_rate: float | None = None
+    learning_rate: Positive | None = None
     """Learning rate of AdamW; by default the model's own, else 1e-6, as in SEC."""
-    temperature: float = 1.0
+    temperature: Positive = 1.0
     """Temperature at which completions are sampled."""
     logprobs: LogProbs = "sampled"
     """Log-probabilities that losses are of: those of the distribution that was sampled, its temperature
@@ -105,13 +109,13 @@ class TrainConfig(
     stop: Literal["preset", "none"] = "preset"
     """Where completions end that are trained on: at the preset's stop strings, as in evaluations, or at
     none, as in E2H's released training, so that what follows an answer can spoil it."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of problems, arms and sampled tokens."""
-    checkpoint_every: int = 20
+    checkpoint_every: Count = 20
     """Steps between checkpoints; at most so many are done again after a kill."""
-    keep_checkpoints: int = 2
+    keep_checkpoints: Count = 2
     """How many of the last checkpoints are kept."""
-    keep_samples: int = 4
+    keep_samples: Natural = 4
     """Completions of each step that are kept as text in samples.jsonl, chosen by arm and outcome."""
     track: tuple[TrackerName, ...] = ("tensorboard",)
     """Where metrics go beside metrics.jsonl: tensorboard, wandb, trackio, several of them, or none."""
@@ -119,21 +123,21 @@ class TrainConfig(
     """Whether to score every level of the test split before and after training."""
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
     """What is asked of each level."""
-    eval_every: int | None = None
+    eval_every: Count | None = None
     """Steps between validations, the first before training; by default there is none. The model with the
     best mean score is kept in the folder best/ of the run, for --agent hf:RUN/best."""
     validation: ValidationPlan = field(default_factory=ValidationPlan)
     """What is asked of each level then."""
-    patience: int | None = None
+    patience: Count | None = None
     """Validations without a better score after which training ends; by default it goes on."""
     dtype: Precision = "float32"
     """Precision of the weights; with bfloat16 the optimiser has a copy in float32."""
     decode_dtype: Precision | None = None
     """Precision of the weights that sample, also test problems, of a small model; by default the others'.
     With another one, losses are corrected for it. bfloat16 costs time without processor support."""
-    lora_alpha: float | None = None
+    lora_alpha: Positive | None = None
     """What adapters are multiplied by, times their rank; by default twice the rank, as in E2H."""
-    lora_dropout: float = 0.0
+    lora_dropout: BelowOne = 0.0
     """Share of what adapters read that is dropped where there is a gradient; 0.1 in E2H."""
     sharding: Literal["none", "fsdp"] = "none"
     """How several processes hold the model: each all of it, or with fsdp a part, with its gradients
@@ -146,9 +150,6 @@ class TrainConfig(
     def __post_init__(self) -> None:
         """Validate combinations of flags."""
         super().__post_init__()
-        check_at_least(self, 1, "num_steps", "num_problems", "group_size")
-        check_at_least(self, 1, "checkpoint_every", "keep_checkpoints", "eval_every", "patience")
-        check_at_least(self, 0, "keep_samples")
         check_trackers(self.track)
         if self.patience is not None and self.eval_every is None:
             raise ValueError(
@@ -168,8 +169,6 @@ class TrainConfig(
                 f"`decode_dtype` must be left out with an `engine` or `sharding`, got {self.decode_dtype}"
             )
         read_options(self.env_options, self.env.split(","))
-        if self.temperature <= 0:
-            raise ValueError(f"`temperature` must be positive, got {self.temperature}")
 
     def check_names(self) -> None:
         """Validate the names of environments, rule and model."""
@@ -178,8 +177,11 @@ class TrainConfig(
             model_path(self.agent)
 
     def check_problems(self) -> None:
-        """Make each environment as it will be trained on."""
-        problems = complete(self).problems
+        """Make each environment as it will be trained on, and the algorithm's hyperparameters."""
+        config = complete(self)
+        problems = config.problems
+        with self.source("algorithm"):
+            make_hyperparameters(config.setup.algorithm, Sampling())
         for env_id in problems.ids:
             gym.make(env_id, **problems.options(levels=problems.levels))
 
@@ -188,12 +190,6 @@ class TrainConfig(
         if self.recipe is None or read_json(self.recipe).get(name) != getattr(self, name):
             return nullcontext()
         return about(self.recipe)
-
-    def refuse_folder(self) -> None:
-        """Raise ValueError if a folder is named: a preflight leaves no run behind."""
-        for name in ("resume", "output"):
-            if getattr(self, name) is not None:
-                raise ValueError(f"`{name}` must be left out; a preflight leaves no run behind")
 
     @property
     def run_name(self) -> str:

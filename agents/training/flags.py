@@ -5,13 +5,15 @@ A command declares anew what means something else to it, or has another default.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
+from edgewise.agents.algorithms.config import Count, Natural, check
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
 from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS
 from edgewise.agents.policies.options import Precision
+from edgewise.agents.training.folder_kind import check_begun, check_free, check_kind
 from edgewise.agents.training.recipe_file import read_recipe
 from edgewise.files import about
 from edgewise.ray_cluster import check_address, check_reachable
@@ -19,13 +21,7 @@ from edgewise.registration import check_id
 from edgewise.wrappers import make_rule
 from edgewise.wrappers.allocation import make_allocation
 
-
-def check_at_least(config: Any, least: int, *names: str) -> None:
-    """Raise ValueError if a field of `config` is below `least`; None is allowed."""
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and value < least:
-            raise ValueError(f"`{name}` must be at least {least}, got {value}")
+Split = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -33,9 +29,11 @@ class Flags:
     """Base of the flags that commands share."""
 
     def __post_init__(self) -> None:
-        """Check the seed, if there is one; each class validates its own fields."""
-        if any(field.name == "seed" for field in fields(self)):
-            check_at_least(self, 0, "seed")
+        """Check every value by its declared type; each class adds what goes with what."""
+        check(self)
+
+    def check_folders(self) -> None:
+        """Raise ValueError if a folder to read is not there, or one to write is taken."""
 
     def check_names(self) -> None:
         """Raise ValueError if a flag names something that is not registered."""
@@ -84,7 +82,7 @@ class CurriculumFlags(Flags):
     curriculum: str = "sec"
     """Rule that chooses what is posed, with its arguments: sec, sec:temperature=0.4, random; or
     MODULE:CLASS, one of your own, MODULE:CLASS:share=0.5."""
-    pool_size: int = 1000
+    pool_size: Count = 1000
     """Problems that rules over problems, such as plr and mopps, choose from; at least a batch."""
     allocation: str = "none"
     """What sizes the groups of a batch, of `group_size` on average, with its arguments: vip,
@@ -101,9 +99,9 @@ class CurriculumFlags(Flags):
 class BatchFlags(Flags):
     """The size of a batch."""
 
-    num_problems: int = 16
+    num_problems: Count = 16
     """Problems in a batch, P."""
-    group_size: int = 8
+    group_size: Count = 8
     """Completions of each problem, G."""
 
 
@@ -131,32 +129,21 @@ class ChatFlags(Flags):
 class TokenFlags(ChatFlags):
     """The length of prompts and completions."""
 
-    max_tokens: int | None = None
+    max_tokens: Count | None = None
     """Longest completion in tokens; by default the preset's."""
-    max_prompt_tokens: int | None = None
+    max_prompt_tokens: Natural | None = None
     """Longest prompt in tokens; problems with longer ones are left out. By default the preset's; 0 for
     any length."""
-
-    def __post_init__(self) -> None:
-        """Check the lengths."""
-        super().__post_init__()
-        check_at_least(self, 1, "max_tokens")
-        check_at_least(self, 0, "max_prompt_tokens")
 
 
 @dataclass(frozen=True)
 class AdapterFlags(Flags):
     """Adapters of low rank."""
 
-    lora_rank: int | None = None
+    lora_rank: Count | None = None
     """Rank of adapters, which alone are trained, 32 in E2H; by default the whole model is."""
     lora_targets: tuple[str, ...] = ("q_proj", "v_proj")
     """Matrices with adapters, by the ends of their names; queries and values, as in E2H."""
-
-    def __post_init__(self) -> None:
-        """Check the rank."""
-        super().__post_init__()
-        check_at_least(self, 1, "lora_rank")
 
 
 @dataclass(frozen=True)
@@ -175,27 +162,17 @@ class LearnerFlags(DeviceFlags):
 
     gradient_checkpointing: bool = False
     """Whether layers are computed again for the gradient, which takes less memory and more time."""
-    max_tokens_per_pass: int = MAX_TOKENS_PER_PASS
+    max_tokens_per_pass: Count = MAX_TOKENS_PER_PASS
     """Tokens, padding included, that are learned from or scored at once; fewer take less memory. Halved
     when the memory runs out."""
-
-    def __post_init__(self) -> None:
-        """Check the number."""
-        super().__post_init__()
-        check_at_least(self, 1, "max_tokens_per_pass")
 
 
 @dataclass(frozen=True)
 class ThreadFlags(Flags):
     """CPU threads."""
 
-    threads: int = 1
+    threads: Count = 1
     """Threads of torch; one is fastest for a small model on a busy machine."""
-
-    def __post_init__(self) -> None:
-        """Check the number."""
-        super().__post_init__()
-        check_at_least(self, 1, "threads")
 
 
 @dataclass(frozen=True)
@@ -233,11 +210,20 @@ class RunFlags(Flags):
     """The folder of a run."""
 
     beside_resume: ClassVar[frozenset[str]] = frozenset()  # flags allowed with --resume
+    kind: ClassVar[str]  # of the runs that --resume continues
 
     output: Path | None = None
     """Folder of the run, which must not exist; by default a new one under runs/."""
     resume: Path | None = None
     """Folder of a run to continue where it stopped; other flags must be left out."""
+
+    def check_folders(self) -> None:
+        """Check that the run to continue is one, or that the folder of a new one is free."""
+        if self.resume is not None:
+            check_kind(self.resume, "resume", self.kind)
+            check_begun(self.resume, "resume")
+        elif self.output is not None:
+            check_free(self.output)
 
     @property
     def run_name(self) -> str:
@@ -283,40 +269,35 @@ class RecipeFlags(Flags):
 class EvaluationPlan(Flags):
     """What is asked of each level."""
 
-    num_problems: int = 200
+    num_problems: Count = 200
     """Problems of each level: the first of its fixed set."""
-    num_samples: int = 8
+    num_samples: Count = 8
     """Completions of each problem, for pass@1."""
-    k: int = 32
+    k: Count = 32
     """Completions of each of the first problems, for pass@k."""
-    num_pass_k: int = 50
+    num_pass_k: Natural = 50
     """How many problems those are."""
-    split: str = "test"
+    split: Split = "test"
     """Split of the problems: validation or test; choose nothing by the test split."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of the sampled tokens."""
-
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        super().__post_init__()
-        check_at_least(self, 1, "num_problems", "num_samples", "k")
 
 
 @dataclass(frozen=True)
 class ValidationPlan(EvaluationPlan):
     """What is asked of each level while a run trains."""
 
-    num_problems: int = 50
+    num_problems: Count = 50
     """Problems of each level: the first of its fixed set."""
-    num_samples: int = 4
+    num_samples: Count = 4
     """Completions of each problem, for pass@1."""
-    k: int = 1
+    k: Count = 1
     """Completions of each of the first problems, for pass@k."""
-    split: str = "validation"
+    split: Split = "validation"
     """Split of the problems; not test, since a model is chosen by them."""
 
     def __post_init__(self) -> None:
         """Check the split."""
         super().__post_init__()
         if self.split == "test":
-            raise ValueError("`validation.split` must not be test: a model is chosen by its score")
+            raise ValueError("`split` must not be test: a model is chosen by its score")

@@ -1,10 +1,13 @@
-"""Tell folders of runs, evaluations, comparisons and models apart by their config.json."""
+"""Tell folders of runs, evaluations, comparisons and models apart by their config.json; imports no torch."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
+
+from edgewise.files import PARTIAL, FileError
+from edgewise.lock import LOCK
 
 TRAIN = "a run of `edgewise train`"
 TRL = "a run of `edgewise trl`"
@@ -48,6 +51,31 @@ def kind_of(path: Path) -> str | None:
     if not isinstance(config, dict):
         return None
     return next((kind for sign, kind in SIGNS.items() if sign in config), OTHER)
+
+
+def check_free(path: Path) -> None:
+    """Raise ValueError unless a run can begin in `path`: it is new, or empty but for its lock."""
+    if path.exists() and not (path.is_dir() and is_blank(path)):
+        raise ValueError(
+            f"`output` must not exist, got {path}; continue it with --resume, or name another"
+        )
+
+
+def is_blank(path: Path) -> bool:
+    """Return whether a folder holds nothing but a lock and leftovers of a run that never began."""
+    names = {found.name for found in path.iterdir() if not found.name.endswith(PARTIAL)}
+    return names <= {LOCK, "checkpoints"} and not any(path.glob("checkpoints/*"))
+
+
+def check_begun(path: Path, argument: str | None) -> None:
+    """Raise FileError if a folder is not that of a run; `argument` is the flag that names it, if one does."""
+    config = path / "config.json"
+    if config.is_file():
+        return
+    if argument is not None:
+        raise FileError(f"{config}: `{argument}` must be the folder of a run, got no such file")
+    got = "no such folder" if not path.exists() else "a file" if path.is_file() else "no run"
+    raise FileError(f"{path}: must be the folder of a run or an evaluation, got {got}")
 
 
 def check_kind(path: Path, argument: str | None, *wanted: str) -> None:

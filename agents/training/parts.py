@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
+from edgewise.agents.algorithms.catalogue import ALGORITHMS
 from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.options import LogProbs, Precision, Sampling
 from edgewise.agents.training.flags import EvaluationPlan
@@ -21,6 +22,7 @@ from edgewise.registration import check_id
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import ProblemRule, Random, Rule, make_rule
 from edgewise.wrappers.allocation import Allotment, make_allocation
+from edgewise.wrappers.rules.catalogue import construct
 
 if TYPE_CHECKING:
     from edgewise.agents.algorithms.rollout import Envs
@@ -230,6 +232,29 @@ class Setup:
             ValueError: As `Problems.make`.
         """
         return self.problems.make(self.batch.num_problems, self.batch.most, num_ranks)
+
+
+def make_hyperparameters(part: AlgorithmPart, sampling: Sampling) -> Any:
+    """Return the hyperparameters of the algorithm.
+
+    Raises:
+        ValueError: If there is no such algorithm or argument, or the groups are too small for it.
+    """
+    hyperparameters: Any = construct(
+        "algorithm",
+        part.algorithm,
+        {name: algorithm.config for name, algorithm in ALGORITHMS.items()},
+        num_steps=part.num_steps,
+        learning_rate=part.learning_rate,
+        sampling=sampling if part.stops else replace(sampling, stop=()),
+        seed=part.seed,
+        importance_cap=part.importance_cap,
+    )
+    least = hyperparameters.min_group_size
+    for name, size in (("group_size", part.group_size), ("least", part.least_size)):
+        if size < least:
+            raise ValueError(f"`{name}` must be at least {least} for {part.algorithm}, got {size}")
+    return hyperparameters
 
 
 def arm_names(env_ids: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> list[str]:

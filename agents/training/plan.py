@@ -19,9 +19,8 @@ from edgewise.agents.policies.options import OWN
 from edgewise.agents.training.config import complete
 from edgewise.agents.training.memory_plan import Plan, Work, plan_of
 from edgewise.agents.training.model_shapes import shape_of
-from edgewise.agents.training.parts import ModelPart, Setup
+from edgewise.agents.training.parts import ModelPart, Setup, make_hyperparameters
 from edgewise.agents.training.plan_config import PreflightConfig, read_size
-from edgewise.agents.training.run import make_hyperparameters
 from edgewise.env import unwrap
 
 PROCESSES = (2, 4, 8, 16, 32)  # that are tried

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any
 
+from edgewise.agents.algorithms.config import Count, Positive
 from edgewise.agents.training.config import TrainConfig
-from edgewise.agents.training.flags import check_at_least
 from edgewise.errors import shown
 
 UNITS = {"GB": 10**9, "GiB": 2**30, "MB": 10**6, "MiB": 2**20}
@@ -24,11 +24,11 @@ class PreflightConfig(TrainConfig):
     memory: str | None = None
     """Memory of a GPU, or of the machine with --device cpu, that is planned for: 141GB, 24GiB; by default
     that of the one found."""
-    processes: int = 1
+    processes: Count = 1
     """Processes, one a GPU, that are planned for."""
-    tokens_per_second: float | None = None
+    tokens_per_second: Positive | None = None
     """Tokens that are sampled and learned from in a second, as a preflight measures them, for the time."""
-    mean_tokens: int | None = None
+    mean_tokens: Count | None = None
     """Tokens of a completion on average, for the time; by default the most."""
 
     def __post_init__(self) -> None:
@@ -36,12 +36,15 @@ class PreflightConfig(TrainConfig):
         super().__post_init__()
         if self.memory is not None:
             read_size(self.memory)
-        check_at_least(self, 1, "processes", "mean_tokens")
-        if self.tokens_per_second is not None and not self.tokens_per_second > 0:
-            raise ValueError(f"`tokens_per_second` must be positive, got {self.tokens_per_second}")
         for name, default in PLANNED.items():
             if not self.plan and getattr(self, name) != default:
                 raise ValueError(f"`{name}` must be left out without `plan`")
+
+    def check_folders(self) -> None:
+        """Check that no folder is named: a preflight leaves no run behind."""
+        for name in ("resume", "output"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"`{name}` must be left out; a preflight leaves no run behind")
 
 
 PLANNED: dict[str, Any] = {

@@ -26,8 +26,9 @@ from edgewise.agents.training.clean import check_evaluation
 from edgewise.agents.training.config import TrainConfig, begun, from_run
 from edgewise.agents.training.evaluation import evaluate
 from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.folder_kind import check_free
 from edgewise.agents.training.looks import Looks
-from edgewise.agents.training.parts import AlgorithmPart, Setup, arm_names
+from edgewise.agents.training.parts import Setup, arm_names, make_hyperparameters
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.run_policy import make_policy
 from edgewise.agents.training.run_prompts import check_prompts, limit_of, screened_pool
@@ -43,7 +44,6 @@ from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import vector
 from edgewise.wrappers.arm_lesson import ArmLesson
 from edgewise.wrappers.record import SCHEMA
-from edgewise.wrappers.rules.catalogue import construct
 from edgewise.wrappers.rules.rule_record import to_json
 
 
@@ -285,29 +285,6 @@ def make_envs(setup: Setup, policy: ModelPolicy) -> vector.Curriculum:
     return vector.with_rule(framed, rule, curriculum.pool_size, rank, gather, allotment)
 
 
-def make_hyperparameters(part: AlgorithmPart, sampling: Sampling) -> Any:
-    """Return the hyperparameters of the algorithm.
-
-    Raises:
-        ValueError: If there is no such algorithm or argument, or the groups are too small for it.
-    """
-    hyperparameters: Any = construct(
-        "algorithm",
-        part.algorithm,
-        {name: algorithm.config for name, algorithm in ALGORITHMS.items()},
-        num_steps=part.num_steps,
-        learning_rate=part.learning_rate,
-        sampling=sampling if part.stops else replace(sampling, stop=()),
-        seed=part.seed,
-        importance_cap=part.importance_cap,
-    )
-    least = hyperparameters.min_group_size
-    for name, size in (("group_size", part.group_size), ("least", part.least_size)):
-        if size < least:
-            raise ValueError(f"`{name}` must be at least {least} for {part.algorithm}, got {size}")
-    return hyperparameters
-
-
 def to_record(config: TrainConfig, envs: Envs) -> dict[str, Any]:
     """Return `config` for JSON, with the rule and the algorithm in full and the arms of `envs`."""
     setup = config.setup
@@ -344,7 +321,7 @@ def begin(config: TrainConfig) -> Training:
         setup = config.setup
     output = config.folder()
     if distributed.rank() == 0:
-        RunFolder.check_free(output)  # before the model is loaded
+        check_free(output)  # before the model is loaded
     with config.source("algorithm"):
         make_hyperparameters(setup.algorithm, Sampling())
     with config.source("engine"):

@@ -14,6 +14,7 @@ from typing import Any
 from edgewise.agents.policies.policy import Policy
 from edgewise.agents.training import samples, validation
 from edgewise.agents.training.checkpoint import NEEDED, check, fill, load
+from edgewise.agents.training.folder_kind import check_begun, check_free
 from edgewise.agents.training.run_records import counted, missing, readable_records
 from edgewise.files import (
     PARTIAL,
@@ -24,7 +25,6 @@ from edgewise.files import (
     replacing,
 )
 from edgewise.folder import Folder
-from edgewise.lock import LOCK
 
 LINES = ("groups.jsonl", "metrics.jsonl", "problems.jsonl", samples.LINES, validation.LINES)
 DAMAGED = ".damaged"  # the end of the name of what was set aside
@@ -58,14 +58,6 @@ class RunFolder(Folder):
         super().__init__(path)
         self.notes: list[str] = []  # what is damaged, path first, of all that was done so far
 
-    @staticmethod
-    def check_free(path: Path) -> None:
-        """Raise ValueError unless a run can begin in `path`: it is new, or empty but for its lock."""
-        if path.exists() and not (path.is_dir() and is_blank(path)):
-            raise ValueError(
-                f"`output` must not exist, got {path}; continue it with --resume, or name another"
-            )
-
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any]) -> RunFolder:
         """Make the folder of a new run; one that is there must be empty, but for its lock.
@@ -73,7 +65,7 @@ class RunFolder(Folder):
         Raises:
             ValueError: If there is anything else.
         """
-        cls.check_free(path)
+        check_free(path)
         (path / "checkpoints").mkdir(parents=True, exist_ok=True)
         folder = cls(path)
         folder.write("config.json", config)  # without it there is no run: a kill before leaves none
@@ -91,13 +83,8 @@ class RunFolder(Folder):
         Raises:
             FileError: If it is none.
         """
-        config = path / "config.json"
-        if config.is_file():
-            return cls(path)
-        if argument is not None:
-            raise FileError(f"{config}: `{argument}` must be the folder of a run, got no such file")
-        got = "no such folder" if not path.exists() else "a file" if path.is_file() else "no run"
-        raise FileError(f"{path}: must be the folder of a run or an evaluation, got {got}")
+        check_begun(path, argument)
+        return cls(path)
 
     def forget_after(self, step: int, sizes: Mapping[str, int] | None = None) -> None:
         """Drop records and checkpoints of later steps, and a line that was cut off.
@@ -259,12 +246,6 @@ class RunFolder(Folder):
         for note in self.notes:
             print(f"edgewise: {note}", file=sys.stderr)
         self.notes.clear()
-
-
-def is_blank(path: Path) -> bool:
-    """Return whether a folder holds nothing but a lock and leftovers of a run that never began."""
-    names = {found.name for found in path.iterdir() if not found.name.endswith(PARTIAL)}
-    return names <= {LOCK, "checkpoints"} and not any(path.glob("checkpoints/*"))
 
 
 def set_aside(path: Path) -> None:

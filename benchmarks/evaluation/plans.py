@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Literal
 
-from edgewise.agents.training.flags import check_at_least
+from edgewise.agents.algorithms.config import Count, Natural, NotNegative, Positive, check
+from edgewise.agents.training.flags import Split
 
 
 @dataclass(frozen=True)
 class ProblemsPlan:
     """Which problems are asked."""
 
-    num_problems: int = 200
+    num_problems: Count = 200
     """Problems of each level: the first of its fixed set."""
-    split: str = "test"
+    split: Split = "test"
     """Split of the problems: validation or test; choose nothing by the test split."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of the answers: of sampled tokens, and of baselines that draw."""
 
     def __post_init__(self) -> None:
         """Check the count and the seed."""
-        check_at_least(self, 1, "num_problems")
-        check_at_least(self, 0, "seed")
+        check(self)
 
 
 @dataclass(frozen=True)
 class ProfilePlan:
     """What is asked of each problem."""
 
-    split: str = "train"
+    split: Split = "train"
     """Split of the problems: train, validation or test."""
-    num_problems: int = 1_000
+    num_problems: Count = 1_000
     """Problems of each level, the first ones; fewer if a data set has no more."""
-    num_samples: int = 8
+    num_samples: Count = 8
     """Completions of each problem."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of the sampled tokens."""
 
     def __post_init__(self) -> None:
         """Check the counts and the seed."""
-        check_at_least(self, 1, "num_problems", "num_samples")
-        check_at_least(self, 0, "seed")
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -52,19 +50,19 @@ class ServerConfig:
     api: Literal["chat", "completions"] = "chat"
     """chat sends the task's text as a message of the user; completions the whole text of the preset's
     frame, for base models."""
-    concurrency: int = 8
+    concurrency: Count = 8
     """Requests at once."""
-    samples_per_request: int | None = None
+    samples_per_request: Count | None = None
     """Answers that a request asks for; by default all of a problem. 1 for servers without n."""
-    timeout: float = 600.0
+    timeout: Positive = 600.0
     """Seconds that a request may take."""
-    max_retries: int = 8
+    max_retries: Natural = 8
     """How often a request is made again, with exponential back-off or as the server says."""
-    first_delay: float = 1.0
+    first_delay: Positive = 1.0
     """Seconds before it is made again for the first time."""
-    requests_per_minute: float | None = None
+    requests_per_minute: Positive | None = None
     """Requests begun in a minute, at most."""
-    tokens_per_minute: float | None = None
+    tokens_per_minute: Positive | None = None
     """Tokens of prompts and answers in a minute, at most, as the server counts them: a request that is
     answered books its share of the limit from when it began, and the next begins when all that is booked
     is over. Requests under way are not held back; see docs/evaluation.md."""
@@ -74,9 +72,9 @@ class ServerConfig:
     """What the server calls the model in its answers, if not as it is asked for."""
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """Which field limits the length of an answer."""
-    prompt_price: float | None = None
+    prompt_price: NotNegative | None = None
     """Price of a million tokens of prompts."""
-    completion_price: float | None = None
+    completion_price: NotNegative | None = None
     """Price of a million tokens of answers."""
 
     def __post_init__(self) -> None:
@@ -86,12 +84,4 @@ class ServerConfig:
                 "`key_variable` must be the name of an environment variable, got something else; if "
                 "that is the key, set OPENAI_API_KEY to it"
             )
-        check_at_least(self, 1, "concurrency", "samples_per_request")
-        for name in ("timeout", "first_delay", "requests_per_minute", "tokens_per_minute"):
-            value = getattr(self, name)
-            if value is not None and not (value > 0 and isfinite(value)):
-                raise ValueError(f"`{name}` must be positive and finite, got {value}")
-        for name in ("max_retries", "prompt_price", "completion_price"):
-            value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise ValueError(f"`{name}` must be at least 0, got {value}")
+        check(self)

@@ -22,7 +22,8 @@ from torch import Tensor
 from edgewise.agents.algorithms.catalogue import ALGORITHMS
 from edgewise.agents.training.config import TrainConfig, complete
 from edgewise.agents.training.evaluation import asking
-from edgewise.agents.training.run import make_envs, make_hyperparameters
+from edgewise.agents.training.parts import make_hyperparameters
+from edgewise.agents.training.run import make_envs
 from edgewise.agents.training.run_policy import make_policy
 from edgewise.agents.training.scores import Verdicts
 from edgewise.benchmarks.studies.headroom_plan import HeadroomConfig

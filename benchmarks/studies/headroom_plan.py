@@ -12,12 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewise.agents.algorithms.config import Count, Natural, Positive, Several
+from edgewise.agents.training.config import TrainConfig
+from edgewise.agents.training.flags import Flags
+
 RANDOM, ORACLE = "random", "oracle"
 Phase = tuple[float, tuple[int, ...]]  # its share of the tokens, and the arms that it draws from
 
 
 @dataclass(frozen=True)
-class HeadroomConfig:
+class HeadroomConfig(Flags):
     """Measure how far a curriculum can be ahead of random arms, for a model and its environment.
 
     Runs that are done are not done again, so the same command goes on after a stop.
@@ -29,55 +33,68 @@ class HeadroomConfig:
     """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
-    levels: tuple[int, ...] | None = None
+    levels: tuple[Count, ...] | None = None
     """Levels to train on; by default all that are not kept out of training."""
     env_options: str = "{}"
     """Further keywords of the environment, JSON: {"interactive": true}."""
-    target: tuple[int, ...] = ()
+    target: tuple[Natural, ...] = ()
     """Arms that are scored, counted from 0, each alike; by default all."""
     algorithm: str = "grpo"
     """Algorithm, with its arguments."""
-    num_tokens: int = 60_000
+    num_tokens: Count = 60_000
     """Generated tokens of a run, those of rejected groups included."""
-    num_problems: int = 16
+    num_problems: Count = 16
     """Problems in a batch, P."""
-    group_size: int = 8
+    group_size: Count = 8
     """Completions of each problem, G."""
-    learning_rates: tuple[float, ...] = ()
+    learning_rates: tuple[Positive, ...] = ()
     """Learning rates of AdamW; of several, the best under random arms on validation problems. By
     default the model's own."""
-    num_bands: int = 3
+    num_bands: Count = 3
     """Bands of neighbouring arms that the two-phase schedules are made of, beside all arms."""
-    num_probes: int = 4
+    num_probes: Natural = 4
     """How often the oracle measures every arm; 0 leaves the oracle out."""
-    probe_steps: int = 2
+    probe_steps: Count = 2
     """Training steps of each measurement, on a copy."""
-    num_best: int = 3
+    num_best: Count = 3
     """Schedules of the first screening that are run with all seeds."""
-    num_seeds: int = 5
+    num_seeds: Several = 5
     """Paired seeds of these and of random arms."""
-    first_seed: int = 100
+    first_seed: Natural = 100
     """The first of them; screening has seed 0."""
-    num_looks: int = 12
+    num_looks: Count = 12
     """Scores on validation problems in a whole run, at equal distances in tokens."""
-    validation_problems: int = 32
+    validation_problems: Count = 32
     """Validation problems of each arm, answered once at every look."""
-    test_problems: int = 100
+    test_problems: Count = 100
     """Test problems of each arm, answered once at the end."""
     output: Path | None = None
     """Folder of the runs and of the report; by default runs/headroom-ENV."""
-    threads: int = 1
+    threads: Count = 1
     """Threads of torch."""
 
-    def __post_init__(self) -> None:
-        """Check the counts."""
-        for name in ("num_tokens", "num_bands", "probe_steps", "num_best", "num_looks", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
-        if self.num_probes < 0:
-            raise ValueError(f"`num_probes` must be at least 0, got {self.num_probes}")
-        if self.num_seeds < 2:
-            raise ValueError(f"`num_seeds` must be at least 2, got {self.num_seeds}")
+    def check_names(self) -> None:
+        """Check the environments, the model and the algorithm, as a training run does."""
+        self.of_training().check_names()
+
+    def check_problems(self) -> None:
+        """Make the environments and the hyperparameters, as a training run does."""
+        self.of_training().check_problems()
+
+    def of_training(self) -> TrainConfig:
+        """Return the flags of a training run under random arms."""
+        return TrainConfig(
+            env=self.env,
+            agent=self.agent,
+            preset=self.preset,
+            levels=self.levels,
+            env_options=self.env_options,
+            curriculum=RANDOM,
+            algorithm=self.algorithm,
+            num_steps=self.num_tokens,
+            num_problems=self.num_problems,
+            group_size=self.group_size,
+        )
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ def test_a_comparison_goes_on_with_more_seeds(tiny_model, tmp_path, capsys):
         ("--suite sec --num-looks 0", "`num_looks` must be at least 1, got 0"),
         ("--suite sec --algorithms grop", "`algorithm` must be one of"),
         ("--suite sec --group-size 1", "`group_size` must be at least 2 for grpo, got 1"),
-        ("--suite sec --learning-rates=-1", "`learning_rate` must be positive, got -1.0"),
+        ("--suite sec --learning-rates=-1", "`learning_rates` must be positive, got -1.0"),
         ("--suite sec --agent hf:/nowhere --processes 1", "`model` must be a folder or hub id"),
         ("--suite sec --recipe nowhere.json", r"nowhere.json: No such file or directory"),
     ],

@@ -118,8 +118,8 @@ def test_groups_are_as_large_as_the_baseline_needs(bandit, name):
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("grpo", {"num_steps": 0}, "`num_steps` must be an integer of at least 1, got 0"),
-        ("grpo", {"num_epochs": 1.5}, "`num_epochs` must be an integer of at least 1, got 1.5"),
+        ("grpo", {"num_steps": 0}, "`num_steps` must be at least 1, got 0"),
+        ("grpo", {"num_epochs": 1.5}, "`num_epochs` must be a whole number, got 1.5"),
         ("grpo", {"learning_rate": 0}, "`learning_rate` must be positive, got 0"),
         ("grpo", {"clip_eps": float("nan")}, "`clip_eps` must be positive, got nan"),
         ("grpo", {"clip_eps_high": -1}, "`clip_eps_high` must be positive, got -1"),

@@ -7,8 +7,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.algorithms.config import Count, Fraction, Positive  # noqa: E402
+from edgewise.agents.algorithms.hyperparameters import OnPolicyConfig  # noqa: E402
 from edgewise.agents.algorithms.losses import token_weights  # noqa: E402
-from edgewise.agents.algorithms.on_policy import OnPolicyConfig, clipped_surrogate  # noqa: E402
+from edgewise.agents.algorithms.on_policy import clipped_surrogate  # noqa: E402
 
 
 def test_the_loss_is_clipped_per_token():
@@ -50,18 +51,22 @@ class Config(OnPolicyConfig):
 @pytest.mark.parametrize(
     ("field", "value", "condition"),
     [
-        ("num_critics", 0, "an integer of at least 1"),
-        ("num_critics", True, "an integer of at least 1"),
+        ("num_critics", 0, "at least 1"),
+        ("num_critics", True, "a whole number"),
         ("decay", 1.5, r"in \[0, 1\]"),
         ("decay", float("nan"), r"in \[0, 1\]"),
-        ("temperature", None, "positive"),
-        ("temperature", "hot", "positive"),
-        ("temperature", float("inf"), "positive"),
+        ("temperature", None, "a number"),
+        ("temperature", "hot", "a number"),
+        ("temperature", float("inf"), "finite"),
         ("nested", 1, "true or false"),
         ("learning_rate", -1e-6, "positive"),  # of the base
+        ("warmup_steps", 1.5, "a whole number of at most 240 steps, or a fraction .* below 1"),
+        ("warmup_steps", 241, "a whole number of at most 240 steps, or a fraction .* below 1"),
+        ("overlong_penalty", 0.5, "left out without `overlong_buffer`"),
     ],
 )
 def test_a_field_is_checked_by_the_type_that_it_declares(field, value, condition):
     assert Config(num_critics=1, decay=0.0, temperature=0.1, nested=True).decay == 0.0
+    assert Config(warmup_steps=240, overlong_buffer=2, overlong_penalty=0.5).warmup_steps == 240
     with pytest.raises(ValueError, match=rf"^`{field}` must be {condition}, got "):
         Config(**{field: value})

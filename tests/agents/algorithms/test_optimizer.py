@@ -9,6 +9,8 @@ from edgewise.agents.algorithms.on_policy import OnPolicyConfig  # noqa: E402
 from edgewise.agents.algorithms.optimizer import (  # noqa: E402
     MasterAdamW,
     OptimizerConfig,
+    anneal,
+    optimizer_of,
     schedule,
 )
 from edgewise.agents.policies.options import Sampling  # noqa: E402
@@ -82,10 +84,10 @@ def test_without_warm_up_a_schedule_is_that_of_transformers(shape):
 def test_rates_rise_and_fall_by_steps_each_group_from_its_own(warmup):
     weights = [torch.nn.Parameter(torch.ones(1)) for _ in range(2)]
     config = OptimizerConfig(learning_rate=0.1, lr_schedule="linear", warmup_steps=warmup)
-    optimizer = config.optimizer([{"params": weights[:1]}, {"params": weights[1:], "lr": 1.0}])
+    optimizer = optimizer_of(config, [{"params": weights[:1]}, {"params": weights[1:], "lr": 1.0}])
     found = []
     for step in range(10):
-        metrics = config.anneal(optimizer, step, 10)
+        metrics = anneal(config, optimizer, step, 10)
         found.append([group["lr"] for group in optimizer.param_groups])
         assert metrics == {"learning_rate": found[-1][0]}
     shares = [1 / 3, 2 / 3, 1, 1, 6 / 7, 5 / 7, 4 / 7, 3 / 7, 2 / 7, 1 / 7]
@@ -98,7 +100,7 @@ def test_weight_decay_and_betas_are_those_of_adamw():
     weight, again = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
     theirs = torch.optim.AdamW([weight], lr=1e-3, weight_decay=0.1, betas=(0.8, 0.99))
     trained(torch.float32, 10, theirs, weight)
-    trained(torch.float32, 10, config.optimizer([{"params": [again]}]), again)
+    trained(torch.float32, 10, optimizer_of(config, [{"params": [again]}]), again)
     assert torch.equal(weight, again) and not torch.equal(weight, trained(torch.float32, 10)[0])
 
 

@@ -12,7 +12,8 @@ from edgewise.agents.policies.load import with_engine  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.training.config import TrainConfig, complete  # noqa: E402
-from edgewise.agents.training.run import make_envs, make_hyperparameters  # noqa: E402
+from edgewise.agents.training.parts import make_hyperparameters  # noqa: E402
+from edgewise.agents.training.run import make_envs  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 
 PROMPTS = ["1 + 1 = ", "[3, 5, 2] -> 16: ", "x"] * 4
