@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from edgewise.agents.policies.model_card import model_path
+from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN
+from edgewise.agents.soar.plan_config import GamePlanFlags
 from edgewise.agents.soar.presets import GAMES, Game
 from edgewise.agents.training.flags import (
     ChatFlags,
+    EngineFlags,
     Flags,
     LearnerFlags,
     RunFlags,
+    ScaledAdapterFlags,
     ThreadFlags,
     check_at_least,
 )
+from edgewise.agents.training.parts import AdapterPart, ModelPart
 from edgewise.errors import unknown
 
 OVERRIDES = (
-    "num_steps", "num_datasets", "dataset_size", "num_students", "inner_steps", "threshold",
+    "num_steps", "num_datasets", "dataset_size", "num_students", "inner_steps", "max_inner_steps",
+    "num_hard", "threshold",
 )  # fmt: skip  # of the game's sizes
+TEACHER_OVERRIDES = {
+    "teacher_learning_rate": "learning_rate",
+    "teacher_minibatches": "num_minibatches",
+}
+STUDENT_OVERRIDES = {
+    "student_learning_rate": "learning_rate",
+    "student_problems": "num_problems",
+    "student_group_size": "group_size",
+    "student_minibatches": "num_minibatches",
+}
 
 
 @dataclass(frozen=True)
@@ -54,13 +71,25 @@ class GameFlags(Flags):
     num_students: int | None = None
     """Students on each data set, r."""
     inner_steps: int | None = None
-    """Training steps of a student."""
+    """Training steps of a student, before the first promotion."""
+    max_inner_steps: int | None = None
+    """Training steps of a student after promotions, each of which adds 5, at most."""
+    num_hard: int | None = None
+    """Hard problems that an outer step asks each student, M."""
     threshold: float | None = None
     """Moving average of rewards above which a student is promoted, tau."""
     teacher_learning_rate: float | None = None
     """Learning rate of the teacher, at its highest."""
     student_learning_rate: float | None = None
     """Learning rate of the students, at its highest."""
+    teacher_minibatches: int | None = None
+    """Parts of the teacher's batch, each an update."""
+    student_problems: int | None = None
+    """Problems in a batch of a student."""
+    student_group_size: int | None = None
+    """Completions of each of them."""
+    student_minibatches: int | None = None
+    """Parts of a student's batch, each an update."""
     seed: int = 0
     """Seed of everything that is drawn."""
     check: bool = False
@@ -76,10 +105,36 @@ class GameFlags(Flags):
 
 
 @dataclass(frozen=True)
-class SOARRunConfig(RunFlags, ThreadFlags, LearnerFlags, ChatFlags, GameFlags):
+class SOARRunConfig(
+    GamePlanFlags,
+    RunFlags,
+    ThreadFlags,
+    EngineFlags,
+    ScaledAdapterFlags,
+    LearnerFlags,
+    ChatFlags,
+    GameFlags,
+):
     """Train a teacher to write problems from which its students learn to solve hard ones."""
 
     beside_resume: ClassVar[frozenset[str]] = frozenset({"--judge"})
+
+    def model(self, agent: str) -> ModelPart:
+        """Return the model of teacher and students, its precision, adapters and engine."""
+        return ModelPart(
+            agent=agent,
+            dtype=self.dtype,
+            device=self.device,
+            chat=self.chat,
+            adapters=AdapterPart.of(self),
+            gradient_checkpointing=self.gradient_checkpointing,
+            max_tokens_per_pass=self.max_tokens_per_pass,
+            sharded=False,
+            decode_dtype=None,
+            engine=self.engine,
+            engine_folder=self.engine_folder,
+            endless=False,
+        )
 
     @property
     def run_name(self) -> str:
@@ -92,20 +147,32 @@ def game_of(config: SOARRunConfig) -> Game:
     game = GAMES[config.preset]
     given = {name: getattr(config, name) for name in OVERRIDES}
     sizes = {name: value for name, value in given.items() if value is not None}
-    if config.inner_steps is not None:  # no student takes fewer steps than the first ones
+    if config.inner_steps is not None and config.max_inner_steps is None:
+        # no student takes fewer steps than the first ones
         sizes["max_inner_steps"] = max(game.soar.max_inner_steps, config.inner_steps)
     soar = replace(
         game.soar, **sizes, reward=config.reward, promote=config.promote, seed=config.seed
     )
-    teacher = replace(game.teacher, num_steps=soar.num_steps, seed=config.seed)
-    student = game.student
-    if config.teacher_learning_rate is not None:
-        teacher = replace(teacher, learning_rate=config.teacher_learning_rate)
-    if config.student_learning_rate is not None:
-        student = replace(student, learning_rate=config.student_learning_rate)
+    teacher = replace(
+        game.teacher,
+        num_steps=soar.num_steps,
+        seed=config.seed,
+        **given_of(config, TEACHER_OVERRIDES),
+    )
+    student = replace(game.student, **given_of(config, STUDENT_OVERRIDES))
+    if config.engine != OWN:
+        teacher, student = (
+            replace(part, importance_cap=IMPORTANCE_CAP) for part in (teacher, student)
+        )
     agent = config.agent or game.agent
     form = game.form if config.turns == 1 else f"{game.form}-turns"
     return replace(game, agent=agent, form=form, soar=soar, teacher=teacher, student=student)
+
+
+def given_of(config: GameFlags, overrides: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the flags that are given set, by the fields' names."""
+    given = {field: getattr(config, flag) for flag, field in overrides.items()}
+    return {field: value for field, value in given.items() if value is not None}
 
 
 def hard_file(config: SOARRunConfig, game: Game, half: str = "train") -> Path:

@@ -21,7 +21,7 @@ import torch
 from edgewise.agents.algorithms import rloo
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.soar.models import GamePolicy, as_now, learner_of
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.promotion import Floats
 from edgewise.agents.soar.sizes import Exam, StudentConfig
@@ -37,18 +37,18 @@ Phase = tuple[Sequence[Pair], int]  # problems, and steps on them
 class PolicyStudent:
     """Trains a policy on problems, and evaluates it."""
 
-    def __init__(self, policy: TransformersPolicy, exam: Exam, config: StudentConfig) -> None:
+    def __init__(self, policy: GamePolicy, exam: Exam, config: StudentConfig) -> None:
         """Take the policy, whose weights are those of whichever student is at work."""
         self.policy, self.exam, self.config = policy, exam, config
 
     def snapshot(self) -> Mapping[str, Any]:
         """Return a copy of the weights, in the memory of the CPU."""
-        weights = self.policy.state_dict().items()
+        weights = learner_of(self.policy).state_dict().items()
         return {name: weight.detach().to("cpu", copy=True) for name, weight in weights}
 
     def restore(self, weights: Mapping[str, Any]) -> None:
         """Load weights that `snapshot` returned."""
-        self.policy.load_state_dict(weights)
+        learner_of(self.policy).load_state_dict(weights)
 
     def train(
         self,
@@ -72,10 +72,13 @@ class PolicyStudent:
             warmup_steps=config.num_warmup_steps,
             kl_coef=config.kl_coef,
             num_minibatches=config.num_minibatches,
+            importance_cap=config.importance_cap,
             sampling=self.sampling(config.temperature),
             seed=seed,
         )
         state = rloo.start(self.policy, hyperparameters)
+        if config.kl_coef:
+            state.reference = as_now(self.policy)
         try:
             for problems, num_steps in phases:
                 envs = self.framed(problems, config.num_problems, config.group_size)

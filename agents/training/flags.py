@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
 from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS
-from edgewise.agents.policies.options import Precision
+from edgewise.agents.policies.options import OWN, Precision
 from edgewise.agents.training.recipe_file import read_recipe
 from edgewise.files import about
 from edgewise.ray_cluster import check_address, check_reachable
@@ -157,6 +157,34 @@ class AdapterFlags(Flags):
         """Check the rank."""
         super().__post_init__()
         check_at_least(self, 1, "lora_rank")
+
+
+@dataclass(frozen=True)
+class ScaledAdapterFlags(AdapterFlags):
+    """Adapters of low rank, their scale and dropout."""
+
+    lora_alpha: float | None = None
+    """What adapters are multiplied by, times their rank; by default twice the rank, as in E2H."""
+    lora_dropout: float = 0.0
+    """Share of what adapters read that is dropped where there is a gradient; 0.1 in E2H."""
+
+    def __post_init__(self) -> None:
+        """Check that nothing is dropped where there are no adapters."""
+        super().__post_init__()
+        if self.lora_dropout and self.lora_rank is None:
+            raise ValueError(
+                f"`lora_dropout` must be left out without `lora_rank`, got {self.lora_dropout}"
+            )
+
+
+@dataclass(frozen=True)
+class EngineFlags(Flags):
+    """What samples the completions."""
+
+    engine: str = OWN
+    """What samples: transformers, vllm, vllm:max_length=2048, or the URL of a vLLM server."""
+    engine_folder: Path | None = None
+    """Where a vLLM server reads new weights; by default a temporary folder, on the same machine."""
 
 
 @dataclass(frozen=True)
