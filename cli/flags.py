@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,9 +13,11 @@ import tyro
 
 from edgewise.agents.policies.model_card import preset_for
 from edgewise.agents.policies.options import Precision
+from edgewise.agents.soar.presets import GAMES
 from edgewise.agents.training.flags import (
     DataFlags,
     DeviceFlags,
+    EngineFlags,
     EvaluationPlan,
     Flags,
     KeywordFlags,
@@ -25,6 +28,7 @@ from edgewise.agents.training.flags import (
 )
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
+from edgewise.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -135,9 +139,12 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
 
 
 @dataclass(frozen=True)
-class ProfileConfig(RayFlags, ThreadFlags, TokenFlags, DataFlags):
+class ProfileConfig(RayFlags, ThreadFlags, EngineFlags, DeviceFlags, TokenFlags, DataFlags):
     """Measure the pass rate of each problem, one JSON line each; an existing file is resumed."""
 
+    game: str | None = None
+    """Measure as SOAR's game of this preset asks its students: llama-math, llama-harp or seedling. Its
+    environment, split, prompt, temperature and tokens, all problems of a data set, and --fail-at 128."""
     agent: str = "seedling"
     """Model to measure with: seedling, seedling:NAME, or hf:PATH for a folder or hub id; or
     simulated:WORLD, a learner of that world of `edgewise compare` at its start."""
@@ -149,8 +156,8 @@ class ProfileConfig(RayFlags, ThreadFlags, TokenFlags, DataFlags):
     """Levels to measure; all training levels by default."""
     num_levels: int = 4
     """Number of equal parts, by error rate, in the summary at the end."""
-    temperature: float = 0.8
-    """Temperature at which completions are sampled, E2H's by default."""
+    temperature: float | None = None
+    """Temperature at which completions are sampled; by default the game's, or E2H's 0.8."""
     fail_at: int | None = None
     """Also write the problems that are never solved in so many completions, which is then the
     number of completions, in two halves beside the output: -hard-train and -hard-test; SOAR's is 128."""
@@ -161,13 +168,45 @@ class ProfileConfig(RayFlags, ThreadFlags, TokenFlags, DataFlags):
         """Check the counts."""
         super().__post_init__()
         check_at_least(self, 1, "num_levels", "fail_at")
+        if self.game is not None and self.game not in GAMES:
+            raise ValueError(unknown("game", self.game, GAMES))
+        for name in GAME_FLAGS:
+            if self.game is not None and getattr(self, name) != DEFAULTS[name]:
+                raise ValueError(f"`{name}` must be left out with `game`, which has its own")
 
     def check_problems(self) -> None:
         """Make the environment as it will be measured."""
         super().check_problems()
-        options = read_options(self.env_options, [self.env], self.data)
-        preset = preset_for(self.agent, self.env, self.preset)
-        gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels, **options)
+        own = self.resolved
+        options = read_options(own.env_options, [own.env], own.data)
+        preset = preset_for(own.agent, own.env, own.preset)
+        gym.make(own.env, preset=preset, split=own.plan.split, levels=own.levels, **options)
+
+    @property
+    def resolved(self) -> ProfileConfig:
+        """Return the config with what the game sets, but for the number of problems."""
+        if self.game is None:
+            return replace(self, temperature=0.8 if self.temperature is None else self.temperature)
+        game = GAMES[self.game]
+        given = read_options(self.env_options, [game.env])
+        words = game.exam.template.replace("{", "{{").replace("}", "}}")  # it is no format
+        asked = words.replace("{{problem}}", game.question)
+        return replace(
+            self,
+            game=None,
+            env=game.env,
+            preset=game.preset,
+            env_options=json.dumps({"template": asked, "frame": asdict(game.exam.frame), **given}),
+            temperature=game.student.temperature,
+            max_tokens=game.student.max_tokens,
+            fail_at=self.fail_at or FAIL_AT,
+            plan=replace(self.plan, split=game.split),
+        )
+
+
+FAIL_AT = 128  # completions, of SOAR
+GAME_FLAGS = ("env", "preset", "levels", "temperature", "max_tokens")
+DEFAULTS = {item.name: item.default for item in fields(ProfileConfig)}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from edgewise.agents.policies.model_card import model_path
 from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN
+from edgewise.agents.soar.pairs import names_halves
 from edgewise.agents.soar.plan_config import GamePlanFlags
 from edgewise.agents.soar.presets import GAMES, Game
 from edgewise.agents.training.flags import (
@@ -51,7 +52,8 @@ class GameFlags(Flags):
     """Model of teacher and student: seedling:NAME or hf:PATH; by default the game's."""
     hard: Path | None = None
     """Hard training problems, JSON lines; by default those beside the model, hard-train.jsonl. Make
-    them with `edgewise profile --fail-at 128`."""
+    them with `edgewise profile --game PRESET`. Of a file whose rows have a "half" or "split", train or
+    test, those for training."""
     reward: Literal["grounded", "learnability"] = "grounded"
     """Reward of the teacher: its students' gains on hard problems, or that of Intrinsic-T."""
     promote: bool = True
@@ -181,12 +183,14 @@ def hard_file(config: SOARRunConfig, game: Game, half: str = "train") -> Path:
     Raises:
         ValueError: If there is none.
     """
-    named = config.hard if half == "train" else None
+    named = config.hard
+    if half == "test" and named is not None and not (named.is_file() and names_halves(named)):
+        named = None  # it has the other half alone
     path = named or Path(model_path(game.agent)) / f"hard-{half}.jsonl"
     if not path.is_file():
         raise ValueError(
             f"`hard` must be a file of hard problems, got {path}; make one with: "
-            f"edgewise profile --env {game.env} --agent {game.agent} --fail-at 128"
+            f"edgewise profile --game {config.preset} --agent {game.agent}"
         )
     return path
 

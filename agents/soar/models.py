@@ -7,10 +7,12 @@ engine samples for both, and gets the weights of whoever samples next.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 
-from edgewise.agents.policies.engine import EnginePolicy
+from edgewise.agents.policies.engine import Engine, EnginePolicy
 from edgewise.agents.policies.load import with_engine
 from edgewise.agents.policies.lora import LoRAPolicy
 from edgewise.agents.policies.policy import Scorer
@@ -33,6 +35,15 @@ class SharingPolicy(EnginePolicy):
     """A policy whose engine also samples for another one."""
 
     other: SharingPolicy | None = None
+
+    @contextmanager
+    def answered_by(self, engine: Engine) -> Iterator[None]:
+        """Take completions from another engine, and give none of its weights to one's own."""
+        own, self.engine = self.engine, engine
+        try:
+            yield
+        finally:
+            self.engine, self.loaded = own, []
 
     def wake(self) -> bool:
         """Wake the engine up, and return whether it needed weights, which the other then needs too."""
