@@ -77,8 +77,8 @@ def sizes(config: SOARCompareConfig) -> dict[str, object]:
 def check(config: SOARRunConfig, test: Path | None) -> None:
     """Raise ValueError if a game has no hard problems to train or to test on."""
     game = game_of(config)
-    for path in (hard_file(config, game), test or hard_file(config, game, "test")):
-        hard_pairs(path, game.question)
+    hard_pairs(hard_file(config, game), game.question)
+    hard_pairs(test or hard_file(config, game, "test"), game.question, "test")
 
 
 def game_folder(config: SOARCompareConfig, reward: str, seed: int) -> Path:

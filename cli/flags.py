@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import gymnasium as gym
 import tyro
 
-from edgewise.agents.algorithms.config import WHOLE, Condition, Count, Natural, NotNegative
+from edgewise.agents.algorithms.config import (
+    WHOLE,
+    Condition,
+    Count,
+    Fraction,
+    Natural,
+    NotNegative,
+)
 from edgewise.agents.policies.model_card import preset_for
 from edgewise.agents.policies.options import Precision
+from edgewise.agents.soar.presets import GAMES
 from edgewise.agents.training.flags import (
     DataFlags,
     DeviceFlags,
+    EngineFlags,
     EvaluationPlan,
     Flags,
     KeywordFlags,
@@ -24,6 +34,7 @@ from edgewise.agents.training.flags import (
 )
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
+from edgewise.errors import unknown
 from edgewise.wrappers.rules.catalogue import make_schedule
 
 Port = Annotated[int, WHOLE, Condition("from 1 to 65535", lambda port: 0 < port < 65_536)]
@@ -129,9 +140,12 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
 
 
 @dataclass(frozen=True)
-class ProfileConfig(RayFlags, ThreadFlags, TokenFlags, DataFlags):
+class ProfileConfig(RayFlags, ThreadFlags, EngineFlags, DeviceFlags, TokenFlags, DataFlags):
     """Measure the pass rate of each problem, one JSON line each; an existing file is resumed."""
 
+    game: str | None = None
+    """Measure as SOAR's game of this preset asks its students: llama-math, llama-harp or seedling. Its
+    environment, split, prompt, temperature and tokens, all problems of a data set, and --fail-at 128."""
     agent: str = "seedling"
     """Model to measure with: seedling, seedling:NAME, or hf:PATH for a folder or hub id; or
     simulated:WORLD, a learner of that world of `edgewise compare` at its start."""
@@ -143,20 +157,56 @@ class ProfileConfig(RayFlags, ThreadFlags, TokenFlags, DataFlags):
     """Levels to measure; all training levels by default."""
     num_levels: Count = 4
     """Number of equal parts, by error rate, in the summary at the end."""
-    temperature: NotNegative = 0.8
-    """Temperature at which completions are sampled, E2H's by default."""
+    temperature: NotNegative | None = None
+    """Temperature at which completions are sampled; by default the game's, or E2H's 0.8."""
     fail_at: Count | None = None
     """Also write the problems that are never solved in so many completions, which is then the
     number of completions, in two halves beside the output: -hard-train and -hard-test; SOAR's is 128."""
     plan: ProfilePlan = field(default_factory=ProfilePlan)
     """What is asked of each problem."""
 
+    def __post_init__(self) -> None:
+        """Check that a game is a known one, and that it has its own flags."""
+        super().__post_init__()
+        if self.game is not None and self.game not in GAMES:
+            raise ValueError(unknown("game", self.game, GAMES))
+        for name in GAME_FLAGS:
+            if self.game is not None and getattr(self, name) != DEFAULTS[name]:
+                raise ValueError(f"`{name}` must be left out with `game`, which has its own")
+
     def check_problems(self) -> None:
         """Make the environment as it will be measured."""
         super().check_problems()
-        options = read_options(self.env_options, [self.env], self.data)
-        preset = preset_for(self.agent, self.env, self.preset)
-        gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels, **options)
+        own = self.resolved
+        options = read_options(own.env_options, [own.env], own.data)
+        preset = preset_for(own.agent, own.env, own.preset)
+        gym.make(own.env, preset=preset, split=own.plan.split, levels=own.levels, **options)
+
+    @property
+    def resolved(self) -> ProfileConfig:
+        """Return the config with what the game sets, but for the number of problems."""
+        if self.game is None:
+            return replace(self, temperature=0.8 if self.temperature is None else self.temperature)
+        game = GAMES[self.game]
+        given = read_options(self.env_options, [game.env])
+        words = game.exam.template.replace("{", "{{").replace("}", "}}")  # it is no format
+        asked = words.replace("{{problem}}", game.question)
+        return replace(
+            self,
+            game=None,
+            env=game.env,
+            preset=game.preset,
+            env_options=json.dumps({"template": asked, "frame": asdict(game.exam.frame), **given}),
+            temperature=game.student.temperature,
+            max_tokens=game.student.max_tokens,
+            fail_at=self.fail_at or FAIL_AT,
+            plan=replace(self.plan, split=game.split),
+        )
+
+
+FAIL_AT = 128  # completions, of SOAR
+GAME_FLAGS = ("env", "preset", "levels", "temperature", "max_tokens")
+DEFAULTS = {item.name: item.default for item in fields(ProfileConfig)}
 
 
 @dataclass(frozen=True)
@@ -248,46 +298,45 @@ class ScheduleConfig(DataFlags):
 
     curriculum: str = "e2h-gaussian"
     """Rule, with its arguments: e2h-gaussian, e2h-gaussian:beta=0.25:sigma=0.75, e2h-cosine, random."""
-    num_steps: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = 1000
+    num_steps: Annotated[Count, tyro.conf.arg(aliases=["--steps"])] = 1000
     """Steps of the run, over which the schedule goes."""
-    num_problems: Annotated[int, tyro.conf.arg(aliases=["--batch"])] = 16
+    num_problems: Annotated[Count, tyro.conf.arg(aliases=["--batch"])] = 16
     """Problems of each step, P."""
-    first_step: int = 0
+    first_step: Natural = 0
     """Step to begin with; those before are left out, as when a later model was profiled anew."""
     even: bool = False
     """Pose as many problems of each arm as is expected, in place of draws at random."""
     profile: Path | None = None
     """File of `edgewise profile`, whose problems are posed in place of those of --env."""
-    num_levels: int = 4
+    num_levels: Count = 4
     """Parts of equal size, by error rate, into which a profile is divided."""
-    pass_rates: tuple[float, float] = (0.0, 1.0)
+    pass_rates: tuple[Fraction, Fraction] = (0.0, 1.0)
     """Least and largest pass rate of the problems of a profile that are kept: 0.2 0.8."""
     control: bool = False
     """Keep as many problems of the profile at random as --pass-rates would."""
-    levels: tuple[int, ...] | None = None
+    levels: tuple[Count, ...] | None = None
     """Levels of the environment; by default all that are not kept out of training."""
     layout: Literal["trl", "trl-turns", "verl", "verifiers"] = "trl"
     """Framework that the columns are for; its reward function is given the problem's name."""
     output: Path = Path("schedule.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists."""
-    seed: int = 0
+    seed: Natural = 0
     """Seed of the draws; a run of `edgewise train` with the same seed poses the same problems."""
 
     def __post_init__(self) -> None:
-        """Check the numbers.
+        """Check the numbers against each other.
 
         Raises:
-            ValueError: If one is out of its bounds.
+            ValueError: If they do not go together.
         """
         super().__post_init__()
-        check_at_least(self, 1, "num_steps", "num_problems", "num_levels")
-        if not 0 <= self.first_step < self.num_steps:
+        if self.first_step >= self.num_steps:
             raise ValueError(
                 f"`first_step` must be from 0 to {self.num_steps - 1}, got {self.first_step}"
             )
         least, most = self.pass_rates
-        if not 0 <= least <= most <= 1:
-            raise ValueError(f"`pass_rates` must ascend from 0 to 1, got {least} {most}")
+        if least > most:
+            raise ValueError(f"`pass_rates` must ascend, got {least} {most}")
         if self.profile is None and (self.control or self.pass_rates != (0.0, 1.0)):
             raise ValueError("`profile` must be given with --pass-rates and --control, got none")
 
@@ -307,29 +356,26 @@ class ServeConfig(DataFlags):
 
     openenv: bool = False
     """The protocol, which must be given: that of OpenEnv."""
-    levels: tuple[int, ...] | None = None
+    levels: tuple[Count, ...] | None = None
     """Levels to draw from; by default all that are not kept out of training."""
     split: Literal["train", "validation", "test"] = "train"
     """Split of the problems; no problem is in two."""
     host: str = "127.0.0.1"
     """Address to listen at: 127.0.0.1 is this computer alone, 0.0.0.0 any that reaches it."""
-    port: int = 8000
+    port: Port = 8000
     """Port to listen at."""
-    max_sessions: int = 64
+    max_sessions: Count = 64
     """Clients at once."""
 
     def __post_init__(self) -> None:
-        """Check the protocol and the numbers.
+        """Check that the protocol is given.
 
         Raises:
-            ValueError: If one is not given, or out of its bounds.
+            ValueError: If it is not.
         """
         super().__post_init__()
-        check_at_least(self, 1, "max_sessions")
         if not self.openenv:
             raise ValueError("`openenv` must be given: edgewise serve --openenv")
-        if not 0 < self.port < 65_536:
-            raise ValueError(f"`port` must be from 1 to 65535, got {self.port}")
 
 
 @dataclass(frozen=True, kw_only=True)

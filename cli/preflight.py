@@ -32,7 +32,7 @@ def run(config: PreflightConfig, arguments: Sequence[str]) -> None:
             found = preflight(config, lambda score: say(console, f"  {score_line(score)}"))
         for line in summary(found, setup):
             say(console, line)
-        say(console, verdict_line(found.memory, memory_of(config)))
+        say(console, verdict_line(found.memory, memory_of(config.memory, config.device)))
 
 
 def summary(found: Preflight, setup: Setup) -> list[str]:

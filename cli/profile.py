@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.policies.chat import is_dated, read_chat_options, today
-from edgewise.agents.policies.load import load_policy
+from edgewise.agents.policies.engine import EnginePolicy
+from edgewise.agents.policies.load import load_policy, with_engine
 from edgewise.agents.policies.model_card import preset_for
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
@@ -24,6 +25,7 @@ from edgewise.agents.training.evaluation import asking
 from edgewise.agents.training.profile_file import divided, most_levels
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run_prompts import limit_for
+from edgewise.benchmarks.evaluation.plans import ProfilePlan
 from edgewise.benchmarks.evaluation.profile import WIDTH, begun_on, profile
 from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
 from edgewise.benchmarks.evaluation.spread import Spread, spreading
@@ -42,7 +44,7 @@ BANDS = (  # pass rates, at least and at most, and what they are called
 
 def run(config: ProfileConfig, arguments: Sequence[str]) -> None:
     """Measure, and say where the borders of the levels are and how to use them."""
-    config = with_samples(config)
+    config = with_samples(whole(config))
     torch.set_num_threads(config.threads)
     with locked(config.output, beside=True), spreading(config.ray) as spread:
         measure(config, spread)
@@ -57,7 +59,7 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
         frame = env.preset.frame
         sampling = Sampling(
             max_tokens=config.max_tokens or frame.max_completion_tokens,
-            temperature=config.temperature,
+            temperature=temperature_of(config),
             stop=frame.stop,
         )
         limit, chat = None, None
@@ -66,7 +68,8 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
             asker = scripted(config.agent, env, plays)
         else:
             policy = load(config)
-            limit, chat = limit_for(policy, sampling, config.max_prompt_tokens), policy.chat
+            limit = limit_for(policy, sampling, config.max_prompt_tokens)
+            chat = policy.learner.chat if isinstance(policy, EnginePolicy) else policy.chat
             asker = asking(
                 policy,
                 config.env,
@@ -117,6 +120,27 @@ def with_samples(config: ProfileConfig) -> ProfileConfig:
     return replace(config, plan=replace(config.plan, num_samples=config.fail_at))
 
 
+def whole(config: ProfileConfig) -> ProfileConfig:
+    """Return the config with what its game sets, if it has one: then all problems of a data set."""
+    found = config.resolved
+    if config.game is None or config.plan.num_problems != ProfilePlan().num_problems:
+        return found
+    with usage():
+        env = unwrap(gym.make(found.env, split=found.plan.split, **options_of(found)))
+    levels = env.preset.levels.values()
+    counts = [env.task.num_rows(found.plan.split, **params) for params in levels]
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts):  # of a generator there is no end
+        return found
+    return replace(found, plan=replace(found.plan, num_problems=max(known)))
+
+
+def temperature_of(config: ProfileConfig) -> float:
+    """Return the temperature of a config that `resolved` returned."""
+    assert config.temperature is not None
+    return config.temperature
+
+
 def options_of(config: ProfileConfig) -> dict[str, Any]:
     """Return the keywords of the environment."""
     preset = preset_for(config.agent, config.env, config.preset)
@@ -124,14 +148,14 @@ def options_of(config: ProfileConfig) -> dict[str, Any]:
     return {"preset": preset, "levels": config.levels, **keywords}
 
 
-def load(config: ProfileConfig) -> TransformersPolicy:
-    """Load the model, whose chats have the day on which the profile began."""
-    policy = load_policy(config.agent)
+def load(config: ProfileConfig) -> TransformersPolicy | EnginePolicy:
+    """Load the model and its engine; its chats have the day on which the profile began."""
+    policy = load_policy(config.agent, config.dtype, config.device)
     told = read_chat_options(config.chat_date, config.chat_template_kwargs)
     if is_dated(policy.tokenizer):
         told = replace(told, date=told.date or begun_on(config.output) or today())
     policy.chat = told
-    return policy
+    return with_engine(policy, config.engine, config.engine_folder)
 
 
 def told(config: ProfileConfig, errors: Sequence[float]) -> list[str]:

@@ -17,6 +17,7 @@ from edgewise.agents.soar.game import Progress as Report
 from edgewise.agents.soar.report import write_report
 from edgewise.agents.soar.run import SOARRun, begin, resume
 from edgewise.agents.training.display import announcer, clock
+from edgewise.cli.plan_soar import show
 from edgewise.cli.train import say
 from edgewise.errors import usage
 from edgewise.interrupts import Stopped, asked, stoppable
@@ -24,11 +25,14 @@ from edgewise.lock import locked
 
 
 def run(config: SOARRunConfig, arguments: Sequence[str]) -> None:
-    """Play, continue a run, or check that the game can be won."""
+    """Play, continue a run, plan one, or check that the game can be won."""
+    if config.plan:
+        show(config)
+        return
     console = Console()
     if config.check:
-        with usage(), bar(console) as show:
-            for row in check_game(config, show("students", 0)):
+        with usage(), bar(console) as add:
+            for row in check_game(config, add("students", 0)):
                 say(console, row.line())
         return
     with ExitStack() as held:
@@ -68,8 +72,8 @@ def work(game: SOARRun, console: Console, judge: str | None) -> None:
         say(console, f"finished: {game.state.step} of {num_steps} outer steps are done")
     if game.num_too_long:
         say(console, f"{game.num_too_long} hard problems are left out: too long for the model")
-    with bar(console) as show, stoppable(say=announcer(console)), ExitStack() as stack:
-        outer, inner = show("outer steps", game.state.step), show("students", 0)
+    with bar(console) as add, stoppable(say=announcer(console)), ExitStack() as stack:
+        outer, inner = add("outer steps", game.state.step), add("students", 0)
         for metrics in stack.enter_context(closing(game.steps(inner))):
             outer(game.state.step, num_steps)
             left = (num_steps - game.state.step) * metrics["time/step_seconds"]

@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import lazily
 
 if TYPE_CHECKING:
-    from edgewise.agents.soar.game import Student, Teacher, play
+    from edgewise.agents.soar.game import play
+    from edgewise.agents.soar.players import Student, Teacher
     from edgewise.agents.soar.sizes import SOARConfig
 else:
     __getattr__, __dir__ = lazily(
         __name__,
         {
             "SOARConfig": "edgewise.agents.soar.sizes",
-            "Student": "edgewise.agents.soar.game",
-            "Teacher": "edgewise.agents.soar.game",
+            "Student": "edgewise.agents.soar.players",
+            "Teacher": "edgewise.agents.soar.players",
             "play": "edgewise.agents.soar.game",
         },
         extra="train",

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from edgewise.agents.algorithms.config import Count, Finite, Natural, Positive, Several
 from edgewise.agents.policies.model_card import model_path
+from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN
+from edgewise.agents.soar.pairs import names_halves
+from edgewise.agents.soar.plan_config import GamePlanFlags
 from edgewise.agents.soar.presets import GAMES, Game
 from edgewise.agents.training.flags import (
     ChatFlags,
+    EngineFlags,
     Flags,
     LearnerFlags,
     RunFlags,
+    ScaledAdapterFlags,
     ThreadFlags,
 )
 from edgewise.agents.training.folder_kind import SOAR
+from edgewise.agents.training.parts import AdapterPart, ModelPart
 from edgewise.errors import unknown
 
 OVERRIDES = (
-    "num_steps", "num_datasets", "dataset_size", "num_students", "inner_steps", "threshold",
+    "num_steps", "num_datasets", "dataset_size", "num_students", "inner_steps", "max_inner_steps",
+    "num_hard", "threshold",
 )  # fmt: skip  # of the game's sizes
+TEACHER_OVERRIDES = {
+    "teacher_learning_rate": "learning_rate",
+    "teacher_minibatches": "num_minibatches",
+}
+STUDENT_OVERRIDES = {
+    "student_learning_rate": "learning_rate",
+    "student_problems": "num_problems",
+    "student_group_size": "group_size",
+    "student_minibatches": "num_minibatches",
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +53,8 @@ class GameFlags(Flags):
     """Model of teacher and student: seedling:NAME or hf:PATH; by default the game's."""
     hard: Path | None = None
     """Hard training problems, JSON lines; by default those beside the model, hard-train.jsonl. Make
-    them with `edgewise profile --fail-at 128`."""
+    them with `edgewise profile --game PRESET`. Of a file whose rows have a "half" or "split", train or
+    test, those for training."""
     reward: Literal["grounded", "learnability"] = "grounded"
     """Reward of the teacher: its students' gains on hard problems, or that of Intrinsic-T."""
     promote: bool = True
@@ -55,13 +74,25 @@ class GameFlags(Flags):
     num_students: Count | None = None
     """Students on each data set, r."""
     inner_steps: Count | None = None
-    """Training steps of a student."""
+    """Training steps of a student, before the first promotion."""
+    max_inner_steps: Count | None = None
+    """Training steps of a student after promotions, each of which adds 5, at most."""
+    num_hard: Count | None = None
+    """Hard problems that an outer step asks each student, M."""
     threshold: Finite | None = None
     """Moving average of rewards above which a student is promoted, tau."""
     teacher_learning_rate: Positive | None = None
     """Learning rate of the teacher, at its highest."""
     student_learning_rate: Positive | None = None
     """Learning rate of the students, at its highest."""
+    teacher_minibatches: Count | None = None
+    """Parts of the teacher's batch, each an update."""
+    student_problems: Count | None = None
+    """Problems in a batch of a student."""
+    student_group_size: Several | None = None
+    """Completions of each of them."""
+    student_minibatches: Count | None = None
+    """Parts of a student's batch, each an update."""
     seed: Natural = 0
     """Seed of everything that is drawn."""
     check: bool = False
@@ -76,11 +107,37 @@ class GameFlags(Flags):
 
 
 @dataclass(frozen=True)
-class SOARRunConfig(RunFlags, ThreadFlags, LearnerFlags, ChatFlags, GameFlags):
+class SOARRunConfig(
+    GamePlanFlags,
+    RunFlags,
+    ThreadFlags,
+    EngineFlags,
+    ScaledAdapterFlags,
+    LearnerFlags,
+    ChatFlags,
+    GameFlags,
+):
     """Train a teacher to write problems from which its students learn to solve hard ones."""
 
     kind: ClassVar[str] = SOAR
     beside_resume: ClassVar[frozenset[str]] = frozenset({"--judge"})
+
+    def model(self, agent: str) -> ModelPart:
+        """Return the model of teacher and students, its precision, adapters and engine."""
+        return ModelPart(
+            agent=agent,
+            dtype=self.dtype,
+            device=self.device,
+            chat=self.chat,
+            adapters=AdapterPart.of(self),
+            gradient_checkpointing=self.gradient_checkpointing,
+            max_tokens_per_pass=self.max_tokens_per_pass,
+            sharded=False,
+            decode_dtype=None,
+            engine=self.engine,
+            engine_folder=self.engine_folder,
+            endless=False,
+        )
 
     @property
     def run_name(self) -> str:
@@ -93,20 +150,32 @@ def game_of(config: SOARRunConfig) -> Game:
     game = GAMES[config.preset]
     given = {name: getattr(config, name) for name in OVERRIDES}
     sizes = {name: value for name, value in given.items() if value is not None}
-    if config.inner_steps is not None:  # no student takes fewer steps than the first ones
+    if config.inner_steps is not None and config.max_inner_steps is None:
+        # no student takes fewer steps than the first ones
         sizes["max_inner_steps"] = max(game.soar.max_inner_steps, config.inner_steps)
     soar = replace(
         game.soar, **sizes, reward=config.reward, promote=config.promote, seed=config.seed
     )
-    teacher = replace(game.teacher, num_steps=soar.num_steps, seed=config.seed)
-    student = game.student
-    if config.teacher_learning_rate is not None:
-        teacher = replace(teacher, learning_rate=config.teacher_learning_rate)
-    if config.student_learning_rate is not None:
-        student = replace(student, learning_rate=config.student_learning_rate)
+    teacher = replace(
+        game.teacher,
+        num_steps=soar.num_steps,
+        seed=config.seed,
+        **given_of(config, TEACHER_OVERRIDES),
+    )
+    student = replace(game.student, **given_of(config, STUDENT_OVERRIDES))
+    if config.engine != OWN:
+        teacher, student = (
+            replace(part, importance_cap=IMPORTANCE_CAP) for part in (teacher, student)
+        )
     agent = config.agent or game.agent
     form = game.form if config.turns == 1 else f"{game.form}-turns"
     return replace(game, agent=agent, form=form, soar=soar, teacher=teacher, student=student)
+
+
+def given_of(config: GameFlags, overrides: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the flags that are given set, by the fields' names."""
+    given = {field: getattr(config, flag) for flag, field in overrides.items()}
+    return {field: value for field, value in given.items() if value is not None}
 
 
 def hard_file(config: SOARRunConfig, game: Game, half: str = "train") -> Path:
@@ -115,12 +184,14 @@ def hard_file(config: SOARRunConfig, game: Game, half: str = "train") -> Path:
     Raises:
         ValueError: If there is none.
     """
-    named = config.hard if half == "train" else None
+    named = config.hard
+    if half == "test" and named is not None and not (named.is_file() and names_halves(named)):
+        named = None  # it has the other half alone
     path = named or Path(model_path(game.agent)) / f"hard-{half}.jsonl"
     if not path.is_file():
         raise ValueError(
             f"`hard` must be a file of hard problems, got {path}; make one with: "
-            f"edgewise profile --env {game.env} --agent {game.agent} --fail-at 128"
+            f"edgewise profile --game {config.preset} --agent {game.agent}"
         )
     return path
 

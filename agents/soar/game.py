@@ -31,83 +31,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from edgewise.agents.soar.inner import train_each
 from edgewise.agents.soar.pairs import Pair
+from edgewise.agents.soar.players import Student, Teacher, Weights
 from edgewise.agents.soar.posing import Posed, TooFewProblems
 from edgewise.agents.soar.promotion import Floats, Promotions, dataset_rewards
 from edgewise.agents.soar.sizes import SOARConfig
-from edgewise.pool import WorkerError
 
-CRASHES = (ArithmeticError, MemoryError, RuntimeError)  # of a student; a loss that is not finite is
-Weights = Mapping[str, Any]
 Progress = Callable[[int, int], None]  # how many are done, and of how many
-
-
-class Teacher(Protocol):
-    r"""Writes problems, and learns from what they earned; `PolicyTeacher` is one.
-
-    Example:
-        >>> from edgewise.agents.soar.posing import FORMATS, gather_problems
-        >>> class Writer:
-        ...     def write(self, count):
-        ...         form = FORMATS["compact"]
-        ...         return gather_problems(lambda n: [r"1+1?\boxed{2}"] * n, form, count, count)
-        ...     def learn(self, rewards):
-        ...         return {}
-        >>> Writer().write(2).pairs[0].answer
-        '2'
-    """
-
-    def write(self, count: int) -> Posed:
-        """Return `count` problems; TooFewProblems if that takes too many attempts."""
-
-    def learn(self, rewards: Floats) -> dict[str, float]:
-        """Learn from the rewards, (g,), of the g equal parts of what it wrote last."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return tensors, numbers and lists."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state that `state_dict` returned."""
-
-
-class Student(Protocol):
-    """Learns from problems, and answers; `PolicyStudent` is one.
-
-    Example:
-        >>> class Learner:
-        ...     skill = 0.0
-        ...     def snapshot(self):
-        ...         return {"skill": self.skill}
-        ...     def restore(self, weights):
-        ...         self.skill = weights["skill"]
-        ...     def train(self, problems, num_steps, seed):
-        ...         self.skill += 0.1
-        ...     def accuracy(self, problems):
-        ...         return self.skill
-        >>> student = Learner()
-        >>> student.train([], num_steps=10, seed=0)
-        >>> student.accuracy([])
-        0.1
-    """
-
-    def snapshot(self) -> Weights:
-        """Return a copy of the weights as they are now, in memory."""
-
-    def restore(self, weights: Weights) -> None:
-        """Take up weights that `snapshot` returned."""
-
-    def train(self, problems: Sequence[Pair], num_steps: int, seed: int) -> None:
-        """Learn from `problems` for some steps."""
-
-    def accuracy(self, problems: Sequence[Pair]) -> float:
-        """Return the share of `problems` whose greedy answer is right."""
-
-    def success(self, problems: Sequence[Pair], num_samples: int, seed: int) -> Floats:
-        """Return the share of sampled answers that are right, of each problem."""
 
 
 @dataclass
@@ -270,10 +205,13 @@ def grounded(
     before = student.accuracy(asked)
     rewards = np.full((config.num_datasets, config.num_students), np.nan)
     kept: list[Weights | None] = []  # the students of the best data set so far
-    for k, dataset in enumerate(datasets):
-        seeds = [seed_of(config.seed, state.step, k, j) for j in range(config.num_students)]
-        gains, trained = train_students(student, state.baseline, dataset, asked, num_steps, seeds)
-        progress((k + 1) * len(seeds), config.num_datasets * len(seeds))
+    seeds = [
+        [seed_of(config.seed, state.step, k, j) for j in range(config.num_students)]
+        for k in range(config.num_datasets)
+    ]
+    everyone = train_each(student, state.baseline, datasets, asked, num_steps, seeds)
+    for k, (gains, trained) in enumerate(everyone):
+        progress((k + 1) * config.num_students, config.num_datasets * config.num_students)
         rewards[k] = np.array(gains) - before
         means = dataset_rewards(rewards[: k + 1])
         if not np.isnan(means[k]) and int(np.nanargmax(means)) == k:
@@ -292,35 +230,6 @@ def grounded(
         metrics |= {"promoted": 1, "promoted_dataset": chosen[0], "promoted_student": chosen[1]}
     student.restore(state.baseline)
     return rewards, metrics
-
-
-def train_students(
-    student: Student,
-    baseline: Weights,
-    dataset: Sequence[Pair],
-    asked: Sequence[Pair],
-    num_steps: int,
-    seeds: Sequence[int],
-) -> tuple[list[float], list[Weights | None]]:
-    """Train a student for each seed; return its accuracy on `asked`, NaN if it crashed, and its weights.
-
-    All start from `baseline`, whatever happened to the one before.
-    """
-    accuracies: list[float] = []
-    trained: list[Weights | None] = []
-    weights: Weights | None
-    for seed in seeds:
-        student.restore(baseline)
-        try:
-            student.train(dataset, num_steps, seed)
-            accuracy, weights = student.accuracy(asked), student.snapshot()
-        except WorkerError:  # it is not the student that cannot go on
-            raise
-        except CRASHES:
-            accuracy, weights = np.nan, None
-        accuracies.append(accuracy)
-        trained.append(weights)
-    return accuracies, trained
 
 
 def promote(

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ import gymnasium as gym
 import numpy as np
 
 from edgewise.env import ReasoningEnv, unwrap
+from edgewise.errors import shown
 from edgewise.fields import build
 from edgewise.files import about, numbered_jsonl, write_atomically
 from edgewise.names import read_name
 from edgewise.posing import pose_named
 
 Record = Mapping[str, Any]
+HALVES = ("train", "test")
+COLUMNS = ("half", "split")  # in which rows of one's own may name theirs
 
 
 @dataclass(frozen=True)
@@ -62,32 +66,60 @@ def halves(records: Sequence[Record], seed: int) -> tuple[list[Record], list[Rec
 
 def write_halves(path: Path, records: Sequence[Record], seed: int) -> tuple[Path, Path]:
     """Write both halves beside the profile `path`, atomically, and return their paths."""
-    paths = tuple(path.with_name(f"{path.stem}-hard-{name}.jsonl") for name in ("train", "test"))
+    paths = tuple(path.with_name(f"{path.stem}-hard-{name}.jsonl") for name in HALVES)
     for target, part in zip(paths, halves(records, seed), strict=True):
         write_atomically(target, "".join(json.dumps(record) + "\n" for record in part))
     return paths[0], paths[1]
 
 
-def hard_pairs(path: Path, question: str) -> list[Pair]:
-    """Load the hard problems that `write_halves` wrote.
+def hard_pairs(path: Path, question: str, half: str = "train") -> list[Pair]:
+    """Load the hard problems that `write_halves` wrote, or one half of a file that names both.
 
     Args:
-        path: JSON lines, each with the name of a problem, or with a question and an answer.
+        path: JSON lines, each with the name of a problem, or with a question and an answer. Where the
+            first has a "half" or a "split", train or test, all must have it, and one half is loaded.
         question: Template of the task's text alone, without how to answer.
+        half: train or test.
 
     Raises:
         ValueError: If a line is neither, the problem of that name is another here, or there is none.
     """
     pairs = []
+    column: str | None = None
     for number, record in numbered_jsonl(path, ("question", "answer"), growing=False):
         with about(Path(f"{path}:{number}")):
+            if not pairs and number == 1:
+                column = next((name for name in COLUMNS if name in record), None)
+            if column is not None and half_of(record, column) != half:
+                continue
             answer = record["answer"]
             text = str(answer) if type(answer) in (int, float) else answer
             pair = build(Pair, {"question": record["question"], "answer": text})
             pairs.append(named(record["problem"], question) if "problem" in record else pair)
     if not pairs:
-        raise ValueError(f"`hard` must have at least one problem, got none in {path}")
+        which = "" if column is None else f" of {column} {half}"
+        raise ValueError(f"`hard` must have at least one problem{which}, got none in {path}")
     return pairs
+
+
+def half_of(record: Record, column: str) -> str:
+    """Return the half that a row names in `column`.
+
+    Raises:
+        ValueError: If it names none.
+    """
+    half = record.get(column)
+    if half not in HALVES:
+        raise ValueError(
+            f"`{column}` must be {' or '.join(HALVES)} in every row, got {shown(half)}"
+        )
+    return str(half)
+
+
+def names_halves(path: Path) -> bool:
+    """Return whether the first row of a file names a half."""
+    rows = numbered_jsonl(path, ("question", "answer"), growing=False)
+    return any(name in record for _, record in islice(rows, 1) for name in COLUMNS)
 
 
 def named(name: Mapping[str, Any], question: str) -> Pair:

@@ -42,6 +42,7 @@ class Game:
     form: str  # in which the teacher writes, a key of FORMATS
     chat: bool  # whether the teacher's prompt is a chat
     exam: Exam
+    split: str = "train"  # that the hard problems come from
     soar: SOARConfig = field(default_factory=SOARConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     student: StudentConfig = field(default_factory=StudentConfig)
@@ -58,6 +59,7 @@ def llama(env: str, mixing: str) -> Game:
         form="tagged",
         chat=True,
         exam=Exam(frame=SOAR_FRAME, kind="expression", rewards=(120.0, 10.0, 0.0), partial=1 / 11),
+        split="test",  # since the model has probably seen the training problems
         fresh=FreshPlan(mixing=mixing),
     )
 

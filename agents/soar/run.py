@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from edgewise.agents.policies.chat import encode_prompt, today
-from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.model_card import model_path
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.config import SOARRunConfig, game_of, game_record, hard_file
 from edgewise.agents.soar.game import Progress, play, start
+from edgewise.agents.soar.models import GamePolicy, load_models
 from edgewise.agents.soar.pairs import Pair, hard_pairs, save_pairs
 from edgewise.agents.soar.posing import FORMATS
 from edgewise.agents.soar.presets import Game
@@ -25,6 +25,7 @@ from edgewise.agents.soar.teacher import PolicyTeacher
 from edgewise.agents.training.folder_kind import check_free
 from edgewise.agents.training.recipe_file import from_fields
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.agents.training.run_policy import make_learner
 from edgewise.fields import convert
 from edgewise.files import about, replacing
 from edgewise.frame import Frame
@@ -41,12 +42,13 @@ class SOARRun:
         """
         torch.set_num_threads(config.threads)
         self.config, self.folder, self.game = config, folder, game_of(config)
-        self.policy = make_policy(config, self.game)
+        models = load_models(config.model(self.game.agent))
+        self.policy = models.teacher
         every = hard_pairs(hard_file(config, self.game), self.game.question)
         self.hard: list[Pair] = within_reach(self.policy, self.game, every)
         self.num_too_long = len(every) - len(self.hard)
         self.teacher = make_teacher(self.policy, self.game)
-        self.student = make_student(config, self.game)
+        self.student = PolicyStudent(models.student, self.game.exam, self.game.student)
         self.state = start(self.student, self.game.soar)
         saved = folder.restore(self.policy)
         if saved is None:
@@ -97,14 +99,11 @@ class SOARRun:
 
 
 def make_policy(config: SOARRunConfig, game: Game) -> TransformersPolicy:
-    """Load the initial model of teacher and student."""
-    policy = load_policy(game.agent, config.dtype, config.device, config.chat)
-    policy.gradient_checkpointing = config.gradient_checkpointing
-    policy.budget.tokens = config.max_tokens_per_pass
-    return policy
+    """Load the model of a game, with adapters if it has some, without an engine."""
+    return make_learner(config.model(game.agent))
 
 
-def within_reach(policy: TransformersPolicy, game: Game, pairs: Sequence[Pair]) -> list[Pair]:
+def within_reach(policy: GamePolicy, game: Game, pairs: Sequence[Pair]) -> list[Pair]:
     """Filter problems to those whose prompt and completion fit the model's context.
 
     Raises:
@@ -128,7 +127,7 @@ def within_reach(policy: TransformersPolicy, game: Game, pairs: Sequence[Pair]) 
     return [pair for pair, length in zip(pairs, lengths, strict=True) if length <= room]
 
 
-def make_teacher(policy: TransformersPolicy, game: Game) -> PolicyTeacher:
+def make_teacher(policy: GamePolicy, game: Game) -> PolicyTeacher:
     """Return the teacher, its prompt in the model's own markup if it is a chat."""
     form = FORMATS[game.form]
     prompt = Frame(chat=game.chat).text(form.prompt, policy.render)
@@ -137,7 +136,8 @@ def make_teacher(policy: TransformersPolicy, game: Game) -> PolicyTeacher:
 
 def make_student(config: SOARRunConfig, game: Game) -> PolicyStudent:
     """Return a student with the weights of the model as it was loaded."""
-    return PolicyStudent(make_policy(config, game), game.exam, game.student)
+    policy = load_models(config.model(game.agent)).student
+    return PolicyStudent(policy, game.exam, game.student)
 
 
 def begin(config: SOARRunConfig) -> SOARRun:

@@ -66,6 +66,7 @@ class TeacherConfig:
     learning_rate: Positive = 1e-5  # of AdamW, at its highest
     kl_coef: NotNegative = 0.001  # beta
     num_minibatches: Count = 1  # parts of a batch, each an update
+    importance_cap: Positive | None = None  # of learner / sampler, where an engine samples
     attempts_per_problem: int = 8  # in all, on average, before it counts as unable
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=512))
     seed: int = 0
@@ -111,6 +112,7 @@ class StudentConfig:
     learning_rate: Positive = 1e-5  # of AdamW, at its highest
     kl_coef: NotNegative = 0.001
     num_minibatches: Count = 1
+    importance_cap: Positive | None = None  # of learner / sampler, where an engine samples
     num_warmup_steps: int = 0
     temperature: float = 1.0
     max_tokens: int = 1024

@@ -21,10 +21,11 @@ import torch
 from edgewise.agents.algorithms import rloo
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.soar.models import GamePolicy, SharingPolicy, as_now, learner_of
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.promotion import Floats
 from edgewise.agents.soar.sizes import Exam, StudentConfig
+from edgewise.agents.soar.together import ManyEngine, ask_together, train_together
 from edgewise.agents.training.evaluation import ask
 from edgewise.answer import extract_answer
 from edgewise.pool import TooManyUnverified
@@ -37,18 +38,18 @@ Phase = tuple[Sequence[Pair], int]  # problems, and steps on them
 class PolicyStudent:
     """Trains a policy on problems, and evaluates it."""
 
-    def __init__(self, policy: TransformersPolicy, exam: Exam, config: StudentConfig) -> None:
+    def __init__(self, policy: GamePolicy, exam: Exam, config: StudentConfig) -> None:
         """Take the policy, whose weights are those of whichever student is at work."""
         self.policy, self.exam, self.config = policy, exam, config
 
     def snapshot(self) -> Mapping[str, Any]:
         """Return a copy of the weights, in the memory of the CPU."""
-        weights = self.policy.state_dict().items()
+        weights = learner_of(self.policy).state_dict().items()
         return {name: weight.detach().to("cpu", copy=True) for name, weight in weights}
 
     def restore(self, weights: Mapping[str, Any]) -> None:
         """Load weights that `snapshot` returned."""
-        self.policy.load_state_dict(weights)
+        learner_of(self.policy).load_state_dict(weights)
 
     def train(
         self,
@@ -64,27 +65,70 @@ class PolicyStudent:
         self, phases: Sequence[Phase], seed: int, report: Callable[[dict[str, float]], None]
     ) -> None:
         """Train on the problems of each phase for its steps, with one optimiser and schedule."""
-        config, total = self.config, sum(num_steps for _, num_steps in phases)
-        hyperparameters = rloo.RLOOConfig(
-            num_steps=total,
-            learning_rate=config.learning_rate,
-            lr_schedule="cosine",
-            warmup_steps=config.num_warmup_steps,
-            kl_coef=config.kl_coef,
-            num_minibatches=config.num_minibatches,
-            sampling=self.sampling(config.temperature),
-            seed=seed,
-        )
+        total = sum(num_steps for _, num_steps in phases)
+        hyperparameters = self.hyperparameters(total, seed)
         state = rloo.start(self.policy, hyperparameters)
+        if hyperparameters.kl_coef:
+            state.reference = as_now(self.policy)
         try:
             for problems, num_steps in phases:
-                envs = self.framed(problems, config.num_problems, config.group_size)
+                envs = self.framed(problems, self.config.num_problems, self.config.group_size)
                 envs.reset(seed=seed)
                 steps = rloo.train(envs, self.policy, hyperparameters, state)
                 for _ in range(num_steps):
                     report(next(steps))
         finally:
             state.optimizer.release()
+
+    def hyperparameters(self, num_steps: int, seed: int) -> rloo.RLOOConfig:
+        """Return those of a training of some steps."""
+        config = self.config
+        return rloo.RLOOConfig(
+            num_steps=num_steps,
+            learning_rate=config.learning_rate,
+            lr_schedule="cosine",
+            warmup_steps=config.num_warmup_steps,
+            kl_coef=config.kl_coef,
+            num_minibatches=config.num_minibatches,
+            importance_cap=config.importance_cap,
+            sampling=self.sampling(config.temperature),
+            seed=seed,
+        )
+
+    @property
+    def together(self) -> tuple[SharingPolicy, ManyEngine] | None:
+        """Return the policy and the engine if the latter samples from several students in one batch."""
+        if isinstance(self.policy, SharingPolicy) and isinstance(self.policy.engine, ManyEngine):
+            return self.policy, self.policy.engine
+        return None
+
+    def train_all(
+        self,
+        baseline: Mapping[str, Any],
+        datasets: Sequence[Sequence[Pair]],
+        num_steps: int,
+        seeds: Sequence[int],
+    ) -> list[Mapping[str, Any] | None] | None:
+        """Train a student on each data set, all from `baseline`, together.
+
+        Returns:
+            Their weights, None of one that crashed; or None if they are to be trained in turn.
+        """
+        if self.together is None:
+            return None
+        return train_together(self, *self.together, baseline, datasets, num_steps, seeds)
+
+    def accuracies(
+        self, weights: Sequence[Mapping[str, Any]], problems: Sequence[Pair]
+    ) -> list[float]:
+        """Return the greedy accuracy of each of several students over the verified `problems`."""
+        if self.together is not None:
+            return ask_together(self, *self.together, weights, problems)
+        found = []
+        for own in weights:
+            self.restore(own)
+            found.append(self.accuracy(problems))
+        return found
 
     def accuracy(self, problems: Sequence[Pair]) -> float:
         """Compute greedy accuracy over the verified `problems`."""

@@ -43,6 +43,7 @@ class PolicyTeacher:
             lr_schedule="cosine",
             warmup_steps=config.num_warmup_steps,
             num_minibatches=config.num_minibatches,
+            importance_cap=config.importance_cap,
             kl_coef=config.kl_coef,
             sampling=config.sampling,
             seed=config.seed,

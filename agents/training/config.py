@@ -6,23 +6,23 @@ import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import gymnasium as gym
 
-from edgewise.agents.algorithms.config import BelowOne, Count, Natural, Positive
+from edgewise.agents.algorithms.config import Count, Natural, Positive
 from edgewise.agents.policies.chat import today
 from edgewise.agents.policies.model_card import is_own, made_for, model_path
 from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, LogProbs, Precision, Sampling
 from edgewise.agents.training.flags import (
-    AdapterFlags,
     CurriculumFlags,
     DataFlags,
+    EngineFlags,
     EvaluationPlan,
     LearnerFlags,
     RecipeFlags,
     RunFlags,
+    ScaledAdapterFlags,
     ThreadFlags,
     TokenFlags,
     ValidationPlan,
@@ -63,7 +63,8 @@ SEC_SIZE = {"num_steps": 240, "num_problems": 256, "group_size": 8, "learning_ra
 class TrainConfig(
     RunFlags,
     ThreadFlags,
-    AdapterFlags,
+    EngineFlags,
+    ScaledAdapterFlags,
     LearnerFlags,
     TokenFlags,
     CurriculumFlags,
@@ -135,17 +136,9 @@ class TrainConfig(
     decode_dtype: Precision | None = None
     """Precision of the weights that sample, also test problems, of a small model; by default the others'.
     With another one, losses are corrected for it. bfloat16 costs time without processor support."""
-    lora_alpha: Positive | None = None
-    """What adapters are multiplied by, times their rank; by default twice the rank, as in E2H."""
-    lora_dropout: BelowOne = 0.0
-    """Share of what adapters read that is dropped where there is a gradient; 0.1 in E2H."""
     sharding: Literal["none", "fsdp"] = "none"
     """How several processes hold the model: each all of it, or with fsdp a part, with its gradients
     and optimiser."""
-    engine: str = "transformers"
-    """What samples: transformers, vllm, vllm:max_length=2048, or the URL of a vLLM server."""
-    engine_folder: Path | None = None
-    """Where a vLLM server reads new weights; by default a temporary folder, on the same machine."""
 
     def __post_init__(self) -> None:
         """Validate combinations of flags."""
@@ -159,10 +152,6 @@ class TrainConfig(
             raise ValueError(
                 f"`lora_rank` must be left out with `sharding` fsdp, got {self.lora_rank}; "
                 "the gradients and the optimiser of adapters are small"
-            )
-        if self.lora_dropout and self.lora_rank is None:
-            raise ValueError(
-                f"`lora_dropout` must be left out without `lora_rank`, got {self.lora_dropout}"
             )
         if self.decode_dtype is not None and (self.engine, self.sharding) != (OWN, "none"):
             raise ValueError(
@@ -254,16 +243,12 @@ class TrainConfig(
     @property
     def model(self) -> ModelPart:
         """Return the model, its precision and adapters, and its engine."""
-        adapters = None
-        if self.lora_rank is not None:
-            alpha = 2 * self.lora_rank if self.lora_alpha is None else self.lora_alpha
-            adapters = AdapterPart(self.lora_rank, alpha, self.lora_targets, self.lora_dropout)
         return ModelPart(
             agent=self.agent,
             dtype=self.dtype,
             device=self.device,
             chat=self.chat,
-            adapters=adapters,
+            adapters=AdapterPart.of(self),
             gradient_checkpointing=self.gradient_checkpointing,
             max_tokens_per_pass=self.max_tokens_per_pass,
             sharded=self.sharding == "fsdp",

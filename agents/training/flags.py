@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from edgewise.agents.algorithms.config import Count, Natural, check
+from edgewise.agents.algorithms.config import BelowOne, Count, Natural, Positive, check
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
 from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS
-from edgewise.agents.policies.options import Precision
+from edgewise.agents.policies.options import OWN, Precision
 from edgewise.agents.training.folder_kind import check_begun, check_free, check_kind
 from edgewise.agents.training.recipe_file import read_recipe
 from edgewise.files import about
@@ -144,6 +144,34 @@ class AdapterFlags(Flags):
     """Rank of adapters, which alone are trained, 32 in E2H; by default the whole model is."""
     lora_targets: tuple[str, ...] = ("q_proj", "v_proj")
     """Matrices with adapters, by the ends of their names; queries and values, as in E2H."""
+
+
+@dataclass(frozen=True)
+class ScaledAdapterFlags(AdapterFlags):
+    """Adapters of low rank, their scale and dropout."""
+
+    lora_alpha: Positive | None = None
+    """What adapters are multiplied by, times their rank; by default twice the rank, as in E2H."""
+    lora_dropout: BelowOne = 0.0
+    """Share of what adapters read that is dropped where there is a gradient; 0.1 in E2H."""
+
+    def __post_init__(self) -> None:
+        """Check that nothing is dropped where there are no adapters."""
+        super().__post_init__()
+        if self.lora_dropout and self.lora_rank is None:
+            raise ValueError(
+                f"`lora_dropout` must be left out without `lora_rank`, got {self.lora_dropout}"
+            )
+
+
+@dataclass(frozen=True)
+class EngineFlags(Flags):
+    """What samples the completions."""
+
+    engine: str = OWN
+    """What samples: transformers, vllm, vllm:max_length=2048, or the URL of a vLLM server."""
+    engine_folder: Path | None = None
+    """Where a vLLM server reads new weights; by default a temporary folder, on the same machine."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import gymnasium as gym
 from edgewise.agents.algorithms.catalogue import ALGORITHMS
 from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.options import LogProbs, Precision, Sampling
-from edgewise.agents.training.flags import EvaluationPlan
+from edgewise.agents.training.flags import EvaluationPlan, ScaledAdapterFlags
 from edgewise.agents.training.tracking import TrackerName
 from edgewise.env import ReasoningEnv
 from edgewise.registration import check_id
@@ -162,6 +162,15 @@ class AdapterPart:
     alpha: float
     targets: tuple[str, ...]
     dropout: float = 0.0
+
+    @classmethod
+    def of(cls, flags: ScaledAdapterFlags) -> AdapterPart | None:
+        """Return the adapters that flags ask for, None if the whole model is trained."""
+        rank = flags.lora_rank
+        if rank is None:
+            return None
+        alpha = 2 * rank if flags.lora_alpha is None else flags.lora_alpha
+        return cls(rank, alpha, flags.lora_targets, flags.lora_dropout)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def plan_run(config: PreflightConfig) -> RunPlan:
         ValueError: If any part of it is refused, its model's sizes or the memory are not known.
     """
     setup = complete(config).setup
-    memory = memory_of(config)
+    memory = memory_of(config.memory, config.device)
     members = [
         unwrap(gym.make(env_id, **setup.problems.options(levels=setup.problems.levels)))
         for env_id in setup.problems.ids
@@ -137,15 +137,15 @@ def share_of(model: ModelPart) -> float:
     return vllm_settings(model.engine).gpu_memory_utilization
 
 
-def memory_of(config: PreflightConfig) -> int:
-    """Return the bytes that are planned for.
+def memory_of(memory: str | None, device: str) -> int:
+    """Return the bytes that are planned for: those given, or those of `device`.
 
     Raises:
         ValueError: If they are not given, and there is no GPU.
     """
-    if config.memory is not None:
-        return read_size(config.memory)
-    if config.device == "cpu":
+    if memory is not None:
+        return read_size(memory)
+    if device == "cpu":
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if torch.cuda.is_available():
         return int(torch.cuda.get_device_properties(0).total_memory)

@@ -21,6 +21,16 @@ def make_policy(model: ModelPart) -> ModelPolicy:
         ConnectionError: If there is no such server.
         ValueError: If there is no such model, or its adapters or its engine are refused.
     """
+    return with_engine(make_learner(model), model.engine, model.engine_folder)
+
+
+def make_learner(model: ModelPart) -> TransformersPolicy:
+    """Load the initial policy, which samples for itself.
+
+    Raises:
+        ImportError: If adapters are asked for and peft is not installed.
+        ValueError: If there is no such model, or its adapters are refused.
+    """
     policy = make_sharded(model) if model.sharded else make_whole(model)
     policy.gradient_checkpointing = model.gradient_checkpointing
     policy.budget.tokens = model.max_tokens_per_pass
@@ -34,7 +44,7 @@ def make_policy(model: ModelPart) -> ModelPolicy:
                 f"processor, without adapters, got {model.decode_dtype!r}"
             )
         policy.decode_dtype = getattr(torch, model.decode_dtype)
-    return with_engine(policy, model.engine, model.engine_folder)
+    return policy
 
 
 def make_whole(model: ModelPart) -> TransformersPolicy:

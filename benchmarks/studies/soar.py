@@ -107,7 +107,7 @@ class Table:
         self.judge = quality_of(game.env, config.judge, *shared)
         self.hard = hard_pairs(hard_file(self.run_config, game), game.question)
         path = config.test or hard_file(self.run_config, game, "test")
-        self.test = hard_pairs(path, game.question)
+        self.test = hard_pairs(path, game.question, "test")
         self.sizes = {
             "test": hashlib.sha256(path.read_bytes()).hexdigest()[:16],  # wherever it lies
             "num_steps": plan.num_steps,

@@ -7,7 +7,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from edgewise.agents.soar.config import SOARRunConfig, game_of, hard_file
 from edgewise.agents.soar.pairs import failed, halves, hard_pairs, write_halves
+from edgewise.agents.soar.presets import GAMES
 from edgewise.cli import main
 from edgewise.envs.arithmetic import Arithmetic
 
@@ -73,6 +75,57 @@ def test_the_command_writes_both_halves(tmp_path, capsys, tiny_model):
     assert len(kept) == len(hard) > 0 and all(record in kept for record in hard)
     assert main(["profile", *flags[:4], "--fail-at", "0"]) == 2
     assert "`fail_at` must be at least 1, got 0" in capsys.readouterr().err
+
+
+def test_a_profile_of_a_game_asks_as_its_students_are_asked(tmp_path, tiny_model):
+    path = tmp_path / "profile.jsonl"
+    flags = ["--game", "seedling", "--agent", f"hf:{tiny_model}", "--output", str(path)]
+    assert main(["profile", *flags, "--plan.num-problems", "1", "--fail-at", "2"]) == 0
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    game = GAMES["seedling"]
+    assert {(line["temperature"], line["max_tokens"]) for line in lines} == {(1.0, 64)}
+    assert {line["level"] for line in lines} == {1, 2, 3, 4, 5}
+    files = [tmp_path / f"profile-hard-{name}.jsonl" for name in ("train", "test")]
+    pairs = [pair for file in files for pair in hard_pairs(file, game.question)]
+    asked = {game.exam.template.replace("{problem}", pair.question) for pair in pairs}
+    assert asked == {line["question"] for line in lines if line["pass_rate"] == 0} != set()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--game", "chess"], "`game` must be one of"),
+        (["--game", "seedling", "--temperature", "0.5"], "`temperature` must be left out with"),
+        (["--game", "llama-math", "--env", "GSM8K-v0"], "`env` must be left out with `game`"),
+        (["--engine", "magic"], "`engine` must be one of"),
+    ],
+)
+def test_mistakes_of_a_profile_are_told(flags, message, tmp_path, capsys):
+    assert main(["profile", *flags, "--output", str(tmp_path / "p.jsonl")]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("column", ["half", "split"])
+def test_a_file_that_names_halves_is_read_by_half(column, tmp_path):
+    path = tmp_path / "harp.jsonl"
+    rows = [
+        {"question": f"{i}?", "answer": i, column: "train" if i % 3 else "test"} for i in range(7)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    found = {half: [p.question for p in hard_pairs(path, "", half)] for half in ("train", "test")}
+    assert found == {"train": ["1?", "2?", "4?", "5?"], "test": ["0?", "3?", "6?"]}
+    assert hard_pairs(path, "") == hard_pairs(path, "", "train")
+    config = SOARRunConfig(hard=path)
+    assert hard_file(config, game_of(config), "test") == path
+    del rows[3][column]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(
+        ValueError, match=rf"harp.jsonl:4: `{column}` must be train or test in every"
+    ):
+        hard_pairs(path, "")
+    path.write_text(json.dumps(rows[1]))
+    with pytest.raises(ValueError, match=rf"at least one problem of {column} test, got none"):
+        hard_pairs(path, "", "test")
 
 
 @pytest.mark.parametrize(
