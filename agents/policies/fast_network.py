@@ -10,7 +10,7 @@ Shapes: N tokens, of all rows; H hidden size, D head size, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,10 @@ from transformers.models.llama import modeling_llama as llama
 from transformers.models.qwen2 import modeling_qwen2 as qwen2
 
 from edgewise.agents.policies.head import Head
+from edgewise.agents.policies.hooks import is_hooked
 
 MAX_PARAMETERS = 100_000_000  # a copy of the weights is held
 ROPE_TYPES = {"default", "linear", "llama3", "yarn"}  # whose frequencies do not change with length
-IDLE = "transformers.utils.output_capturing"  # whose hooks wait for calls that ask for more output
 MODULES = {
     *(qwen2.Qwen2ForCausalLM, qwen2.Qwen2Model, qwen2.Qwen2DecoderLayer, qwen2.Qwen2Attention),
     *(qwen2.Qwen2MLP, qwen2.Qwen2RMSNorm, qwen2.Qwen2RotaryEmbedding),
@@ -56,15 +56,6 @@ def recognises(model: Any) -> bool:
         and set(kinds) == {"full_attention"}
         and model.model.rotary_emb.rope_type in ROPE_TYPES
     )
-
-
-def is_hooked(module: nn.Module) -> bool:
-    """Return whether `module` has hooks or a replaced forward."""
-    kinds: list[Mapping[int, Any]] = [module._forward_hooks, module._forward_pre_hooks]
-    kinds += [module._backward_hooks, module._backward_pre_hooks]
-    hooks = [hook for kind in kinds for hook in kind.values()]
-    replaced = getattr(module.forward, "__func__", None) is not type(module).forward
-    return replaced or any(getattr(hook, "__module__", None) != IDLE for hook in hooks)
 
 
 @dataclass(frozen=True)

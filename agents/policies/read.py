@@ -23,6 +23,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from edgewise.agents.policies import room
 from edgewise.agents.policies.head import Head, replaced_forward, token_logprobs
+from edgewise.agents.policies.hooks import enclosing, is_hooked
 from edgewise.agents.policies.memory import chunk_size
 from edgewise.agents.policies.policy import Completions
 from edgewise.agents.policies.sampling import score
@@ -193,13 +194,17 @@ class Reader:
 
     @torch.no_grad()
     def is_plain(self) -> bool:
-        """Return whether logits are what the head returns, not capped or scaled as in Gemma and Cohere.
+        """Return whether logits are what the head's own class returns.
 
-        Otherwise the logits of a pass are computed at once.
+        They are not where a model caps or scales them, as Gemma and Cohere do, or where the head, or
+        what is around it, has hooks or a replaced forward now. Then the logits of a pass are computed at
+        once.
         """
+        head = self.model.get_output_embeddings()
+        if any(is_hooked(part) for part in enclosing(self.model, head)):
+            return False
         if self.plain is None:
             found: list[Tensor] = []
-            head = self.model.get_output_embeddings()
             handle = head.register_forward_hook(lambda *call: found.append(call[2]))
             tokens = torch.arange(8, device=self.model.device)[None]  # padding alone may be all 0
             try:
