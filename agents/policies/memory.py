@@ -2,8 +2,9 @@
 
 A pass computes log-probabilities, and their gradient, of a micro-batch of rows. It holds at most
 `max_tokens_per_pass` tokens, padding included, or one longer row, and its logits are computed in
-chunks, again in the backward pass; so its memory does not grow with the batch, the length or, beyond
-one more gradient of the head, the vocabulary. Needs neither torch nor weights.
+chunks, again in the backward pass; so its memory does not grow with the batch, but for the ids and
+numbers of its tokens, nor with the length or, beyond one more gradient of the head, the vocabulary.
+Needs neither torch nor weights.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from typing import Any
 MAX_TOKENS_PER_PASS = 262_144  # by default: 64 rows of 4,096 tokens
 LOGITS_PER_CHUNK = 1_024 * 151_936  # 622 MB in float32; 1,024 tokens of Qwen2's vocabulary
 FLOAT32_BYTES = 4  # of log-probabilities and of sums of gradients
+BATCH_BYTES = (
+    40  # of a token of an update, beside the rollout: ids, masks, weights, log-probabilities
+)
+SHORT = 2_048  # tokens of a row up to which a mask, with an entry for every two of them, is small
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ def pass_bytes(
     value_bytes: int,
     *,
     checkpointing: bool,
+    masked: int = 0,
+    batch_tokens: int = 0,
     logits_per_chunk: int = LOGITS_PER_CHUNK,
 ) -> int:
     """Return the most bytes that a pass and its backward pass hold beyond what is always there.
@@ -84,10 +91,13 @@ def pass_bytes(
     Always there are weights, gradients and the states of the optimizer. With N tokens, L layers, H the
     hidden size, V the vocabulary and C = min(N, chunk) the tokens of a chunk:
 
-        value_bytes * N * (L * a + b + 2 * H) + l * C * V + h * V * H
+        value_bytes * N * (L * (a + m) + b + 2 * H) + l * C * V + h * V * H + 40 * M
 
     - a is what each layer keeps of a token until its gradient is computed: H, its input, with
       checkpointing, since the rest is computed again then; else `PassShape.kept`.
+    - m are the entries of the attention mask that each layer keeps of a token: the longest row where
+      rows are read after their prompts, which they are without checkpointing if they are `SHORT`; else
+      0, since without padding no mask is needed.
     - b is what the one layer holds whose gradient is computed: `PassShape.working` and, with
       checkpointing, also its `PassShape.kept`.
     - 2 * H are the last states and their gradients.
@@ -95,22 +105,28 @@ def pass_bytes(
       value_bytes more.
     - h * V * H is the gradient of the head before it is added to that of earlier passes, in float32: h
       is 4, and in a lower precision value_bytes more.
+    - M are the tokens of the update, all passes together: the only part that grows with the batch.
 
-    It is a bound where layers are checkpointed. Where they are not, rows of at most 2,048 tokens are read
-    after their prompts, through a cache whose copies are not counted: 211 MB were measured where this
-    says 167.
+    It is a bound: the logits are freed before the layers compute their gradients.
 
     Args:
         shape: Sizes of the model.
         tokens: Of the pass, padding included: `max_tokens_per_pass` or the longest row if it is longer.
         value_bytes: Of one value that the model computes: 4 in float32, 2 in bfloat16.
         checkpointing: Whether layers are checkpointed one by one.
+        masked: Tokens of the longest row where rows are read with a mask, else 0.
+        batch_tokens: Of the update, padding included.
         logits_per_chunk: Tokens of a chunk times vocabulary.
     """
     layer = shape.hidden_size if checkpointing else shape.kept
     again = shape.kept if checkpointing else 0
-    values = shape.num_layers * layer + again + shape.working + 2 * shape.hidden_size
+    values = shape.num_layers * (layer + masked) + again + shape.working + 2 * shape.hidden_size
     chunk = min(tokens, chunk_size(shape.vocab_size, logits_per_chunk))
     rounded = value_bytes if value_bytes < FLOAT32_BYTES else 0
     head = (FLOAT32_BYTES + rounded) * shape.vocab_size * (chunk + shape.hidden_size)
-    return value_bytes * tokens * values + head
+    return value_bytes * tokens * values + head + BATCH_BYTES * batch_tokens
+
+
+def masked_tokens(row_tokens: int, checkpointing: bool, shares_prompts: bool) -> int:
+    """Return the tokens of a row that is read with a mask, 0 if it is read without one."""
+    return row_tokens if shares_prompts and not checkpointing and row_tokens <= SHORT else 0

@@ -24,6 +24,7 @@ from edgewise.agents.policies.fast_decode import FastDecoder
 from edgewise.agents.policies.fast_network import Network, recognises
 from edgewise.agents.policies.fast_read import read_states
 from edgewise.agents.policies.head import token_logprobs
+from edgewise.agents.policies.memory import SHORT
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.passes import Budget, last_columns, within_memory
 from edgewise.agents.policies.plain_decode import PlainDecoder
@@ -35,7 +36,6 @@ from edgewise.agents.policies.weights import end_tokens, load_pretrained
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on
 ROWS = 64  # of like length that are scored at once
-SHORT = 2_048  # tokens of a row up to which a mask, with an entry for every two of them, is small
 FIRST_ROW = torch.zeros(1, dtype=torch.int64)
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil
 
-from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS, pass_bytes
+from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS, masked_tokens, pass_bytes
 from edgewise.agents.training.model_shapes import ModelShape
 
 VALUE_BYTES = {"float32": 4, "bfloat16": 2}
@@ -196,7 +196,14 @@ def activations(work: Work) -> int:
     """Return what a pass and its backward pass hold."""
     shape, tokens = work.shape.a_pass, work.pass_tokens
     checkpointing = work.checkpointing
-    found = pass_bytes(shape, tokens, work.value_bytes, checkpointing=checkpointing)
+    found = pass_bytes(
+        shape,
+        tokens,
+        work.value_bytes,
+        checkpointing=checkpointing,
+        masked=0 if work.fast else masked_tokens(work.row_tokens, checkpointing, not work.sharded),
+        batch_tokens=work.minibatch * work.row_tokens,
+    )
     if work.adapters is not None:
         rank, targets = work.adapters
         layers = 1 if checkpointing else shape.num_layers
@@ -208,6 +215,8 @@ def activations(work: Work) -> int:
         found += work.value_bytes * head
     elif work.fast and work.value_bytes == FULL and not checkpointing:
         found += FULL * work.shape.num_parameters  # the joined matrices
+        heads = shape.attention_size // shape.key_value_size  # that share keys, and have one mask
+        found += FULL * tokens * heads * masked_tokens(work.row_tokens, False, True)
     return found
 
 

@@ -4,9 +4,10 @@
 
 prints tables over batch size, length and `max_tokens_per_pass`, and the time and the gradient beside those
 of the undivided pass. Every point is a process of its own: torch counts no memory of a processor, so the
-peak is `VmHWM` of Linux, set back before the update, less `VmRSS` then. The allocator is told to give
-back what is freed (`MALLOC_MMAP_THRESHOLD_`), except where time is measured. Times are CPU-seconds of one
-thread, the least of the repeats.
+peak is `VmHWM` of Linux, set back after an update on one completion, less `VmRSS` then. The allocator is told
+to give back what is freed (`MALLOC_MMAP_THRESHOLD_`), except where time is measured. Every point has two
+passes or more, as in a single one the gradients of the update before are dropped and not yet there again at
+the peak. Times are CPU-seconds of one thread, the least of the repeats.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import tyro
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from edgewise.agents.algorithms.grpo import GRPOConfig, improve, start
-from edgewise.agents.policies.memory import PassShape, pass_bytes
+from edgewise.agents.policies.memory import PassShape, masked_tokens, pass_bytes
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions
 from edgewise.agents.policies.transformers import TransformersPolicy
@@ -34,6 +35,7 @@ from edgewise.agents.seedlings.tokenizer import build_tokenizer
 
 UNDIVIDED = 10**9
 REPEATS = 2
+ROWS = 4  # of a pass, of which a chunk of tokens is sampled
 PROMPT = 16  # the fewest tokens of one
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 CONFIG: dict[str, Any] = {
@@ -57,8 +59,8 @@ class MemoryConfig:
     """Tokens of a row."""
     batches: tuple[int, ...] = (8, 64, 256)
     """Completions of a batch."""
-    most: int = 300_000
-    """Tokens of a batch; larger ones are left out."""
+    budgets: tuple[int, ...] = (2_048, 4_096, 8_192, 16_384, 32_768)
+    """Tokens of a pass."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Point:
             min(self.budget, self.batch * self.length),
             4,
             checkpointing=self.checkpointing,
+            masked=masked_tokens(self.length, self.checkpointing, shares_prompts=True),
+            batch_tokens=self.batch * self.length,
             logits_per_chunk=self.chunk * self.vocab_size,
         )
 
@@ -108,14 +112,21 @@ class Update:
         self.advantages = torch.randn(point.batch)
         self.config = GRPOConfig(sampling=Sampling(max_tokens=point.length), learning_rate=1e-12)
         self.state = start(self.policy, self.config)
-        for weight in self.policy.parameters():
-            weight.grad = torch.zeros_like(weight)
-        self.state.optimizer.step()
+        self.warm_up()
+
+    def warm_up(self) -> None:
+        """Make an update on one completion: then gradients, moments and libraries are there."""
+        one = torch.zeros(1, dtype=torch.int64)
+        self.improve(self.completions.select(one), self.advantages[one])
+
+    def improve(self, completions: Completions, advantages: torch.Tensor) -> None:
+        """Make an update."""
+        improve(self.policy, completions, advantages, self.config, self.state)
 
     def seconds(self) -> float:
         """Make the update, and return its CPU-seconds."""
         began = time.process_time()
-        improve(self.policy, self.completions, self.advantages, self.config, self.state)
+        self.improve(self.completions, self.advantages)
         return time.process_time() - began
 
     def gradient(self) -> torch.Tensor:
@@ -147,8 +158,9 @@ def fastest(point: Point) -> float:
 
 
 def difference(point: Point) -> float:
-    """Return the largest difference of a gradient from that of the undivided pass."""
-    return float((Update(point).gradient() - Update(undivided(point)).gradient()).abs().max())
+    """Return how far the gradient is from that of the undivided pass, relative to its norm."""
+    exact = Update(undivided(point)).gradient()
+    return float((Update(point).gradient() - exact).norm() / exact.norm())
 
 
 def undivided(point: Point) -> Point:
@@ -190,28 +202,31 @@ def main() -> None:
     shared: Any = {"chunk": config.chunk, "vocab_size": config.vocab_size}
     print(f"# Memory of an update\n\nVocabulary {config.vocab_size:,}, chunk {config.chunk:,}.")
     long = [
-        Point(batch, length, 16_384, 16, **shared)
+        Point(batch, length, ROWS * length, ROWS * length // config.chunk, **shared)
         for length in config.lengths
         for batch in config.batches
-        if batch * length <= config.most
     ]
-    table("Over batch size and length, layers checkpointed", long)
+    table(f"Over batch size and length, {ROWS} rows a pass, layers checkpointed", long)
     for kept in (True, False):
         words = "checkpointed" if kept else "not checkpointed"
         budgets = [
-            Point(32, 1_024, budget, 4, kept, **shared) for budget in (4_096, 8_192, 16_384, 32_768)
+            Point(2 * budget // 1_024, 1_024, budget, budget // config.chunk, kept, **shared)
+            for budget in config.budgets
         ]
-        table(f"Over `max_tokens_per_pass`, layers {words}", budgets)
+        table(f"Over `max_tokens_per_pass`, two passes, layers {words}", budgets)
     print("\n## Time and gradient beside the undivided pass\n")
-    print("| completions | tokens of a row | layers | times the CPU-seconds | largest difference |")
+    print(
+        "| completions | tokens of a row | layers | times the CPU-seconds | relative difference |"
+    )
     print("|---:|---:|---|---:|---:|")
-    small = Point(4, 512, 1_024, 1, **shared)
-    whole = in_process("fastest", undivided(small))
-    for kept in (False, True):
-        point = replace(small, checkpointing=kept)
-        ratio, gap = in_process("fastest", point) / whole, in_process("difference", point)
-        words = "checkpointed" if kept else "kept"
-        print(f"| 4 | 512 | {words} | {ratio:.2f} | {gap:.1e} |", flush=True)
+    for small in (Point(4, 512, 1_024, 1, **shared), Point(4, 1_024, 2_048, 2, **shared)):
+        whole = in_process("fastest", undivided(small))
+        for kept in (False, True):
+            point = replace(small, checkpointing=kept)
+            ratio, gap = in_process("fastest", point) / whole, in_process("difference", point)
+            words = "checkpointed" if kept else "kept"
+            sizes = f"{point.batch} | {point.length:,}"
+            print(f"| {sizes} | {words} | {ratio:.2f} | {gap:.1e} |", flush=True)
 
 
 if __name__ == "__main__":
