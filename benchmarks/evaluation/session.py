@@ -30,7 +30,7 @@ from edgewise.benchmarks.evaluation.answers import EvaluationFolder
 from edgewise.benchmarks.evaluation.page import write_page
 from edgewise.benchmarks.evaluation.plans import ServerConfig
 from edgewise.benchmarks.evaluation.question import NotAtHand, Opened, checksum, open_part
-from edgewise.benchmarks.evaluation.run import evaluate, provenance
+from edgewise.benchmarks.evaluation.run import evaluate
 from edgewise.benchmarks.evaluation.secret import Secret
 from edgewise.benchmarks.evaluation.spread import KINDS, Spread, SpreadAgent
 from edgewise.benchmarks.evaluation.spread_jobs import script_of
@@ -281,7 +281,7 @@ def config_of(
         "checksum": checksum(questions),
         "parts": [one.record() for one in opened],
     }
-    config: Record = {"asked": asked, "skipped": list(skipped), **provenance(session.command)}
+    config: Record = {"asked": asked, "skipped": list(skipped), "command": session.command, **provenance()}
     if session.kind == "openai":
         server = session.server
         asked["api"] = server.api
