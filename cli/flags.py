@@ -184,11 +184,15 @@ class ReplayConfig(Flags):
 
 @dataclass(frozen=True)
 class ReportConfig(Flags):
-    """Write the report of a folder anew, or compare two evaluations, problem by problem."""
+    """Write the report of a folder anew, or compare two runs or two evaluations, problem by problem.
+
+    Markdown is printed as it is, so that it can be piped into a file.
+    """
 
     folders: tyro.conf.Positional[tuple[Path, ...]]
-    """One folder of a training run, which may still be going on, also through TRL, of a game of SOAR,
-    or of an evaluation; or two of evaluations, to compare the second with the first."""
+    """One folder of a training run, which may still be going on, also through TRL or verl, of a game of
+    SOAR, of an evaluation or of a comparison; or two of runs, or of evaluations, to compare the second
+    with the first."""
     output: Path | None = None
     """Markdown file for a comparison; by default it is only printed."""
     seed: int = 0

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-from edgewise import __version__
 
 
 def provenance() -> dict[str, Any]:
     """Return the version, and the commit if this is a checkout of one, else None."""
-    return {"version": __version__, "commit": commit_of(Path(__file__).resolve())}
+    return {"version": version("edgewise"), "commit": commit_of(Path(__file__).resolve())}
 
 
 def commit_of(path: Path) -> str | None:
@@ -24,7 +23,7 @@ def commit_of(path: Path) -> str | None:
         )
         if found.returncode != 0:
             return None
-        version = subprocess.run([*git, *describe], capture_output=True, text=True)
+        said = subprocess.run([*git, *describe], capture_output=True, text=True)
     except OSError:
         return None
-    return version.stdout.strip() or None
+    return said.stdout.strip() or None

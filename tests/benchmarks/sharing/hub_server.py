@@ -77,7 +77,9 @@ class Handler(BaseHTTPRequestHandler):
         name = f"{asked['organization']}/{asked['name']}"
         known = (kind, name) in self.server.repos
         self.server.repos.setdefault((kind, name), {})
-        private = asked.get("private") or asked.get("visibility") == "private"  # older or newer clients
+        private = (
+            asked.get("private") or asked.get("visibility") == "private"
+        )  # older or newer clients
         self.server.private.setdefault((kind, name), private)
         self.reply({"url": f"{self.server.url}/{name}"}, 409 if known else 200)
 
