@@ -34,6 +34,7 @@ from edgewise.agents.training.flags import (
 )
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
+from edgewise.benchmarks.sharing.hub import check_repo
 from edgewise.errors import unknown
 from edgewise.wrappers.rules.catalogue import make_schedule
 
@@ -222,11 +223,15 @@ class ReplayConfig(Flags):
 
 @dataclass(frozen=True)
 class ReportConfig(Flags):
-    """Write the report of a folder anew, or compare two evaluations, problem by problem."""
+    """Write the report of a folder anew, or compare two runs or two evaluations, problem by problem.
+
+    Markdown is printed as it is, so that it can be piped into a file.
+    """
 
     folders: tyro.conf.Positional[tuple[Path, ...]]
-    """One folder of a training run, which may still be going on, also through TRL, of a game of SOAR,
-    or of an evaluation; or two of evaluations, to compare the second with the first."""
+    """One folder of a training run, which may still be going on, also through TRL or verl, of a game of
+    SOAR, of an evaluation or of a comparison; or two of runs, or of evaluations, to compare the second
+    with the first."""
     output: Path | None = None
     """Markdown file for a comparison; by default it is only printed."""
     seed: Natural = 0
@@ -258,6 +263,45 @@ class ViewConfig(Flags):
         super().__post_init__()
         if self.port is not None and self.output is not None:
             raise ValueError("`port` must be left out with `output`, which serves nothing")
+
+
+@dataclass(frozen=True)
+class PushConfig(Flags):
+    """Push a trained model with its card and metrics to a hub, or problems that `edgewise export` wrote.
+
+    Only safetensors, configs, the tokenizer, the card and metrics go, in one commit. The hub is that of
+    HF_ENDPOINT, by default huggingface.co; its token comes from HF_TOKEN or `hf auth login`.
+    """
+
+    path: tyro.conf.Positional[Path]
+    """Folder of a finished run of train or trl, or the .jsonl or .parquet file of an export."""
+    repo: str | None = None
+    """Repository to push to, OWNER/NAME; it is made if there is none. Needed but for --dry-run."""
+    best: bool = False
+    """Push the model with the best validation score instead of that of the end, see --eval-every."""
+    license: str | None = None
+    """Identifier of the licence, such as apache-2.0, for the card; by default the card says nothing."""
+    private: bool = False
+    """Make the repository one that only you see."""
+    dry_run: bool = False
+    """Show the card, the files and their sizes, and send nothing."""
+
+    def __post_init__(self) -> None:
+        """Check the repository.
+
+        Raises:
+            ValueError: If it is needed and left out, or is none.
+        """
+        super().__post_init__()
+        if self.repo is None and not self.dry_run:
+            raise ValueError("`repo` must be OWNER/NAME, got none; --dry-run shows what would go")
+        if self.repo is not None:
+            check_repo(self.repo)
+
+    @property
+    def name(self) -> str:
+        """Return the repository, of a dry run also without one."""
+        return self.repo or f"OWNER/{self.path.absolute().name.partition('.')[0]}"
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,9 @@ COMMANDS = {  # what each does, and where its flags are; what it runs is in edge
         "Score an agent on an environment, or on the suite of a paper.",
         f"{FLAGS}:EvalConfig",
     ),
-    "report": ("Write a report anew, or compare two evaluations.", f"{FLAGS}:ReportConfig"),
+    "report": ("Write a report anew, or compare two runs or evaluations.", f"{FLAGS}:ReportConfig"),
     "view": ("Show a run, evaluation or comparison as a page.", f"{FLAGS}:ViewConfig"),
+    "push": ("Push a trained model, or problems, to a hub with a card.", f"{FLAGS}:PushConfig"),
     "leaderboard": ("Show the committed results as one page.", f"{FLAGS}:LeaderboardConfig"),
     "compare": (
         "Train every curriculum on a suite, or on simulated learners.",

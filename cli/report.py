@@ -1,4 +1,4 @@
-"""`edgewise report`: write a report anew, or compare two evaluations."""
+"""`edgewise report`: write a report anew, or compare two runs or two evaluations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from edgewise.agents.soar.report import write_report as write_game_report
 from edgewise.agents.training.display import score_line
 from edgewise.agents.training.folder_kind import (
     EVALUATION,
+    SIMULATED,
     SOAR,
+    SUITE,
     TRAIN,
     TRL,
     VERL,
@@ -20,6 +22,7 @@ from edgewise.agents.training.folder_kind import (
 )
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.agents.training.run_pair import compare_runs
 from edgewise.agents.training.scores import LevelScore
 from edgewise.benchmarks.evaluation.answers import EvaluationFolder, is_evaluation
 from edgewise.benchmarks.evaluation.page import write_page
@@ -28,36 +31,54 @@ from edgewise.benchmarks.evaluation.summary import summarize
 from edgewise.cli.flags import ReportConfig
 from edgewise.errors import UsageError, usage
 from edgewise.fields import build
-from edgewise.files import about, read_json, read_text, write_atomically
+from edgewise.files import FileError, about, read_json, read_text, write_atomically
+
+RUNS = (TRAIN, TRL, VERL)
+REPORT = "report.md"
 
 
 def run(config: ReportConfig, arguments: Sequence[str]) -> None:
     """Write the report, or print the comparison."""
-    console = Console()
     if len(config.folders) == 1 and config.folders[0].suffix == ".json":
         with usage():
-            lines = read_scores(config.folders[0])
-        for line in lines:
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
+            say("\n".join(read_scores(config.folders[0])))
     elif len(config.folders) == 1:
         with usage():
             path = render(config.folders[0])
         if path.suffix == ".md":
-            console.print(read_text(path), markup=False, highlight=False, soft_wrap=True)
-        console.print(f"report {path}", soft_wrap=True, highlight=False, markup=False)
+            say(read_text(path))
+        say(f"report {path}")
     elif len(config.folders) == 2:
         with usage():
-            for path in config.folders:
-                check_kind(path, None, EVALUATION)
-            first, second = map(EvaluationFolder.open, config.folders)
-            rows = compare(first, second, config.seed)
-            names = [one.config()["asked"]["agent"] for one in (first, second)]
-        text = markdown(rows, *names)
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+            text = comparison(config)
+        say(text)
         if config.output is not None:
             write_atomically(config.output, text)
     else:
         raise UsageError(f"folders must be one or two, got {len(config.folders)}")
+
+
+def say(text: str) -> None:
+    """Print a text as it is, without wrapping or markup."""
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def comparison(config: ReportConfig) -> str:
+    """Return how the second of two runs, or of two evaluations, differs from the first.
+
+    Raises:
+        ValueError: If the folders are of neither, or of one each.
+    """
+    first, second = config.folders
+    if any(kind_of(path) in RUNS for path in config.folders):
+        for path in config.folders:
+            check_kind(path, None, *RUNS)
+        return compare_runs(RunFolder.open(first, None), RunFolder.open(second, None), config.seed)
+    for path in config.folders:
+        check_kind(path, None, EVALUATION, *RUNS)
+    one, two = map(EvaluationFolder.open, config.folders)
+    rows = compare(one, two, config.seed)
+    return markdown(rows, *(side.config()["asked"]["agent"] for side in (one, two)))
 
 
 def read_scores(path: Path) -> list[str]:
@@ -77,8 +98,19 @@ def read_scores(path: Path) -> list[str]:
 
 
 def render(path: Path) -> Path:
-    """Write the report of a run or of an evaluation, and return where it is."""
-    check_kind(path, None, TRAIN, TRL, VERL, SOAR, EVALUATION)
+    """Write the report of a folder anew where that can be done, and return where it is.
+
+    Raises:
+        FileError: If it is of a comparison that has none yet.
+        ValueError: If it is of something else.
+    """
+    check_kind(path, None, *RUNS, SOAR, EVALUATION, SIMULATED, SUITE)
+    if kind_of(path) in (SIMULATED, SUITE, None) and (path / REPORT).is_file():
+        return path / REPORT  # of a comparison, which wrote it from more than its folder has
+    if kind_of(path) in (SIMULATED, SUITE):
+        raise FileError(
+            f"{path / REPORT}: is not written yet; `edgewise compare` writes it at its end"
+        )
     if is_evaluation(path):
         folder = EvaluationFolder.open(path)
         write_page(folder, summarize(folder))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgewise.agents.training.parts import arm_names
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.provenance import provenance
 from edgewise.wrappers.problem_lesson import ProblemLesson
 from edgewise.wrappers.record import SCHEMA
 from edgewise.wrappers.rules.rule_record import to_json
@@ -35,6 +36,7 @@ def describe(curriculum: Curriculum, **fields: Any) -> dict[str, Any]:
         "group_size": lesson.shape[1],
         "rule": to_json(lesson.rule),
         "arms": arm_names(ids, curriculum.base.arms),
+        **provenance(),
         **fields,
     }
     if isinstance(lesson, ProblemLesson):

@@ -33,8 +33,8 @@ READ_BY = {
     VERL: "edgewise verl --resume, replay, report and view",
     SOAR: "edgewise soar --resume, report and view",
     EVALUATION: "edgewise eval with the same flags, report and view",
-    SIMULATED: "edgewise compare with the same flags, which writes its report.md anew, and view",
-    SUITE: "edgewise compare with the same flags, which writes its report.md anew, and view",
+    SIMULATED: "edgewise compare with the same flags, which writes its report.md anew, report and view",
+    SUITE: "edgewise compare with the same flags, which writes its report.md anew, report and view",
     MODEL: "--agent hf:PATH",
     OTHER: "no command of Edgewise",
 }

@@ -10,6 +10,7 @@ from edgewise.agents import distributed
 from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.agents.training.parts import ValidationPart
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.agents.training.scores import without_problems
 from edgewise.agents.training.tracking import Trackers
 from edgewise.agents.training.validation import (
     BEST,
@@ -74,7 +75,7 @@ class Looks:
             return {}
         if all(record["step"] != step for record in self.records):
             began = time.perf_counter()
-            scores = self.evaluate(self.part.plan)
+            scores = without_problems(self.evaluate(self.part.plan))
             record = {"step": step, **scores, "time/seconds": time.perf_counter() - began}
             self.records.append(distributed.broadcast_from_rank0(record))
             if distributed.rank() == 0:

@@ -52,11 +52,7 @@ def write_report(folder: RunFolder) -> Path:
 
 def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]]) -> list[str]:
     """Return lines on the model, size, budget and time."""
-    rollouts = sum(
-        config["num_problems"] * config["group_size"] + m["num_extra_rollouts"] for m in metrics
-    )
-    tokens = sum(m["num_tokens"] + m["num_extra_tokens"] for m in metrics)
-    seconds = sum(m["time/step_seconds"] for m in metrics)
+    rollouts, tokens, seconds = budget(config, metrics)
     lines = [
         f"- model {config['agent']}, preset {config['preset']}, learning rate {config['learning_rate']:g}",
         f"- {len(metrics)} of {config['num_steps']} steps of {config['num_problems']} problems, "
@@ -72,6 +68,16 @@ def described(config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]])
             f"steps{near}"
         )
     return lines
+
+
+def budget(
+    config: Mapping[str, Any], metrics: Sequence[Mapping[str, float]]
+) -> tuple[float, float, float]:
+    """Return the completions, the tokens and the seconds of all steps, rejected groups included."""
+    size = config["num_problems"] * config["group_size"]
+    rollouts = sum(size + m["num_extra_rollouts"] for m in metrics)
+    tokens = sum(m["num_tokens"] + m["num_extra_tokens"] for m in metrics)
+    return rollouts, tokens, sum(m["time/step_seconds"] for m in metrics)
 
 
 def validated(config: Mapping[str, Any], looks: Sequence[validation.Record]) -> list[str]:

@@ -40,6 +40,7 @@ from edgewise.agents.training.validation import BEST
 from edgewise.env import ReasoningEnv
 from edgewise.files import FileError, about, replacing, said
 from edgewise.pool import WorkerError
+from edgewise.provenance import provenance
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import vector
 from edgewise.wrappers.arm_lesson import ArmLesson
@@ -298,7 +299,8 @@ def to_record(config: TrainConfig, envs: Envs) -> dict[str, Any]:
     }
     if isinstance(envs, vector.Curriculum):
         details |= screened_pool(envs)
-    return {**config.record(), **details, "hyperparameters": asdict(hyperparameters)}
+    hyper = {"hyperparameters": asdict(hyperparameters)}
+    return {**config.record(), **details, **hyper, **provenance()}
 
 
 def begin(config: TrainConfig) -> Training:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from hashlib import sha256
 from math import nan
 from typing import Any
 
@@ -14,6 +15,7 @@ from edgewise.agents.statistics import Estimate, Floats, Stratum, pass_at_k, wil
 from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.agents.training.prompt_limit import PromptLimit
 from edgewise.env import ReasoningEnv, evaluation_set
+from edgewise.names import read_name
 
 Options = Mapping[str, Any]  # of a problem: "level", "problem_seed" and "params"
 
@@ -74,6 +76,11 @@ class Verdicts:
         pairs = zip(verified.tolist(), correct.tolist(), strict=True)
         return np.array([pass_at_k(n, c, min(k, n)) for n, c in pairs])
 
+    def by_problem(self, names: Sequence[str]) -> dict[str, float]:
+        """Return the fraction of correct answers of each problem with a verified one, by its name."""
+        counted = [name for name, n in zip(names, self.num_verified, strict=True) if n > 0]
+        return dict(zip(counted, self.pass_at(1).tolist(), strict=True))
+
     def rates(self) -> dict[str, float | None]:
         """Return how many answers were found and cut off, and their mean length in tokens.
 
@@ -121,6 +128,7 @@ class LevelScore:
     mean_length: float  # tokens
     num_too_long: int = 0  # problems that are not among these, since the model has no room for them
     unverified: int = 0  # completions without a verdict, which are left out of pass@1 and pass@k
+    problems: Mapping[str, float] = field(default_factory=dict)  # pass@1 of each, by its `identity`
 
 
 def score_levels(
@@ -159,10 +167,20 @@ def score_levels(
         score = score_level(
             str(env.identity["env"]), level, level in env.preset.ood, deep, others, plan
         )
-        score = replace(score, num_too_long=len(fixed) - len(problems))
+        rates = Verdicts.join([deep, others], plan.num_samples).by_problem(
+            [identity(env, options) for options in problems]
+        )
+        score = replace(score, num_too_long=len(fixed) - len(problems), problems=rates)
         progress(score)
         scores.append(score)
     return scores
+
+
+def identity(env: ReasoningEnv, options: Options) -> str:
+    """Return what tells a problem and its prompt from others, whatever its seed: 12 hexadecimal digits."""
+    problem, info = env.pose(options)
+    content = f"{read_name(info['problem']).key} {env.prompt(problem)}"
+    return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def score_level(
@@ -207,6 +225,12 @@ def as_records(scores: Sequence[LevelScore]) -> dict[str, Any]:
         )
     }
     return {"levels": [asdict(score) for score in scores], **means}
+
+
+def without_problems(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `as_records` returned, without the scores of single problems."""
+    levels = [{name: row[name] for name in row if name != "problems"} for row in scores["levels"]]
+    return {**scores, "levels": levels}
 
 
 def as_scalars(scores: Mapping[str, Any], place: str) -> dict[str, float]:

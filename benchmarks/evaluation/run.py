@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import inf
-from pathlib import Path
 from typing import Any
 
-import edgewise
 from edgewise.benchmarks.evaluation.agent import Agent, Reply, Request
 from edgewise.benchmarks.evaluation.answers import AnswerFile, EvaluationFolder, Key
 from edgewise.benchmarks.evaluation.question import Question
@@ -152,25 +149,3 @@ def record_of(reply: Reply, outcome: Outcome) -> Record:
         "num_prompt_tokens": reply.num_prompt_tokens,
         "seconds": round(reply.seconds, 6),
     }
-
-
-def provenance(command: str) -> dict[str, Any]:
-    """Return the command, the version, and the commit if this is a checkout of one."""
-    commit = commit_of(Path(__file__).resolve())
-    return {"command": command, "version": edgewise.__version__, "commit": commit}
-
-
-def commit_of(path: Path) -> str | None:
-    """Return the commit of the checkout that has the file `path`, None if none tracks it."""
-    git = ["git", "-C", str(path.parent)]
-    describe = ["describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
-    try:
-        found = subprocess.run(
-            [*git, "ls-files", "--error-unmatch", path.name], capture_output=True
-        )
-        if found.returncode != 0:
-            return None
-        version = subprocess.run([*git, *describe], capture_output=True, text=True)
-    except OSError:
-        return None
-    return version.stdout.strip() or None

@@ -30,13 +30,14 @@ from edgewise.benchmarks.evaluation.answers import EvaluationFolder
 from edgewise.benchmarks.evaluation.page import write_page
 from edgewise.benchmarks.evaluation.plans import ServerConfig
 from edgewise.benchmarks.evaluation.question import NotAtHand, Opened, checksum, open_part
-from edgewise.benchmarks.evaluation.run import evaluate, provenance
+from edgewise.benchmarks.evaluation.run import evaluate
 from edgewise.benchmarks.evaluation.secret import Secret
 from edgewise.benchmarks.evaluation.spread import KINDS, Spread, SpreadAgent
 from edgewise.benchmarks.evaluation.spread_jobs import script_of
 from edgewise.benchmarks.evaluation.suite import OWN, Part, described
 from edgewise.benchmarks.evaluation.summary import Record, summarize
 from edgewise.errors import unknown
+from edgewise.provenance import provenance
 from edgewise.registration import require, short_id, spec_of
 
 MODELS = ("seedling", "hf", "vllm")
@@ -281,7 +282,12 @@ def config_of(
         "checksum": checksum(questions),
         "parts": [one.record() for one in opened],
     }
-    config: Record = {"asked": asked, "skipped": list(skipped), **provenance(session.command)}
+    config: Record = {
+        "asked": asked,
+        "skipped": list(skipped),
+        "command": session.command,
+        **provenance(),
+    }
     if session.kind == "openai":
         server = session.server
         asked["api"] = server.api

@@ -2,14 +2,12 @@
 
 import hashlib
 import json
-import subprocess
 
 import pytest
 
 pytest.importorskip("tyro")
 
 from edgewise.benchmarks.evaluation.question import checksum, open_part
-from edgewise.benchmarks.evaluation.run import commit_of
 from edgewise.benchmarks.evaluation.suite import SUITES, longest, parts_of
 from edgewise.cli import main
 from edgewise.task import Protocol
@@ -160,14 +158,3 @@ def test_a_longer_answer_than_the_suite_allows_is_told(evaluate):
     assert "Zebra-v0" in said.out and "which has max_tokens 4096" in said.out
     _, said = evaluate("oracle", "--suite", "sec", output="same")
     assert "departs" not in said.out
-
-
-def test_the_commit_is_of_this_checkout_alone(tmp_path):
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
-    subprocess.run([*git, "init", "-q"], check=True)
-    (tmp_path / "theirs").write_text("mine")
-    subprocess.run([*git, "add", "theirs"], check=True)
-    subprocess.run([*git, "commit", "-qm", "one"], check=True)
-    (tmp_path / "installed.py").write_text("ours")  # as in the environment of another's project
-    assert commit_of(tmp_path / "theirs") is not None
-    assert commit_of(tmp_path / "installed.py") is None

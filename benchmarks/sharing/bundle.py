@@ -1,0 +1,164 @@
+"""The files that go to a hub, checked for what must not: other formats, paths of this machine, secrets.
+
+A file of a model is taken only if its name is one that `MODEL_FILES` has. Weights are safetensors, of
+which the head is read. Fields of configs that name the place of a model on this machine are left out;
+any other path of this machine, or the value of a secret variable of the environment, refuses the bundle.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from edgewise.agents.training.sheet import Sheet
+from edgewise.files import FileError, read_json, readable
+
+README = "README.md"
+MODEL_FILES = (  # patterns of names, whole
+    r"(adapter_)?model(-\d{5}-of-\d{5})?\.safetensors",
+    r"model\.safetensors\.index\.json",
+    r"(config|generation_config|adapter_config|edgewise)\.json",
+    r"(tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json",
+    r"merges\.txt|tokenizer\.model|chat_template\.jinja",
+)
+PLACES = (
+    "_name_or_path",
+    "name_or_path",
+)  # of a model, in its configs; elsewhere they lead nowhere
+SCANNED = (".md", ".json", ".jsonl", ".jinja")
+SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
+MIN_SECRET = 8  # characters of a value that cannot be there by chance
+MAX_HEAD = 100_000_000  # bytes, as the format allows
+# a path from the root, of a drive or of a home, but for its last part; not what follows "//"
+LOCAL = re.compile(r"(?<![\w/.~\\])(?:~|[A-Za-z]:)?[/\\](?![/\\])(?:[^\s\"'<>|:/\\]+[/\\])+")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Files by their name in the repository, each a path or the content itself."""
+
+    kind: Literal["model", "dataset"]
+    files: Mapping[str, Path | bytes]
+
+    @property
+    def card(self) -> str:
+        """The text of its README.md."""
+        card = self.files[README]
+        assert isinstance(card, bytes)
+        return card.decode()
+
+    def sheet(self) -> Sheet:
+        """Return a table of the files and their sizes."""
+        rows = [[name, f"{size_of(content):,}"] for name, content in self.files.items()]
+        total = sum(map(size_of, self.files.values()))
+        return Sheet("", ["file", "bytes"], [*rows, ["all", f"{total:,}"]])
+
+    def check(self, places: tuple[Path, ...]) -> None:
+        """Refuse the bundle if a text has a path of this machine, or a secret of its environment.
+
+        Args:
+            places: Folders whose paths must be nowhere; the home folder is one in any case.
+
+        Raises:
+            FileError: If one has, with where it is.
+        """
+        paths = [f"{place}{os.sep}" for place in (*places, Path.home()) if len(place.parts) > 1]
+        secrets = {
+            name: value
+            for name, value in os.environ.items()
+            if SECRET.search(name.upper()) and len(value) >= MIN_SECRET
+        }
+        for name, content in self.files.items():
+            for number, line in lines_of(name, content):
+                where = f"{content if isinstance(content, Path) else name}:{number}"
+                for path in paths:
+                    if path in line:
+                        raise FileError(
+                            f"{where}: must have no path of this machine, got {path}; name it from the "
+                            "working folder where it is made"
+                        )
+                for variable, value in secrets.items():
+                    if value in line:
+                        raise FileError(
+                            f"{where}: must have no secret, got the value of {variable}"
+                        )
+
+
+def lines_of(name: str, content: Path | bytes) -> Iterator[tuple[int, str]]:
+    """Yield the numbered lines of a text; none of a vocabulary, weights or anything else."""
+    if not name.endswith(SCANNED) or name in ("tokenizer.json", "vocab.json"):
+        return
+    if isinstance(content, bytes):
+        yield from enumerate(content.decode().splitlines(), start=1)
+        return
+    with readable(content), content.open(encoding="utf-8", errors="replace") as lines:
+        yield from enumerate(lines, start=1)
+
+
+def size_of(content: Path | bytes) -> int:
+    """Return how many bytes a file has."""
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
+
+
+def model_files(folder: Path) -> dict[str, Path | bytes]:
+    """Return the files of a model that may be shared, without the places that its configs name.
+
+    Raises:
+        FileError: If it has no weights in safetensors, or one of its files is damaged or leads elsewhere.
+    """
+    if not folder.is_dir():
+        raise FileError(
+            f"{folder}: must be the folder of a model, got none; a run writes it at its end"
+        )
+    found: dict[str, Path | bytes] = {}
+    for path in sorted(folder.iterdir()):
+        if not any(re.fullmatch(pattern, path.name) for pattern in MODEL_FILES):
+            continue
+        if path.is_symlink() or not path.is_file():
+            raise FileError(f"{path}: must be a file of its own, got a link or a folder")
+        if path.suffix == ".safetensors":
+            check_head(path)
+        found[path.name] = without_places(path) if path.name.endswith("config.json") else path
+    if not any(name.endswith(".safetensors") for name in found):
+        raise FileError(f"{folder}: must have weights in safetensors, got none")
+    return found
+
+
+def check_head(path: Path) -> None:
+    """Raise FileError unless a file begins as safetensors do: the size of a JSON object, and that."""
+    with readable(path), path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        head = file.read(min(size, MAX_HEAD))
+    try:
+        found: Any = json.loads(head)
+    except (ValueError, RecursionError):
+        found = None
+    if len(head) != size or not isinstance(found, dict):
+        raise FileError(f"{path}: must be safetensors, got another format")
+
+
+def without_places(path: Path) -> Path | bytes:
+    """Return a config as it is, or without the fields that name a place of this machine."""
+    config = read_json(path)
+    kept = {
+        name: value
+        for name, value in config.items()
+        if name not in PLACES or not (isinstance(value, str) and LOCAL.search(value))
+    }
+    return path if kept == config else f"{json.dumps(kept, indent=2)}\n".encode()
+
+
+def public(text: str) -> str:
+    """Return a text in which every path from the root is its last part alone.
+
+    >>> public("hf:/home/me/models/mine"), public('{"data": "/data/gsm8k.jsonl"}')
+    ('hf:mine', '{"data": "gsm8k.jsonl"}')
+    >>> public("openai:http://127.0.0.1:8000/v1#M"), public("runs/sec"), public("Qwen/Qwen2.5-3B")
+    ('openai:http://127.0.0.1:8000/v1#M', 'runs/sec', 'Qwen/Qwen2.5-3B')
+    """
+    return LOCAL.sub("", text)

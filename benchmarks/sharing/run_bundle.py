@@ -1,0 +1,48 @@
+"""What of a run is shared: the model, its card, and the metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgewise.agents.training import validation
+from edgewise.agents.training.folder_kind import TRAIN, TRL, VERL, check_kind, kind_of
+from edgewise.benchmarks.sharing.bundle import README, Bundle, model_files
+from edgewise.benchmarks.sharing.run_card import run_card
+from edgewise.files import FileError
+from edgewise.folder import Folder
+
+METRICS = ("metrics.jsonl", "validation.jsonl", "before.json", "after.json")
+MODEL = "model"
+
+
+def run_bundle(path: Path, repo: str, best: bool = False, licence: str | None = None) -> Bundle:
+    """Return what is shared of a training run, its files checked.
+
+    Args:
+        path: The folder of the run, which is finished.
+        repo: The name of the repository, OWNER/NAME.
+        best: Whether the model with the best validation score goes, instead of that of the end.
+        licence: Identifier of the licence of the weights.
+
+    Raises:
+        FileError: If there is no such model, a file is damaged, or a text has a path of this machine
+            or a secret.
+        ValueError: If the folder is of something else than a training run.
+    """
+    check_kind(path, None, TRAIN, TRL, VERL)
+    folder = Folder(path)
+    if kind_of(path) is None:
+        folder.config()  # says what is wrong
+        raise FileError(f"{path}: must be the folder of a run, got none")
+    looks = list(folder.lines(validation.LINES, validation.NEEDED))
+    look = validation.best_of(looks) if best else None
+    if best and look is None:
+        raise FileError(
+            f"{path}: must have validations for its best model, got none; see --eval-every"
+        )
+    weights = model_files(path / (validation.BEST if best else MODEL))
+    card = run_card(folder, repo, look, licence)
+    metrics = {f"metrics/{name}": path / name for name in METRICS if (path / name).is_file()}
+    bundle = Bundle("model", {README: card.encode(), **weights, **metrics})
+    bundle.check((path.resolve(), path.absolute()))
+    return bundle
