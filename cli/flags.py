@@ -21,6 +21,7 @@ from edgewise.agents.training.flags import (
     RayFlags,
     ThreadFlags,
     TokenFlags,
+    TurnFlags,
     check_at_least,
 )
 from edgewise.agents.training.recipe_file import read_options
@@ -38,7 +39,7 @@ class ListConfig(Flags):
 
 
 @dataclass(frozen=True)
-class PlayConfig(Flags):
+class PlayConfig(TurnFlags):
     """Answer problems in the terminal; an empty line shows a solution, end of input ends."""
 
     env: tyro.conf.Positional[str] = "Countdown-v0"

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from edgewise.env import Outcome, ReasoningEnv
+from edgewise.env import ReasoningEnv
 from edgewise.executor import LOST
 from edgewise.names import Name, read_name, read_overrides
+from edgewise.outcome import Outcome
 from edgewise.posing import make_named, pose_named
 from edgewise.registration import task_of
 
@@ -64,7 +65,7 @@ def played(
         ]
         outcomes = env.score(
             [problems[i] for i in live],
-            [[outcome.answer or "" for outcome in earned[i]] for i in live],
+            [earned[i] for i in live],
             [texts[i][turn] for i in live],
         )
         for i, outcome in zip(live, outcomes, strict=True):

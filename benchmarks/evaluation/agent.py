@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from rich.console import Console
 
-from edgewise.benchmarks.evaluation.question import Question, takes_turns
+from edgewise.benchmarks.evaluation.question import Question
 from edgewise.benchmarks.evaluation.scripted import answers_of, completion
 from edgewise.benchmarks.simulation.skills import Draws, Skills
 from edgewise.benchmarks.simulation.worlds import WORLDS
@@ -172,11 +172,10 @@ def constant(text: str) -> Script:
 
     def script(question: Question, sample: int) -> list[str]:
         env, said = question.env, completion(question.env, text, "")
-        answer, count = env.extract(said), 1
-        if answer is not None and takes_turns(env, question.problem):
-            while not env.task.turn(question.problem, [answer] * count).done:
-                count += 1
-        return [said] * count
+        history = env.score([question.problem], [()], [said])
+        while not history[-1].done:
+            history += env.score([question.problem], [history], [said])
+        return [said] * len(history)
 
     return script
 

@@ -155,7 +155,9 @@ def open_part(
 
 
 def takes_turns(env: ReasoningEnv, problem: Any) -> bool:
-    """Return whether an empty answer does not end the episode."""
+    """Return whether an episode may have more than one turn."""
+    if env.tools is not None or (env.attempts is not None and env.attempts.most > 1):
+        return True
     return type(env.task).turn is not Task.turn and not env.task.turn(problem, [""]).done
 
 
