@@ -19,13 +19,12 @@ from edgewise.frame import Frame
 from edgewise.judging import judge
 from edgewise.outcome import History, Outcome
 from edgewise.registration import Division, division_name, make_task, require
-from edgewise.row_order import RowOrder
+from edgewise.row_order import RowOrder, rekey
 from edgewise.task import SPLITS, Preset, Task
 from edgewise.text import UnicodeText
 from edgewise.tools import ToolRules, tool_rules
 
 OPTIONS = {"level", "params", "problem_seed"}
-ZEROS = np.zeros(4, np.uint64)
 NONE: Mapping[str, Any] = {}
 Arms = str | Division | Sequence[Mapping[str, Any]] | None  # as `ReasoningEnv` takes them
 MAX_SEED = 2**63
@@ -279,9 +278,15 @@ class ReasoningEnv(gym.Env[str, str]):
         """Return the frame that `PromptFormat` puts around the prompt of `problem`."""
         return self.preset.frame
 
-    def demonstrate(self, problem: Any) -> str:
-        """Return a worked trace that earns the full reward, in the preset's answer format."""
-        trace = self.task.demonstrate(problem)
+    def demonstrate(self, problem: Any, answers: Sequence[str] = ()) -> str:
+        """Return a worked trace of the next turn, after `answers`, in the preset's answer format.
+
+        All turns together earn the full reward.
+        """
+        return self.as_completion(self.task.next_turn(problem, answers))
+
+    def as_completion(self, trace: str) -> str:
+        """Return a trace that ends in a box in the preset's answer format."""
         if self.preset.answer in ("any", "boxed"):
             return trace
         tagged = f"<answer>{extract_answer(trace, 'boxed')}</answer>"
@@ -362,18 +367,6 @@ def unwrap(env: gym.Env[Any, Any]) -> ReasoningEnv:
     if not isinstance(base, ReasoningEnv):
         raise ValueError(f"`env` must be a ReasoningEnv, under any wrappers, got {base}")
     return base
-
-
-def rekey(rng: np.random.Generator, problem_seed: int, level: int) -> None:
-    """Put `rng`, a Philox generator, at the start of the stream of (problem_seed, level)."""
-    rng.bit_generator.state = {
-        "bit_generator": "Philox",
-        "state": {"counter": ZEROS, "key": np.array([problem_seed, level], np.uint64)},
-        "buffer": ZEROS,
-        "buffer_pos": 4,  # empty
-        "has_uint32": 0,
-        "uinteger": 0,
-    }
 
 
 def evaluation_set(env: gym.Env[str, str], level: int, size: int = 200) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgewise.attempts import HOW
 from edgewise.outcome import History, Outcome, answers_of_attempt, unfinished
+from edgewise.task import Task
 
 if TYPE_CHECKING:
     from edgewise.env import ReasoningEnv
@@ -68,3 +69,10 @@ def with_attempts(env: ReasoningEnv, problem: Any, history: History, outcome: Ou
     elif env.attempts.explain and outcome.correct is False:
         reason = env.task.explain(problem, outcome.answer)
     return env.attempts.after(outcome, history, env.preset.rewards[1], reason)
+
+
+def takes_turns(env: ReasoningEnv, problem: Any) -> bool:
+    """Return whether an episode may have more than one turn."""
+    if env.tools is not None or (env.attempts is not None and env.attempts.most > 1):
+        return True
+    return type(env.task).turn is not Task.turn and not env.task.turn(problem, [""]).done

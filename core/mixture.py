@@ -87,10 +87,10 @@ class Mixture(ReasoningEnv):
         place, own = problem
         return self.members[int(place)].frame_of(own)
 
-    def demonstrate(self, problem: Any) -> str:
-        """Work the problem out as its member does."""
+    def demonstrate(self, problem: Any, answers: Sequence[str] = ()) -> str:
+        """Work the next turn out as its member does."""
         place, own = problem
-        return self.members[int(place)].demonstrate(own)
+        return self.members[int(place)].demonstrate(own, answers)
 
     def score(
         self, problems: Sequence[Any], histories: Sequence[History], actions: Sequence[str]

@@ -17,7 +17,7 @@ from edgewise.benchmarks.evaluation.suite import Part
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import unknown
 from edgewise.frame import Frame
-from edgewise.task import Task
+from edgewise.judging import takes_turns
 
 CHECKSUM_DIGITS = 16
 
@@ -152,13 +152,6 @@ def open_part(
             place = (part.name, level, ood, number, info["problem"])
             questions.append(Question(*place, env, problem, sampling, protocol.num_samples))
     return Opened(part, env, sampling, questions)
-
-
-def takes_turns(env: ReasoningEnv, problem: Any) -> bool:
-    """Return whether an episode may have more than one turn."""
-    if env.tools is not None or (env.attempts is not None and env.attempts.most > 1):
-        return True
-    return type(env.task).turn is not Task.turn and not env.task.turn(problem, [""]).done
 
 
 def checksum(questions: Iterable[Question]) -> str:
