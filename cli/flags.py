@@ -31,6 +31,7 @@ from edgewise.agents.training.flags import (
     RayFlags,
     ThreadFlags,
     TokenFlags,
+    TurnFlags,
 )
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
@@ -52,7 +53,7 @@ class ListConfig(Flags):
 
 
 @dataclass(frozen=True)
-class PlayConfig(Flags):
+class PlayConfig(TurnFlags):
     """Answer problems in the terminal; an empty line shows a solution, end of input ends."""
 
     env: tyro.conf.Positional[str] = "Countdown-v0"

@@ -27,7 +27,13 @@ def run(config: PlayConfig, arguments: Sequence[str]) -> None:
         import_positional(config.env)
         check_id(config.env)
         levels = None if config.level is None else (config.level,)
-        made = gym.make(config.env, preset=config.preset, levels=levels, allow_ood=True)
+        made = gym.make(
+            config.env,
+            preset=config.preset,
+            levels=levels,
+            allow_ood=True,
+            **config.turn_options(),
+        )
     env = unwrap(made)
     console, solved = Console(), 0
     for number in range(config.num_problems):
@@ -54,10 +60,11 @@ def play(env: ReasoningEnv, console: Console) -> tuple[bool, bool]:
             console.print("solution: " + env.task.solve(env.problem), markup=False)
             return True, False
         wrapped = text if "\\boxed{" in text or "<answer>" in text else form(env) % text
-        observation, reward, done, _, info = env.step(wrapped)
-        if done:
+        observation, reward, terminated, truncated, info = env.step(wrapped)
+        if terminated or truncated:
             verdict = "right" if info["correct"] else "wrong"
             verdict = verdict if info["verified"] else "could not be verified"
+            verdict = "over, at a limit" if truncated else verdict
             console.print(f"{verdict}, reward {reward:g}")
             return True, bool(info["correct"])
         console.print(observation, markup=False, highlight=False)

@@ -6,43 +6,30 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 
 from edgewise.answer import extract_answer
+from edgewise.attempts import AttemptRules, attempt_rules
 from edgewise.errors import shown, unknown
 from edgewise.frame import Frame
+from edgewise.judging import judge
+from edgewise.outcome import History, Outcome
 from edgewise.registration import Division, division_name, make_task, require
-from edgewise.row_order import RowOrder
-from edgewise.task import SPLITS, Preset, Task, Verdict
+from edgewise.row_order import RowOrder, rekey
+from edgewise.task import SPLITS, Preset, Task
 from edgewise.text import UnicodeText
+from edgewise.tools import ToolRules, tool_rules
 
 OPTIONS = {"level", "params", "problem_seed"}
-ZEROS = np.zeros(4, np.uint64)
 NONE: Mapping[str, Any] = {}
 Arms = str | Division | Sequence[Mapping[str, Any]] | None  # as `ReasoningEnv` takes them
 MAX_SEED = 2**63
 MAX_PROBLEM_SEEDS = 10_000  # looked at for an evaluation set
 MAX_REDRAWS = 1_000  # of problems that do not fit, or as many as there are rows
-
-
-class Outcome(NamedTuple):
-    """What an action leads to."""
-
-    observation: str
-    reward: float
-    done: bool
-    correct: Verdict  # None if it could not be verified; the reward is then 0
-    formatted: bool
-    answer: str | None
-
-    @property
-    def verified(self) -> bool:
-        """Return whether there is a verdict."""
-        return self.correct is not None
 
 
 class ReasoningEnv(gym.Env[str, str]):
@@ -73,6 +60,8 @@ class ReasoningEnv(gym.Env[str, str]):
         thought: str | None = None,
         frame: Frame | Mapping[str, Any] | None = None,
         arms: Arms = None,
+        attempts: AttemptRules | Mapping[str, Any] | int | None = None,
+        tools: ToolRules | Mapping[str, Any] | Sequence[Any] | None = None,
         allow_ood: bool = False,
         render_mode: str | None = None,
         **task_options: Any,
@@ -97,6 +86,8 @@ class ReasoningEnv(gym.Env[str, str]):
                 task knows, such as "subject", or for a data set a function that returns the label of
                 a problem, or the name under which `register_division` has one; the levels by
                 default.
+            attempts: How many there are at a problem, or rules of them, see `wrappers.Attempts`.
+            tools: What a completion may ask for, a list of names or rules, see `wrappers.Tools`.
             allow_ood: Whether levels kept out of training may be trained on.
             render_mode: "ansi" makes `render` return the prompt.
             task_options: The fields of the task.
@@ -116,8 +107,9 @@ class ReasoningEnv(gym.Env[str, str]):
         if template is not None:
             self.task.check_template(template)
         self.split, self.render_mode = split, render_mode
-        self.identity = {"env": env_id, "overrides": overrides, "split": split}
-        self._name = json.dumps(self.identity)[:-1]
+        self.identity: dict[str, Any] = {"env": env_id, "overrides": overrides, "split": split}
+        self.attempts: AttemptRules | None = None
+        self.tools: ToolRules | None = None
         closed = () if allow_ood or split != "train" else self.preset.ood
         self.allowed = [level for level in self.preset.levels if level not in closed]
         self.levels = self.make_levels(levels)
@@ -125,11 +117,35 @@ class ReasoningEnv(gym.Env[str, str]):
         self.observation_space, self.action_space = UnicodeText(), UnicodeText()
         self.problem: Any = None
         self.order, self.place = RowOrder(), 0  # a mixture sets both
-        self._history, self._done = tuple[str, ...](), True
+        self._history, self._done = tuple[Outcome, ...](), True
         self.members: list[ReasoningEnv] = [self]  # a mixture has several
+        self.play_by(attempt_rules(attempts), tool_rules(tools))
         self.fits: Callable[[Any], bool] | None = None  # which problems are not drawn again
         self._num_unfit = 0
         self._rng = np.random.Generator(np.random.Philox(key=0))
+
+    def play_by(self, attempts: AttemptRules | None = None, tools: ToolRules | None = None) -> None:
+        """Play by these rules too, from the next `reset` on; names of problems say so.
+
+        Raises:
+            ValueError: If there are such rules already.
+        """
+        for name, rules in (("attempts", attempts), ("tools", tools)):
+            if rules is not None and getattr(self, name) is not None:
+                raise ValueError(f"`{name}` must be given once, got two")
+        overrides = self.identity["overrides"]
+        if attempts is not None:
+            self.attempts, overrides["attempts"] = attempts, asdict(attempts)
+        if tools is not None:
+            self.tools = tools
+            frame = {"stop": tuple(dict.fromkeys([*self.preset.frame.stop, *tools.stops]))}
+            self.preset = self.preset.override({"frame": frame})
+        if attempts is not None or tools is not None:
+            self.preset_name, self._done = f"{self.preset_name.rstrip('+')}+", True
+        if self.tools is not None:
+            overrides.pop("tools", None)  # last, whichever was given first
+            overrides["tools"] = self.tools.record()
+        self._name = json.dumps(self.identity)[:-1]
 
     def make_preset(
         self, name: str | None, parts: Mapping[str, Any], task_options: Mapping[str, Any]
@@ -254,16 +270,23 @@ class ReasoningEnv(gym.Env[str, str]):
         return self.task.draw(self._rng, problem_seed, self.split, **arguments)
 
     def prompt(self, problem: Any) -> str:
-        """State `problem` as the preset does."""
-        return self.task.prompt(problem, self.preset.template)
+        """State `problem` as the preset does, and the tools if there are any."""
+        text = self.task.prompt(problem, self.preset.template)
+        return text if self.tools is None else text + self.tools.describe()
 
     def frame_of(self, problem: Any) -> Frame:
         """Return the frame that `PromptFormat` puts around the prompt of `problem`."""
         return self.preset.frame
 
-    def demonstrate(self, problem: Any) -> str:
-        """Return a worked trace that earns the full reward, in the preset's answer format."""
-        trace = self.task.demonstrate(problem)
+    def demonstrate(self, problem: Any, answers: Sequence[str] = ()) -> str:
+        """Return a worked trace of the next turn, after `answers`, in the preset's answer format.
+
+        All turns together earn the full reward.
+        """
+        return self.as_completion(self.task.next_turn(problem, answers))
+
+    def as_completion(self, trace: str) -> str:
+        """Return a trace that ends in a box in the preset's answer format."""
         if self.preset.answer in ("any", "boxed"):
             return trace
         tagged = f"<answer>{extract_answer(trace, 'boxed')}</answer>"
@@ -271,26 +294,10 @@ class ReasoningEnv(gym.Env[str, str]):
         return f"{thought} {tagged}"
 
     def score(
-        self, problems: Sequence[Any], histories: Sequence[Sequence[str]], actions: Sequence[str]
+        self, problems: Sequence[Any], histories: Sequence[History], actions: Sequence[str]
     ) -> list[Outcome]:
-        """Score one action of each problem, after the answers of its episode so far."""
-        correct, formatted, neither = self.preset.rewards
-        if wrong := [action for action in actions if not isinstance(action, str)]:
-            raise TypeError(f"`action` must be a str, got {type(wrong[0]).__name__}")
-        answers = list(map(self.extract, actions))
-        answered = [i for i, answer in enumerate(answers) if answer is not None]
-        turns = self.task.turn_many(
-            [problems[i] for i in answered],
-            [(*histories[i], answers[i] or "") for i in answered],
-        )
-        outcomes = [Outcome("", neither, True, False, False, None)] * len(actions)
-        for i, turn in zip(answered, turns, strict=True):
-            paid = turn.done and turn.correct is not None
-            reward = formatted + (correct - formatted) * turn.credit if paid else 0.0
-            outcomes[i] = Outcome(
-                turn.observation, reward, turn.done, turn.correct, True, answers[i]
-            )
-        return outcomes
+        """Score one action of each problem, after the outcomes of its episode so far."""
+        return judge(self, problems, histories, actions)
 
     def extract(self, action: str) -> str | None:
         """Return the answer in a completion as the preset's format finds it; None without one."""
@@ -321,17 +328,20 @@ class ReasoningEnv(gym.Env[str, str]):
         return self.prompt(self.problem), info
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Score a completion; the episode ends unless the task has more turns.
+        """Score a completion; the episode ends unless there are more turns.
 
-        A completion that could not be verified is not "verified" in the info, and not "correct".
+        It is terminated by a verdict, and truncated by a limit of turns or calls. A completion that
+        could not be verified is not "verified" in the info, and not "correct"; where an observation
+        "continues" it, as the result of a tool does, the next action goes on with the same text.
         """
         if self._done:
             raise ResetNeeded("call `reset` before `step`")
         outcome = self.score([self.problem], [self._history], [action])[0]
-        self._history, self._done = (*self._history, outcome.answer or ""), outcome.done
+        self._history, self._done = (*self._history, outcome), outcome.done
         info = {key: getattr(outcome, key) for key in ("verified", "formatted", "answer")}
-        info["correct"] = outcome.correct is True
-        return outcome.observation, outcome.reward, outcome.done, False, info
+        info |= {"correct": outcome.correct is True, "continues": bool(outcome.said)}
+        terminated = outcome.done and not outcome.truncated
+        return outcome.observation, outcome.reward, terminated, outcome.truncated, info
 
     def render(self) -> str | None:
         """Return the prompt."""
@@ -357,18 +367,6 @@ def unwrap(env: gym.Env[Any, Any]) -> ReasoningEnv:
     if not isinstance(base, ReasoningEnv):
         raise ValueError(f"`env` must be a ReasoningEnv, under any wrappers, got {base}")
     return base
-
-
-def rekey(rng: np.random.Generator, problem_seed: int, level: int) -> None:
-    """Put `rng`, a Philox generator, at the start of the stream of (problem_seed, level)."""
-    rng.bit_generator.state = {
-        "bit_generator": "Philox",
-        "state": {"counter": ZEROS, "key": np.array([problem_seed, level], np.uint64)},
-        "buffer": ZEROS,
-        "buffer_pos": 4,  # empty
-        "has_uint32": 0,
-        "uinteger": 0,
-    }
 
 
 def evaluation_set(env: gym.Env[str, str], level: int, size: int = 200) -> list[dict[str, Any]]:

@@ -8,10 +8,13 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 
-from edgewise.env import Outcome, ReasoningEnv, unwrap
+from edgewise.attempts import AttemptRules
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.frame import Frame
+from edgewise.outcome import History, Outcome
 from edgewise.row_order import RowOrder
 from edgewise.text import UnicodeText
+from edgewise.tools import ToolRules
 from edgewise.vector_env import ReasoningVectorEnv
 
 
@@ -61,6 +64,12 @@ class Mixture(ReasoningEnv):
             raise ValueError(f"`env` must be in [0, {len(self.members)}), got {place!r}")
         return {"env": int(place), **self.members[place].choose(rng, options)}
 
+    def play_by(self, attempts: AttemptRules | None = None, tools: ToolRules | None = None) -> None:
+        """Let all members play by these rules too."""
+        for member in self.members:
+            member.play_by(attempts, tools)
+        self._done = True
+
     def pose(self, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Return the member's place with its problem, and the name that the member gives it."""
         rest = dict(options)
@@ -78,13 +87,13 @@ class Mixture(ReasoningEnv):
         place, own = problem
         return self.members[int(place)].frame_of(own)
 
-    def demonstrate(self, problem: Any) -> str:
-        """Work the problem out as its member does."""
+    def demonstrate(self, problem: Any, answers: Sequence[str] = ()) -> str:
+        """Work the next turn out as its member does."""
         place, own = problem
-        return self.members[int(place)].demonstrate(own)
+        return self.members[int(place)].demonstrate(own, answers)
 
     def score(
-        self, problems: Sequence[Any], histories: Sequence[Sequence[str]], actions: Sequence[str]
+        self, problems: Sequence[Any], histories: Sequence[History], actions: Sequence[str]
     ) -> list[Outcome]:
         """Let each member score its problems, all at once."""
         outcomes: dict[int, Outcome] = {}

@@ -19,12 +19,14 @@ from math import inf
 from typing import Any, Literal
 
 from edgewise.answer import FORMATS, THOUGHTS
+from edgewise.attempts import attempt_record
 from edgewise.errors import shown, unknown
 from edgewise.fields import convert, hints_of
 from edgewise.frame import Frame
 from edgewise.json_text import parse_json
 from edgewise.registration import check_id, task_of
 from edgewise.task import SPLITS, Task
+from edgewise.tools import tool_record
 
 MAX_BYTES = 2**22  # of a name; those of a teacher's problems hold all of them
 MAX_DEPTH = 16
@@ -43,6 +45,8 @@ OVERRIDES: Mapping[str, Any] = {  # of every environment that has a task, with t
     "thought": Literal[THOUGHTS] | None,
     "frame": Mapping[str, Any] | None,
     "arms": str | Sequence[Any] | None,
+    "attempts": int | Mapping[str, Any] | None,
+    "tools": Sequence[Any] | Mapping[str, Any] | None,
 }
 KEYWORDS: Mapping[str, Any] = {  # further ones of `gym.make`, which no name has
     "levels": Sequence[int] | None,
@@ -200,6 +204,10 @@ def read_overrides(
             )
     if read.get("frame") is not None:
         read["frame"] = read_frame(read["frame"], f"{where}.frame")
+    if read.get("attempts") is not None:
+        read["attempts"] = attempt_record(read["attempts"])
+    if read.get("tools") is not None:
+        read["tools"] = tool_record(read["tools"])
     if isinstance(read.get("arms"), tuple):
         read["arms"] = read_arms(task, read["arms"], f"{where}.arms")
     return read

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+ZEROS = np.zeros(4, np.uint64)
+
 
 class RowOrder:
     """The rows of each arm without replacement: epoch after epoch, each in an order of its own."""
@@ -42,3 +44,15 @@ class RowOrder:
         """Take up the seed and the pointers."""
         self.restart()
         self.seed, self.pointers = state["seed"], dict(state["pointers"])
+
+
+def rekey(rng: np.random.Generator, problem_seed: int, level: int) -> None:
+    """Put `rng`, a Philox generator, at the start of the stream of (problem_seed, level)."""
+    rng.bit_generator.state = {
+        "bit_generator": "Philox",
+        "state": {"counter": ZEROS, "key": np.array([problem_seed, level], np.uint64)},
+        "buffer": ZEROS,
+        "buffer_pos": 4,  # empty
+        "has_uint32": 0,
+        "uinteger": 0,
+    }

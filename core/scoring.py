@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from edgewise.env import Outcome, ReasoningEnv
+from edgewise.env import ReasoningEnv
 from edgewise.executor import LOST
 from edgewise.names import Name, read_name, read_overrides
+from edgewise.outcome import Outcome
 from edgewise.posing import make_named, pose_named
 from edgewise.registration import task_of
-from edgewise.task import Task
 
 FIELDS = ("correct", "formatted", "answer")
 SCORE = "edgewise.scoring:score"
@@ -65,7 +65,7 @@ def played(
         ]
         outcomes = env.score(
             [problems[i] for i in live],
-            [[outcome.answer or "" for outcome in earned[i]] for i in live],
+            [earned[i] for i in live],
             [texts[i][turn] for i in live],
         )
         for i, outcome in zip(live, outcomes, strict=True):
@@ -101,11 +101,6 @@ def outcome_of(env: ReasoningEnv, turns: Sequence[str], result: Any) -> Outcome:
     return Outcome(
         "", formatted if is_formatted else neither, True, False, is_formatted, answers[-1]
     )
-
-
-def takes_turns(env: ReasoningEnv, problem: Any) -> bool:
-    """Return whether an empty answer does not end the episode."""
-    return type(env.task).turn is not Task.turn and not env.task.turn(problem, [""]).done
 
 
 @lru_cache(maxsize=NUM_PROBLEMS)

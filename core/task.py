@@ -114,13 +114,14 @@ class Turn(NamedTuple):
         >>> task = gym.make("Countdown-v0").unwrapped.task
         >>> problem = task.generate(np.random.default_rng(0), **task.presets["sec"].levels[1])
         >>> task.turn(problem, ["1 + 1"])
-        Turn(correct=False, credit=0.0, observation='', done=True)
+        Turn(correct=False, credit=0.0, observation='', done=True, truncated=False)
     """
 
     correct: Verdict
     credit: float  # in [0, 1]; nothing is paid without a verdict
     observation: str = ""  # to be answered next
     done: bool = True
+    truncated: bool = False  # whether it is done because a limit of turns was reached
 
 
 class Task(ABC, Generic[Problem]):
@@ -184,6 +185,27 @@ class Task(ABC, Generic[Problem]):
         """Score `answer` in [0, 1]: by default 1 if it is right; None if it cannot be verified."""
         correct = self.verify(problem, answer)
         return None if correct is None else float(correct)
+
+    def explain(self, problem: Problem, answer: str) -> str:
+        """Return what is wrong with an answer that `verify` refuses, in a sentence; "" by default.
+
+        It says which part is wrong, such as a clue that does not hold, and never the solution; nor does
+        it repeat the text of the answer.
+        """
+        return ""
+
+    def next_turn(self, problem: Problem, answers: Sequence[str]) -> str:
+        r"""Return a worked trace of the next turn, which ends in ``\boxed{answer}``.
+
+        Args:
+            problem: As it was posed.
+            answers: What was answered so far, of turns that did not end the episode.
+        """
+        return self.demonstrate(problem)
+
+    def slip(self, problem: Problem, rng: np.random.Generator) -> str:
+        r"""Return a worked trace that ends in a plausible wrong ``\boxed{answer}``."""
+        raise NotImplementedError(f"{type(self).__name__} has no wrong traces")
 
     def demonstrate(self, problem: Problem) -> str:
         r"""Return a worked trace that ends in ``\boxed{answer}``."""

@@ -219,13 +219,13 @@ class Batch:
             if not done.all():
                 actions = np.full(self.envs.num_envs, None, dtype=object)
                 actions[rows] = completions.texts[own]
-                observations, earned, ended, _, infos = self.envs.step(actions.tolist())
+                observations, earned, ended, cut, infos = self.envs.step(actions.tolist())
                 texts = np.array(observations, dtype=object)[rows]
                 rewards += earned[rows]
                 correct |= infos["correct"][rows]
                 formatted |= infos["formatted"][rows]
                 verified &= infos["verified"][rows]
-                done = ended[rows]
+                done = (ended | cut)[rows]
             if self.gather(done).all():
                 return completions, rewards * verified, correct & verified, formatted, verified
             further = self.gather(np.where(done, "", texts)).tolist()

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgewise.agents.integrations.named import posed
 from edgewise.agents.policies.chat import ChatOptions, encode_further, encode_prompt, render_chat
+from edgewise.outcome import Outcome
 
 
 def seed_of(run: int, batch: int, group: int, member: int, turn: int) -> int:
@@ -57,7 +58,7 @@ class Episode:
         self.logprobs: list[float] = []
         self.reward, self.length = 0.0, 0  # length: of the answers, in characters
         self.correct, self.verified, self.done = False, True, False
-        self._answers: list[str] = []
+        self._history: list[Outcome] = []
 
     def answer(self, tokens: Sequence[int], logprobs: Sequence[float]) -> None:
         """Take the next answer, as it was sampled, and add what is observed after it.
@@ -71,7 +72,7 @@ class Episode:
         self.mask += [1] * len(tokens)
         self.logprobs += logprobs
         self.length += len(text)
-        observation = self.score(text if self._answers else self.frame.opening + text)
+        observation = self.score(text if self._history else self.frame.opening + text)
         if not self.done:
             further = encode_further(self.tokenizer, observation)
             self.tokens += further
@@ -79,14 +80,14 @@ class Episode:
             self.logprobs += [0.0] * len(further) if self.logprobs else []
 
     def stop(self) -> None:
-        """End where there is no room for another answer: as if there were one without a solution."""
-        if not self.done:
+        """End where there is no room for another answer: as if all further ones had no solution."""
+        while not self.done:
             self.score("")
 
     def score(self, text: str) -> str:
         """Score the next answer, and return what is observed after it."""
-        outcome = self.env.score([self.problem], [self._answers], [text])[0]
-        self._answers.append(outcome.answer or "")
+        outcome = self.env.score([self.problem], [self._history], [text])[0]
+        self._history.append(outcome)
         self.reward += outcome.reward
         self.correct |= outcome.correct is True
         self.verified &= outcome.verified

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from edgewise.env import Outcome
+from edgewise.outcome import Outcome
 from edgewise.posing import pose
 
 Completion = (

@@ -101,7 +101,8 @@ class Session(Environment[Answer, Posed, State]):  # type: ignore[misc]
 
     def step(self, action: Answer, timeout_s: float | None = None, **others: Any) -> Posed:
         """Verify an answer; the episode ends unless the task has more turns."""
-        text, reward, done, _, info = self.env.step(action.text[:MAX_TEXT])
+        text, reward, terminated, truncated, info = self.env.step(action.text[:MAX_TEXT])
+        done = terminated or truncated
         self.progress.step_count += 1
         messages = [] if done else [{"role": "user", "content": text}]
         return Posed(

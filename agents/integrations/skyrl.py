@@ -52,7 +52,8 @@ class EdgewiseEnv(BaseTextEnv):  # type: ignore[misc]
             RuntimeError: If the verifier fails: that is no reward of 0.
         """
         self.turns += 1
-        text, reward, ended, _, info = self.env.step(action)
+        text, reward, terminated, truncated, info = self.env.step(action)
+        ended = terminated or truncated
         if not info["verified"]:
             raise RuntimeError(f"the answer to {self.name} could not be verified")
         return BaseTextEnvStepOutput(

@@ -19,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.agents.integrations.named import posed
-from edgewise.env import Outcome, ReasoningEnv
+from edgewise.env import ReasoningEnv
 from edgewise.frame import Frame, Message
+from edgewise.outcome import Outcome
+from edgewise.scoring import whole
 from edgewise.wrappers.vector import Curriculum
 
 HOW = "\nCall the function `act` for each action."
@@ -50,9 +52,8 @@ class TurnEnvironment:
     def __init__(self) -> None:
         """Begin without a problem."""
         self._env: ReasoningEnv | None = None
-        self._answers: list[str] = []
+        self._history: list[Outcome] = []
         self._actions: list[str] = []
-        self._outcome: Outcome | None = None
 
     def reset(self, problem: str, **columns: Any) -> str:
         """Start a named problem, and return what follows its prompt.
@@ -61,7 +62,7 @@ class TurnEnvironment:
             ValueError: If the name is of another version of its environment, or of none.
         """
         self._env = posed(problem)
-        self._answers, self._actions, self._outcome = [], [], None
+        self._history, self._actions = [], []
         return HOW
 
     def act(self, action: str) -> str:
@@ -79,15 +80,15 @@ class TurnEnvironment:
         if not isinstance(action, str):  # TRL tells the model
             raise ValueError(f"`action` must be a text, got {action!r}")
         text = ANSWERS[env.preset.answer].format(action)
-        self._outcome = env.score([env.problem], [self._answers], [text])[0]
+        [outcome] = env.score([env.problem], [self._history], [text])
         self._actions.append(text)
-        self._answers.append(self._outcome.answer or "")
-        return OVER if self._outcome.done else self._outcome.observation
+        self._history.append(outcome)
+        return OVER if outcome.done else outcome.observation
 
 
 def is_over(environment: TurnEnvironment) -> bool:
     """Return whether the episode has ended."""
-    return environment._outcome is not None and environment._outcome.done
+    return bool(environment._history) and environment._history[-1].done
 
 
 def actions_of(environment: TurnEnvironment) -> list[str]:
@@ -98,7 +99,7 @@ def actions_of(environment: TurnEnvironment) -> list[str]:
 def reward(environments: Sequence[TurnEnvironment], **columns: Any) -> list[float]:
     """Return the reward of each episode; a reward function for TRL.
 
-    One that stopped before the end gave no answer, and earns what that does.
+    One that stopped before the end gave no further answer, and earns what that does.
     """
     return [earned(environment) for environment in environments]
 
@@ -108,10 +109,10 @@ def earned(environment: TurnEnvironment) -> float:
     env = environment._env
     if env is None:
         raise ValueError("`environments` must have been reset")
-    last = environment._outcome
-    if last is None or not last.done:
-        last = env.score([env.problem], [environment._answers], [""])[0]
-    return last.reward
+    history = list(environment._history)
+    while not (history and history[-1].done):
+        history += env.score([env.problem], [history], [""])
+    return whole(history).reward
 
 
 def messages(frame: Frame, prompt: str) -> list[Message]:
@@ -167,5 +168,5 @@ def step(
     """Step this rank's environments alone; return their rewards, and which are done."""
     actions = np.full(curriculum.num_envs, None, dtype=object)
     actions[own] = list(texts)
-    _, rewards, ended, _, _ = curriculum.step(actions.tolist())
-    return rewards[own], ended[own]
+    _, rewards, ended, truncated, _ = curriculum.step(actions.tolist())
+    return rewards[own], (ended | truncated)[own]

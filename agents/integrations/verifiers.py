@@ -21,8 +21,8 @@ from edgewise.agents.integrations.named import score
 from edgewise.agents.integrations.versions import VERIFIERS
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.env import Outcome, ReasoningEnv, evaluation_set, unwrap
+from edgewise.judging import takes_turns
 from edgewise.posing import pose
-from edgewise.scoring import takes_turns
 
 VERIFIERS.check(version("verifiers"))
 

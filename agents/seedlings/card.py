@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,7 @@ from edgewise.agents.training.sheet import Sheet
 from edgewise.env import unwrap
 from edgewise.fields import build
 from edgewise.files import about, read_json, write_atomically
+from edgewise.names import read_keywords
 from edgewise.registration import check_id
 
 CARD = """# A seedling for {envs}
@@ -52,18 +53,20 @@ def load_recipe(path: str | Path) -> PretrainConfig:
         config = build(PretrainConfig, record)
         for source in config.sources:
             check_id(source.env)
+            read_keywords(source.env, source.options, "options")
     return config
 
 
 def score(
     config: PretrainConfig, policy: TransformersPolicy, plan: EvaluationPlan
-) -> dict[str, list[LevelScore]]:
-    """Return the scores on all levels of each environment that `config` names."""
-    scores = {}
+) -> list[list[LevelScore]]:
+    """Return the scores on all levels of the environment of each source of `config`."""
+    scores = []
     for source in config.sources:
-        single = unwrap(gym.make(source.env, preset=config.preset))
+        options = {"preset": config.preset, **source.options}
+        single = unwrap(gym.make(source.env, **options))
         sampling = Sampling(max_tokens=single.preset.frame.max_completion_tokens)
-        scores[source.env] = evaluate(policy, source.env, plan, sampling, preset=config.preset)
+        scores.append(evaluate(policy, source.env, plan, sampling, **options))
     return scores
 
 
@@ -78,7 +81,7 @@ def save_seedling(
     folder = Path(folder)
     policy.save(folder)
     made_for = {
-        "envs": [source.env for source in config.sources],
+        "envs": list(dict.fromkeys(source.env for source in config.sources)),
         "preset": config.preset,
         "train": asdict(config.train),
     }
@@ -108,16 +111,17 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
-def tabulate(config: PretrainConfig, scores: Mapping[str, list[LevelScore]], k: int) -> list[str]:
+def tabulate(config: PretrainConfig, scores: Sequence[Sequence[LevelScore]], k: int) -> list[str]:
     """Return the table of the card, with a row for each environment and level."""
     total = sum(sum(source.weights) for source in config.sources)
     rows = []
-    for source in config.sources:
-        for level, found in enumerate(scores[source.env]):
+    for source, levels in zip(config.sources, scores, strict=True):
+        options = f" {json.dumps(source.options)}" if source.options else ""
+        for level, found in enumerate(levels):
             share = source.weights[level] / total if level < len(source.weights) else 0.0
             rows.append(
                 [
-                    source.env,
+                    f"{source.env}{options}",
                     str(found.level),
                     f"{share:.1%}",
                     f"{found.pass_at_1:.3f} ({found.low:.3f} to {found.high:.3f})",

@@ -8,8 +8,8 @@ Shapes: B rows of a batch, T tokens of a row, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium as gym
@@ -22,13 +22,16 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from edgewise.agents.algorithms.optimizer import schedule
 from edgewise.agents.policies.chat import encode_prompt
+from edgewise.agents.policies.model_card import model_path
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.seedlings.tokenizer import build_tokenizer
+from edgewise.agents.seedlings.transcript import row_of, worked_episode
 from edgewise.agents.soar.posing import COMPACT_MARK, COMPACT_PROMPT
 from edgewise.env import unwrap
+from edgewise.judging import takes_turns
 
 NO_LOSS = -100  # the target that cross_entropy leaves out
-Row = tuple[list[int], int]  # tokens, and how many of them are prompt
+Row = tuple[list[int], list[bool]]  # tokens, and which of them are learned
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Source:
     """Where worked solutions come from."""
 
     env: str = "Countdown-v0"
+    options: Mapping[str, Any] = field(default_factory=dict)  # keywords of the environment
+    slips: float = 0.0  # chance that an attempt but the last is wrong, where there are several
     weights: tuple[float, ...] = (0.36, 0.42, 0.212, 0.008)  # shares of levels 1, 2, ...
     finished: tuple[float, ...] = ()  # chance at each level that a trace goes on after a step
     finished_from: int = 0  # the cycle from which that holds; before it all traces are whole
@@ -60,6 +65,9 @@ class PretrainConfig:
 
     sources: tuple[Source, ...] = (Source(),)
     preset: str = "seedling"  # of all sources
+    start: str = (
+        ""  # a packaged seedling whose weights are the first; "" for random ones of the sizes below
+    )
     hidden_size: int = 160
     num_layers: int = 4
     num_heads: int = 5
@@ -83,7 +91,9 @@ class PretrainConfig:
 
 
 def build_policy(config: PretrainConfig) -> TransformersPolicy:
-    """Return an untrained model with one key and value head, and its tokenizer."""
+    """Return an untrained model with one key and value head, or the seedling to go on from, and its tokenizer."""
+    if config.start:
+        return TransformersPolicy.load(model_path(f"seedling:{config.start}"))
     tokenizer = build_tokenizer()
     shape = Qwen2Config(
         vocab_size=len(tokenizer),
@@ -130,7 +140,7 @@ def run_cycle(
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * schedule(step, num_steps, config.num_warmup_steps)
         batch = sorted((next(rows) for _ in range(config.batch_size)), key=lambda row: len(row[0]))
-        num_targets = sum(len(tokens) - first for tokens, first in batch)
+        num_targets = sum(sum(learned) for _, learned in batch)
         optimizer.zero_grad()
         total = 0.0
         for start in range(0, config.batch_size, config.chunk_size):
@@ -145,7 +155,7 @@ def run_cycle(
 def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row]:
     """Yield prompts with their worked solutions, from the training split, without end."""
     envs: list[Any] = [
-        unwrap(gym.make(source.env, preset=config.preset, allow_ood=True))
+        unwrap(gym.make(source.env, preset=config.preset, allow_ood=True, **source.options))
         for source in config.sources
     ]
     for env, source in zip(envs, config.sources, strict=True):
@@ -162,7 +172,12 @@ def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row
         place = int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))
         env, source, level, _, is_posed = places[place]
         problem, _ = env.pose(env.choose(rng, {"level": level}))
-        prompt, text = env.preset.frame.text(env.prompt(problem)), env.demonstrate(problem)
+        prompt = env.preset.frame.text(env.prompt(problem))
+        if takes_turns(env, problem):
+            turns = worked_episode(env, problem, rng, source.slips)
+            yield row_of(turns, encode_prompt(tokenizer, prompt), tokenizer)
+            continue
+        text = env.demonstrate(problem)
         finished = (source.posed_finished if is_posed else ()) or source.finished
         stops = finished and cycle >= source.finished_from
         if stops and rng.random() >= finished[level - 1]:
@@ -172,7 +187,10 @@ def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row
             text = f"{env.task.prompt(problem, source.question)}{COMPACT_MARK}{text}"
         start = encode_prompt(tokenizer, prompt)
         trace = tokenizer.encode(text, add_special_tokens=False)
-        yield [*start, *trace, tokenizer.eos_token_id], len(start)
+        yield (
+            [*start, *trace, tokenizer.eos_token_id],
+            [False] * len(start) + [True] * (len(trace) + 1),
+        )
 
 
 def unfinished(trace: str) -> str:
@@ -191,8 +209,8 @@ def summed_loss(policy: TransformersPolicy, rows: Sequence[Row]) -> Tensor:
     padding = [[policy.padding] * (length - len(tokens)) for tokens, _ in rows]
     inputs = torch.tensor([[*row[0], *pad] for row, pad in zip(rows, padding, strict=True)])
     targets = inputs.clone()  # (B, T)
-    for target, (tokens, start) in zip(targets, rows, strict=True):
-        target[:start] = NO_LOSS
+    for target, (tokens, learned) in zip(targets, rows, strict=True):
+        target[: len(tokens)][~torch.tensor(learned)] = NO_LOSS
         target[len(tokens) :] = NO_LOSS
     logits = policy.model(input_ids=inputs, use_cache=False).logits[:, :-1]  # (B, T - 1, V)
     return cross_entropy(

@@ -5,19 +5,22 @@ A command declares anew what means something else to it, or has another default.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from edgewise.agents.algorithms.config import BelowOne, Count, Natural, Positive, check
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
 from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS
 from edgewise.agents.policies.options import OWN, Precision
 from edgewise.agents.training.folder_kind import check_begun, check_free, check_kind
-from edgewise.agents.training.recipe_file import read_recipe
+from edgewise.agents.training.recipe_file import read_object, read_recipe
+from edgewise.attempts import attempt_record
 from edgewise.files import about
 from edgewise.ray_cluster import check_address, check_reachable
 from edgewise.registration import check_id
+from edgewise.tools import tool_record
 from edgewise.wrappers import make_rule
 from edgewise.wrappers.allocation import make_allocation
 
@@ -60,11 +63,54 @@ class EnvFlags(Flags):
 
 
 @dataclass(frozen=True)
-class KeywordFlags(EnvFlags):
-    """The environment, with keywords."""
+class TurnFlags(Flags):
+    """Attempts and tools."""
+
+    attempts: Count | None = None
+    """Attempts at a problem: a wrong answer gets its verdict and another try, see docs/turns.md."""
+    explain: bool = False
+    """Whether the task's reason is told with the verdict of an attempt."""
+    tools: tuple[str, ...] = ()
+    """Tools that a completion may call: calculator."""
+
+    def __post_init__(self) -> None:
+        """Check what goes with attempts."""
+        super().__post_init__()
+        if self.explain and self.attempts is None:
+            raise ValueError("`explain` must be left out without `attempts`")
+
+    def turn_options(self) -> dict[str, Any]:
+        """Return the keywords of an environment that these flags give."""
+        options: dict[str, Any] = {}
+        if self.attempts is not None:
+            options["attempts"] = attempt_record({"most": self.attempts, "explain": self.explain})
+        if self.tools:
+            options["tools"] = tool_record(self.tools)
+        return options
+
+
+@dataclass(frozen=True)
+class KeywordFlags(TurnFlags, EnvFlags):
+    """The environment, with keywords; those of attempts and tools are put among them."""
 
     env_options: str = "{}"
     """Further keywords of the environment, JSON: {"partition": "soar"}, {"interactive": true}."""
+
+    def __post_init__(self) -> None:
+        """Put attempts and tools among the keywords.
+
+        Raises:
+            ValueError: If they are there already, and others.
+        """
+        super().__post_init__()
+        options = self.turn_options()
+        if not options:
+            return
+        before = read_object(self.env_options, "env_options")
+        for name in options.keys() & before.keys():
+            if before[name] != options[name]:
+                raise ValueError(f"`{name}` must be given once, got it in `env_options` too")
+        object.__setattr__(self, "env_options", json.dumps({**before, **options}))
 
 
 @dataclass(frozen=True)

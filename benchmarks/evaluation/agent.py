@@ -21,7 +21,6 @@ from edgewise.benchmarks.simulation.worlds import WORLDS
 from edgewise.errors import unknown
 from edgewise.interrupts import asked
 from edgewise.own_code import AGENTS, import_typed, own_object
-from edgewise.scoring import takes_turns
 
 MAX_TEXT = 1_000_000  # characters of a completion that are kept
 
@@ -173,11 +172,10 @@ def constant(text: str) -> Script:
 
     def script(question: Question, sample: int) -> list[str]:
         env, said = question.env, completion(question.env, text, "")
-        answer, count = env.extract(said), 1
-        if answer is not None and takes_turns(env, question.problem):
-            while not env.task.turn(question.problem, [answer] * count).done:
-                count += 1
-        return [said] * count
+        history = env.score([question.problem], [()], [said])
+        while not history[-1].done:
+            history += env.score([question.problem], [history], [said])
+        return [said] * len(history)
 
     return script
 

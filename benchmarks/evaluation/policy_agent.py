@@ -111,7 +111,7 @@ class Transcript(TextWrapper):
             if action is not None and not over:
                 turns.append(action)
         found = super().step(actions)
-        self.over |= found[2]
+        self.over |= found[2] | found[3]
         return found
 
 

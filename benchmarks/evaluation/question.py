@@ -17,7 +17,7 @@ from edgewise.benchmarks.evaluation.suite import Part
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import unknown
 from edgewise.frame import Frame
-from edgewise.scoring import takes_turns
+from edgewise.judging import takes_turns
 
 CHECKSUM_DIGITS = 16
 

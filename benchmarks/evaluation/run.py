@@ -12,8 +12,8 @@ from typing import Any
 from edgewise.benchmarks.evaluation.agent import Agent, Reply, Request
 from edgewise.benchmarks.evaluation.answers import AnswerFile, EvaluationFolder, Key
 from edgewise.benchmarks.evaluation.question import Question
-from edgewise.env import Outcome
 from edgewise.interrupts import asked as asked_to_stop
+from edgewise.outcome import Outcome
 from edgewise.pool import refuse_unverified
 from edgewise.scoring import played
 

@@ -114,7 +114,8 @@ def played(env: ReasoningEnv, options: Options, answers: Turns) -> Played:
     correct, verified, formatted, done, turn = False, True, False, False, 0
     while not done:
         text = completion(env, answers(turn), "")
-        _, _, done, _, info = env.step(text)
+        _, _, terminated, truncated, info = env.step(text)
+        done = terminated or truncated
         correct |= info["correct"]
         verified &= info["verified"]
         formatted |= info["formatted"]

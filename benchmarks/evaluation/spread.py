@@ -20,10 +20,11 @@ from edgewise.agents.training.scores import Options
 from edgewise.benchmarks.evaluation.agent import Reply, Request
 from edgewise.benchmarks.evaluation.run import PATIENCE, Batches, Record, record_of
 from edgewise.benchmarks.evaluation.scripted import Played
-from edgewise.env import Outcome, ReasoningEnv
+from edgewise.env import ReasoningEnv
 from edgewise.errors import usage
 from edgewise.executor import LOST, Executor, Job, WorkerError
 from edgewise.interrupts import asked
+from edgewise.outcome import Outcome
 from edgewise.pool import calling_by
 from edgewise.registration import require
 from edgewise.scoring import MEMORY, SCORE, SECONDS, outcome_of

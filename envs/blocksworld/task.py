@@ -17,6 +17,7 @@ import numpy as np
 from edgewise.envs.blocksworld.plan import (
     HAND,
     Fact,
+    State,
     carry_out,
     choose,
     clear_blocks,
@@ -27,6 +28,7 @@ from edgewise.envs.blocksworld.plan import (
     shortest_plan,
     uniforms,
 )
+from edgewise.envs.blocksworld.reasons import explain_plan
 from edgewise.envs.blocksworld.text import (
     E2H_PROMPT,
     NAMES,
@@ -49,6 +51,7 @@ MAX_ANSWER = 10_000  # characters
 MAX_BLOCKS = 12  # there are as many colors
 MAX_PARSED = 26  # blocks
 ONE_BY_ONE = "\nGive one action at a time; after each, the state is told. "
+COMPACT_ONE_BY_ONE = "one by one: "
 NOT_POSSIBLE = "Not possible. "
 PLAN_LENGTHS = (1, 2, 4, 6, 8)
 
@@ -79,7 +82,7 @@ class Blocksworld(Task[Problem]):
     A plan that is longer than needed earns less, half at the least. Names of blocks are part of a
     problem, the order of blocks and facts is not; the start decides the split. With `interactive`
     each answer is one action, and the state is told after it; an action that is not possible
-    changes nothing; the episode ends at the goal or after `max_turns`.
+    changes nothing; the episode ends at the goal, or is truncated after `max_turns`.
 
     Example:
         >>> task = Blocksworld()
@@ -208,7 +211,10 @@ class Blocksworld(Task[Problem]):
             init=write_state(dict(problem.start), problem.notation),
             goal=write_facts(problem.goal, problem.notation),
         )
-        return f"{text}{ONE_BY_ONE}" if self.interactive else text
+        if not self.interactive:
+            return text
+        compact = problem.notation == "compact"
+        return f"{text}{COMPACT_ONE_BY_ONE if compact else ONE_BY_ONE}"
 
     def parse(self, text: str, answer: str) -> Problem | None:
         """Return the problem that `text` states in words, PDDL or compactly; None if it is none."""
@@ -254,14 +260,11 @@ class Blocksworld(Task[Problem]):
         if not self.interactive:
             num_actions = self.count_actions(problem, answers[-1])
             return Turn(num_actions is not None, self.shaped(problem, num_actions))
-        state, possible = dict(lower(problem.start)), True
-        for answer in answers:
-            plan = read_plan(answer) if len(answer) <= MAX_ANSWER else None
-            possible = plan is not None and len(plan) == 1 and carry_out(state, plan[0])
+        state, possible = state_after(problem, answers)
         if is_reached(state, lower(problem.goal)):
             return Turn(True, self.shaped(problem, len(answers)))
         if len(answers) >= self.max_turns:
-            return Turn(False, 0.0)
+            return Turn(False, 0.0, truncated=True)
         names = {block.lower(): block for block, _ in problem.start}
         now = {names[block]: names.get(place, place) for block, place in state.items()}
         told = write_state(now, problem.notation)
@@ -284,6 +287,19 @@ class Blocksworld(Task[Problem]):
                 actions.clear()
         return rf"{''.join(steps)}\boxed{{{write_plan(plan, problem.notation)}}}"
 
+    def next_turn(self, problem: Problem, answers: Sequence[str]) -> str:
+        """Return the first action of a shortest plan from here, or the whole plan."""
+        if not self.interactive:
+            return self.demonstrate(problem)
+        state, _ = state_after(problem, answers)
+        plan = shortest_plan(state, lower(problem.goal))[:1]
+        return rf"\boxed{{{write_plan(plan, problem.notation)}}}"
+
+    def explain(self, problem: Problem, answer: str) -> str:
+        """Return which action is not possible and why, or which fact of the goal is not so."""
+        plan = read_plan(answer) if len(answer) <= MAX_ANSWER else None
+        return explain_plan(dict(lower(problem.start)), lower(problem.goal), plan)
+
     def canonical(self, problem: Problem) -> str:
         """Forget the order of blocks and facts."""
         return f"{sorted(lower(problem.start))} {sorted(lower(problem.goal))}"
@@ -296,6 +312,15 @@ class Blocksworld(Task[Problem]):
         """Return the count of plans as long as needed over these blocks, legal or not."""
         num_actions = problem.num_actions
         return None if num_actions is None else int((2 * len(problem.start) ** 2) ** num_actions)
+
+
+def state_after(problem: Problem, answers: Sequence[str]) -> tuple[State, bool]:
+    """Return the state after single actions, names in lower case, and whether the last was possible."""
+    state, possible = dict(lower(problem.start)), True
+    for answer in answers:
+        plan = read_plan(answer) if len(answer) <= MAX_ANSWER else None
+        possible = plan is not None and len(plan) == 1 and carry_out(state, plan[0])
+    return state, possible
 
 
 @lru_cache

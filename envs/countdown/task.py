@@ -31,6 +31,7 @@ from edgewise.task import MAX_DRAWS, Preset, Protocol, Task, Unsolvable, split_o
 
 MAX_DEAD = 100_000  # multisets of values that cannot make the target
 NUM_DRAWS = 16  # attempts drawn at a time
+NUM_SLIPS = 4  # wrong expressions of which the nearest is taken
 EQUALS = ("accepted", "refused")
 
 Floats = NDArray[np.float64]
@@ -202,10 +203,41 @@ class Countdown(Task[Problem]):
 
     def demonstrate(self, problem: Problem) -> str:
         """Work the solution out one operation at a time."""
-        solution, steps = self.solve(problem).replace(" ", ""), list[Step]()
-        evaluate(TOKEN.findall(solution), steps)
-        worked = [f"{left}{symbol}{right}={value}" for symbol, left, right, value in steps]
-        return ",".join([*worked, rf"\boxed{{{solution}}}"])
+        return worked(self.solve(problem).replace(" ", ""))
+
+    def slip(self, problem: Problem, rng: np.random.Generator) -> str:
+        """Work out another expression over all the numbers, the nearest to the target of a few."""
+        found: list[tuple[int, str]] = []
+        for _ in range(MAX_DRAWS):
+            numbers = [problem.numbers[i] for i in rng.permutation(len(problem.numbers)).tolist()]
+            choices = rng.integers(8, size=len(numbers) - 1).tolist()
+            value = fold_seedling(numbers, choices)
+            if value is not None and value != problem.target:
+                found.append((abs(value - problem.target), write(numbers, choices)))
+            if len(found) == NUM_SLIPS:
+                break
+        expression = min(found)[1] if found else " + ".join(map(str, problem.numbers[1:]))
+        return worked(expression.replace(" ", ""))
+
+    def explain(self, problem: Problem, answer: str) -> str:
+        """Return which number is amiss, or what the expression is equal to instead."""
+        equation = read_equation(answer)
+        value = None if equation is None else evaluate(equation[0], [])
+        if equation is None or value is None:
+            return "It is no expression."
+        left = list(problem.numbers)
+        for token in equation[0]:
+            if token.isdigit() and int(token) not in problem.numbers:
+                return "It has a number that is not given."
+            if token.isdigit() and int(token) not in left:
+                return f"It has {int(token)} too often."
+            if token.isdigit():
+                left.remove(int(token))
+        if left:
+            return f"It leaves {left[0]} out."
+        if value != problem.target:
+            return f"It equals {value}."
+        return "" if self.verify(problem, answer) else "It must be an expression alone."
 
     def canonical(self, problem: Problem) -> str:
         """Forget the order of the numbers."""
@@ -214,6 +246,14 @@ class Countdown(Task[Problem]):
     def split_of(self, problem: Problem) -> str:
         """Return the split of the numbers."""
         return split_of_numbers(problem.numbers)
+
+
+def worked(expression: str) -> str:
+    """Work an expression without spaces out, one operation at a time."""
+    steps = list[Step]()
+    evaluate(TOKEN.findall(expression), steps)
+    lines = [f"{left}{symbol}{right}={value}" for symbol, left, right, value in steps]
+    return ",".join([*lines, rf"\boxed{{{expression}}}"])
 
 
 @cache

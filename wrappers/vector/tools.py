@@ -1,0 +1,43 @@
+"""Give a model tools in many environments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+from numpy.typing import NDArray
+
+from edgewise.tools import Style, Tool
+from edgewise.vector_env import unwrap_vector
+from edgewise.wrappers.tools import rules_of
+from edgewise.wrappers.vector.texts import Actions, Texts, TextWrapper
+
+
+class Tools(TextWrapper):
+    """Run the calls of tools in completions, and return their results as observations.
+
+    Example:
+        >>> from edgewise.calculator import Calculator
+        >>> envs = Tools(gym.make_vec("Countdown-v0", num_envs=2, group_size=2), [Calculator()])
+        >>> _ = envs.reset(seed=0)
+        >>> envs.step(["<calculator>1/2 + 1</calculator>", "no answer"])[0]
+        ('<result>3/2</result>', '')
+    """
+
+    def __init__(
+        self,
+        env: gym.vector.VectorEnv[Texts, Actions, NDArray[Any]],
+        tools: Sequence[Tool | str | Mapping[str, Any]],
+        style: Style = "tags",
+        max_calls: int = 8,
+        max_calls_per_turn: int = 4,
+    ) -> None:
+        """Wrap `env`, which must be reset anew; arguments as of the single form.
+
+        Raises:
+            ValueError: If there is no such tool, a number is out of range, or there are tools already.
+        """
+        super().__init__(env)
+        rules = rules_of(tools, style, max_calls, max_calls_per_turn)
+        unwrap_vector(env).play_by(tools=rules)
