@@ -7,10 +7,9 @@ et al., 2025, arXiv 2506.06632).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,12 +18,13 @@ import numpy as np
 from edgewise.envs.math.choices import names_option, read_options
 from edgewise.envs.math.data import MathDataset, known_texts, unwrap
 from edgewise.envs.math.files import Problem, data_folder, find_file, matches, normalise
-from edgewise.envs.math.hub import HUB, PREFIX, load, load_parquet
+from edgewise.envs.math.hub import HUB, PREFIX, load
 from edgewise.envs.math.presets import make_presets
 from edgewise.envs.math.problem_rows import Entry, Layout, read_entry
 from edgewise.errors import DataError, unknown
 from edgewise.grading import read_number
-from edgewise.rows import Located, read_rows
+from edgewise.row_file import LeftOut, keep_rows, rows_of
+from edgewise.rows import Located
 from edgewise.task import Preset, Verdict, split_of_key
 
 KINDS = ("expression", "number", "text", "choice")
@@ -49,13 +49,6 @@ LAYOUTS: Mapping[str, Layout] = {
         repo="SynthLabsAI/Big-Math-RL-Verified",
     ),
 }
-
-
-class LeftOut(NamedTuple):
-    """A row that is not posed."""
-
-    place: str  # "FILE:LINE" or "FILE, row N"
-    reason: str
 
 
 class Loaded(NamedTuple):
@@ -214,45 +207,18 @@ def load_problems(task: ProblemFile) -> Loaded:
     """
     source, rows = open_rows(task)
     by_difficulty = bool(task.columns.difficulty) and task.num_levels > 1
+    read = partial(read_entry, layout=task.columns, by_difficulty=by_difficulty)
+    every, left_out = keep_rows(source, rows, read, task.strict)
     found: dict[str, Entry] = {}
-    left_out: list[LeftOut] = []
-    count = 0
-    for place, row, reason in rows:
-        count += 1
-        try:
-            if row is None:
-                raise ValueError(reason)
-            entry = read_entry(place, row, task.columns, by_difficulty)
-        except ValueError as error:
-            if task.strict:
-                raise DataError(f"{place}: {error}") from error
-            left_out.append(LeftOut(place, str(error)))
-        else:
-            found.setdefault(normalise(entry.question), entry)
-    summary = summarise(source, count, left_out)
-    if not found:
-        raise DataError(summary)
-    if left_out:
-        warnings.warn(summary, stacklevel=2)
+    for entry in every:
+        found.setdefault(normalise(entry.question), entry)
     entries = list(found.values())
     levels = levels_of(source, entries, task)
     problems = (
         Problem(entry.question, entry.answer, level, entry.subject)
         for entry, level in zip(entries, levels, strict=True)
     )
-    return Loaded(tuple(problems), tuple(left_out))
-
-
-def summarise(source: str, count: int, left_out: Sequence[LeftOut]) -> str:
-    """Format the warning about rows left out: their number, and a place for each of three reasons."""
-    if not count:
-        return f"{source}: must have a row, got none"
-    places: dict[str, str] = {}
-    for place, reason in left_out:
-        places.setdefault(reason, place)
-    shown = [f"; {place}: {reason}" for reason, place in places.items()][:3]
-    more = "; `left_out` of the task has them all" if len(shown) < len(left_out) else ""
-    return f"{source}: {len(left_out):,} of {count:,} rows are no problems{''.join(shown)}{more}"
+    return Loaded(tuple(problems), left_out)
 
 
 def open_rows(task: ProblemFile) -> tuple[str, Iterable[Located]]:
@@ -272,7 +238,7 @@ def open_rows(task: ProblemFile) -> tuple[str, Iterable[Located]]:
             f"`data`, its path or 'hub:NAME' of a data set on the hub, or set EDGEWISE_DATA to a "
             f"folder that has problems.jsonl"
         )
-    return str(path), load_parquet(path) if path.suffix == ".parquet" else read_rows(path)
+    return str(path), rows_of(path)
 
 
 def levels_of(source: str, entries: Sequence[Entry], task: ProblemFile) -> list[int]:
