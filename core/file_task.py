@@ -104,9 +104,7 @@ class FileTask(ProblemSet[Problem]):
 def choose(task: FileTask[Problem], split: str, level: int) -> tuple[Problem, ...]:
     """Return the problems of one split and level."""
     return tuple(
-        posed.problem
-        for posed in load(task).posed
-        if posed.split == split and posed.level == level
+        posed.problem for posed in load(task).posed if posed.split == split and posed.level == level
     )
 
 

@@ -215,7 +215,11 @@ def words_of(text: str) -> list[str]:
     >>> words_of("the person who keeps a Master's horses")
     ['the', 'person', 'who', 'keep', 'a', 'master', 'horse']
     """
-    return [word[:-1] if len(word) > 2 and word.endswith("s") else word for word in plain(text).split() if word != "s"]
+    return [
+        word[:-1] if len(word) > 2 and word.endswith("s") else word
+        for word in plain(text).split()
+        if word != "s"
+    ]
 
 
 def spans_of(item: int, value: Sequence[str], words: Sequence[str]) -> Iterator[Span]:
