@@ -11,14 +11,21 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple
 
-from edgewise.errors import shown
 from edgewise.problem_set import ProblemSet
-from edgewise.row_file import SPLIT_WORDS, LeftOut, files_of, keep_rows, rows_of, split_of_place
-from edgewise.rows import Row, quoted
+from edgewise.row_file import (
+    LeftOut,
+    Value,
+    files_of,
+    keep_rows,
+    place_of,
+    read_split,
+    rows_of,
+    split_of_place,
+)
+from edgewise.rows import Row
 from edgewise.task import Preset, Problem
 
 MAX_LEVELS = 1_000
-Value = str | int | float | bool  # of a column, as JSON has it
 
 
 class Posed(NamedTuple, Generic[Problem]):
@@ -169,29 +176,7 @@ def pick(row: Row, column: str, option: str) -> Any:
     return row[column]
 
 
-def read_split(value: object) -> str:
-    """Return the split that a value of a column means."""
-    split = SPLIT_WORDS.get(value.strip().lower()) if isinstance(value, str) else None
-    if split is None:
-        raise ValueError(f"the split must be one of {', '.join(SPLIT_WORDS)}, got {quoted(value)}")
-    return split
-
-
 def read_level(task: FileTask[Any], row: Row) -> int:
     """Return the level in the column of levels: a number, or the place of a known value."""
-    value = pick(row, task.level_column, "level_column")
-    return place_of(value, task.level_values, len(task.presets[next(iter(task.presets))].levels))
-
-
-def place_of(value: object, level_values: Sequence[Value], num_levels: int) -> int:
-    """Return the level that a value means; a number in a text, as of CSV, is one too.
-
-    >>> place_of("hard", ("trivial", "easy", "hard"), 3), place_of("2", (), 4)
-    (3, 2)
-    """
-    known = [str(known) for known in level_values or range(1, num_levels + 1)]
-    text = str(value).strip()
-    if isinstance(value, bool) or text not in known:
-        wanted = "`level_values`" if level_values else "a number that `num_levels` allows"
-        raise ValueError(f"the level must be {wanted}: {', '.join(known[:20])}; got {shown(value)}")
-    return known.index(text) + 1
+    numbers = range(1, task.num_levels + 1)
+    return place_of(pick(row, task.level_column, "level_column"), task.level_values or numbers)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from edgewise.errors import DataError
+from edgewise.errors import DataError, shown
 from edgewise.registration import require
-from edgewise.rows import Located, Row, read_rows
+from edgewise.rows import Located, Row, quoted, read_rows
 
 Found = TypeVar("Found")
 READABLE = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
@@ -18,6 +18,7 @@ SPLIT_WORDS = {  # as data sets name them, in columns and in names of files
     "train": "train", "training": "train", "validation": "validation", "val": "validation",
     "valid": "validation", "dev": "validation", "test": "test", "testing": "test",
 }  # fmt: skip
+Value = str | int | float  # of a column, as JSON has it
 NAME_PARTS = re.compile(r"[a-z]+")
 
 
@@ -52,6 +53,27 @@ def split_of_place(place: str) -> str | None:
     words = set(NAME_PARTS.findall(Path(place).name.lower())) & SPLIT_WORDS.keys()
     splits = {SPLIT_WORDS[word] for word in words}
     return splits.pop() if len(splits) == 1 else None
+
+
+def read_split(value: object) -> str:
+    """Return the split that a value of a column means."""
+    split = SPLIT_WORDS.get(value.strip().lower()) if isinstance(value, str) else None
+    if split is None:
+        raise ValueError(f"the split must be one of {', '.join(SPLIT_WORDS)}, got {quoted(value)}")
+    return split
+
+
+def place_of(value: object, values: Sequence[Value]) -> int:
+    """Return the level that a value means, its place among all, from 1; ValueError if it has none.
+
+    >>> place_of("hard", ("trivial", "easy", "hard")), place_of("2", (1, 2, 4))
+    (3, 2)
+    """
+    known = [str(known) for known in values]
+    text = str(value).strip()
+    if isinstance(value, bool) or text not in known:
+        raise ValueError(f"the level must be one of {', '.join(known[:20])}, got {shown(value)}")
+    return known.index(text) + 1
 
 
 def rows_of(path: Path) -> Iterable[Located]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from edgewise.envs.zebra.problem import Clue
 from edgewise.envs.zebra.solver import MAX_HOUSES
 from edgewise.envs.zebra.words import ORDINALS
+from edgewise.errors import shown
 from edgewise.rows import quoted
 
 MAX_ATTRIBUTES = 12
@@ -41,7 +42,7 @@ RELATIONS = (  # between two descriptions
     ("same", False, " is "),
 )
 ALSO = {  # other words for a value
-    "brit": "british", "swede": "swedish", "f150": "f 150", "painting": "paint",
+    "brit": "british", "swede": "swedish", "painting": "paint",
     "woodworking": "woodwork", "mar": "march", "oct": "october", "aug": "august",
 }  # fmt: skip
 # What tells apart values of the same name: of each attribute, found by a word of its introduction,
@@ -112,7 +113,7 @@ class Puzzle:
         readings = set(self.readings(" ".join(sentence.split()).removesuffix(".")))
         if len(readings) != 1:
             count = "no reading" if not readings else f"{len(readings)} readings"
-            raise ValueError(f"the clue {quoted(sentence)} has {count}")
+            raise ValueError(f"the clue {shown(sentence)} has {count}")
         return readings.pop()
 
     def readings(self, sentence: str) -> Iterator[Clue]:
@@ -205,7 +206,7 @@ def read_house(ordinal: str | None, digit: str | None, num_houses: int) -> int |
 
 def plain(text: str) -> str:
     """Return `text` in small letters, with nothing but letters, digits and spaces."""
-    joined = re.sub(r"(?<=[a-z])-(?=\d)", " ", text.lower())
+    joined = re.sub(r"(?<=[a-z])-(?=\d)", "", text.lower())  # F-150
     return re.sub(r"[^\w]+", " ", joined)
 
 
