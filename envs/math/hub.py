@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from edgewise.answer import extract_answer
 from edgewise.errors import DataError
@@ -136,16 +135,3 @@ def load(repo: str, config: str | None, split: str) -> Iterator[Located]:
     except (DatasetsError, ValueError) as error:
         raise DataError(f"{place}: must be a data set that can be read, got {error}") from error
     yield from (Located(f"{place}, row {i}", row) for i, row in enumerate(found, start=1))
-
-
-def load_parquet(path: Path) -> Iterator[Located]:
-    """Yield the rows of a Parquet file; DataError if it is damaged."""
-    require("data")
-    from datasets import load_dataset
-    from datasets.exceptions import DatasetsError
-
-    try:
-        found = load_dataset("parquet", data_files=str(path), split="train")
-    except (DatasetsError, ValueError) as error:
-        raise DataError(f"{path}: must be a Parquet file ({error})") from error
-    yield from (Located(f"{path}, row {i}", row) for i, row in enumerate(found, start=1))

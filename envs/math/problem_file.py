@@ -7,10 +7,9 @@ et al., 2025, arXiv 2506.06632).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,16 +18,17 @@ import numpy as np
 from edgewise.envs.math.choices import names_option, read_options
 from edgewise.envs.math.data import MathDataset, known_texts, unwrap
 from edgewise.envs.math.files import Problem, data_folder, find_file, matches, normalise
-from edgewise.envs.math.hub import HUB, PREFIX, load, load_parquet
+from edgewise.envs.math.hub import HUB, PREFIX, load
 from edgewise.envs.math.presets import make_presets
 from edgewise.envs.math.problem_rows import Entry, Layout, read_entry
 from edgewise.errors import DataError, unknown
 from edgewise.grading import read_number
-from edgewise.rows import Located, read_rows
+from edgewise.row_file import LeftOut, Value, keep_rows, rows_of
+from edgewise.rows import Located
 from edgewise.task import Preset, Verdict, split_of_key
 
 KINDS = ("expression", "number", "text", "choice")
-COLUMNS = ("question", "answer", "level", "difficulty", "subject", "options")
+COLUMNS = ("question", "answer", "level", "difficulty", "subject", "split", "options")
 MAX_LEVELS = 1_000
 
 
@@ -51,17 +51,11 @@ LAYOUTS: Mapping[str, Layout] = {
 }
 
 
-class LeftOut(NamedTuple):
-    """A row that is not posed."""
-
-    place: str  # "FILE:LINE" or "FILE, row N"
-    reason: str
-
-
 class Loaded(NamedTuple):
     """What was read."""
 
     problems: tuple[Problem, ...]
+    splits: tuple[str, ...]  # of each problem
     left_out: tuple[LeftOut, ...]
 
 
@@ -72,7 +66,7 @@ class ProblemFile(MathDataset):
     A file is JSON lines, a JSON array, CSV, TSV or Parquet, as its name ends; all but the last may
     be in gzip. Name the columns, or a layout that does. Levels are a column, or else the problems
     are put into `num_levels` of equal size by a column of difficulty, such as the error rate that
-    `edgewise profile` measures. The splits are made by content.
+    `edgewise profile` measures. The splits are made by content, or are those of `split_column`.
 
     A gold answer is a text, a number or a list of one of these; of a choice the letter, or the
     place from 0. A row that is none, such as one without an answer or level, is left out, with a
@@ -92,7 +86,9 @@ class ProblemFile(MathDataset):
     level_column: str = ""
     difficulty_column: str = ""
     subject_column: str = ""
+    split_column: str = ""
     options_column: str = ""
+    level_values: tuple[Value, ...] = ()  # in the column of levels, easiest first, if no numbers
     kind: str = ""
     num_levels: int = 1
     held_out: int = 10  # per cent of the problems for validation, and as many for test
@@ -102,7 +98,10 @@ class ProblemFile(MathDataset):
     files: ClassVar[Mapping[str, str]] = {"train": "problems"}
 
     def __post_init__(self) -> None:
-        """Check the options, and make the ladder of `num_levels`."""
+        """Check the options, and make the ladder of `num_levels`, or of `level_values`."""
+        object.__setattr__(self, "level_values", tuple(self.level_values))
+        if self.level_values:
+            object.__setattr__(self, "num_levels", len(self.level_values))
         if self.layout not in LAYOUTS:
             raise ValueError(unknown("layout", self.layout, LAYOUTS))
         if self.columns.kind not in KINDS:
@@ -125,7 +124,8 @@ class ProblemFile(MathDataset):
     def columns(self) -> Layout:
         """Return the layout with what was overridden."""
         given = {name: getattr(self, f"{name}_column") for name in COLUMNS} | {"kind": self.kind}
-        return replace(LAYOUTS[self.layout], **{name: text for name, text in given.items() if text})
+        named: dict[str, Any] = {name: text for name, text in given.items() if text}
+        return replace(LAYOUTS[self.layout], **named, level_values=self.level_values)
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -195,64 +195,41 @@ def choose(
 ) -> tuple[Problem, ...]:
     """Return the problems of one split, level and part, in the order of the data."""
     known = known_texts(str(data_folder(None))) if split == "train" else frozenset()
+    loaded = load_problems(task)
     return tuple(
         problem
-        for problem in load_problems(task).problems
+        for problem, own in zip(loaded.problems, loaded.splits, strict=True)
         if problem.level == level
-        and split_of_key(key := normalise(problem.text), task.held_out) == split
-        and key not in known
+        and own == split
+        and normalise(problem.text) not in known
         and matches(problem, subject, function, part)
     )
 
 
 @lru_cache
 def load_problems(task: ProblemFile) -> Loaded:
-    """Read all problems, the first of equal texts, each with its level; warn of what is left out.
+    """Read all problems, each with its level, of equal texts the first that is farthest from training.
 
     Raises:
         DataError: If no row is a problem, or with `strict` any row is none.
     """
     source, rows = open_rows(task)
     by_difficulty = bool(task.columns.difficulty) and task.num_levels > 1
+    read = partial(read_entry, layout=task.columns, by_difficulty=by_difficulty)
+    every, left_out = keep_rows(source, rows, read, task.strict)
     found: dict[str, Entry] = {}
-    left_out: list[LeftOut] = []
-    count = 0
-    for place, row, reason in rows:
-        count += 1
-        try:
-            if row is None:
-                raise ValueError(reason)
-            entry = read_entry(place, row, task.columns, by_difficulty)
-        except ValueError as error:
-            if task.strict:
-                raise DataError(f"{place}: {error}") from error
-            left_out.append(LeftOut(place, str(error)))
-        else:
-            found.setdefault(normalise(entry.question), entry)
-    summary = summarise(source, count, left_out)
-    if not found:
-        raise DataError(summary)
-    if left_out:
-        warnings.warn(summary, stacklevel=2)
+    for entry in sorted(
+        every, key=lambda entry: ("test", "validation", "train", "").index(entry.split)
+    ):
+        found.setdefault(normalise(entry.question), entry)
     entries = list(found.values())
     levels = levels_of(source, entries, task)
     problems = (
         Problem(entry.question, entry.answer, level, entry.subject)
         for entry, level in zip(entries, levels, strict=True)
     )
-    return Loaded(tuple(problems), tuple(left_out))
-
-
-def summarise(source: str, count: int, left_out: Sequence[LeftOut]) -> str:
-    """Format the warning about rows left out: their number, and a place for each of three reasons."""
-    if not count:
-        return f"{source}: must have a row, got none"
-    places: dict[str, str] = {}
-    for place, reason in left_out:
-        places.setdefault(reason, place)
-    shown = [f"; {place}: {reason}" for reason, place in places.items()][:3]
-    more = "; `left_out` of the task has them all" if len(shown) < len(left_out) else ""
-    return f"{source}: {len(left_out):,} of {count:,} rows are no problems{''.join(shown)}{more}"
+    splits = (entry.split or split_of_key(key, task.held_out) for key, entry in found.items())
+    return Loaded(tuple(problems), tuple(splits), left_out)
 
 
 def open_rows(task: ProblemFile) -> tuple[str, Iterable[Located]]:
@@ -272,7 +249,7 @@ def open_rows(task: ProblemFile) -> tuple[str, Iterable[Located]]:
             f"`data`, its path or 'hub:NAME' of a data set on the hub, or set EDGEWISE_DATA to a "
             f"folder that has problems.jsonl"
         )
-    return str(path), load_parquet(path) if path.suffix == ".parquet" else read_rows(path)
+    return str(path), rows_of(path)
 
 
 def levels_of(source: str, entries: Sequence[Entry], task: ProblemFile) -> list[int]:

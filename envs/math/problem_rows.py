@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from edgewise.envs.math.choices import LETTERS, read_letter, read_options, write_options
 from edgewise.envs.math.files import MAX_ANSWER, MAX_QUESTION
+from edgewise.row_file import Value, place_of, read_split
 from edgewise.rows import Row, check_text, quoted
 
 MAX_LEVEL = 1_000_000
@@ -42,13 +43,15 @@ class Layout:
 
     question: str = "question"
     answer: str = "answer"
-    level: str = ""  # a number from 1, perhaps after a word
+    level: str = ""  # a number from 1, perhaps after a word, or one of `level_values`
     difficulty: str = ""  # a number that is larger for harder problems; -x if it is smaller
     subject: str = ""
+    split: str = ""  # train, validation or test
     options: str = ""  # of a choice: a list of texts, or texts by letter
     kind: str = "expression"  # of the answers
     around: str = ""  # a regular expression of what stands around the question and is cut off
     repo: str = ""  # on the hub
+    level_values: tuple[Value, ...] = ()  # what the column of levels has, easiest first
 
 
 class Entry(NamedTuple):
@@ -60,6 +63,7 @@ class Entry(NamedTuple):
     subject: str
     level: int | None  # None if no column holds it
     difficulty: float | None
+    split: str  # "" if no column holds it
 
 
 def read_entry(place: str, row: Row, layout: Layout, by_difficulty: bool) -> Entry:
@@ -85,8 +89,9 @@ def read_entry(place: str, row: Row, layout: Layout, by_difficulty: bool) -> Ent
         question,
         answer,
         read_subject(pick(row, layout, "subject")) if layout.subject else "",
-        read_level(pick(row, layout, "level")) if layout.level else None,
+        level_of(pick(row, layout, "level"), layout) if layout.level else None,
         read_difficulty(pick(row, layout, "difficulty"), layout) if by_difficulty else None,
+        read_split(pick(row, layout, "split")) if layout.split else "",
     )
 
 
@@ -162,6 +167,11 @@ def options_of(value: object) -> dict[str, str]:
 def read_subject(value: object) -> str:
     """Return a subject, "" for null."""
     return "" if value is None or value == "" else read_gold(value, "the subject")
+
+
+def level_of(value: object, layout: Layout) -> int:
+    """Return the level that a value of the column means."""
+    return place_of(value, layout.level_values) if layout.level_values else read_level(value)
 
 
 def read_level(value: object) -> int:

@@ -27,9 +27,10 @@ TERM = rf"{FACTOR}(?:\*{FACTOR})*"
 POLYNOMIAL = re.compile(rf"[+-]?{TERM}(?:[+-]{TERM})*", re.ASCII)
 SIGNED_TERM = re.compile(rf"([+-]?)({TERM})", re.ASCII)
 APART = re.compile(r"\w\s+\w")  # two words or numbers, which are not one
-AND = re.compile(r", (?:and )?| and ")
+ITEM = r"(?:[-*•]|\(?\d{1,3}[.)]) "  # what begins an item of a list
+AND = re.compile(rf"[,;.]? {ITEM}|[,;.]?\n(?:{ITEM})?(?:and )?|[,;.] (?:and )?| and ")
 LIST = re.compile(r"\[([^\[\]]*)\]")
-CLAIM = re.compile(r"(\w{1,50}) is an? (\w{1,50})")
+CLAIM = re.compile(r"(\w{1,50})\sis\san?\s(\w{1,50})")
 
 Made = Mapping[str, Any]  # what a data set gives: question, answer, metadata
 
@@ -146,14 +147,23 @@ def is_probability(made: Made, answer: str) -> bool:
 
 
 def is_assignment(made: Made, answer: str) -> bool:
-    """Return whether the claims "A is a knight, and B is a knave" are the known ones, in any order."""
+    """Return whether the claims "A is a knight, and B is a knave" are the known ones, in any order.
+
+    They may stand in a sentence, in sentences of their own, or in a list with an item on each line.
+    """
     claims = claims_of(answer)
     return claims is not None and claims == claims_of(made["answer"])
 
 
 def claims_of(text: str) -> list[tuple[str, ...]] | None:
-    """Return who is what, in alphabetical order; None if there is anything else."""
-    parts = AND.split(" ".join(text.lower().split()).removesuffix("."))
+    r"""Return who is what, in alphabetical order; None if there is anything else.
+
+    >>> claims_of("(1) Zoey is a knave,\n(2) Abe is a knight.")
+    [('abe', 'knight'), ('zoey', 'knave')]
+    """
+    lines = [" ".join(line.split()) for line in text.lower().splitlines()]
+    plainly = re.sub(f"^{ITEM}", "", "\n".join(filter(None, lines))).removesuffix(".")
+    parts = AND.split(plainly)
     matches = [CLAIM.fullmatch(part) for part in parts]
     return None if None in matches else sorted(match.groups() for match in matches if match)
 

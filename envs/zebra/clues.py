@@ -11,8 +11,10 @@ from operator import and_
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.envs.zebra.problem import Clue, holds
+from edgewise.envs.zebra.problem import DISTANCES, Clue, holds
 from edgewise.envs.zebra.solver import Grid, grids
+
+LEAST_HOUSES = {"between": 3, "one_between": 3, "two_between": 4}  # of 2, where any are enough
 
 
 def true_clues(
@@ -23,7 +25,7 @@ def true_clues(
     Each kind has its weight, and all clues of a kind are equally likely.
     """
     n, m = num_houses, num_attributes
-    kinds = [kind for kind in weights if n > 2 or kind != "between"]
+    kinds = [kind for kind in weights if n >= LEAST_HOUSES.get(kind, 2)]
     bounds = list(accumulate(weights[kind] for kind in kinds))
     while True:
         for row in rng.random((2 * n * m, 7)).tolist():
@@ -42,8 +44,9 @@ def true_clues(
                 first, second = sorted(houses[:2])
                 yield Clue(kind, a + first, b + second)
             else:
-                left = int(row[4] * (n - 1))
-                yield Clue(kind, a + left, b + left + 1)
+                steps = DISTANCES.get(kind, 1)
+                left = int(row[4] * (n - steps))
+                yield Clue(kind, a + left, b + left + steps)
 
 
 def different(num_houses: int, draws: Sequence[float]) -> list[int]:

@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 
 from edgewise.errors import unknown
 
-KINDS = ("at", "same", "directly_left", "left", "next", "between", "not_at", "not_same")
+DISTANCES = {"next": 1, "one_between": 2, "two_between": 3}  # of the houses of the two items
+KINDS = (
+    "at", "same", "directly_left", "left", "next", "between", "not_at", "not_same", "one_between",
+    "two_between",
+)  # fmt: skip
 MERGING = ("at", "same")  # the two items are in one house
-SYMMETRIC = ("same", "next", "not_same")  # the two items may change places
+SYMMETRIC = ("same", "not_same", *DISTANCES)  # the two items may change places
 
 Values = tuple[tuple[str, tuple[str, ...]], ...]  # of each attribute, after its name
 
@@ -43,8 +47,8 @@ def holds(clue: Clue, places: Sequence[int] | NDArray[np.int8]) -> Any:
         return first + 1 == second
     if kind == "left":
         return first < second
-    if kind == "next":
-        return abs(first - second) == 1
+    if kind in DISTANCES:
+        return abs(first - second) == DISTANCES[kind]
     if kind == "between":
         third = places[clue.third]
         return (first - second) * (third - first) > 0

@@ -7,7 +7,7 @@ from functools import cache, lru_cache, reduce
 from itertools import permutations
 from operator import or_
 
-from edgewise.envs.zebra.problem import MERGING, Clue, Problem, Values
+from edgewise.envs.zebra.problem import DISTANCES, MERGING, Clue, Problem, Values
 from edgewise.task import Unsolvable
 
 MAX_HOUSES = 7  # the arrangements of an attribute are bits of an int
@@ -40,9 +40,10 @@ def narrow(kind: str, first: int, second: int, third: int) -> tuple[int, int, in
     if kind == "left":
         first &= below(second)
         return first, second & above(first), third
-    if kind == "next":
-        first &= second << 1 | second >> 1
-        return first, second & (first << 1 | first >> 1), third
+    if kind in DISTANCES:
+        steps = DISTANCES[kind]
+        first &= second << steps | second >> steps
+        return first, second & (first << steps | first >> steps), third
     if kind == "between":
         first &= (above(second) & below(third)) | (above(third) & below(second))
         second &= below(first & below(third)) | above(first & above(third))

@@ -44,12 +44,20 @@ def sec_weights(num_houses: int, num_attributes: int) -> dict[str, float]:
 
 
 def all_weights(num_houses: int, num_attributes: int) -> dict[str, float]:
-    """Return the weights of all kinds, with which each is among the clues that stay."""
-    return {**dict.fromkeys(KINDS, 1.0), "at": 1.5, "same": 4.0, "directly_left": 1.5}
+    """Return the weights of all kinds but the last two, with which each is among the clues that stay."""
+    return {**dict.fromkeys(KINDS[:8], 1.0), "at": 1.5, "same": 4.0, "directly_left": 1.5}
+
+
+def zebralogic_weights(num_houses: int, num_attributes: int) -> dict[str, float]:
+    """Return the weights of the kinds that ZebraLogic has, fitted to their shares in its puzzles."""
+    return {
+        "at": 2.5, "same": 4.0, "directly_left": 1.0, "left": 3.0, "next": 0.6, "not_at": 6.0,
+        "one_between": 0.5, "two_between": 0.3,
+    }  # fmt: skip
 
 
 WEIGHTS: dict[str, Callable[[int, int], Mapping[str, float]]]
-WEIGHTS = {"sec": sec_weights, "all": all_weights}
+WEIGHTS = {"sec": sec_weights, "all": all_weights, "zebralogic": zebralogic_weights}
 VALUES: dict[str, Mapping[str, Sequence[str]]] = {
     "first": {name: list(words) for name, (_, _, words) in WORDS.items()},
     "any": {name: list(words) for name, (_, _, words) in WORDS.items()},
@@ -75,11 +83,12 @@ PLAIN = (
 
 @dataclass(frozen=True)
 class Zebra(Task[Problem]):
-    r"""Deduce who lives where from clues of eight kinds, with exactly one solution and none to spare.
+    r"""Deduce who lives where from clues of ten kinds, with exactly one solution and none to spare.
 
     Levels: the count of houses, with as many attributes; fewer of both in "seedling". Presets:
-    "sec" asks for the name in house 1, "any" for a value of any house, "table" and "seedling" for
-    all of them.
+    "sec" asks for the name in house 1, "any" for a value of any house, "table", "zebralogic" and
+    "seedling" for all of them. "zebralogic" has the kinds of clues of Lin et al. (2025), arXiv
+    2502.01100, one or two houses between two people among them.
 
     The grid, a value of each attribute for each house, decides the split.
 
@@ -132,6 +141,16 @@ class Zebra(Task[Problem]):
             ood=(4,),
             frame=Frame(max_completion_tokens=4096),
         ),
+        "zebralogic": Preset(
+            template=(
+                PLAIN + "Fill in the table. Write one row for each house, from left to right, with "
+                r"its values in the order above, in \boxed{{}}: commas between values, semicolons "
+                "between houses."
+            ),
+            levels=ladder([(k, k) for k in (2, 3, 4, 5, 6)], kinds="zebralogic", question="table"),
+            ood=(5,),
+            frame=Frame(max_completion_tokens=4096),
+        ),
         "seedling": Preset(
             template=r"{symbols} in \boxed{{}}: ",
             levels=ladder(
@@ -159,7 +178,7 @@ class Zebra(Task[Problem]):
             rng: The source of all that is drawn.
             num_houses: How many, 2 to 6.
             num_attributes: How many, at least 2.
-            kinds: The weights of the kinds of clues: "sec" or "all".
+            kinds: The weights of the kinds of clues: "sec", "all" or "zebralogic".
             values: The "first" words of each attribute, as in SEC, "any" of them, or "letters".
             question: About the "first" attribute in house 1, "any" in any house, or the "table".
         """

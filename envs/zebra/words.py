@@ -158,6 +158,8 @@ SEC_SENTENCES = {
     "between": "{0} is somewhere between {1} and {2}.",
     "not_at": "{0} is not in the {1} house.",
     "not_same": "{0} is not {1}.",
+    "one_between": "There is one house between {0} and {1}.",
+    "two_between": "There are two houses between {0} and {1}.",
 }
 SENTENCES = {
     "at": "{0} lives in house {1}.",
@@ -168,6 +170,8 @@ SENTENCES = {
     "between": "{0} lives somewhere between {1} and {2}.",
     "not_at": "{0} does not live in house {1}.",
     "not_same": "{0} is not {1}.",
+    "one_between": "Exactly one house stands between those of {0} and {1}.",
+    "two_between": "Exactly two houses stand between those of {0} and {1}.",
 }
 SYMBOLS = {
     "at": "{0}={1}",
@@ -178,6 +182,8 @@ SYMBOLS = {
     "between": "{1}/{0}/{2}",
     "not_at": "{0}!{1}",
     "not_same": "{0}!{1}",
+    "one_between": "{0}_{1}",
+    "two_between": "{0}__{1}",
 }
 
 

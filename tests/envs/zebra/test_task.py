@@ -156,7 +156,7 @@ def test_the_search_allows_what_the_meaning_of_a_clue_allows(kind):
         assert sorted(grids(clues, 4, 2, limit=1000)) == sorted(expected)
 
 
-@pytest.mark.parametrize("preset", ["sec", "any"])
+@pytest.mark.parametrize("preset", ["sec", "any", "zebralogic"])
 def test_one_grid_by_brute_force_and_no_clue_to_spare(preset):
     for problem in problems(preset, 1, 10):
         assert fits(problem, problem.clues) == 1
@@ -164,7 +164,7 @@ def test_one_grid_by_brute_force_and_no_clue_to_spare(preset):
             assert fits(problem, problem.clues[:place] + problem.clues[place + 1 :]) > 1
 
 
-@pytest.mark.parametrize("preset", ["sec", "any"])
+@pytest.mark.parametrize("preset", ["sec", "any", "zebralogic"])
 @pytest.mark.parametrize("level", [2, 3, 4])
 def test_one_grid_and_no_clue_to_spare(preset, level):
     for problem in problems(preset, level, 5):
@@ -178,8 +178,47 @@ def test_one_grid_and_no_clue_to_spare(preset, level):
 @pytest.mark.parametrize("preset", ["any", "table", "seedling"])
 def test_all_kinds_of_clues_occur(preset):
     seen = Counter(clue.kind for problem in problems(preset, 3, 60) for clue in problem.clues)
-    assert set(seen) == set(KINDS)
+    assert set(seen) == set(KINDS[:8])  # as problems posed by name were made
     assert min(seen.values()) > sum(seen.values()) / 100
+
+
+def test_zebralogic_has_its_kinds_of_clues_where_there_are_houses_enough():
+    seen = {
+        level: {clue.kind for problem in problems("zebralogic", level) for clue in problem.clues}
+        for level in PRESETS["zebralogic"].levels
+    }
+    every = set(KINDS) - {"between", "not_same"}
+    assert seen[1] <= every - {"one_between", "two_between"}
+    assert seen[2] <= every - {"two_between"} and "one_between" in seen[2]
+    assert seen[3] == seen[4] == seen[5] == every
+
+
+@pytest.mark.parametrize("kind, places", [("one_between", (1, 3)), ("two_between", (1, 4))])
+def test_houses_between_are_counted_in_both_directions_in_every_wording(kind, places):
+    names, drinks = ("alice", "bob", "carol", "david"), ("milk", "tea", "water", "coffee")
+    clue, turned = Clue(kind, 0, 5), Clue(kind, 5, 0)  # alice and tea
+    one, two = (
+        Problem((("name", names), ("drink", drinks)), (found,), None) for found in (clue, turned)
+    )
+    first, second = (place - 1 for place in places)
+    for grid in (found[:8] for found in every_grid(4, 2)):
+        apart = abs(grid[0] - grid[5])
+        assert holds(clue, grid) == holds(turned, grid) == (apart == second - first)
+    assert TASK.canonical(one) == TASK.canonical(two)
+    other = "two_between" if kind == "one_between" else "one_between"
+    assert TASK.canonical(one) != TASK.canonical(
+        Problem(one.attributes, (Clue(other, 0, 5),), None)
+    )
+    count = {"one_between": "one house", "two_between": "two houses"}[kind]
+    assert f"{count} stand" in TASK.prompt(one, "{clues}")
+    verb = "is" if kind == "one_between" else "are"
+    assert (
+        TASK.prompt(one, "{sec_clues}")
+        == f"1. There {verb} {count} between Alice and the tea drinker."
+    )
+    assert ("alice_tea", "alice__tea")[second - first - 2] in TASK.prompt(one, "{symbols}").split(
+        "|"
+    )[1:2]
 
 
 def test_any_value_of_any_house_is_asked_for():
