@@ -20,8 +20,9 @@ from edgewise.agents.integrations.export import chat
 from edgewise.agents.integrations.named import score
 from edgewise.agents.integrations.versions import VERIFIERS
 from edgewise.agents.training.recipe_file import read_options
-from edgewise.env import Outcome, ReasoningEnv, evaluation_set, unwrap
+from edgewise.env import ReasoningEnv, evaluation_set, unwrap
 from edgewise.judging import takes_turns
+from edgewise.outcome import Outcome
 from edgewise.posing import pose
 
 VERIFIERS.check(version("verifiers"))

@@ -34,25 +34,25 @@ from edgewise.registration import check_id, short_id
 INSPECT.check(version("inspect_ai"))
 
 
-@task
+@task  # type: ignore[untyped-decorator]
 def sec(num_problems: int = 200) -> Task:
     """Ask the suite of SEC, 2505.14970: its environments that are at hand."""
     return task_of_parts(parts_of("sec"), num_problems)
 
 
-@task
+@task  # type: ignore[untyped-decorator]
 def e2h(num_problems: int = 200) -> Task:
     """Ask the suite of E2H, 2506.06632: its environments that are at hand."""
     return task_of_parts(parts_of("e2h"), num_problems)
 
 
-@task
+@task  # type: ignore[untyped-decorator]
 def soar(num_problems: int = 200) -> Task:
     """Ask the suite of SOAR, 2601.18778: its environments that are at hand."""
     return task_of_parts(parts_of("soar"), num_problems)
 
 
-@task
+@task  # type: ignore[untyped-decorator]
 def problems(
     env: str = "Countdown-v0",
     preset: str | None = None,
@@ -132,7 +132,7 @@ def sample_of(question: Question) -> Sample:
     )
 
 
-@solver
+@solver  # type: ignore[untyped-decorator]
 def ask() -> Solver:
     """Ask the model once, sampled as the problem's suite says."""
 
@@ -144,7 +144,7 @@ def ask() -> Solver:
     return solve
 
 
-@scorer(metrics=[grouped(mean(), "level"), stderr(cluster="problem")])
+@scorer(metrics=[grouped(mean(), "level"), stderr(cluster="problem")])  # type: ignore[untyped-decorator]
 def verified() -> Scorer:
     """Score an answer with the environment's verifier."""
 
