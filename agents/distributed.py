@@ -90,17 +90,17 @@ def broadcast_from_rank0(thing: Shared) -> Shared:
 
 
 def run_on_rank0(function: Callable[[], Shared]) -> Shared:
-    """Call `function` on rank 0 and broadcast its result, or its FileError, to all ranks."""
+    """Call `function` on rank 0 and broadcast its result, or its FileError or OSError, to all ranks."""
     made: list[Shared] = []
-    reason = ""
+    failed: FileError | OSError | None = None
     if rank() == 0:
         try:
             made = [function()]
-        except FileError as error:
-            reason = str(error)
-    made, reason = broadcast_from_rank0((made, reason))
-    if not made:
-        raise FileError(reason)
+        except (FileError, OSError) as error:  # also that of a server
+            failed = error
+    made, failed = broadcast_from_rank0((made, failed))
+    if failed is not None:
+        raise failed
     return made[0]
 
 

@@ -249,6 +249,9 @@ def poser_model(tiny_model, tmp_path_factory):
 @pytest.fixture(scope="session")
 def model_engine():
     """The class of an engine that is another copy of a model, for whoever has torch."""
+    import warnings
+    from tempfile import TemporaryDirectory
+
     import torch
 
     from edgewise.agents.policies.engine import Turn
@@ -257,6 +260,7 @@ def model_engine():
 
     class ModelEngine:
         def __init__(self, path, keeps_head=False):
+            self.path = path
             self.policy, self.keeps_head = TransformersPolicy.load(path), keeps_head
             self.calls = []
             if keeps_head:
@@ -270,6 +274,19 @@ def model_engine():
             kept = {name: weight for name, weight in weights.items() if name not in heads}
             found = self.policy.model.load_state_dict(kept, strict=False)
             assert found.missing_keys == list(heads) and not found.unexpected_keys
+
+        def adapt(self, write):
+            from peft import PeftModel
+
+            self.calls.append("adapt")
+            base = TransformersPolicy.load(self.path)
+            with TemporaryDirectory() as folder, warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore", FutureWarning
+                )  # peft asks transformers by old names
+                write(Path(folder))
+                model = PeftModel.from_pretrained(base.model, folder).merge_and_unload()
+            self.policy = TransformersPolicy(model, base.tokenizer)
 
         def sample(self, prompts, sampling, seeds, ends):
             self.calls.append("sample")

@@ -5,8 +5,10 @@ Shapes: B completions, T tokens of a row, prompt included.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Generator, Tensor, nn
 
+from edgewise.agents.policies.lora import LoRAPolicy
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.passes import Budget
 from edgewise.agents.policies.policy import Completions, Scorer
@@ -24,6 +27,7 @@ MAX_GAP = {torch.float32: 1e-3, torch.bfloat16: 5e-2}  # mean over their tokens,
 PROBE = ["1 + 1 ="] * NUM_COMPARED
 PROBE_TOKENS = 16
 PROBE_SCALE = 1.5
+PROBE_NOISE = 0.05  # of adapters
 PROBE_TEMPERATURE = 2.0  # at which it shows whether an engine's log-probabilities count it
 
 
@@ -42,8 +46,12 @@ class Engine(Protocol):
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Load weights, by the names of transformers, and drop the prefix cache of the old ones.
 
-        There is a head also where the model ties it to its embeddings.
+        There is a head also where the model ties it to its embeddings. The weights of a sharded model
+        are gathered one by one as they are read, so all must be read, in order.
         """
+
+    def adapt(self, write: Callable[[Path], None]) -> None:
+        """Sample with the adapters that `write` writes to a folder, as peft does, in place of earlier ones."""
 
     def sample(
         self,
@@ -64,10 +72,13 @@ class Engine(Protocol):
 class EnginePolicy:
     """The policy `learner`, but for its completions, which `engine` samples.
 
-    The engine gets the weights before it samples, whenever they have changed since it did, and the
-    first completions from them are scored by the learner too: an engine that keeps old weights, such
-    as a head that was tied to the embeddings, is refused. It is awake while it samples, and asleep
-    while the learner computes.
+    The engine gets the weights before it samples, or the adapters alone where these are trained,
+    whenever they have changed since it did, and the first completions from them are scored by the
+    learner too: an engine that keeps old weights, such as a head that was tied to the embeddings, is
+    refused. It is awake while it samples, and asleep while the learner computes; what waking, new
+    weights and falling asleep take is in `seconds`.
+
+    With several ranks each has a whole engine, or all share a server, and samples its shard of the rows.
 
     Log-probabilities are the engine's where they are of the distribution that is asked for. Where
     they are not, as from a vLLM server without `--logprobs-mode processed_logprobs` at a temperature
@@ -83,24 +94,25 @@ class EnginePolicy:
             ValueError: If it does not.
         """
         self.learner, self.engine = learner, engine
+        self.seconds: dict[str, float] = defaultdict(
+            float
+        )  # since `take_seconds`, by what took them
         self.loaded: list[int] = []  # the versions of the weights that the engine has
         self.probe()
 
     @torch.no_grad()
     def probe(self) -> None:
-        """Compare once with embeddings and head enlarged, since an old head may equal the new one.
+        """Compare once with other weights than the learner's, since old ones may equal these.
 
         It also shows whether the engine's log-probabilities are those at the temperature.
 
         Raises:
             ValueError: If the engine does not sample from these.
         """
-        model = self.learner.model
-        layers = (model.get_input_embeddings(), model.get_output_embeddings())
-        matrices = list({id(layer.weight): layer.weight for layer in layers}.values())
-        kept = [matrix.clone() for matrix in matrices]
-        for matrix in matrices:
-            matrix.mul_(PROBE_SCALE)
+        changed = probed(self.learner)
+        kept = [weight.clone() for weight, _ in changed]
+        for weight, other in changed:
+            weight.copy_(other)
         sampling = Sampling(max_tokens=PROBE_TOKENS, temperature=PROBE_TEMPERATURE)
         try:
             self.wake()
@@ -112,19 +124,43 @@ class EnginePolicy:
         except FloatingPointError as error:
             raise ValueError(str(error)) from error
         finally:
-            for matrix, as_it_was in zip(matrices, kept, strict=True):
-                matrix.copy_(as_it_was)
+            for (weight, _), as_it_was in zip(changed, kept, strict=True):
+                weight.copy_(as_it_was)
             self.loaded = []
 
     def wake(self) -> bool:
         """Wake the engine up, and return whether it needed weights."""
-        self.engine.wake()
+        with self.timed("engine_wake"):
+            self.engine.wake()
         versions = [weight._version for weight in self.parameters()]  # counts changes in place
         if versions == self.loaded:
             return False
-        self.engine.load(self.learner.merged())
+        with self.timed("engine_sync"):
+            if isinstance(self.learner, LoRAPolicy):
+                self.engine.adapt(self.learner.write_adapters)
+            else:
+                self.engine.load(self.learner.whole())
         self.loaded = versions
         return True
+
+    def sleep(self) -> None:
+        """Let the engine leave the memory to the learner."""
+        with self.timed("engine_sleep"):
+            self.engine.sleep()
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the seconds of the block to those of `name`."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - began
+
+    def take_seconds(self) -> dict[str, float]:
+        """Return `seconds`, and begin anew."""
+        found, self.seconds = dict(self.seconds), defaultdict(float)
+        return found
 
     def generate(
         self, prompts: Sequence[str], sampling: Sampling, generator: Generator
@@ -207,7 +243,7 @@ class EnginePolicy:
             FloatingPointError: If its log-probabilities are not those of the learner.
         """
         gap = self.gap(replace(completions, scale=self.engine_scale(sampling)))
-        most = MAX_GAP.get(self.learner.model.dtype, MAX_GAP[torch.bfloat16])
+        most = MAX_GAP.get(self.learner.dtype, MAX_GAP[torch.bfloat16])
         if not gap <= most:
             raise FloatingPointError(
                 f"`engine` must sample from the weights that it was given, got log-probabilities "
@@ -218,17 +254,17 @@ class EnginePolicy:
 
     def logprobs(self, completions: Completions) -> Tensor:
         """Return the learner's log-probabilities, (B, T), while the engine sleeps."""
-        self.engine.sleep()
+        self.sleep()
         return self.learner.logprobs(completions)
 
     def values(self, completions: Completions) -> Tensor:
         """Return the learner's values, (B, T), while the engine sleeps."""
-        self.engine.sleep()
+        self.sleep()
         return self.learner.values(completions)
 
     def logprobs_and_values(self, completions: Completions) -> tuple[Tensor, Tensor]:
         """Return both from one pass."""
-        self.engine.sleep()
+        self.sleep()
         return self.learner.logprobs_and_values(completions)
 
     def parameters(self) -> Iterable[nn.Parameter]:
@@ -278,3 +314,20 @@ class EnginePolicy:
     def export(self, folder: str | Path) -> None:
         """Write the trained model, for `TransformersPolicy.load`."""
         self.learner.export(folder)
+
+
+def probed(learner: TransformersPolicy) -> list[tuple[Tensor, Tensor]]:
+    """Return weights of `learner`, and others that change what it samples.
+
+    They are embeddings and head, enlarged, or adapters, with noise, as these change nothing at first.
+    """
+    if isinstance(learner, LoRAPolicy):
+        generator = torch.Generator().manual_seed(0)
+        noise = [torch.randn(weight.shape, generator=generator) for weight in learner.parameters()]
+        return [
+            (weight, weight + PROBE_NOISE * own.to(weight))
+            for weight, own in zip(learner.parameters(), noise, strict=True)
+        ]
+    layers = (learner.model.get_input_embeddings(), learner.model.get_output_embeddings())
+    matrices = {id(layer.weight): layer.weight for layer in layers}.values()
+    return [(matrix, PROBE_SCALE * matrix) for matrix in matrices]

@@ -70,12 +70,6 @@ def check_engine(engine: str) -> None:
         vllm_settings(engine)
 
 
-def check_ranks(engine: str, num_ranks: int) -> None:
-    """Raise ValueError if `engine` cannot sample for several processes."""
-    if engine != OWN and num_ranks > 1:
-        raise ValueError(f"`engine` must be {OWN} with several processes, got {engine!r}")
-
-
 def vllm_settings(engine: str) -> VLLMSettings:
     """Return the arguments of vLLM that `engine` gives.
 
@@ -101,21 +95,20 @@ def with_engine(
     Raises:
         ImportError: If vLLM is not installed.
         ConnectionError: If there is no such server.
-        ValueError: If there is no such engine, it does not sample from the weights of `policy`,
-            several processes want one, or `folder` has a model.
+        ValueError: If there is no such engine, it does not sample from the weights of `policy`, or
+            `folder` has a model.
     """
     if engine == OWN:
         return policy
-    check_ranks(engine, distributed.num_ranks())
     if engine.startswith(SERVERS):
         size = policy.model.config.get_text_config().vocab_size
         if folder is not None and (folder / "config.json").is_file():
             raise ValueError(
                 f"`engine_folder` must hold no model, since weights are written there, got {folder}"
             )
-        place = Path(mkdtemp(prefix="edgewise-")) if folder is None else folder
+        place = folder or Path(distributed.run_on_rank0(lambda: mkdtemp(prefix="edgewise-")))
         server = VLLMServer(engine, place, size)
-        if folder is None:
+        if folder is None and distributed.rank() == 0:
             finalize(server, rmtree, place, ignore_errors=True)  # as large as the model
         return EnginePolicy(policy, server)
     settings = vllm_settings(engine)

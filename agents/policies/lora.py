@@ -79,6 +79,7 @@ class LoRAPolicy(TransformersPolicy):
             warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by old names
             torch.manual_seed(SEED)
             super().__init__(peft.get_peft_model(model, settings), tokenizer)
+        self.rank = adapters.rank
         self.dropouts = with_dropout(self.model, adapters.dropout)
 
     def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
@@ -118,19 +119,17 @@ class LoRAPolicy(TransformersPolicy):
         merged = deepcopy(self.model).merge_and_unload()
         TransformersPolicy(merged, self.tokenizer).save(folder)
 
-    def merged(self) -> dict[str, Tensor]:
-        """Return the weights of the whole model, by its own names, with the adapters merged in."""
-        weights: dict[str, Tensor] = {}
-        for name, weight in self.model.state_dict().items():
-            owner, below, kind = name.removeprefix(PREFIX).partition(".base_layer.")
-            if below:
-                if kind == "weight":
-                    change = self.model.get_submodule(PREFIX + owner).get_delta_weight("default")
-                    weight = weight + change.detach().to(weight.dtype)
-                weights[f"{owner}.{kind}"] = weight
-            elif ".lora_" not in owner:
-                weights[owner] = weight
-        return weights
+    def whole(self) -> dict[str, Tensor]:
+        """Return the weights of the model below the adapters, by its own names."""
+        names = (
+            (name.removeprefix(PREFIX).replace(".base_layer.", "."), weight)
+            for name, weight in self.model.state_dict().items()
+        )
+        return {name: weight for name, weight in names if ".lora_" not in name}
+
+    def write_adapters(self, folder: Path) -> None:
+        """Write the adapters and their settings to `folder`, for peft and whoever reads its format."""
+        self.model.save_pretrained(folder)
 
     def frozen(self) -> WithoutAdapters:
         """Return the policy without its adapters, which is what it was at the start."""

@@ -91,23 +91,21 @@ def pass_bytes(
     Always there are weights, gradients and the states of the optimizer. With N tokens, L layers, H the
     hidden size, V the vocabulary and C = min(N, chunk) the tokens of a chunk:
 
-        value_bytes * N * (L * (a + m) + b + 2 * H) + l * C * V + h * V * H + 40 * M
+        v * N * L * (a + m) + max(l * C * V + 5 * v * N * H, v * N * (b + 2 * H)) + h * V * H + 40 * M
 
-    - a is what each layer keeps of a token until its gradient is computed: H, its input, with
-      checkpointing, since the rest is computed again then; else `PassShape.kept`.
+    - v is `value_bytes`, and a what each layer keeps of a token until its gradient is computed: H, its
+      input, with checkpointing, since the rest is computed again then; else `PassShape.kept`.
     - m are the entries of the attention mask that each layer keeps of a token: the longest row where
       rows are read after their prompts, which they are without checkpointing if they are `SHORT`; else
       0, since without padding no mask is needed.
-    - b is what the one layer holds whose gradient is computed: `PassShape.working` and, with
-      checkpointing, also its `PassShape.kept`.
-    - 2 * H are the last states and their gradients.
-    - l * C * V are the logits of a chunk: l is 4, in float32 and in place, and in a lower precision
-      value_bytes more.
+    - The logits are freed before the layers compute their gradients, so the larger of two counts. The
+      first are the logits of a chunk, l = 4 for each in float32 and in place, and v more in a lower
+      precision, beside the last states: what their norm keeps, those that are sampled, and their gradient.
+    - The second is what the one layer holds whose gradient is computed, b: `PassShape.working` and, with
+      checkpointing, also its `PassShape.kept`; beside its own gradient and the next.
     - h * V * H is the gradient of the head before it is added to that of earlier passes, in float32: h
-      is 4, and in a lower precision value_bytes more.
+      is 4, and in a lower precision v more.
     - M are the tokens of the update, all passes together: the only part that grows with the batch.
-
-    It is a bound: the logits are freed before the layers compute their gradients.
 
     Args:
         shape: Sizes of the model.
@@ -120,11 +118,14 @@ def pass_bytes(
     """
     layer = shape.hidden_size if checkpointing else shape.kept
     again = shape.kept if checkpointing else 0
-    values = shape.num_layers * (layer + masked) + again + shape.working + 2 * shape.hidden_size
+    kept = value_bytes * tokens * shape.num_layers * (layer + masked)
     chunk = min(tokens, chunk_size(shape.vocab_size, logits_per_chunk))
-    rounded = value_bytes if value_bytes < FLOAT32_BYTES else 0
-    head = (FLOAT32_BYTES + rounded) * shape.vocab_size * (chunk + shape.hidden_size)
-    return value_bytes * tokens * values + head + BATCH_BYTES * batch_tokens
+    full = FLOAT32_BYTES + (value_bytes if value_bytes < FLOAT32_BYTES else 0)
+    logits = full * chunk * shape.vocab_size + 5 * value_bytes * tokens * shape.hidden_size
+    layer_values = again + shape.working + 2 * shape.hidden_size
+    head = full * shape.vocab_size * shape.hidden_size
+    batch = BATCH_BYTES * batch_tokens
+    return kept + max(logits, value_bytes * tokens * layer_values) + head + batch
 
 
 def masked_tokens(row_tokens: int, checkpointing: bool, shares_prompts: bool) -> int:

@@ -34,7 +34,7 @@ class Budget:
         Args:
             tokens: Of a pass, padding included. A row that is longer is a pass by itself.
             in_step: Whether all ranks must make equal numbers of passes, as where a model is
-                sharded. They cannot halve then.
+                sharded. A rank cannot halve alone then: the others wait for it in the middle of a pass.
         """
         self.tokens, self.in_step = tokens, in_step
 
@@ -102,9 +102,14 @@ def within_memory(budget: Budget, completions: Completions, compute: Callable[[]
         try:
             return compute()
         except (RuntimeError, MemoryError) as error:
-            if budget.in_step or not is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             reason = str(error).splitlines()[0]
+        if budget.in_step:
+            raise MemoryError(
+                f"out of memory with `max_tokens_per_pass` {budget.tokens}, which the ranks of a sharded "
+                f"model cannot halve alone: {reason}; give --max-tokens-per-pass {budget.tokens // 2}"
+            )
         budget.halve(completions, reason)  # here, where nothing holds the frames of the error
         torch.cuda.empty_cache()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ class ShardedPolicy(TransformersPolicy):
 
     Shards are float32, the master weights of what is computed in a lower precision. A layer
     is unsharded only while it computes, but for sampling, where the ranks take different numbers of
-    steps: there all layers are unsharded. In passes that have a gradient all ranks take part at the same
+    steps: there all layers are unsharded, unless an engine samples, to which the weights are given one by
+    one. In passes that have a gradient all ranks take part at the same
     time, in equal numbers of passes. Prompts are computed with each of their completions.
     """
 
@@ -66,6 +67,10 @@ class ShardedPolicy(TransformersPolicy):
                 part.reshard()
                 part.set_reshard_after_forward(True, recurse=False)
 
+    def whole(self) -> Mapping[str, Tensor]:
+        """Return the weights of the whole model, each gathered when it is read; all ranks must read it."""
+        return Gathered(self.state_dict(), self.dtype)
+
     @contextmanager
     def gathered(self) -> Iterator[None]:
         """Give rank 0 the weights that `save` writes, in float32; all ranks must enter it."""
@@ -102,3 +107,24 @@ class ShardedPolicy(TransformersPolicy):
         """Append a turn to `rows` of `start`; every rank returns those of all."""
         with self.unsharded():
             return super().take_turn(start, rows, sampling, generator)
+
+
+class Gathered(Mapping[str, Tensor]):
+    """Sharded weights by name, of which each is gathered when it is read, and held by nobody else."""
+
+    def __init__(self, shards: Mapping[str, Any], dtype: torch.dtype) -> None:
+        """Take the shards of this rank, and the precision of what is gathered."""
+        self.shards, self.dtype = shards, dtype
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Gather one from all ranks."""
+        weight: Tensor = self.shards[name].full_tensor()
+        return weight.to(self.dtype)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self.shards)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.shards)

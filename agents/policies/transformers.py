@@ -86,6 +86,7 @@ class TransformersPolicy:
         self.value_head = value_head(model)
         self.reader = Reader(model, self.value_head)
         self.parts, self.budget = Parts(), Budget()
+        self.dtype: torch.dtype = model.dtype  # of what is computed
         self.ends = torch.tensor(ends, device=model.device)
         self.padding: int = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
@@ -152,7 +153,7 @@ class TransformersPolicy:
         """Load weights that `state_dict` returned."""
         self.model.load_state_dict(state)
 
-    def merged(self) -> dict[str, Any]:
+    def whole(self) -> Mapping[str, Tensor]:
         """Return the weights of the whole model, by its own names."""
         return self.state_dict()
 

@@ -8,24 +8,28 @@ and CUDA graphs, is written after its documentation and has not been run.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from edgewise.agents import distributed
 from edgewise.agents.policies.engine import Turn
+from edgewise.agents.policies.lora import LoRAPolicy
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.policies.untied import write_config
+from edgewise.agents.policies.untied import write_config, write_weights
 
 ENVIRONMENT = {  # of vLLM, unless it is set already
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine is in this process, and so are weights
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
 }
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, that vLLM makes room for
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,10 @@ class VLLMSettings:
 
 
 class VLLMEngine:
-    """An engine that begins with random weights, and has none of its own."""
+    """An engine that begins with random weights, or with those below adapters, which it never changes.
+
+    Each rank has one of its own.
+    """
 
     def __init__(self, learner: TransformersPolicy, settings: VLLMSettings) -> None:
         """Start vLLM for a model of the learner's shape, precision and tokenizer.
@@ -57,15 +64,21 @@ class VLLMEngine:
 
         Raises:
             ImportError: If vLLM is not installed.
+            ValueError: If the rank of adapters is more than it makes room for.
         """
         on_cpu = learner.model.device.type == "cpu"
         self.vllm = import_vllm()
         with TemporaryDirectory() as folder:
             write_config(learner, folder)
+            kind: dict[str, Any] = {"load_format": "dummy"}
+            if isinstance(learner, LoRAPolicy):
+                write_weights(learner.whole(), folder)
+                kind = {"enable_lora": True, "max_loras": 1, "max_lora_rank": room_of(learner.rank)}
+            if distributed.num_ranks() > 1:  # it is one of the processes that there are
+                kind["distributed_executor_backend"] = "external_launcher"
             self.llm: Any = self.vllm.LLM(
                 model=folder,
-                load_format="dummy",
-                dtype=str(learner.model.dtype).removeprefix("torch."),
+                dtype=str(learner.dtype).removeprefix("torch."),
                 generation_config="vllm",  # the settings of `Sampling` and no others
                 logprobs_mode="processed_logprobs",  # at the temperature
                 max_model_len=settings.max_length,
@@ -74,8 +87,10 @@ class VLLMEngine:
                 enable_chunked_prefill=not on_cpu,
                 enable_sleep_mode=not on_cpu,
                 disable_log_stats=True,
+                **kind,
             )
         self.sleeps, self.awake = not on_cpu, True
+        self.adapters: Any = None  # what names those that it has
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Load weights in place, and drop the prefix cache of the old ones."""
@@ -83,6 +98,18 @@ class VLLMEngine:
             "reload_weights", kwargs={"weights_iterator": iter(weights.items())}
         )
         self.llm.reset_prefix_cache()
+
+    def adapt(self, write: Callable[[Path], None]) -> None:
+        """Take new adapters, and drop the old ones; prefixes are kept by the name of the adapters."""
+        number = 1
+        if self.adapters is not None:
+            number = self.adapters.lora_int_id + 1
+            self.llm.llm_engine.remove_lora(self.adapters.lora_int_id)
+        with TemporaryDirectory() as folder:
+            write(Path(folder))
+            request = import_lora_request()
+            self.adapters = request(f"edgewise-{number}", number, folder)
+            self.llm.llm_engine.add_lora(self.adapters)
 
     def sample(
         self,
@@ -107,7 +134,10 @@ class VLLMEngine:
         ]
         inputs = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
         outputs = [
-            answer.outputs[0] for answer in self.llm.generate(inputs, settings, use_tqdm=False)
+            answer.outputs[0]
+            for answer in self.llm.generate(
+                inputs, settings, use_tqdm=False, lora_request=self.adapters
+            )
         ]
         return [
             Turn(
@@ -133,6 +163,27 @@ class VLLMEngine:
         if self.sleeps and self.awake:
             self.llm.sleep(level=1)
             self.awake = False
+
+
+def room_of(rank: int) -> int:
+    """Return the least rank of adapters that vLLM makes room for, and that does for `rank`.
+
+    >>> room_of(1), room_of(9)
+    (1, 16)
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if rank > RANKS[-1]:
+        raise ValueError(f"`lora_rank` must be at most {RANKS[-1]} with vLLM, got {rank}")
+    return next(room for room in RANKS if room >= rank)
+
+
+def import_lora_request() -> Any:
+    """Return the class of vLLM that names adapters."""
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest
 
 
 def import_vllm() -> Any:

@@ -9,16 +9,19 @@ is not 1. Tried with vLLM 0.32 on CPUs.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from pathlib import Path
+from secrets import token_hex
+from shutil import rmtree
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from torch import Tensor
 
+from edgewise.agents import distributed
 from edgewise.agents.policies.engine import Turn
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.untied import write_weights
@@ -30,7 +33,10 @@ DEFAULTS = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}  # whatever the
 
 
 class VLLMServer:
-    """An engine behind `url`; it keeps its memory, so it neither wakes nor sleeps."""
+    """An engine behind `url`; it keeps its memory, so it neither wakes nor sleeps.
+
+    All ranks share it: the first gives it the weights, and each asks for its shard of the completions.
+    """
 
     def __init__(self, url: str, folder: Path, vocabulary: int) -> None:
         """Ask the server for its model.
@@ -47,16 +53,39 @@ class VLLMServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         models = self.ask("/v1/models")
         try:
-            self.model = str(models["data"][0]["id"])
+            self.model = self.base = str(models["data"][0]["id"])
         except (LookupError, TypeError) as error:
             raise self.refused(f"it names no model: {models}") from error
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Write weights to the folder, have the server read them, and forget its prefixes."""
+        first = distributed.rank() == 0
+        read = {  # on all ranks, since those of a sharded model are gathered
+            name: weight.cpu() if first else weight.new_empty(0) for name, weight in weights.items()
+        }
+        distributed.run_on_rank0(lambda: self.send(read))
+
+    def send(self, weights: Mapping[str, Tensor]) -> None:
+        """Do so, from this rank."""
         write_weights(weights, self.folder)
         request = {"method": "reload_weights", "kwargs": {"weights_path": str(self.folder)}}
         self.ask("/collective_rpc", request)
         self.ask("/reset_prefix_cache", {})
+
+    def adapt(self, write: Callable[[Path], None]) -> None:
+        """Have the server load adapters from the folder, under a new name, and drop the old ones."""
+        self.model = distributed.run_on_rank0(lambda: self.send_adapters(write))
+
+    def send_adapters(self, write: Callable[[Path], None]) -> str:
+        """Do so, from this rank, and return the name."""
+        name, old = f"edgewise-{token_hex(8)}", self.model
+        write(self.folder / name)
+        content = {"lora_name": name, "lora_path": str(self.folder / name)}
+        self.ask("/v1/load_lora_adapter", content)
+        if old != self.base:
+            self.ask("/v1/unload_lora_adapter", {"lora_name": old})
+            rmtree(self.folder / old)
+        return name
 
     def sample(
         self,
@@ -132,7 +161,8 @@ class VLLMServer:
     def refused(self, reason: str) -> ConnectionError:
         """Say what is wrong with the server."""
         return ConnectionError(
-            "`engine` must be the URL of a vLLM server, started with VLLM_SERVER_DEV_MODE=1, "
+            "`engine` must be the URL of a vLLM server, started with VLLM_SERVER_DEV_MODE=1, for adapters "
+            "also with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 and --enable-lora --max-lora-rank RANK, "
             f"got {self.url}: {reason}"
         )
 

@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium as gym
 import torch
 
-from edgewise.agents.policies.load import SERVERS, check_ranks, vllm_settings
+from edgewise.agents.policies.load import SERVERS, vllm_settings
 from edgewise.agents.policies.options import OWN
 from edgewise.agents.training.config import complete
 from edgewise.agents.training.memory_plan import Plan, Work, plan_of
@@ -102,7 +102,6 @@ def work_of(config: PreflightConfig, setup: Setup, hyperparameters: Any, row_tok
     """
     model, batch, processes = setup.model, setup.batch, config.processes
     shape = shape_of(model.agent)
-    check_ranks(model.engine, processes)
     if model.sharded and processes == 1:
         raise ValueError(
             "`processes` must be at least 2 with `sharding` fsdp, got 1; give --processes 8"

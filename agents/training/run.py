@@ -16,6 +16,7 @@ from edgewise.agents import distributed
 from edgewise.agents.algorithms.catalogue import ALGORITHMS, Algorithm
 from edgewise.agents.algorithms.length import check_buffer
 from edgewise.agents.algorithms.rollout import Envs
+from edgewise.agents.policies.engine import EnginePolicy
 from edgewise.agents.policies.load import check_engine
 from edgewise.agents.policies.model_card import made_for
 from edgewise.agents.policies.options import Sampling
@@ -138,6 +139,9 @@ class Training:
                     seconds = time.perf_counter() - began
                     metrics["time/step_seconds"] = seconds
                     metrics["time/tokens_per_second"] = metrics["num_tokens"] / seconds
+                    if isinstance(self.policy, EnginePolicy):
+                        taken = self.policy.take_seconds()
+                        metrics |= {f"time/{name}_seconds": taken[name] for name in taken}
                     if self.limit is not None:
                         metrics["prompts_too_long"] = self.posing.num_unfit - unfit
                     groups = self.groups()

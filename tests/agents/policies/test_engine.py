@@ -35,6 +35,10 @@ def change(policy):
             weight.mul_(1.1)
 
 
+def flat(policy):
+    return torch.cat([weight.detach().ravel() for weight in policy.parameters()])
+
+
 def gap(policy, completions):
     with torch.no_grad():
         return (policy.logprobs(completions) - completions.logprobs).abs().max().item()
@@ -124,13 +128,19 @@ def test_the_probe_leaves_the_learner_as_it_was(tiny_model, policy):
     torch.testing.assert_close(policy.learner.state_dict(), plain.state_dict(), rtol=0, atol=0)
 
 
-def test_adapters_are_merged_for_the_engine(tiny_model, model_engine):
+def with_adapters(tiny_model):
     pytest.importorskip("peft")
     from edgewise.agents.policies.lora import Adapters, LoRAPolicy
 
     plain = TransformersPolicy.load(tiny_model)
-    learner = LoRAPolicy(plain.model, plain.tokenizer, Adapters(rank=2))
+    return LoRAPolicy(plain.model, plain.tokenizer, Adapters(rank=2))
+
+
+def test_adapters_go_to_the_engine_and_the_weights_below_them_do_not(tiny_model, model_engine):
+    learner = with_adapters(tiny_model)
+    fresh = learner.state_dict()
     policy = EnginePolicy(learner, model_engine(tiny_model))
+    assert torch.equal(torch.cat([*map(torch.ravel, fresh.values())]), flat(learner))
     generator = torch.Generator().manual_seed(0)
     before = sampled(policy)
     with torch.no_grad():
@@ -138,8 +148,28 @@ def test_adapters_are_merged_for_the_engine(tiny_model, model_engine):
             weight += 0.3 * torch.randn(weight.shape, generator=generator)
     found = sampled(policy)
     assert gap(policy, before) > 1e-2 and gap(policy, found) < 1e-4
-    expected = learner.model.merge_and_unload().state_dict()
-    torch.testing.assert_close(dict(policy.engine.policy.state_dict()), dict(expected))
+    assert "load" not in policy.engine.calls
+    assert policy.engine.calls.count("adapt") == 3  # of the probe, and before either sample
+
+
+def test_an_engine_without_the_adapters_is_refused(tiny_model, model_engine, monkeypatch):
+    engine = model_engine(tiny_model)
+    monkeypatch.setattr(engine, "adapt", lambda write: None)
+    with pytest.raises(ValueError, match="`engine` must sample from the weights"):
+        EnginePolicy(with_adapters(tiny_model), engine)
+
+
+def test_the_weights_below_adapters_have_the_names_of_the_model(tiny_model):
+    learner, plain = with_adapters(tiny_model), TransformersPolicy.load(tiny_model)
+    torch.testing.assert_close(learner.whole(), dict(plain.state_dict()), rtol=0, atol=0)
+
+
+def test_what_the_engine_takes_is_timed(policy):
+    policy.take_seconds()
+    policy.logprobs(sampled(policy))
+    found = policy.take_seconds()
+    assert {*found} == {"engine_wake", "engine_sync", "engine_sleep"}
+    assert all(seconds >= 0 for seconds in found.values()) and policy.take_seconds() == {}
 
 
 def test_training_is_that_of_the_learner_and_the_ratio_is_logged(tiny_model, policy):

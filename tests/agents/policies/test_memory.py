@@ -26,13 +26,14 @@ def test_a_shape_is_read_from_a_config():
 
 def test_the_bytes_of_a_pass_are_those_worked_out_by_hand():
     shape = PassShape(8, 3, 16, 8, 4, vocab_size=100)
-    # a layer keeps 6 * 8 + 5 * 8 + 4 * 16 = 152 values of a token, and works with 16 + 8 = 24 more
+    # a layer keeps 6 * 8 + 5 * 8 + 4 * 16 = 152 values of a token, and works with 16 + 8 = 24 more;
+    # the logits of a chunk, 4 * 5 * 100, and 5 * 4 * 10 * 8 for the last states are 3600
     kept = pass_bytes(shape, 10, 4, checkpointing=False, logits_per_chunk=500)
-    assert kept == 4 * 10 * (3 * 152 + 24 + 2 * 8) + 4 * 5 * 100 + 4 * 100 * 8
+    assert kept == 4 * 10 * 3 * 152 + 3600 + 4 * 100 * 8
     again = pass_bytes(shape, 10, 4, checkpointing=True, logits_per_chunk=500)
-    assert kept - again == 4 * 10 * (3 * 152 - (3 * 8 + 152))
+    assert again == 4 * 10 * 3 * 8 + 4 * 10 * (152 + 24 + 2 * 8) + 4 * 100 * 8  # 7680 of one layer
     half = pass_bytes(shape, 10, 2, checkpointing=True, logits_per_chunk=500)
-    assert half == 2 * 10 * (3 * 8 + 152 + 24 + 2 * 8) + (4 + 2) * 100 * (5 + 8)
+    assert half == 2 * 10 * 3 * 8 + 2 * 10 * (152 + 24 + 2 * 8) + (4 + 2) * 100 * 8
     masked = pass_bytes(shape, 10, 4, checkpointing=False, masked=5, logits_per_chunk=500)
     assert masked - kept == 4 * 10 * 3 * 5  # an entry for every two tokens of a row, in each layer
     batch = pass_bytes(shape, 10, 4, checkpointing=False, batch_tokens=30, logits_per_chunk=500)
@@ -73,6 +74,6 @@ def test_the_peak_of_an_update_is_that_of_the_formula(checkpointing):
     peaks = []
     for point in (first, replace(first, batch=32), replace(first, batch=8, length=1_024)):
         peaks.append(in_process("peak", point))
-        assert 0.6 * point.bound < peaks[-1] < 1.02 * point.bound
+        assert 0.8 * point.bound < peaks[-1] < 1.02 * point.bound
     assert peaks[1] < 1.1 * peaks[0]  # twice as many rows
     assert checkpointing is False or peaks[2] < 1.1 * peaks[0]  # rows twice as long, without a mask

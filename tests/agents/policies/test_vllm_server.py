@@ -4,6 +4,8 @@ import gc
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from shutil import copytree
 from types import SimpleNamespace
 
 import pytest
@@ -39,6 +41,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.engine, self.lock = engine, threading.Lock()
         self.asked, self.instead = [], {}  # by path, a status and what is said
+        self.adapter = "tiny"  # or the model itself
 
     @property
     def url(self):
@@ -51,8 +54,15 @@ class Server(ThreadingHTTPServer):
             assert content["method"] == "reload_weights"
             self.engine.load(load_file(f"{content['kwargs']['weights_path']}/model.safetensors"))
             return {"results": [None]}
-        if path == "/reset_prefix_cache":
+        if path == "/v1/load_lora_adapter":
+            folder = Path(content["lora_path"])
+            assert folder.name == content["lora_name"] != self.adapter
+            self.adapter = content["lora_name"]
+            self.engine.adapt(lambda place: copytree(folder, place, dirs_exist_ok=True))
             return None
+        if path in ("/reset_prefix_cache", "/v1/unload_lora_adapter"):
+            return None
+        assert content["model"] == self.adapter
         sampling = Sampling(
             content["max_tokens"], content["temperature"], content["top_p"], tuple(content["stop"])
         )
@@ -248,3 +258,38 @@ def test_the_folder_of_a_model_is_not_written_to(tiny_model, model_engine, serve
     with pytest.raises(ValueError, match="`engine_folder` must hold no model"):
         with_engine(learner, serve(model_engine(tiny_model)).url, tiny_model)
     assert (tiny_model / "model.safetensors").read_bytes() == before
+
+
+def test_adapters_are_loaded_under_a_new_name_and_old_ones_dropped(
+    tiny_model, model_engine, serve, tmp_path
+):
+    pytest.importorskip("peft")
+    from edgewise.agents.policies.lora import Adapters, LoRAPolicy
+
+    server, plain = serve(model_engine(tiny_model)), TransformersPolicy.load(tiny_model)
+    learner = LoRAPolicy(plain.model, plain.tokenizer, Adapters(rank=2))
+    policy = with_engine(learner, server.url, tmp_path / "weights")
+    for _ in range(2):
+        with torch.no_grad():
+            for weight in policy.parameters():
+                weight += 0.1
+            found = sampled(policy)
+            torch.testing.assert_close(policy.logprobs(found), found.logprobs, atol=1e-4, rtol=0)
+    asked = [(path, content) for path, content in server.asked if "lora" in path]
+    loaded = [content["lora_name"] for path, content in asked if "unload" not in path]
+    dropped = [content["lora_name"] for path, content in asked if "unload" in path]
+    assert len(loaded) == len({*loaded}) == 3 and dropped == loaded[:-1]
+    assert [path.name for path in (tmp_path / "weights").iterdir()] == loaded[-1:]
+
+
+def test_a_server_without_adapters_is_told_of_with_the_flags_that_it_needs(
+    tiny_model, model_engine, serve, tmp_path
+):
+    pytest.importorskip("peft")
+    from edgewise.agents.policies.lora import Adapters, LoRAPolicy
+
+    server, plain = serve(model_engine(tiny_model)), TransformersPolicy.load(tiny_model)
+    server.instead["/v1/load_lora_adapter"] = (404, b"not found")
+    learner = LoRAPolicy(plain.model, plain.tokenizer, Adapters(rank=2))
+    with pytest.raises(ConnectionError, match=r"--enable-lora .*load_lora_adapter says 404"):
+        with_engine(learner, server.url, tmp_path / "weights")

@@ -157,7 +157,6 @@ def test_what_no_flag_makes_fit_is_said(capsys):
             "`agent` must be a folder with a config.json, or one of hf:Qwen",
         ),
         ("--sharding fsdp", "`processes` must be at least 2 with `sharding` fsdp, got 1"),
-        ("--engine vllm --processes 2", "`engine` must be transformers with several processes"),
         ("--tokens-per-second 0", "`tokens_per_second` must be positive, got 0.0"),
         ("--processes 0", "`processes` must be at least 1, got 0"),
         ("--algorithm grpo:clip=1", "clip"),

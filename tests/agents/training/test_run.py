@@ -12,6 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS  # noqa: E402
 from edgewise.agents.training.config import TrainConfig, complete  # noqa: E402
 from edgewise.agents.training.replay import replay  # noqa: E402
 from edgewise.agents.training.report import write_report  # noqa: E402
@@ -236,13 +237,20 @@ def test_training_may_go_on_where_an_evaluation_stops(tiny_model, tmp_path):
     assert none.hyperparameters.sampling.stop == () and none.sampling.stop == ("</answer>",)
 
 
-def test_a_run_of_before_a_field_was_there_continues(tiny_model, tmp_path):
-    make(tiny_model, tmp_path / "run")
+def test_a_run_of_before_fields_were_there_continues_bit_for_bit(tiny_model, tmp_path, whole):
+    with closing(make(tiny_model, tmp_path / "run").steps()) as steps:
+        next(steps)
     path = tmp_path / "run" / "config.json"
     record = json.loads(path.read_text())
-    del record["decode_dtype"]
+    for name in ("decode_dtype", "max_tokens_per_pass", "lora_dropout", "eval_every", "allocation"):
+        del record[name]
     path.write_text(json.dumps(record))
-    assert resume(tmp_path / "run").setup.model.decode_dtype is None
+    training = resume(tmp_path / "run")
+    assert training.setup.model.decode_dtype is None
+    assert training.setup.model.max_tokens_per_pass == MAX_TOKENS_PER_PASS
+    list(training.steps())
+    assert lines(tmp_path / "run") == lines(whole)
+    assert weights(tmp_path / "run") == weights(whole)
 
 
 def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_path, whole):
