@@ -256,10 +256,12 @@ def paired(
     changes = [
         Stratum(b.rates - a.rates, a.weight) for a, b in zip(sides[0], sides[1], strict=True)
     ]
+    first, second = map(weighted_mean, sides)
     return Change(
         name,
         sum(map(len, shared)),
-        *map(weighted_mean, sides),
+        first,
+        second,
         paired_difference(changes, rng),
         sign_flip_test(changes, rng),
     )
