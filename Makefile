@@ -12,7 +12,7 @@ PARALLEL := $(PYTEST) --numprocesses 2 --dist loadfile  # a file's fixtures are 
 # those that import torch
 MODEL_TESTS := tests/agents tests/benchmarks tests/cli tests/test_doctests.py tests/test_readme.py tests/envs/test_oracle.py \
 	tests/examples/test_algorithm.py
-FOLDERS := core envs wrappers agents benchmarks cli
+FOLDERS := core envs wrappers agents benchmarks cli edgewise_verifiers
 MODELS := --editable ./seedlings  # `train` needs them; given by path, as no index has to be asked
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew

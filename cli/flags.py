@@ -234,7 +234,8 @@ class ReportConfig(Flags):
     SOAR, of an evaluation or of a comparison; or two of runs, or of evaluations, to compare the second
     with the first."""
     output: Path | None = None
-    """Markdown file for a comparison; by default it is only printed."""
+    """Markdown file for a comparison, with a picture of the arms of two runs beside it; by default it is
+    only printed."""
     seed: Natural = 0
     """Seed of the draws of a comparison."""
 

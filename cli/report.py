@@ -69,11 +69,12 @@ def comparison(config: ReportConfig) -> str:
     Raises:
         ValueError: If the folders are of neither, or of one each.
     """
-    first, second = config.folders
     if any(kind_of(path) in RUNS for path in config.folders):
         for path in config.folders:
             check_kind(path, None, *RUNS)
-        return compare_runs(RunFolder.open(first, None), RunFolder.open(second, None), config.seed)
+        runs = (RunFolder.open(path, None) for path in config.folders)
+        picture = None if config.output is None else config.output.with_suffix(".png")
+        return compare_runs(*runs, config.seed, picture)
     for path in config.folders:
         check_kind(path, None, EVALUATION, *RUNS)
     one, two = map(EvaluationFolder.open, config.folders)

@@ -58,6 +58,7 @@ class Episode:
         self.logprobs: list[float] = []
         self.reward, self.length = 0.0, 0  # length: of the answers, in characters
         self.correct, self.verified, self.done = False, True, False
+        self.formatted = False  # whether the last answer was one
         self._history: list[Outcome] = []
 
     def answer(self, tokens: Sequence[int], logprobs: Sequence[float]) -> None:
@@ -91,5 +92,6 @@ class Episode:
         self.reward += outcome.reward
         self.correct |= outcome.correct is True
         self.verified &= outcome.verified
+        self.formatted = outcome.formatted
         self.done = outcome.done
         return outcome.observation

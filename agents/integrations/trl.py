@@ -139,8 +139,29 @@ class CurriculumTrainer:
         self.leave_out(answered, self._own)
         self._own = None
         tokens = sampled.sum(dim=1).cpu().numpy()
-        self.learn(distributed.all_gather(tokens).reshape(self.curriculum.lesson.shape), infos)
+        ids, ends = answered["completion_ids"], self.eos_token_ids  # type: ignore[attr-defined]
+        ended = torch.isin(ids, torch.tensor(ends, device=ids.device)).any(dim=1).cpu().numpy()
+        self.learn(
+            distributed.all_gather(tokens).reshape(self.curriculum.lesson.shape),
+            infos,
+            distributed.all_gather(ended).tolist(),
+        )
         return answered
+
+    def said(self, infos: dict[str, Any], ended: list[bool]) -> records.Said:
+        """Return what TRL logged of the batch, the texts of all ranks in their order.
+
+        What a model called, in turns, is an answer.
+        """
+        logs: Any = self._logs  # type: ignore[attr-defined]
+        prompts, texts = ([shown(one) for one in logs[name]] for name in ("prompt", "completion"))
+        names = infos["problem"].tolist()
+        formatted = (
+            [True] * len(texts)
+            if self.in_turns
+            else records.have_answers(self.curriculum, names, texts)
+        )
+        return records.Said(formatted, ended, lambda row: (prompts[row], texts[row]))
 
     def _tokenize_prompts(self, prompts: list[Any]) -> Any:
         """Encode texts with their special tokens once, as our own policies do; the rest is TRL's."""
@@ -165,12 +186,13 @@ class CurriculumTrainer:
         for name in ("advantages", "completion_mask"):
             answered[name][torch.as_tensor(lost, device=answered[name].device)] = 0
 
-    def learn(self, tokens: NDArray[np.int64], infos: dict[str, Any]) -> None:
+    def learn(self, tokens: NDArray[np.int64], infos: dict[str, Any], ended: list[bool]) -> None:
         """Update the rule with the batch and TRL's |A|, and record it.
 
         Args:
             tokens: In each completion of all ranks, (P, G).
             infos: Of `reset`.
+            ended: Whether each completion of all ranks ended within the limit, P G.
         """
         lesson = self.curriculum.lesson
         logged: Any = self._logs["advantages"]  # type: ignore[attr-defined]
@@ -194,7 +216,8 @@ class CurriculumTrainer:
         now = time.perf_counter()
         metrics["time/step_seconds"], self._began = now - self._began, now
         if distributed.rank() == 0:
-            records.record(self.folder, self.num_batches, self.curriculum, metrics, tokens)
+            said = self.said(infos, ended)
+            records.record(self.folder, self.num_batches, self.curriculum, metrics, tokens, said)
 
     @property
     def folder(self) -> Path:
@@ -252,6 +275,18 @@ class CurriculumTrainer:
         distributed.barrier()  # until all have written
         if distributed.rank() == 0:
             write_manifest(checkpoint)
+
+
+def shown(said: Any) -> str:
+    """Return a text, or the messages of a chat with the calls in them, a paragraph each.
+
+    >>> shown("It is 7."), shown([{"role": "tool", "content": "done"}])
+    ('It is 7.', 'tool: done')
+    """
+    if isinstance(said, str):
+        return said
+    parts = [(one["role"], one.get("content") or one.get("tool_calls") or "") for one in said]
+    return "\n\n".join(f"{role}: {content}" for role, content in parts)
 
 
 class CurriculumGRPOTrainer(CurriculumTrainer, GRPOTrainer):  # type: ignore[misc]

@@ -18,6 +18,7 @@ import numpy as np
 from gymnasium.vector import VectorWrapper
 
 from edgewise.agents.integrations import records
+from edgewise.agents.training import samples
 from edgewise.agents.training.run_folder import STATE, RunFolder, read_state
 from edgewise.files import FileError, flush
 from edgewise.manifest import MANIFEST, check_manifest
@@ -115,7 +116,7 @@ def save(checkpoint: Path, step: int, curriculum: Curriculum) -> None:
     """Write the state of the curriculum into a checkpoint of TRL."""
     checkpoint.mkdir(parents=True, exist_ok=True)
     RunFolder(checkpoint).write(STATE, {"step": step, "curriculum": curriculum.state_dict()})
-    for name in ("groups.jsonl", "metrics.jsonl"):
+    for name in ("groups.jsonl", samples.LINES, "metrics.jsonl"):
         flush(checkpoint.parent / name)
 
 

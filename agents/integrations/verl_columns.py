@@ -49,9 +49,9 @@ def completion_of(member: int, values: dict[str, Any], tokenizer: Any) -> Comple
     told = values["extra_fields"].get("reward_extra_info", {})
     reward = float(told.get("score", values["rm_scores"].sum()))
     mask = values["response_mask"].bool()
+    ids = values["responses"][mask].tolist()
     length = told.get("length")
     if length is None:
-        ids = values["responses"][mask].tolist()
         length = len(tokenizer.decode(ids, skip_special_tokens=True))
     return Completion(
         batch=int(values["edgewise_batch"]),
@@ -62,6 +62,8 @@ def completion_of(member: int, values: dict[str, Any], tokenizer: Any) -> Comple
         length=int(length),
         num_tokens=int(mask.sum()),
         abs_advantage=mean_size(values["advantages"][mask]) if "advantages" in values else None,
+        formatted=bool(told.get("formatted", True)),
+        response=tuple(ids),
     )
 
 

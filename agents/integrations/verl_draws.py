@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ class Completion:
     abs_advantage: float | None = (
         None  # |A|, the mean over its tokens; None for that of the rewards
     )
+    formatted: bool = True  # whether there is an answer, as far as is known
+    response: tuple[int, ...] = ()  # the tokens that were sampled
 
 
 class Draws:
@@ -189,8 +192,29 @@ class Draws:
         told = {f"curriculum/{name}": float(value) for name, value in metrics.items()}
         now = time.perf_counter()
         metrics["time/step_seconds"], self._began = now - self._began, now
-        records.record(self.folder.path, self.num_taught, self.curriculum, metrics, tokens)
+        said = self.said(completions)
+        records.record(self.folder.path, self.num_taught, self.curriculum, metrics, tokens, said)
         return told
+
+    def said(self, completions: Sequence[Completion]) -> records.Said:
+        """Return what the model wrote in the batch, decoded where it is looked at.
+
+        What fills its room, and does not end in the token that ends a text, was cut off.
+        """
+        base, size = self.curriculum.base, self.lesson.shape[1]
+        made = {one.group * size + one.member: one for one in completions}
+        nothing = Completion(0, 0, 0, 0.0, False, 0, 0)
+        rows = [made.get(place, nothing) for place in range(self.lesson.shape[0] * size)]
+
+        def text(row: int) -> tuple[str, str]:
+            problem = base.problems[row // size]
+            prompt = base.env.frame_of(problem).text(base.env.prompt(problem), render)
+            return prompt, self.tokenizer.decode(list(rows[row].response))
+
+        render = partial(render_chat, self.tokenizer, options=self.config.chat)
+        end, room = self.tokenizer.eos_token_id, self.config.max_tokens or inf
+        ended = [len(one.response) < room or one.response[-1:] == (end,) for one in rows]
+        return records.Said([one.formatted for one in rows], ended, text)
 
     def fill(self, completions: Sequence[Completion]) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Write the outcomes into the lesson; return the tokens of each completion, (P, G)."""

@@ -56,7 +56,11 @@ class EpisodeLoop(AgentLoopBase):  # type: ignore[misc]
         self, episode: Episode, room: int, extra: dict[str, Any], turns: int
     ) -> AgentLoopOutput:
         """Return an episode as verl takes it, cut where it is longer than `room`."""
-        told = {"correct": float(episode.correct), "length": episode.length}
+        told = {
+            "correct": float(episode.correct),
+            "formatted": float(episode.formatted),
+            "length": episode.length,
+        }
         return AgentLoopOutput(
             prompt_ids=episode.prompt,
             response_ids=episode.tokens[:room],

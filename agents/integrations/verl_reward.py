@@ -36,5 +36,6 @@ def compute_score(
     return {
         "score": outcome.reward,
         "correct": float(outcome.correct is True),
+        "formatted": float(outcome.formatted),
         "length": len(solution_str),
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from edgewise.agents.statistics import (
     weighted_mean,
 )
 from edgewise.agents.training import samples, trouble, validation
+from edgewise.agents.training.pair_figure import draw_pair
 from edgewise.agents.training.report import DISTANCE, NEEDED, OOD, budget
 from edgewise.agents.training.sheet import Sheet, escape
 from edgewise.files import FileError
@@ -100,24 +102,31 @@ class Change:
     p_value: float | None
 
 
-def compare_runs(first: Folder, second: Folder, seed: int = 0) -> str:
+def compare_runs(first: Folder, second: Folder, seed: int = 0, picture: Path | None = None) -> str:
     """Return the comparison of two training runs, in Markdown.
 
     Args:
         first: A run of `train`, `trl` or `verl`, which may be going on.
         second: Another.
         seed: Of the draws of bootstraps and tests.
+        picture: PNG file for the arms of both over steps; by default none is drawn.
 
     Raises:
         FileError: If a file of one is damaged.
+        OSError: If the picture cannot be written.
     """
     one, two = Side.read(first), Side.read(second)
     if one.name == two.name:
         one, two = renamed(one, first), renamed(two, second)
+    has_arms = all(side.metrics and side.config.get("arms") for side in (one, two))
+    drawn = picture if has_arms else None
+    if drawn is not None:
+        draw_pair([(side.name, side.config["arms"], side.metrics) for side in (one, two)], drawn)
     names = [one.name, two.name]
     lines = [
         f"# {escape(one.name)} and {escape(two.name)}",
         "",
+        *([f"![arms of both runs]({drawn.name})", ""] if drawn else []),
         "Settings that differ:",
         "",
         *differing(one, two),
@@ -256,10 +265,12 @@ def paired(
     changes = [
         Stratum(b.rates - a.rates, a.weight) for a, b in zip(sides[0], sides[1], strict=True)
     ]
+    first, second = map(weighted_mean, sides)
     return Change(
         name,
         sum(map(len, shared)),
-        *map(weighted_mean, sides),
+        first,
+        second,
         paired_difference(changes, rng),
         sign_flip_test(changes, rng),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard
 
 from edgewise.files import FileError
 from edgewise.folder import Folder
@@ -94,18 +94,54 @@ def samples_of(
         for values in (rollout.rewards, rollout.correct, rollout.formatted, rollout.verified)
     ]
     kept = [group for group, size in zip(groups, sizes, strict=False) for _ in range(size)]
-    rows = list(zip(kept, *columns, rollout.completions.ended.tolist(), strict=True))
+    made = zip(kept, *columns, rollout.completions.ended.tolist(), strict=True)
+    return chosen_of(
+        [Made(*row) for row in made],
+        lambda row: texts(rollout, row, tokenizer),
+        number,
+        step,
+        over_arms,
+    )
+
+
+class Made(NamedTuple):
+    """What came of a completion, in whatever trainer made it."""
+
+    group: Mapping[str, Any]  # the record of its group
+    reward: float
+    correct: bool
+    formatted: bool
+    verified: bool
+    ended: bool  # within the token limit
+
+
+def chosen_of(
+    made: Sequence[Made],
+    text_of: Callable[[int], tuple[str, str, int]],
+    number: int,
+    step: int,
+    over_arms: bool,
+) -> list[dict[str, Any]]:
+    """Return the records of some of the completions of a step, for JSON.
+
+    Args:
+        made: All of them, group after group.
+        text_of: Returns the prompt of one by its place, all that follows it, and the tokens sampled.
+        number: How many records there are at most.
+        step: Of the run.
+        over_arms: Whether the rule chooses arms.
+    """
     kinds = [
         (
-            group["arm"] if over_arms else level_of(group),
-            outcome(correct, formatted, ended, verified),
+            one.group["arm"] if over_arms else level_of(one.group),
+            outcome(one.correct, one.formatted, one.ended, one.verified),
         )
-        for group, _, correct, formatted, verified, ended in rows
+        for one in made
     ]
     found: list[dict[str, Any]] = []
     for row in chosen(kinds, number, step):
-        group, reward, *_ = rows[row]
-        prompt, completion, num_tokens = texts(rollout, row, tokenizer)
+        group, reward, *_ = made[row]
+        prompt, completion, num_tokens = text_of(row)
         found.append(
             {
                 "step": step,

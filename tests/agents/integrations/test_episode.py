@@ -114,6 +114,7 @@ def test_the_reward_function_verifies_by_name():
     assert compute_score("edgewise", right, problem) == {
         "score": 1.0,
         "correct": 1.0,
+        "formatted": 1.0,
         "length": len(right),
     }
     wrong = compute_score("edgewise", r"\boxed{1}", problem, extra_info={}, num_turns=1)

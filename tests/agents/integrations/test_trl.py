@@ -15,11 +15,13 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 from transformers import TrainerCallback  # noqa: E402
 
 from edgewise.agents.policies.load import load_policy  # noqa: E402
+from edgewise.agents.training import samples  # noqa: E402
 from edgewise.agents.training.replay import replay  # noqa: E402
 from edgewise.agents.training.report import write_report  # noqa: E402
 from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
 from edgewise.env import ReasoningEnv  # noqa: E402
 from edgewise.pool import TooManyUnverified  # noqa: E402
+from edgewise.scoring import posed  # noqa: E402
 from edgewise.wrappers import SEC, E2HGaussian, MoPPS, vector  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TRL and what it imports
@@ -155,6 +157,23 @@ def test_rules_over_problems_and_schedules_and_rloo(kind, rule, tiny_model, tmp_
     assert replay(RunFolder.open(tmp_path)).num_steps == 4
 
 
+def check_samples(folder):
+    """Every sample is a completion of its group, with the outcome that the rule heard of."""
+    groups = {(row["step"], row["place"]): row for row in folder.lines("groups.jsonl")}
+    kept = list(samples.read(folder))
+    assert [sum(one["step"] == step for one in kept) for step in (1, 2, 3)] == [4, 4, 4]
+    for one in kept:
+        group = groups[one["step"], one["place"]]
+        assert (one["arm"], one["problem"]) == (group["arm"], group["problem"])
+        level = json.loads(one["problem"])["level"]
+        _, problem = posed(one["problem"])
+        assert str(problem.target) in one["prompt"] and level == one["level"]
+        right = one["outcome"] == "right"
+        assert right == (one["completion"] != r"\boxed{1}") and right in group["correct"]
+        assert one["outcome"] in ("right", "wrong", "cut") and one["num_tokens"] > 0
+    assert {one["outcome"] for one in kept} > {"right"}
+
+
 def test_reports_and_replay_read_the_records(tiny_model, tmp_path):
     trainer = make(
         f"hf:{tiny_model}",
@@ -172,6 +191,7 @@ def test_reports_and_replay_read_the_records(tiny_model, tmp_path):
     text = write_report(folder).read_text()
     assert "3 of 3 steps of 4 problems, 4 completions each" in text and "48 completions" in text
     assert "curriculum/arm/0_probability" in trainer.state.log_history[0]
+    check_samples(folder)
     lines = (tmp_path / "groups.jsonl").read_text().splitlines()
     changed = json.loads(lines[-1])
     changed["arm"] = (changed["arm"] + 1) % 3

@@ -10,6 +10,7 @@ pytest.importorskip("torch")
 
 from edgewise.agents.integrations.verl_config import VerlConfig
 from edgewise.agents.integrations.verl_draws import Completion, Draws
+from edgewise.agents.training import samples
 from edgewise.agents.training.replay import replay
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run_folder import RunFolder
@@ -228,3 +229,31 @@ def test_problems_with_long_prompts_are_left_out(tokenizer, tmp_path):
     draws = Draws(config, tokenizer)
     [rows] = train(draws, [1])
     assert all(len(tokenizer.encode(row["raw_prompt"][0]["content"])) <= 24 for row in rows)
+
+
+def test_samples_are_kept_as_in_our_own_runs(tmp_path, tokenizer):
+    draws = Draws(config_of(tmp_path / "run", max_tokens=4), tokenizer)
+    rows = draws.draw()
+    end, (word,) = tokenizer.eos_token_id, tokenizer.encode("7", add_special_tokens=False)
+    said = {  # by member: what it is, and what is sampled
+        0: ("right", (word, end)), 1: ("wrong", (word, word, word, end)), 2: ("no answer", (word,)),
+        3: ("cut", (word, word, word, word)),
+    }  # fmt: skip
+    completions = [
+        Completion(1, group, member, float(kind == "right"), kind == "right", 1, len(tokens),
+                   formatted=kind != "no answer", response=tokens)
+        for group in range(P)
+        for member, (kind, tokens) in said.items()
+    ]  # fmt: skip
+    draws.teach(completions, step=1)
+    kept = list(samples.read(RunFolder(tmp_path / "run")))
+    groups = list(RunFolder(tmp_path / "run").lines("groups.jsonl"))
+    assert len(kept) == 4 and {one["step"] for one in kept} == {1}
+    for one in kept:
+        kinds = {kind: tokens for kind, tokens in said.values()}
+        assert one["completion"] == tokenizer.decode(list(kinds[one["outcome"]]))
+        assert one["num_tokens"] == len(kinds[one["outcome"]])
+        group = groups[one["place"]]
+        assert (one["arm"], one["problem"]) == (group["arm"], group["problem"])
+        assert rows[one["place"]]["raw_prompt"][-1]["content"] in one["prompt"]
+    assert len({(one["arm"], one["outcome"]) for one in kept}) == 4
