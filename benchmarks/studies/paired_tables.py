@@ -8,7 +8,7 @@ taken together; a rule must not stand in two of them with the same seed. What co
 accuracy on some levels at the end of training, paired by seed: intervals and p are of Student's t over
 the seeds that both have, since the answers to single problems are not in the tables. Over all tasks it is
 the mean of the tasks' leads, with the seeds that all have. p is corrected by Holm for all comparisons on
-single tasks, and apart from them for those over all.
+single tasks, each pair once, and apart from them for those over all.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Pairing:
     """Rules that all others are compared with."""
     levels: tuple[int, ...]
     """Levels whose mean accuracy counts."""
+    rules: tuple[str, ...] = ()
+    """Rules that are compared; by default all in the tables."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,18 @@ def lead(task: str, tables: Sequence[Means], rule: str, baseline: str) -> Lead:
     return Lead(task, rule, baseline, len(own), mean_interval(own), paired_p_value(own))
 
 
-def leads(tables: Mapping[str, Means], baselines: Sequence[str]) -> list[list[Lead]]:
-    """Return the leads on single tasks, and those over all tasks that have the rule."""
+def pairs_of(tables: Mapping[str, Means], baselines: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the rules to compare, each two once."""
     rules = list(dict.fromkeys(rule for means in tables.values() for rule in means))
-    pairs = [(rule, other) for other in baselines for rule in rules if rule != other]
+    pairs: list[tuple[str, str]] = []
+    for other in baselines:
+        pairs += [(rule, other) for rule in rules if rule != other and (other, rule) not in pairs]
+    return pairs
+
+
+def leads(tables: Mapping[str, Means], baselines: Sequence[str]) -> list[list[Lead]]:
+    """Return the leads on single tasks, and, of several, those over all."""
+    pairs = pairs_of(tables, baselines)
     single = [
         lead(task, [means], *pair)
         for task, means in tables.items()
@@ -101,6 +111,8 @@ def leads(tables: Mapping[str, Means], baselines: Sequence[str]) -> list[list[Le
         if {*pair} <= {*means}
     ]
     every = [pair for pair in pairs if all({*pair} <= {*means} for means in tables.values())]
+    if len(tables) < 2:
+        return [single, []]
     return [single, [lead(ALL, [*tables.values()], *pair) for pair in every]]
 
 
@@ -126,11 +138,20 @@ def lead_sheet(found: Sequence[Lead]) -> Sheet:
 def mean_sheet(tables: Mapping[str, Means]) -> Sheet:
     """Tabulate the accuracy of each rule on each task."""
     rows = [
-        [task, rule, str(len(own)), points(mean_interval([*own.values()])).removeprefix("+")]
+        [task, rule, str(len(own)), percent(mean_interval([*own.values()]))]
         for task, means in tables.items()
         for rule, own in means.items()
     ]
     return Sheet("Accuracy in percent", ["task", "rule", "seeds", "accuracy [95 %]"], rows)
+
+
+def percent(found: Estimate) -> str:
+    """Write a percentage with its interval.
+
+    >>> percent(Estimate(51.0, 49.5, 52.5))
+    '51.0 [49.5, 52.5]'
+    """
+    return f"{found.value:.1f} [{found.low:.1f}, {found.high:.1f}]"
 
 
 def main() -> None:
@@ -139,7 +160,8 @@ def main() -> None:
     tables = {}
     for part in config.task:
         name, _, paths = part.partition("=")
-        tables[name] = read_means([Path(path) for path in paths.split(",")], config.levels)
+        means = read_means([Path(path) for path in paths.split(",")], config.levels)
+        tables[name] = {rule: means[rule] for rule in config.rules or means if rule in means}
     single, every = leads(tables, config.baselines)
     sheets = [mean_sheet(tables), lead_sheet(single), *([lead_sheet(every)] if every else [])]
     print("\n\n".join("\n".join(sheet.markdown()) for sheet in sheets))

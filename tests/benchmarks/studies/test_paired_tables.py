@@ -8,7 +8,13 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edgewise.benchmarks.studies.paired_tables import lead_sheet, leads, mean_sheet, read_means
+from edgewise.benchmarks.studies.paired_tables import (
+    lead_sheet,
+    leads,
+    mean_sheet,
+    pairs_of,
+    read_means,
+)
 from edgewise.files import FileError
 
 HEADER = "phase,rule,number,agent,seed,level,accuracy,problems,steps,rollouts,tokens\n"
@@ -46,6 +52,13 @@ def test_leads_are_paired_by_the_seeds_that_both_have(tmp_path):
     rows = lead_sheet([first, first]).rows
     assert rows[0][4].startswith("+15.0 [") and rows[0][5:] == ["0.2048", "0.4097"]
     assert mean_sheet(means).rows[0][:3] == ["one", "a", "3"]
+    assert leads({"one": means["one"]}, ["a"])[1] == []
+
+
+def test_two_rules_are_compared_once(tmp_path):
+    old, new, _ = tables(tmp_path)
+    means = {"one": read_means([old, new], [1, 2])}
+    assert pairs_of(means, ["a", "b"]) == [("b", "a")]
 
 
 def test_what_is_lacking_or_twice_is_named(tmp_path):
