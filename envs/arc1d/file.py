@@ -29,6 +29,7 @@ class ARC1DFile(FileTask[Problem], ARC1D):
 
     name = "ARC1DFile-v0"
     file_name = "arc1d.jsonl"
+    presets = {"sec": ARC1D.presets["sec"]}
 
     def read_row(self, row: Row) -> Problem:
         """Return the problem of a row."""

@@ -26,6 +26,7 @@ class CountdownFile(FileTask[Problem], Countdown):
 
     name = "CountdownFile-v0"
     file_name = "countdown.jsonl"
+    presets = {name: Countdown.presets[name] for name in ("sec", "e2h")}
 
     def read_row(self, row: Row) -> Problem:
         """Return the problem of a row."""

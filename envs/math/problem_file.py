@@ -116,6 +116,8 @@ class ProblemFile(MathDataset):
             raise ValueError(
                 f"`level_column` must be empty with `difficulty_column`, got {self.columns.level!r}"
             )
+        if self.level_values and not self.columns.level:
+            raise ValueError("`level_column` must name the column of `level_values`, got ''")
         letter = "letter" if self.columns.kind == "choice" else "boxed"
         presets: dict[str, Preset] = make_presets(self.num_levels, template=letter)
         object.__setattr__(self, "presets", presets)

@@ -137,7 +137,7 @@ class ZebraLogic(Puzzles):
             ),
             levels={level: {} for level in (1, 2, 3, 4)},
             answer="answer",
-            frame=Frame(max_completion_tokens=4096),
+            frame=Frame(max_prompt_tokens=2048, max_completion_tokens=4096),
         )
     }
 
@@ -249,9 +249,10 @@ def read_solution(solution: Any, puzzle: Puzzle) -> tuple[list[str], list[list[s
 
 def texts(name: str, value: object, count: int) -> list[str]:
     """Return a list of `count` short texts that a table can hold; else ValueError."""
-    if not isinstance(value, (list, tuple)) or len(value) != count:
+    parts = value if isinstance(value, (list, tuple)) else ()
+    if len(parts) != count or not all(isinstance(part, (str, int)) for part in parts):
         raise ValueError(f"{name} must be {count} texts, got {quoted(value)}")
-    found = [check_text(f"a text of {name}", str(part), MAX_CELL).strip() for part in value]
+    found = [check_text(f"a text of {name}", str(part), MAX_CELL).strip() for part in parts]
     if any(map(SEPARATORS.search, found)):
         raise ValueError(f"{name} must have no comma, semicolon or bar, got {quoted(value)}")
     return found

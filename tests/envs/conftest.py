@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 
 from edgewise.envs.arc1d.task import ARC1D
+from edgewise.envs.blocksworld.task import Blocksworld
+from edgewise.envs.blocksworld.text import write_facts, write_state
+from edgewise.envs.countdown.task import SEC_LEVEL, Countdown
+from edgewise.envs.zebra.task import Zebra
 
 SIZES = (10, 20, 30, 50)  # one of each level of ARC1D-Dataset-v0
 FAMILIES = ("move", "fill", "hollow", "reverse", "denoise", "copy_in_colours")
@@ -72,6 +76,60 @@ def write_math(folder):
     write(folder, "harp/harp_mcq_500", sum_rows("harp", 4, ["geometry"]))
 
 
+def write_tasks(folder):
+    """Problems that our generators draw, as rows of files."""
+    rng = np.random.default_rng(1)
+    sums = (Countdown().generate(rng, **SEC_LEVEL, num_numbers=4) for _ in range(80))
+    write(folder, "countdown", ({"nums": list(p.numbers), "target": p.target} for p in sums))
+    grids = (ARC1D().generate(rng, size=10, families=FAMILIES) for _ in range(60))
+    write(folder, "arc1d", map(sec_grid, grids))
+    blocks = [Blocksworld().generate(rng, num_actions=n, min_blocks=4) for n in (4, 6) * 40]
+    write(
+        folder,
+        "blocksworld",
+        (
+            {"init": write_state(dict(p.start), "words"), "goal": write_facts(p.goal, "words")}
+            for p in blocks
+        ),
+    )
+    write(folder, "zebra", (sec_puzzle(Zebra(), rng) for _ in range(40)))
+    sizes = ((3, 3), (4, 4), (4, 5), (5, 5))
+    puzzles = [zebralogic_puzzle(Zebra(), rng, *size) for size in sizes for _ in range(30)]
+    write(folder, "zebralogic", puzzles)
+
+
+def sec_grid(problem):
+    pairs = [[list(map(int, grid)) for grid in pair] for pair in problem.examples]
+    cells, answer = (list(map(int, grid)) for grid in (problem.grid, problem.answer))
+    return {"examples": pairs, "input": cells, "answer": answer}
+
+
+def sec_puzzle(task, rng):
+    """A puzzle in the layout of SEC."""
+    params = task.presets["sec"].levels[1]
+    problem = task.generate(rng, task.draft(rng, **params), **params)
+    prompt = task.prompt(problem, task.presets["sec"].template)
+    return {"problem": prompt, "answer": task.solve(problem)}
+
+
+def zebralogic_puzzle(task, rng, num_houses, num_attributes):
+    """A puzzle in the layout of ZebraLogic, its solution masked, in words of SEC's data."""
+    params = {"num_houses": num_houses, "num_attributes": num_attributes, "question": "table"}
+    params["kinds"] = "zebralogic"
+    problem = task.generate(rng, task.draft(rng, **params), **params)
+    listed = task.prompt(problem, "{sec_listing}\n\n## Clues:\n{sec_clues}\n")
+    names = [name.capitalize() for name, _ in problem.attributes]
+    return {
+        "id": "ours",
+        "size": f"{num_houses}*{num_attributes}",
+        "puzzle": f"There are {num_houses} houses in a row.\n{listed}",
+        "solution": {
+            "header": ["House", *names],
+            "rows": [["___"] * (num_attributes + 1)] * num_houses,
+        },
+    }
+
+
 @pytest.fixture(scope="session", autouse=True)
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
@@ -84,6 +142,7 @@ def data(tmp_path_factory):
     ]
     (folder / "arc_1d" / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     write_math(folder)
+    write_tasks(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGEWISE_DATA", str(folder))
         yield folder

@@ -11,7 +11,8 @@ from edgewise.cli import main
 
 DATA_SETS = (
     "MATH", "MATH500", "GSM8K", "AQuA", "AIME24", "AIME25", "AMC", "AMC23", "OlympiadBench",
-    "MinervaMath", "HARP", "ARC1D-Dataset",
+    "MinervaMath", "HARP", "ARC1D-Dataset", "ARC1DFile", "BlocksworldFile", "CountdownFile", "ZebraFile",
+    "ZebraLogic",
 )  # fmt: skip
 FEW = ["--plan.num-problems", "20", "--samples", "1"]
 
@@ -22,7 +23,8 @@ def test_the_oracle_is_right_and_a_constant_is_not(name, data, tmp_path):
     for agent in ("oracle", "constant:banana"):
         path = tmp_path / agent.partition(":")[0]
         flags = ["--env", f"{name}-v0", "--agent", agent, "--output", str(path), *FEW]
-        given = [] if name.startswith("ARC1D") else ["--data", str(data)]
+        folder = not name.startswith("ARC1D") and not name.endswith(("File", "Logic"))
+        given = ["--data", str(data)] if folder else []
         assert main(["eval", *flags, *given]) == 0
         means.append(
             [

@@ -3,6 +3,9 @@
 import gzip
 import json
 import sys
+import warnings
+from collections import Counter
+from pathlib import Path
 
 import gymnasium as gym
 import pytest
@@ -155,6 +158,96 @@ def test_subjects_are_arms(make):
     path = make(data).data
     env = gym.make("ProblemSet-v0", data=path, subject_column="topic", arms="subject").unwrapped
     assert [arm["params"] for arm in env.arms] == [{"subject": f"topic {i}"} for i in range(3)]
+
+
+def test_a_column_says_the_split_and_named_values_the_level(make):
+    parts = ["train", "dev", "test", "Train", "test"]
+    tiers = ["hard", "easy", "easy", "easy", "hard"]
+    data = [
+        {**row, "part": part, "tier": tier}
+        for row, part, tier in zip(rows(5), parts, tiers, strict=True)
+    ]
+    data.append({**rows(1)[0], "part": "test", "tier": "easy"})  # the text of a training row
+    task = make(data, split_column="part", level_column="tier", level_values=["easy", "hard"])
+    found = {
+        (split, level): [problem.answer for problem in task.rows(split, level=level)]
+        for split in ("train", "validation", "test")
+        for level in (1, 2)
+    }
+    assert found == {
+        ("train", 1): ["3"], ("train", 2): [], ("validation", 1): ["1"], ("validation", 2): [],
+        ("test", 1): ["2", "0"], ("test", 2): ["4"],
+    }  # fmt: skip
+    assert len(task.presets["sec"].levels) == 2
+
+
+def test_a_split_or_level_that_is_none_leaves_the_row_out(make):
+    data = [{**row, "part": "test", "tier": "easy"} for row in rows(3)]
+    data[1]["part"], data[2]["tier"] = "exam", "odd"
+    options = {"split_column": "part", "level_column": "tier", "level_values": ("easy",)}
+    task = make(data, **options)
+    with pytest.warns(UserWarning, match="2 of 3 rows are no problems"):
+        assert len(task.rows("test", level=1)) == 1
+    assert [place.rpartition(":")[2] for place, _ in task.left_out] == ["2", "3"]
+    assert "the split must be one of train" in task.left_out[0].reason
+    assert "the level must be one of easy, got 'odd'" in task.left_out[1].reason
+    with pytest.raises(ValueError, match="`level_column` must name the column of `level_values`"):
+        make(data, level_values=("easy",))
+
+
+TIERS = ("trivial", "easy", "medium", "hard")
+PUBLIC = Path(__file__).parents[4] / "shared" / "data"
+E2H = {
+    "split_column": "split",
+    "level_column": "tier",
+    "level_values": TIERS,
+    "question_column": "problem",
+}
+needs_public = pytest.mark.skipif(
+    not (PUBLIC / "e2h").is_dir(), reason="the public data is not there"
+)
+
+
+def oracle(task):
+    """How many rows of each split and level there are; their gold answers are right."""
+    counts = {}
+    for split in ("train", "validation", "test"):
+        for level in range(1, 5):
+            problems = task.rows(split, level=level)
+            answers = list(map(task.solve, problems))
+            assert all(task.verify_many(problems, answers))
+            counts[split, level] = len(problems)
+    return counts
+
+
+@needs_public
+def test_the_tiers_of_e2h_are_levels_of_aqua():
+    path = str(PUBLIC / "e2h" / "aqua_levels.jsonl.gz")
+    task = ProblemFile(path, kind="choice", options_column="options", **E2H)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        counts = oracle(task)
+    with gzip.open(path, "rt") as lines:
+        given = Counter((row["split"], row["tier"]) for row in map(json.loads, lines))
+    for (split, level), count in counts.items():
+        assert count <= given[split, TIERS[level - 1]] <= count + 300  # equal texts are one problem
+    assert sum(counts.values()) > 4_900
+
+
+@needs_public
+def test_the_tiers_of_e2h_are_levels_of_gsm8k(tmp_path):
+    known = {}
+    for split in ("train", "test"):
+        with gzip.open(PUBLIC / "gsm8k" / f"{split}.jsonl.gz", "rt") as lines:
+            known.update((row["id"], row) for row in map(json.loads, lines))
+    with gzip.open(PUBLIC / "e2h" / "gsm8k_levels.jsonl.gz", "rt") as lines:
+        tiers = [json.loads(line) for line in lines]
+    joined = [{**known[row["gsm8k_id"]], **row} for row in tiers]
+    (tmp_path / "gsm8k.jsonl").write_text("\n".join(map(json.dumps, joined)))
+    counts = oracle(ProblemFile(str(tmp_path / "gsm8k.jsonl"), kind="number", **E2H))
+    given = Counter((row["split"], row["tier"]) for row in tiers)
+    assert counts == {(s, n): given[s, TIERS[n - 1]] for s, n in counts}
+    assert sum(counts.values()) == 8_792
 
 
 def test_files_may_be_in_gzip_or_parquet(tmp_path):
