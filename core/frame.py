@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 Message = dict[str, str]  # {"role": ..., "content": ...}
 Render = Callable[[list[Message]], str]  # makes text of a chat, as a tokenizer's template does
+SAID = "(what-was-said)"  # in place of what an assistant said, to find what follows it
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,37 @@ class Frame:
             return f"{self.before}{prompt}{self.after}"
         if render is not None:
             return render(self.messages(prompt))
-        closed = self.messages(prompt)[: -1 if self.after else None]
-        parts = [f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in closed]
-        return "".join(parts) + f"<|im_start|>assistant\n{self.after}"
+        return chatml(self.messages(prompt)[: -1 if self.after else None]) + self.after
+
+    def further(self, observation: str, render: Render | None = None) -> str:
+        """Return an observation as it follows a completion: in a chat, as the next message of the user.
+
+        It then begins with what ends the message before it, which a policy leaves out where the model
+        wrote that itself.
+
+        Raises:
+            ValueError: If `render` leaves out what the assistant said before.
+        """
+        if not self.chat:
+            return observation
+        chat = [
+            {"role": "user", "content": "?"},
+            {"role": "assistant", "content": SAID},
+            {"role": "user", "content": observation},
+        ]
+        text = chatml(chat) if render is None else render(chat)
+        _, found, rest = text.partition(SAID)
+        if not found:
+            raise ValueError(
+                "`render` must keep what was said before, for episodes of several turns"
+            )
+        return rest
+
+
+def chatml(messages: list[Message]) -> str:
+    """Return messages in ChatML, and the beginning of the assistant's next."""
+    parts = [f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages]
+    return "".join(parts) + "<|im_start|>assistant\n"
 
 
 SEC_FRAME = Frame(  # of all tasks of SEC, arXiv 2505.14970

@@ -209,6 +209,8 @@ def make_tool(given: Tool | str | Mapping[str, Any]) -> Tool:
     """
     if isinstance(given, Tool):
         return given
+    if not isinstance(given, (str, Mapping)):
+        raise ValueError(f"`tools` must be names or objects, got {given!r}")
     record = {"name": given} if isinstance(given, str) else dict(given)
     name = record.pop("name", None)
     if name in BUILT_IN:

@@ -232,7 +232,9 @@ def poser_model(tiny_model, tmp_path_factory):
     encode = policy.tokenizer.encode
     start, end = encode("pose:"), [policy.tokenizer.eos_token_id]
     texts = [encode(text, add_special_tokens=False) for text in WRITES]
-    rows = [([*start, *text, *end], len(start)) for text in texts]
+    rows = [
+        ([*start, *text, *end], [False] * len(start) + [True] * (len(text) + 1)) for text in texts
+    ]
     optimizer = torch.optim.AdamW(policy.parameters(), lr=5e-3)
     for _ in range(200):
         optimizer.zero_grad()

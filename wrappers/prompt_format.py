@@ -47,6 +47,7 @@ class PromptFormat(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
         gym.Wrapper.__init__(self, env)
         self._render = render
         self._opening = ""  # of the next action
+        self._shown: Frame = Frame()  # that of the problem
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -55,10 +56,16 @@ class PromptFormat(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
         prompt, info = super().reset(seed=seed, options=options)
         base = unwrap(self)
         frame = base.frame_of(base.problem) if self.frame is None else self.frame
-        self._opening = frame.opening
+        self._opening, self._shown = frame.opening, frame
         return frame.text(prompt, self._render), info
 
     def step(self, action: str) -> tuple[str, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Score the opening and `action`; further turns of the episode have no frame."""
+        """Score the opening and `action`; in a chat, what is observed then is a message of the user.
+
+        What goes on with the same text, as the result of a tool does, is left as it is.
+        """
         opening, self._opening = self._opening, ""
-        return super().step(opening + action)
+        observation, reward, terminated, truncated, info = super().step(opening + action)
+        if not (terminated or truncated or info["continues"]):
+            observation = self._shown.further(observation, self._render)
+        return observation, reward, terminated, truncated, info

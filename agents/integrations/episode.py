@@ -50,8 +50,8 @@ class Episode:
         self.env, self.tokenizer = posed(problem), tokenizer
         self.problem = self.env.problem
         self.frame = self.env.frame_of(self.problem)
-        render = partial(render_chat, tokenizer, options=chat or ChatOptions())
-        text = self.frame.text(self.env.prompt(self.problem), render)
+        self.render = partial(render_chat, tokenizer, options=chat or ChatOptions())
+        text = self.frame.text(self.env.prompt(self.problem), self.render)
         self.prompt = encode_prompt(tokenizer, text)
         self.tokens: list[int] = []  # after the prompt
         self.mask: list[int] = []  # 1 for what was sampled, 0 for observations
@@ -75,7 +75,11 @@ class Episode:
         self.length += len(text)
         observation = self.score(text if self._history else self.frame.opening + text)
         if not self.done:
+            if not self._history[-1].said:
+                observation = self.frame.further(observation, self.render)
             further = encode_further(self.tokenizer, observation)
+            if further[:1] == self.tokens[-1:] == [self.tokenizer.eos_token_id]:
+                further = further[1:]  # the end of the message stands there already
             self.tokens += further
             self.mask += [0] * len(further)
             self.logprobs += [0.0] * len(further) if self.logprobs else []

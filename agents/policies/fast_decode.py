@@ -6,6 +6,7 @@ D is the size of a head.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +14,23 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from edgewise.agents.policies.fast_network import Network
+
+
+@dataclass(frozen=True)
+class Past:
+    """The states of B rows, of their first columns, padding included."""
+
+    keys: list[Tensor]  # of each layer, (B, groups, D, T)
+    values: list[Tensor]  # of each layer, (B, groups, T, D)
+
+    @property
+    def length(self) -> int:
+        """Return the count of columns, T."""
+        return self.values[0].shape[2]
+
+    def select(self, rows: Tensor) -> Past:
+        """Return the states of `rows`, indices."""
+        return Past([keys[rows] for keys in self.keys], [values[rows] for values in self.values])
 
 
 class FastDecoder:
@@ -23,7 +41,13 @@ class FastDecoder:
 
     @torch.inference_mode()
     def __init__(
-        self, model: Any, dtype: torch.dtype, tokens: Tensor, attention: Tensor, max_tokens: int
+        self,
+        model: Any,
+        dtype: torch.dtype,
+        tokens: Tensor,
+        attention: Tensor,
+        max_tokens: int,
+        past: Past | None = None,
     ) -> None:
         """Prefill the prompts; equal ones cost one.
 
@@ -33,6 +57,7 @@ class FastDecoder:
             tokens: The prompts, padded, shape (B, T).
             attention: 1 on tokens and 0 on padding, (B, T).
             max_tokens: How many follow at most.
+            past: The states of the first columns, if they are known.
         """
         length = tokens.shape[1]
         self.network = Network(model, dtype, length + max_tokens)
@@ -44,23 +69,38 @@ class FastDecoder:
         self.padding = self.padding.to(dtype)  # to be added to attention scores
         self.padding[..., :length].masked_fill_(attention[:, None] == 0, float("-inf"))
         self.unseen = self.padding  # that of the tokens so far, (B groups, 1, length)
-        self.logits = self.prefill(tokens, attention)  # (B, V)
+        if past is None:
+            both = torch.cat([tokens, attention], dim=1)
+            distinct, places = torch.unique(both, dim=0, return_inverse=True)
+            self.logits = self.prefill(*distinct.chunk(2, dim=1), places)  # (B, V)
+        else:
+            self.logits = self.prefill(tokens, attention, torch.arange(len(tokens)), past)
 
-    def prefill(self, tokens: Tensor, attention: Tensor) -> Tensor:
-        """Fill the caches, and return the logits of what follows, (B, V)."""
-        both = torch.cat([tokens, attention], dim=1)
-        distinct, places = torch.unique(both, dim=0, return_inverse=True)
-        tokens, attention = distinct.chunk(2, dim=1)
+    def prefill(
+        self, tokens: Tensor, attention: Tensor, places: Tensor, past: Past | None = None
+    ) -> Tensor:
+        """Fill the caches, and return the logits of what follows, (B, V).
+
+        Args:
+            tokens: Of different rows.
+            attention: Of these.
+            places: Which of them each of the B rows is, (B,).
+            past: The states of the first columns, if they are known.
+        """
         rows, length = tokens.shape
-        itself = torch.eye(length, dtype=torch.bool)  # so that padding reads something
-        earlier = torch.ones_like(itself).tril()
-        seen = attention[:, None, None].bool() & earlier | itself  # (rows, 1, T, T)
+        first = 0 if past is None else past.length
+        itself = torch.eye(length, dtype=torch.bool)[first:]  # so that padding reads something
+        earlier = torch.ones(length, length, dtype=torch.bool).tril()[first:]
+        seen = attention[:, None, None].bool() & earlier | itself  # (rows, 1, T - first, T)
 
         def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             queries, keys, values = (
-                part.unflatten(0, (rows, length)).transpose(1, 2)
+                part.unflatten(0, (rows, length - first)).transpose(1, 2)
                 for part in (queries, keys, values)
             )
+            if past is not None:
+                keys = torch.cat([past.keys[layer].transpose(2, 3), keys], dim=2)
+                values = torch.cat([past.values[layer], values], dim=2)
             self.keys.append(self.cache(keys.transpose(2, 3)[places].flatten(0, 1), 2))
             self.values.append(self.cache(values[places].flatten(0, 1), 1))
             read = scaled_dot_product_attention(
@@ -68,10 +108,18 @@ class FastDecoder:
             )
             return read.transpose(1, 2).flatten(2).flatten(0, 1)
 
-        positions = (attention.cumsum(dim=1) - 1).clamp(min=0)
+        positions = (attention.cumsum(dim=1) - 1).clamp(min=0)[:, first:]
         rotations = self.network.rotations[positions.flatten()]
-        hidden = self.network.hidden(tokens.flatten(), rotations, attend)
-        return self.network.logits(hidden.unflatten(0, (rows, length))[:, -1])[places]
+        hidden = self.network.hidden(tokens[:, first:].flatten(), rotations, attend)
+        return self.network.logits(hidden.unflatten(0, (rows, length - first))[:, -1])[places]
+
+    def past(self) -> Past:
+        """Return a copy of the states of the columns so far."""
+        length, groups = self.length, self.network.num_groups
+        return Past(
+            [keys[..., :length].unflatten(0, (-1, groups)).clone() for keys in self.keys],
+            [values[:, :length].unflatten(0, (-1, groups)).clone() for values in self.values],
+        )
 
     def cache(self, states: Tensor, dim: int) -> Tensor:
         """Return `states` with room for the further tokens along `dim`."""

@@ -23,6 +23,18 @@ def left_pad(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tenso
     return torch.tensor(tokens), torch.tensor(attention)
 
 
+def without_ends(
+    rows: Sequence[Sequence[int]], completions: Completions, ends: Tensor
+) -> list[list[int]]:
+    """Drop a first token of `rows`, (B, T), that ends a turn which its completion ends with already."""
+    kept, known = [], ends.tolist()
+    for row, tokens in enumerate(rows):
+        seen = completions.tokens[row][completions.attention[row].bool()][-1:].tolist()
+        is_there = bool(seen) and list(tokens[:1]) == seen and seen[0] in known
+        kept.append(list(tokens[1:] if is_there else tokens))
+    return kept
+
+
 def empty_completions(tokens: Tensor, attention: Tensor, scale: float) -> Completions:
     """Return completions without a sampled token after prompts, (B, T) each."""
     count, nothing = len(tokens), torch.zeros(tokens.shape, device=tokens.device)

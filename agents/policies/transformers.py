@@ -31,6 +31,7 @@ from edgewise.agents.policies.plain_decode import PlainDecoder
 from edgewise.agents.policies.policy import Completions, OnFinished, Scorer, append
 from edgewise.agents.policies.read import Reader, Rows
 from edgewise.agents.policies.sampling import Parts, Sample, choose, compact, divided
+from edgewise.agents.policies.turn_cache import TurnCache
 from edgewise.agents.policies.value_head import value_head
 from edgewise.agents.policies.weights import end_tokens, load_pretrained
 
@@ -85,7 +86,7 @@ class TransformersPolicy:
         self.positions = room.positions_of(model.config)  # where prompt and completion must end
         self.value_head = value_head(model)
         self.reader = Reader(model, self.value_head)
-        self.parts, self.budget = Parts(), Budget()
+        self.parts, self.budget, self.turns = Parts(), Budget(), TurnCache()
         self.dtype: torch.dtype = model.dtype  # of what is computed
         self.ends = torch.tensor(ends, device=model.device)
         self.padding: int = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
@@ -166,7 +167,7 @@ class TransformersPolicy:
 
     def start(self, prompts: Sequence[str], sampling: Sampling) -> Completions:
         """Return completions of no token yet."""
-        return room.empty_completions(*self.encode(prompts, special=True), sampling.scale)
+        return room.empty_completions(*self.encode(prompts), sampling.scale)
 
     def extend(
         self,
@@ -184,7 +185,11 @@ class TransformersPolicy:
     ) -> tuple[Completions, Tensor]:
         """Append to each completion its observation, and return the rows that have one."""
         rows = [row for row, observation in enumerate(observations) if observation]
-        start = append(completions, *self.encode(observations, special=False))
+        known = {text: encode_further(self.tokenizer, text) for text in set(observations)}
+        further = room.without_ends([known[text] for text in observations], completions, self.ends)
+        tokens, attention = room.left_pad(further, self.padding)
+        device = self.model.device
+        start = append(completions, tokens.to(device), attention.to(device))
         return start, torch.tensor(rows, dtype=torch.int64)
 
     def take_turn(
@@ -288,14 +293,10 @@ class TransformersPolicy:
         logprobs, values = (torch.zeros(sampled.shape).masked_scatter(sampled, x) for x in found)
         return logprobs, values
 
-    def encode(self, texts: Sequence[str], special: bool) -> tuple[Tensor, Tensor]:
-        """Return the tokens of `texts`, padded on the left, and their attention; both (B, T).
-
-        With `special` they are prompts, see `encode_prompt`; else they follow other tokens.
-        """
-        encode = encode_prompt if special else encode_further
-        known = {text: encode(self.tokenizer, text) for text in dict.fromkeys(texts)}
-        tokens, attention = room.left_pad([known[text] for text in texts], self.padding)
+    def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Return the tokens of `prompts`, padded on the left, and their attention; both (B, T)."""
+        known = {text: encode_prompt(self.tokenizer, text) for text in dict.fromkeys(prompts)}
+        tokens, attention = room.left_pad([known[text] for text in prompts], self.padding)
         return tokens.to(self.model.device), attention.to(self.model.device)
 
     @torch.no_grad()
@@ -315,7 +316,7 @@ class TransformersPolicy:
         live = torch.ones(len(rows), dtype=torch.bool)  # which of `rows` go on
         ended = start.ended.clone()
         ended[rows] = False
-        decoder = self.decoder(start.tokens[rows], start.attention[rows], sampling.max_tokens)
+        decoder = self.decoder(start, rows, sampling.max_tokens)
         logits = decoder.logits  # (rows, V)
         for place in range(sampling.max_tokens):
             uniform = torch.rand(count, 1, generator=generator, dtype=torch.float64)
@@ -351,13 +352,13 @@ class TransformersPolicy:
         return replace(turn, ended=ended)
 
     def decoder(
-        self, tokens: Tensor, attention: Tensor, max_tokens: int
+        self, start: Completions, rows: Tensor, max_tokens: int
     ) -> FastDecoder | PlainDecoder:
-        """Return the fastest decoder that supports the model, after prompts, (B, T) each."""
+        """Return the fastest decoder that supports the model, after `rows` of `start`."""
         if self.fast and recognises(self.model):
             dtype = self.decode_dtype or self.model.dtype
-            return FastDecoder(self.model, dtype, tokens, attention, max_tokens)
-        return PlainDecoder(self.reader, tokens, attention)
+            return self.turns.decoder(self.model, dtype, start, rows, max_tokens)
+        return PlainDecoder(self.reader, start.tokens[rows], start.attention[rows])
 
     def stopped(self, tokens: Tensor, stop: tuple[str, ...]) -> Tensor:
         """Return which rows end with one of `stop`."""

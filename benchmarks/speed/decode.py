@@ -45,7 +45,7 @@ def sample(policy: TransformersPolicy, prompts: tuple[str, ...], way: str) -> in
         policy.fast = way == "fast"
         generator = torch.Generator().manual_seed(0)
         return int(policy.generate(prompts, Sampling(MAX_TOKENS), generator).mask.sum())
-    tokens, attention = policy.encode(prompts, special=True)
+    tokens, attention = policy.encode(prompts)
     torch.manual_seed(0)
     found = policy.model.generate(
         tokens, attention_mask=attention, max_new_tokens=MAX_TOKENS, do_sample=True, top_k=0

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from edgewise.contract.level import Level
+from edgewise.outcome import Outcome, answers_of_attempt
 from edgewise.posing import pose
 from edgewise.task import SPLITS, Task
 
@@ -111,13 +112,17 @@ def solver(level: Level, count: int) -> Iterator[str]:
 
 
 def demonstrations(level: Level, count: int) -> Iterator[str]:
-    """Check that worked traces, where a task has any, earn the full reward."""
+    """Check that worked traces, where a task has any, earn the full reward, turn by turn."""
     env = level.env()
     if type(env.task).demonstrate is Task.demonstrate:
         return
-    posed = level.problems(count)
-    texts = [env.demonstrate(problem) for problem in posed]
-    for text, outcome in zip(texts, env.score(posed, [()] * len(posed), texts), strict=True):
-        if outcome.reward != env.preset.rewards[0]:
-            yield f"`demonstrate` must earn {env.preset.rewards[0]}, got {outcome.reward} for {text!r}"
+    for problem in level.problems(count):
+        history: list[Outcome] = []
+        while not (history and history[-1].done):
+            text = env.demonstrate(problem, tuple(answers_of_attempt(history)))
+            history += env.score([problem], [history], [text])
+        if history[-1].reward != env.preset.rewards[0]:
+            yield (
+                f"`demonstrate` must earn {env.preset.rewards[0]}, got {history[-1].reward} for {text!r}"
+            )
             return

@@ -265,9 +265,7 @@ class Blocksworld(Task[Problem]):
             return Turn(True, self.shaped(problem, len(answers)))
         if len(answers) >= self.max_turns:
             return Turn(False, 0.0, truncated=True)
-        names = {block.lower(): block for block, _ in problem.start}
-        now = {names[block]: names.get(place, place) for block, place in state.items()}
-        told = write_state(now, problem.notation)
+        told = write_state(as_named(problem, state), problem.notation)
         return Turn(False, 0.0, told if possible else f"{NOT_POSSIBLE}{told}", done=False)
 
     def solve(self, problem: Problem) -> str:
@@ -292,7 +290,7 @@ class Blocksworld(Task[Problem]):
         if not self.interactive:
             return self.demonstrate(problem)
         state, _ = state_after(problem, answers)
-        plan = shortest_plan(state, lower(problem.goal))[:1]
+        plan = shortest_plan(as_named(problem, state), problem.goal)[:1]
         return rf"\boxed{{{write_plan(plan, problem.notation)}}}"
 
     def explain(self, problem: Problem, answer: str) -> str:
@@ -321,6 +319,12 @@ def state_after(problem: Problem, answers: Sequence[str]) -> tuple[State, bool]:
         plan = read_plan(answer) if len(answer) <= MAX_ANSWER else None
         possible = plan is not None and len(plan) == 1 and carry_out(state, plan[0])
     return state, possible
+
+
+def as_named(problem: Problem, state: State) -> State:
+    """Return a state with the names as the problem writes them."""
+    names = {block.lower(): block for block, _ in problem.start}
+    return {names[block]: names.get(place, place) for block, place in state.items()}
 
 
 @lru_cache

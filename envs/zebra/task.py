@@ -14,7 +14,7 @@ from math import factorial
 import numpy as np
 
 from edgewise.envs.zebra.clues import minimal, true_clues
-from edgewise.envs.zebra.problem import KINDS, SYMMETRIC, Clue, Problem, Values
+from edgewise.envs.zebra.problem import KINDS, SYMMETRIC, Clue, Problem, Values, holds
 from edgewise.envs.zebra.solver import Masks, solution_of
 from edgewise.envs.zebra.trace import Trace, is_grid
 from edgewise.envs.zebra.words import LETTERS, SYMBOLS, VIEWS, WORDS, state
@@ -273,6 +273,23 @@ class Zebra(Task[Problem]):
             for cell, value in zip(row, values, strict=True)
         ]
         return sum(matches) / len(matches)
+
+    def explain(self, problem: Problem, answer: str) -> str:
+        """Return the number of the first clue that a table does not fit; "" for a single value."""
+        if problem.question is not None or len(answer) > MAX_ANSWER:
+            return ""
+        rows, n = parse_table(answer), problem.num_houses
+        columns = list(zip(*rows, strict=False))
+        if [len(row) for row in rows] != [len(problem.attributes)] * n:
+            return "The table has another shape."
+        places: list[int] = []
+        for (_, values), column in zip(problem.attributes, columns, strict=True):
+            if sorted(column) != sorted(map(normalise, values)):
+                return "A column must have each value once."
+            places += [column.index(normalise(value)) for value in values]
+        places += range(n)
+        wrong = (k for k, clue in enumerate(problem.clues, start=1) if not holds(clue, places))
+        return f"Clue {number} does not hold." if (number := next(wrong, None)) else ""
 
     def solve(self, problem: Problem) -> str:
         """Return the value that is asked for, or the table, searching the grid if it is unknown."""

@@ -43,11 +43,11 @@ def test_turns_are_scored_as_they_are_played():
 
 def test_a_completion_that_breaks_its_verifier_is_wrong_and_one_that_is_lost_has_no_verdict():
     env = unwrap(gym.make("Countdown-v0", preset="e2h"))
-    assert outcome_of(env, ("<think>.</think> <answer>1</answer>",), None)[1:] == (
+    assert outcome_of(env, ("<think>.</think> <answer>1</answer>",), None)[1:6] == (
         *(0.1, True, False, True, "1"),  # e2h pays .1 for the format
     )
-    assert outcome_of(env, ("no answer",), None)[1:] == (0.0, True, False, False, None)
-    assert outcome_of(env, ("<think>.</think> <answer>1</answer>",), LOST)[1:] == (
+    assert outcome_of(env, ("no answer",), None)[1:6] == (0.0, True, False, False, None)
+    assert outcome_of(env, ("<think>.</think> <answer>1</answer>",), LOST)[1:6] == (
         *(0.0, True, None, True, "1"),
     )
 

@@ -46,6 +46,7 @@ class PromptFormat(TextWrapper):
         self._render = render
         self._texts = [""] * self.num_envs  # the last observations
         self._openings = [""] * self.num_envs  # of the next actions
+        self._frames = [Frame()] * self.num_envs  # those of the problems
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -62,10 +63,11 @@ class PromptFormat(TextWrapper):
                 frame = self.base.env.frame_of(self.base.problems[group])
             self._texts[slots] = [frame.text(prompts[group * size], self._render)] * size
             self._openings[slots] = [frame.opening] * size
+            self._frames[slots] = [frame] * size
         return tuple(self._texts), infos
 
     def step(self, actions: Actions) -> Batch:
-        """Score the openings and `actions`; further turns of an episode have no frame."""
+        """Score the openings and `actions`; in a chat, what is observed then is a message of the user."""
         if len(actions) != self.num_envs:
             return super().step(actions)  # the environment says what is wrong
         opened = [
@@ -73,9 +75,13 @@ class PromptFormat(TextWrapper):
             for opening, action in zip(self._openings, actions, strict=True)
         ]
         observations, rewards, terminations, truncations, infos = super().step(opened)
+        left_as_is = terminations | truncations | infos["continues"]
         for i, action in enumerate(actions):
             if action is not None:
-                self._openings[i], self._texts[i] = "", observations[i]
+                further = observations[i]
+                if not left_as_is[i]:
+                    further = self._frames[i].further(further, self._render)
+                self._openings[i], self._texts[i] = "", further
         return tuple(self._texts), rewards, terminations, truncations, infos
 
     def opening(self, i: int) -> str:

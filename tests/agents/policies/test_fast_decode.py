@@ -141,8 +141,8 @@ def test_other_structures_take_the_plain_way():
     biased = build("llama", mlp_bias=True)
     for policy in (build(**sliding), build(hidden_act="gelu"), adapted, biased):
         assert not recognises(policy.model)
-        tokens, attention = policy.encode(PROMPTS, special=True)
-        assert isinstance(policy.decoder(tokens, attention, 4), PlainDecoder)
+        start = policy.start(PROMPTS, Sampling())
+        assert isinstance(policy.decoder(start, torch.arange(8), 4), PlainDecoder)
         policy.generate(PROMPTS, Sampling(max_tokens=4), seeded())
 
 
@@ -194,7 +194,7 @@ def test_hooks_that_the_library_leaves_behind_do_not_count():
 
 def test_rows_that_are_kept_decode_as_before():
     policy = build()
-    tokens, attention = policy.encode(PROMPTS, special=True)
+    tokens, attention = policy.encode(PROMPTS)
     decoders = [
         FastDecoder(policy.model, torch.float32, tokens, attention, 8),
         PlainDecoder(policy.reader, tokens, attention),

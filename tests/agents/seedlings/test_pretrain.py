@@ -36,11 +36,11 @@ TINY = PretrainConfig(
 
 def test_only_worked_solutions_carry_loss():
     policy = build_policy(TINY)
-    rows = [next(read(TINY, policy.tokenizer)), ([1, 30, 31, 32, 2], 3)]
+    rows = [next(read(TINY, policy.tokenizer)), ([1, 30, 31, 32, 2], [False] * 3 + [True] * 2)]
     expected = torch.tensor(0.0)
-    for tokens, start in rows:
+    for tokens, learned in rows:
         logits = policy.model(torch.tensor([tokens])).logits[0].log_softmax(-1)
-        for place in range(start, len(tokens)):
+        for place in (place for place, part in enumerate(learned) if part):
             expected = expected - logits[place - 1, tokens[place]]
     torch.testing.assert_close(summed_loss(policy, rows), expected)
 
@@ -49,7 +49,8 @@ def test_a_row_is_a_training_prompt_its_solution_and_the_end():
     policy = build_policy(TINY)
     rows = read(TINY, policy.tokenizer)
     for _ in range(20):
-        tokens, start = next(rows)
+        tokens, learned = next(rows)
+        start = learned.index(True)
         prompt = policy.tokenizer.decode(tokens[:start])
         assert prompt.startswith("<bos>[") and prompt.endswith(r"\boxed{}:")
         assert policy.tokenizer.decode(tokens[start:]).endswith("}<eos>")
@@ -59,7 +60,8 @@ def test_levels_are_drawn_by_their_weights():
     config = replace(TINY, sources=(Source(weights=(0.0, 3.0, 1.0)),))
     policy = build_policy(config)
     rows = read(config, policy.tokenizer)
-    texts = [policy.tokenizer.decode(tokens[:start]) for tokens, start in map(next, [rows] * 400)]
+    pairs = [next(rows) for _ in range(400)]
+    texts = [policy.tokenizer.decode(tokens[: learned.index(True)]) for tokens, learned in pairs]
     counts = [sum(text.count(",") == k for text in texts) for k in (1, 2, 3)]
     assert counts[0] == 0 and sum(counts) == 400
     assert 260 < counts[1] < 340  # 300, of standard deviation 8.7
