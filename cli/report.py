@@ -72,9 +72,9 @@ def comparison(config: ReportConfig) -> str:
     if any(kind_of(path) in RUNS for path in config.folders):
         for path in config.folders:
             check_kind(path, None, *RUNS)
-        runs = (RunFolder.open(path, None) for path in config.folders)
+        first, second = (RunFolder.open(path, None) for path in config.folders)
         picture = None if config.output is None else config.output.with_suffix(".png")
-        return compare_runs(*runs, config.seed, picture)
+        return compare_runs(first, second, config.seed, picture)
     for path in config.folders:
         check_kind(path, None, EVALUATION, *RUNS)
     one, two = map(EvaluationFolder.open, config.folders)

@@ -58,7 +58,7 @@ def check(config: Any) -> None:
     Raises:
         ValueError: If a field has a value that it cannot have.
     """
-    hints = declared(type(config))
+    hints = declared(type(config))  # type: ignore[arg-type]  # a class is hashable, whatever mypy says
     for name in (field.name for field in fields(config)):
         check_value(name, getattr(config, name), hints[name])
 

@@ -37,8 +37,8 @@ def train_each(
         return
     right = iter(student.accuracies([own for own in trained if own is not None], asked))
     accuracies = [np.nan if own is None else next(right) for own in trained]
-    for row in np.split(np.arange(len(flat)), np.cumsum([len(row) for row in seeds])[:-1]):
-        yield [accuracies[place] for place in row], [trained[place] for place in row]
+    for places in np.split(np.arange(len(flat)), np.cumsum([len(row) for row in seeds])[:-1]):
+        yield [accuracies[place] for place in places], [trained[place] for place in places]
 
 
 def train_students(

@@ -84,7 +84,7 @@ def hard_pairs(path: Path, question: str, half: str = "train") -> list[Pair]:
     Raises:
         ValueError: If a line is neither, the problem of that name is another here, or there is none.
     """
-    pairs = []
+    pairs: list[Pair] = []
     column: str | None = None
     for number, record in numbered_jsonl(path, ("question", "answer"), growing=False):
         with about(Path(f"{path}:{number}")):

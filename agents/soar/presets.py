@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.soar.sizes import Exam, SOARConfig, StudentConfig, TeacherConfig
+from edgewise.agents.training.flags import Split
 from edgewise.frame import SOAR_FRAME
 
 
@@ -42,7 +43,7 @@ class Game:
     form: str  # in which the teacher writes, a key of FORMATS
     chat: bool  # whether the teacher's prompt is a chat
     exam: Exam
-    split: str = "train"  # that the hard problems come from
+    split: Split = "train"  # that the hard problems come from
     soar: SOARConfig = field(default_factory=SOARConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     student: StudentConfig = field(default_factory=StudentConfig)

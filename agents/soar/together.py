@@ -8,8 +8,9 @@ are the same as one after the other, but for the rounding of the engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
@@ -111,6 +112,9 @@ class Shared:
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Load nothing: the engine has the weights of all students."""
+
+    def adapt(self, write: Callable[[Path], None]) -> None:
+        """Load nothing: the engine has the adapters of all students."""
 
     def wake(self) -> None:
         """Do nothing: the engine is awake while it samples for all."""
