@@ -68,9 +68,6 @@ TRL = Tested(
 VERIFIERS = Tested(
     "verifiers", "edgewise.agents.integrations.verifiers", "0.4.0", "0.5", "verifiers"
 )
-INSPECT = Tested(
-    "inspect_ai", "edgewise.benchmarks.evaluation.inspect_tasks", "0.3.285", "0.4", "inspect_ai"
-)
 OPENENV = Tested("OpenEnv", "edgewise.agents.integrations.openenv", "0.10", "0.11", "openenv")
 SKYRL = Tested("skyrl-gym", "edgewise.agents.integrations.skyrl", "0.4.0", "0.5", "skyrl-gym")
 VERL = Tested("verl", "edgewise.agents.integrations.verl", "0.9.1", "0.10", "verl[verl-core]")

@@ -24,13 +24,16 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from edgewise.agents.integrations.export import chat
 from edgewise.agents.integrations.named import score
-from edgewise.agents.integrations.versions import INSPECT
+from edgewise.agents.integrations.versions import Tested
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.benchmarks.evaluation.question import Question, checksum, open_part
 from edgewise.benchmarks.evaluation.suite import GREEDY, OWN, Part, parts_of
 from edgewise.registration import check_id, short_id
 
+INSPECT = Tested(
+    "inspect_ai", "edgewise.benchmarks.evaluation.inspect_tasks", "0.3.285", "0.4", "inspect_ai"
+)
 INSPECT.check(version("inspect_ai"))
 
 
