@@ -19,7 +19,7 @@ def run(config: ExportConfig, arguments: Sequence[str]) -> None:
     with usage():
         check_id(config.env)
         options: dict[str, Any] = {"preset": config.preset, "levels": config.levels}
-        options.update(read_options(config.env_options, [config.env]))
+        options.update(read_options(config.env_options, [config.env], config.data))
         env = gym.make(config.env, split=config.split, **options)
         card = export(env, config.layout, config.num_problems, config.output)
     print(f"{config.output}: problems of {config.env} for {config.layout}; {card} says which")

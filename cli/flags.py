@@ -27,13 +27,12 @@ from edgewise.agents.training.flags import (
     EngineFlags,
     EvaluationPlan,
     Flags,
-    KeywordFlags,
     RayFlags,
     ThreadFlags,
     TokenFlags,
     TurnFlags,
 )
-from edgewise.agents.training.recipe_file import read_options
+from edgewise.agents.training.recipe_file import read_object, read_options
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
 from edgewise.benchmarks.sharing.hub import check_repo
 from edgewise.errors import unknown
@@ -95,7 +94,25 @@ class NewConfig(Flags):
 
 
 @dataclass(frozen=True)
-class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
+class OneEnvFlags(DataFlags):
+    """One environment, with what it is made of by flags and by keywords, each given once."""
+
+    def __post_init__(self) -> None:
+        """Check that no keyword is also a flag.
+
+        Raises:
+            ValueError: If one is.
+        """
+        super().__post_init__()
+        for name in read_object(self.env_options, "env_options").keys() & APART:
+            raise ValueError(f"`env_options` must leave out {name}, which has a flag of its own")
+
+
+APART = {"preset", "levels", "split"}
+
+
+@dataclass(frozen=True)
+class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, OneEnvFlags):
     """Score an agent on each level of an environment, or of all environments of a suite.
 
     Every answer is kept in a folder, with a report; the same command goes on where it was stopped.
@@ -142,7 +159,7 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, DataFlags):
 
 
 @dataclass(frozen=True)
-class ProfileConfig(RayFlags, ThreadFlags, EngineFlags, DeviceFlags, TokenFlags, DataFlags):
+class ProfileConfig(RayFlags, ThreadFlags, EngineFlags, DeviceFlags, TokenFlags, OneEnvFlags):
     """Measure the pass rate of each problem, one JSON line each; an existing file is resumed."""
 
     game: str | None = None
@@ -317,11 +334,9 @@ class LeaderboardConfig(Flags):
 
 
 @dataclass(frozen=True)
-class ExportConfig(KeywordFlags):
+class ExportConfig(OneEnvFlags):
     """Write problems of an environment as JSON lines or parquet, with a card beside the file."""
 
-    env_options: str = "{}"
-    """Further keywords of the environment, JSON: {"interactive": true}, {"data": "FOLDER"}."""
     layout: Literal["trl", "trl-turns", "verl", "verifiers"] = "trl"
     """Framework that the columns are for; its reward function is given the problem's name."""
     output: Path = Path("problems.jsonl")
@@ -335,7 +350,7 @@ class ExportConfig(KeywordFlags):
 
 
 @dataclass(frozen=True)
-class ScheduleConfig(DataFlags):
+class ScheduleConfig(OneEnvFlags):
     """Write what a rule poses over a whole run as rows in order, for trainers that read a file.
 
     Their data loader must not shuffle. The rule must not learn from outcomes: random, balanced, subset,
@@ -393,7 +408,7 @@ class ScheduleConfig(DataFlags):
 
 
 @dataclass(frozen=True)
-class ServeConfig(DataFlags):
+class ServeConfig(OneEnvFlags):
     """Serve an environment to clients of OpenEnv, each with episodes of its own, until Ctrl-C.
 
     A client resets with `problem`, a problem's name, or with `level` and `seed`. Whoever reaches the

@@ -24,6 +24,8 @@ for words in {HELP}:
 MISTAKES = [
     "train --num-stepz 3",
     "train --temperature 0",
+    'eval --env-options {"preset":"sec"}',
+    'export --env-options {"split":"test"}',
     "train --recipe /nowhere.json",
     "eval --threads 0",
     "soar --preset chess",
