@@ -71,7 +71,7 @@ class Allocation(ABC):
     def check_bounds(self, smallest: int) -> None:
         """Raise ValueError if `least` is below `smallest`, or `most` is below `least` or too many."""
         if self.least < smallest:
-            raise ValueError(f"`least` must be at least {smallest}, got {self.least}")
+            raise ValueError(f"`least` must be in [{smallest}, {self.most}], got {self.least}")
         if self.most < self.least:
             raise ValueError(f"`most` must be at least `least`, {self.least}, got {self.most}")
         if self.most > MOST:
