@@ -264,8 +264,8 @@ class Blocksworld(Task[Problem]):
             return Turn(False, 0.0)
         names = {block.lower(): block for block, _ in problem.start}
         now = {names[block]: names.get(place, place) for block, place in state.items()}
-        told = write_state(now, problem.notation)
-        return Turn(False, 0.0, told if possible else f"{NOT_POSSIBLE}{told}", done=False)
+        current = write_state(now, problem.notation)
+        return Turn(False, 0.0, current if possible else f"{NOT_POSSIBLE}{current}", done=False)
 
     def solve(self, problem: Problem) -> str:
         """Return a shortest plan."""

@@ -29,12 +29,7 @@ from edgewise.agents.training.parts import Batch  # noqa: E402
 from edgewise.agents.training.replay import replay  # noqa: E402
 from edgewise.agents.training.run import begin, resume  # noqa: E402
 from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
-from edgewise.wrappers import (  # noqa: E402
-    SEC,
-    Updated,
-    make_rule,
-    vector,
-)
+from edgewise.wrappers import SEC, Updated, make_rule, vector  # noqa: E402
 
 RUNS = {
     "plain": {},
