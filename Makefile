@@ -10,14 +10,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := $(PYTEST) --numprocesses 2 --dist loadfile  # a file's fixtures are made once
 # those that import torch
-MODEL_TESTS := tests/agents tests/benchmarks tests/cli tests/test_doctests.py tests/test_readme.py tests/envs/test_oracle.py \
-	tests/examples/test_algorithm.py
+MODEL_TESTS := tests/agents $(addprefix tests/benchmarks/,evaluation simulation speed studies) \
+	$(addprefix tests/cli/test_,compare.py in_use.py main.py) tests/test_doctests.py tests/test_readme.py \
+	tests/envs/test_oracle.py tests/examples/test_algorithm.py
 FOLDERS := core envs wrappers agents benchmarks cli edgewise_verifiers
 MODELS := --editable ./seedlings  # `train` needs them; given by path, as no index has to be asked
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray lint docs install clean FORCE
+.PHONY: demo test durations test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray lint docs install clean FORCE
 
 # Random and the recommended rule, side by side: a minute or two, with a picture of both
 demo: $(VENV)/train
@@ -33,6 +34,10 @@ test-models: install
 # its output comes at the end, as the others write meanwhile
 test-rest: install
 	@$(PYTEST) $(MODEL_TESTS:%=--ignore=%) > $(VENV)/rest.log 2>&1; code=$$?; cat $(VENV)/rest.log; exit $$code
+
+# the dearest of the tests that `test` runs
+durations: install
+	$(PYTEST) --quiet --durations 60 --durations-min 0.5
 
 test-all: install lint
 	$(PIP) --editable ".[train,serve,math,scale,trl,track,dev,docs]" --config-settings editable_mode=strict

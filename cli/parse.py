@@ -12,6 +12,11 @@ from pkgutil import resolve_name
 from typing import Any, TypeVar
 
 import tyro
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+)
 
 from edgewise.agents.policies.model_card import is_own
 from edgewise.agents.training.flags import Flags, RecipeFlags, RunFlags
@@ -25,6 +30,30 @@ NAMING = ("env", "curriculum", "curricula", "agent")  # flags that may name code
 COMMA = re.compile(r",(?![^\[]*\])")  # not within brackets
 FRAME = re.compile(r"[╭╮╰╯│─]+|-{5,}")  # what is drawn round a message
 NUMBERS = {"INT": "a whole number", "FLOAT": "a number"}
+
+
+REGISTRY = ConstructorRegistry()
+
+
+@REGISTRY.primitive_rule
+def number_rule(found: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Read numbers as tyro does, but with ASCII digits alone."""
+    kind = found.type
+    if kind not in (int, float):
+        return None
+
+    def read(words: list[str]) -> Any:
+        if not words[0].isascii():
+            raise ValueError(f"invalid literal for {kind.__name__}: {words[0]!r}")
+        return kind(words[0])
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=kind.__name__.upper(),
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, (int, kind)) and not isinstance(value, bool),
+        str_from_instance=lambda value: [str(value)],
+    )
 
 
 def configure(command: str, kind: str, arguments: Sequence[str]) -> Any:
@@ -144,8 +173,8 @@ def parse_flags(
         with redirect_stderr(refused), usage():
             prog, words = f"edgewise {command}", list(arguments)
             if default is None:
-                return tyro.cli(kind, prog=prog, args=words)
-            return tyro.cli(kind, prog=prog, args=words, default=default)
+                return tyro.cli(kind, prog=prog, args=words, registry=REGISTRY)
+            return tyro.cli(kind, prog=prog, args=words, default=default, registry=REGISTRY)
     except SystemExit as stop:
         if not stop.code:
             raise
@@ -187,10 +216,13 @@ def plain(text: str) -> str:
         several = " each" if "..." in found[2] else ""
         return f"`{field_of(found[1])}` must be {kind}{several}, got {found[3]}"
     if found := re.match(
-        r"Error parsing --(\S+): (invalid literal for int|could not conv).*: (.*)", text
+        r"Error parsing --(\S+): (invalid literal for int|invalid literal for float|could not conv).*: (.*)",
+        text,
     ):
-        kind = NUMBERS["INT" if "int" in found[2] else "FLOAT"]
+        kind = NUMBERS["INT" if found[2].endswith("int") else "FLOAT"]
         return f"`{field_of(found[1])}` must be {kind}, got {found[3]}"
+    if found := re.match(r"Error parsing --(\S+): Could not find valid parse .*: \[(.*)\]$", text):
+        return f"`{field_of(found[1])}` must be what --help says, got {found[2]}"
     if found := re.match(
         r"invalid choice (.*) for argument '--(\S+)'\. Expected one of \((.*)\)", text
     ):

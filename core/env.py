@@ -223,8 +223,8 @@ class ReasoningEnv(gym.Env[str, str]):
     def check_level(self, level: Any) -> None:
         """Raise ValueError if no problem of `level` may be posed."""
         if level not in self.allowed:
-            told = f"got {level!r}{self.preset.excuse([level])}"
-            raise ValueError(f"`level` must be in {self.allowed}, {told}")
+            excuse = self.preset.excuse([level])
+            raise ValueError(f"`level` must be in {self.allowed}, got {level!r}{excuse}")
 
     def choose_seed(
         self, rng: np.random.Generator, level: int, params: Mapping[str, Any], size: int | None

@@ -27,7 +27,7 @@ def shown(value: object) -> str:
 
 
 def unknown(argument: str, got: object, choices: Iterable[str], see: str = "") -> str:
-    """Return the message for a name that is none of `choices`: all of them if they are few, and the nearest.
+    """Return the message for a name that is none of `choices`: all of them if they are few, else the three nearest.
 
     >>> unknown("preset", "sek", ["sec", "e2h"])
     "`preset` must be one of sec, e2h, got 'sek'; did you mean 'sec'?"
@@ -44,19 +44,19 @@ def unknown(argument: str, got: object, choices: Iterable[str], see: str = "") -
     names = list(choices)
     text = got[:MAX_SHOWN] if isinstance(got, str) else shown(got)
     few = len(names) <= MANY
-    near = nearest(text, names, 1 if few else NUM_NEAREST)
-    listed = ", ".join(names) if few or not near else f"{len(names)} names"
+    near = nearest(text, names, 1) if few else nearest(text, names, NUM_NEAREST, cutoff=0.0)
+    listed = ", ".join(names) if few else f"{len(names)} names"
     *others, last = [repr(name) for name in near] or [""]
     either = f"{', '.join(others)} or {last}" if others else last
     hint = f"; did you mean {either}?" if near else ""
-    more = f"{'' if near else ';'} {see} shows all" if see and not few else ""
+    more = f" {see} shows all" if see and not few else ""
     return f"`{argument}` must be one of {listed}, got {shown(got)}{hint}{more}"
 
 
-def nearest(text: str, names: Sequence[str], count: int) -> list[str]:
-    """Return the names that are most like `text`, whatever the case; none if none is."""
+def nearest(text: str, names: Sequence[str], count: int, cutoff: float = 0.4) -> list[str]:
+    """Return the names that are most like `text`, whatever the case; none that is less than `cutoff`."""
     stems = {stem(name): name for name in reversed(names)}
-    return [stems[found] for found in get_close_matches(stem(text), stems, n=count, cutoff=0.4)]
+    return [stems[found] for found in get_close_matches(stem(text), stems, n=count, cutoff=cutoff)]
 
 
 def stem(name: str) -> str:

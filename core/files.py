@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from edgewise.errors import UsageError
-from edgewise.json_text import MAX_BYTES, MAX_DEPTH, depth
+from edgewise.json_text import MAX_BYTES, MAX_DEPTH, depth, unique
 
 PARTIAL = ".partial"  # the end of the name of what is not yet whole, or no longer
 
@@ -109,13 +109,14 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file.
 
     Raises:
-        FileError: If there is no such file, or it holds anything else, or more than a config does.
+        FileError: If there is no such file, or it holds anything else, or more than a config does, or
+            a key twice.
     """
     with readable(path):
         size = path.stat().st_size
     if size > MAX_BYTES:
         raise FileError(f"{path}: must have at most {MAX_BYTES:,} bytes, got {size:,}")
-    found = parsed(read_text(path), path, None)
+    found = parsed(read_text(path), path, None, unique)
     if depth(found, MAX_DEPTH) > MAX_DEPTH:
         raise FileError(f"{path}: must be at most {MAX_DEPTH} deep, got more")
     return found
@@ -209,17 +210,26 @@ def decoded(content: bytes, path: Path, number: int) -> str:
         raise FileError(f"{path}:{line}: must be UTF-8, got the byte {found:#04x}") from error
 
 
-def parsed(text: str, path: Path, number: int | None) -> dict[str, Any]:
-    """Return the JSON object in `text`, which is line `number` of `path`, or all of it."""
+def parsed(
+    text: str, path: Path, number: int | None, made: Callable[[Any], Any] | None = None
+) -> dict[str, Any]:
+    """Return the JSON object in `text`, which is line `number` of `path`, or all of it.
+
+    Args:
+        text: JSON.
+        path: Of the file.
+        number: Of the line, None for the whole file.
+        made: Makes each object of its pairs; by default the last of a key counts.
+    """
     place = f"{path}:{1 if number is None else number}"
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=made)
     except json.JSONDecodeError as error:
         place = f"{path}:{error.lineno if number is None else number}"
         raise FileError(f"{place}: must be JSON, got {error.msg} (column {error.colno})") from error
     except RecursionError as error:
         raise FileError(f"{place}: must be JSON, got too many brackets inside others") from error
-    except ValueError as error:  # of a number
+    except ValueError as error:  # of a number or a key
         raise FileError(f"{place}: must be JSON, got {error}") from error
     if not isinstance(found, dict):
         raise FileError(f"{place}: must be a JSON object, got {type(found).__name__}")

@@ -18,20 +18,22 @@ def parse_json(
     """Parse JSON, refusing numbers that are not finite.
 
     Args:
-        text: JSON; of keys that occur twice in an object the last one counts.
+        text: JSON, in whose objects no key occurs twice.
         argument: What the text is called in messages.
         max_bytes: Of the text in UTF-8.
         max_depth: Of lists and objects in each other.
 
     Raises:
-        ValueError: If it is no JSON, too long or too deep, or a number is not finite.
+        ValueError: If it is no JSON, too long or too deep, a key occurs twice, or a number is not finite.
     """
     if not isinstance(text, str):
         raise ValueError(f"`{argument}` must be a text of JSON, got {type(text).__name__}")
     if len(text) > max_bytes or len(text.encode(errors="surrogatepass")) > max_bytes:
         raise ValueError(f"`{argument}` must have at most {max_bytes:,} bytes, got more")
     try:
-        value = json.loads(text, parse_float=finite, parse_constant=finite)
+        value = json.loads(
+            text, parse_float=finite, parse_constant=finite, object_pairs_hook=unique
+        )
     except RecursionError:
         raise ValueError(f"`{argument}` must be at most {max_depth} deep, got more") from None
     except ValueError as error:
@@ -39,6 +41,16 @@ def parse_json(
     if depth(value, max_depth) > max_depth:
         raise ValueError(f"`{argument}` must be at most {max_depth} deep, got more")
     return value
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of `pairs`; ValueError if a key occurs twice, of which one would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"{shown(twice)} twice in an object")
+    return found
 
 
 def finite(text: str) -> float:

@@ -95,13 +95,13 @@ def cluster(address: str) -> Iterator[None]:
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS", address)
         check_address(address)
-    heard = signal.getsignal(signal.SIGTERM)  # Ray sets a handler of its own
+    previous = signal.getsignal(signal.SIGTERM)  # Ray sets a handler of its own
     try:
         with started(address) if LOCAL.fullmatch(address) else joined(address):
-            restore(heard)
+            restore(previous)
             yield
     finally:
-        restore(heard)
+        restore(previous)
 
 
 def restore(handler: Any) -> None:
@@ -114,13 +114,13 @@ def restore(handler: Any) -> None:
 def started(address: str) -> Iterator[None]:
     """Start a cluster of this machine, and end it and remove its files afterwards."""
     cpus = int(address.partition(":")[2] or LOCAL_CPUS)
-    told = dict(ENVIRONMENT)
+    settings = dict(ENVIRONMENT)
     if "ray" not in sys.modules or token.cache_info().currsize:  # else Ray has read its own already
-        told |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token()}
+        settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token()}
     home = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
     clear(home)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
-    with locked(folder), variables(told):
+    with locked(folder), variables(settings):
         import ray  # which reads them
 
         try:
@@ -148,10 +148,10 @@ def clear(home: Path) -> None:
 
 
 @contextmanager
-def variables(told: Mapping[str, str]) -> Iterator[None]:
+def variables(settings: Mapping[str, str]) -> Iterator[None]:
     """Set variables of the environment while the block runs."""
-    before = {name: os.environ.get(name) for name in told}
-    os.environ.update(told)
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
     try:
         yield
     finally:

@@ -68,6 +68,7 @@ def tiny_model(tmp_path_factory):
 
 IMPORTED = [
     "edgewise.cli.train",
+    "edgewise.agents.policies.sharded",
     "edgewise.cli.eval",
     "edgewise.envs.countdown.task",
     "matplotlib.backends.backend_agg",

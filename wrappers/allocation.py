@@ -70,8 +70,10 @@ class Allocation(ABC):
 
     def check_bounds(self, smallest: int) -> None:
         """Raise ValueError if `least` is below `smallest`, or `most` is below `least` or too many."""
-        if not smallest <= self.least <= self.most:
+        if self.least < smallest:
             raise ValueError(f"`least` must be in [{smallest}, {self.most}], got {self.least}")
+        if self.most < self.least:
+            raise ValueError(f"`most` must be at least `least`, {self.least}, got {self.most}")
         if self.most > MOST:
             raise ValueError(f"`most` must be at most {MOST}, got {self.most}")
 

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from edgewise.agents.algorithms.after import teach_after
 from edgewise.agents.algorithms.entropy import with_entropy
-from edgewise.agents.algorithms.hyperparameters import REINFORCEConfig
+from edgewise.agents.algorithms.hyperparameters import REINFORCEConfig, REINFORCEPlusPlusConfig
 from edgewise.agents.algorithms.length import penalized
 from edgewise.agents.algorithms.losses import masked, per_verified_group, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
@@ -46,7 +46,7 @@ from edgewise.agents.algorithms.token_rewards import penalize, whiten
 from edgewise.agents.policies.policy import Completions, Policy
 from edgewise.wrappers.vector import teach
 
-__all__ = ["REINFORCEConfig", "start", "train"]
+__all__ = ["REINFORCEConfig", "REINFORCEPlusPlusConfig", "start", "train"]
 
 
 def train(

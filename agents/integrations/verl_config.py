@@ -83,6 +83,12 @@ class VerlConfig(TokenFlags, BatchFlags, CurriculumFlags, KeywordFlags, RecipeFl
     def __post_init__(self) -> None:
         """Check the counts."""
         super().__post_init__()
+        for word in self.overrides:
+            if "=" not in word and not word.startswith("~"):  # which takes a setting away
+                raise ValueError(
+                    "`overrides` must be settings of verl, NAME=VALUE such as trainer.logger=[console], "
+                    f"got {word!r}"
+                )
         if self.num_problems % self.num_minibatches:
             raise ValueError(
                 f"`num_problems` must be a multiple of {self.num_minibatches}, the updates of a "

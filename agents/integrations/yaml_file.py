@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from edgewise.errors import shown
 from edgewise.files import FileError, read_text
 
 MAX_CHARACTERS = 100_000
@@ -15,7 +16,7 @@ FLOAT = "tag:yaml.org,2002:float"
 
 
 class Loader(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]
-    """Makes texts, numbers, truth values, lists and mappings, and refuses aliases, which multiply."""
+    """Makes texts, numbers, truth values, lists and mappings, and refuses aliases and keys given twice."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Read a node that is written out."""
@@ -24,9 +25,20 @@ class Loader(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]
             raise yaml.MarkedYAMLError(problem="an alias", problem_mark=mark)
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Make a mapping in which no key occurs twice."""
+        names = [key.value for key, _ in node.value]
+        for place, (key, _) in enumerate(node.value):
+            if key.value in names[:place]:
+                mark = key.start_mark
+                raise yaml.MarkedYAMLError(
+                    problem=f"{shown(key.value)} a second time", problem_mark=mark
+                )
+        return super().construct_mapping(node, deep)
+
 
 Loader.add_implicit_resolver(  # 1e-6, which YAML 1.1 takes for a text
-    FLOAT, re.compile(r"[-+]?\d+([.]\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+    FLOAT, re.compile(r"[-+]?[0-9]+([.][0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
 
 

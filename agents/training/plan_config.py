@@ -11,7 +11,7 @@ from edgewise.agents.training.config import TrainConfig
 from edgewise.errors import shown
 
 UNITS = {"GB": 10**9, "GiB": 2**30, "MB": 10**6, "MiB": 2**20}
-SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(GB|GiB|MB|MiB)")
+SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(GB|GiB|MB|MiB)")
 
 
 @dataclass(frozen=True)

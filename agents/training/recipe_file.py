@@ -37,9 +37,14 @@ def read_recipe(
     record = read(path)
     with about(path):
         names = names_of(kind)
-        for name in record:
-            if name not in names:
-                raise ValueError(unknown("recipe field", name, names))
+        strange = [name for name in record if name not in names]
+        if len(strange) > max(2, len(record) / 2):
+            raise ValueError(
+                f"must be a recipe of this command, whose fields are its flags, got {strange[0]!r}, "
+                f"{strange[1]!r} and more; another command may read it"
+            )
+        if strange:
+            raise ValueError(unknown("recipe field", strange[0], names))
         return replace(build(kind, as_flags(kind, record)), recipe=path)  # type: ignore[type-var]
 
 

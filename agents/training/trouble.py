@@ -171,12 +171,12 @@ def unverified(metrics: Sequence[Row]) -> str:
 def no_signal(metrics: Sequence[Row]) -> str:
     """Return a line if no group had completions of differing reward in half or more of the last quarter."""
     lately = metrics[-max(LEAST, len(metrics) // 4) :]
-    told = [share for row in lately if (share := signal_of(row)) is not None]
-    idle = sum(share <= 0 for share in told)
-    if len(told) < LEAST or idle < IDLE * len(told):
+    shares = [share for row in lately if (share := signal_of(row)) is not None]
+    idle = sum(share <= 0 for share in shares)
+    if len(shares) < LEAST or idle < IDLE * len(shares):
         return ""
     return (
-        f"no group has a signal: in {idle} of {len(told)} steps all completions of each problem "
+        f"no group has a signal: in {idle} of {len(shares)} steps all completions of each problem "
         f"had one reward, steps {between(lately)}"
     )
 

@@ -60,8 +60,8 @@ def vector(env_id: str) -> Iterator[str]:
     for i, action in enumerate(actions):
         options = {key: info[key][i] for key in ("level", "problem_seed")}
         prompt, name = env.reset(options=options)
-        _, reward, _, _, told = env.step(action)
-        one = (prompt, name["problem"], reward, told["answer"])
+        _, reward, _, _, outcome = env.step(action)
+        one = (prompt, name["problem"], reward, outcome["answer"])
         if one != (prompts[i], info["problem"][i], rewards[i], scored["answer"][i]):
             yield f"the vector environment must pose and pay as the single one, got another for {action!r}"
             return
@@ -111,12 +111,12 @@ def processes(levels: Sequence[Level], modules: Sequence[str] = ()) -> Iterator[
     """
     places = [[short_id(level.env_id), level.preset, level.number] for level in levels]
     given = json.dumps([list(modules), places, NUM_DESCRIBED])
-    told = [describe(given, seed) for seed in ("1", "2")]
-    if told[0] != told[1] or not told[0]:
+    described = [describe(given, seed) for seed in ("1", "2")]
+    if described[0] != described[1] or not described[0]:
         differ = [
-            one for one, other in zip(*map(str.splitlines, told), strict=False) if one != other
+            one for one, other in zip(*map(str.splitlines, described), strict=False) if one != other
         ]
-        yield f"other processes must pose the same problems, got another for {(differ or told)[0][:300]}"
+        yield f"other processes must pose the same problems, got another for {(differ or described)[0][:300]}"
 
 
 def describe(given: str, hash_seed: str) -> str:

@@ -265,8 +265,8 @@ class Blocksworld(Task[Problem]):
             return Turn(True, self.shaped(problem, len(answers)))
         if len(answers) >= self.max_turns:
             return Turn(False, 0.0, truncated=True)
-        told = write_state(as_named(problem, state), problem.notation)
-        return Turn(False, 0.0, told if possible else f"{NOT_POSSIBLE}{told}", done=False)
+        current = write_state(as_named(problem, state), problem.notation)
+        return Turn(False, 0.0, current if possible else f"{NOT_POSSIBLE}{current}", done=False)
 
     def solve(self, problem: Problem) -> str:
         """Return a shortest plan."""

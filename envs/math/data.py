@@ -6,14 +6,12 @@ Presets "sec" of Chen et al. (2025), arXiv 2505.14970, and "e2h" of Parashar et 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgewise.answer import extract_answer
 from edgewise.envs.math.choices import names_option, write_options
 from edgewise.envs.math.files import (
     Problem,
@@ -26,6 +24,7 @@ from edgewise.envs.math.files import (
     needed_file,
     normalise,
 )
+from edgewise.envs.math.gold import compared
 from edgewise.envs.math.hub import HUB, SOURCES, Source, rows_of
 from edgewise.envs.math.presets import make_presets
 from edgewise.errors import unknown
@@ -35,7 +34,6 @@ from edgewise.registration import DIVISIONS
 from edgewise.rows import Row, convert_rows, read_rows
 from edgewise.task import Verdict, split_of_key
 
-PROSE = re.compile(r"(?:(?<![\\a-zA-Z])[a-zA-Z]{2,20}[^a-zA-Z\\]{1,20}){6}")
 SUBJECTS = (
     "Prealgebra", "Algebra", "Number Theory", "Counting & Probability", "Geometry",
     "Intermediate Algebra", "Precalculus",
@@ -272,26 +270,6 @@ class HARP(MathDataset):
 DATASETS: tuple[type[MathDataset], ...] = (
     MATH, MATH500, AIME24, AIME25, AMC, AMC23, GSM8K, AQuA, OlympiadBench, MinervaMath, HARP,
 )  # fmt: skip
-
-
-def unwrap(answer: str) -> str:
-    r"""Return what is in \boxed{}, which E2H asks for within <answer>, or all."""
-    boxed = extract_answer(answer, "boxed")
-    return answer if boxed is None else boxed
-
-
-def compared(gold: str, answer: str) -> str:
-    """Return what of `answer` is compared with `gold`."""
-    return unwrap(answer) if is_terse(answer) or not is_terse(gold) else ""
-
-
-def is_terse(answer: str) -> bool:
-    """Return whether `answer` has no six words on end, among which any number could hide.
-
-    >>> is_terse("15 square feet"), is_terse("It may be 3, but then it may also be 4, I think")
-    (True, False)
-    """
-    return PROSE.search(answer) is None
 
 
 @lru_cache

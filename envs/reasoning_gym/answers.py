@@ -56,8 +56,8 @@ def plain_number(word: str) -> str:
 
 def is_expression(made: Made, answer: str) -> bool:
     """Return whether an expression over the given numbers, each once, is equal to the target."""
-    told = made["metadata"]
-    problem = task.Problem(tuple(told["numbers"]), told.get("target", 24))
+    puzzle = made["metadata"]
+    problem = task.Problem(tuple(puzzle["numbers"]), puzzle.get("target", 24))
     return task.Countdown().verify(problem, answer)
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import multiprocessing
 import os
 import socket
 from collections import Counter
@@ -30,12 +29,7 @@ from edgewise.agents.training.parts import Batch  # noqa: E402
 from edgewise.agents.training.replay import replay  # noqa: E402
 from edgewise.agents.training.run import begin, resume  # noqa: E402
 from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
-from edgewise.wrappers import (  # noqa: E402
-    SEC,
-    Updated,
-    make_rule,
-    vector,
-)
+from edgewise.wrappers import SEC, Updated, make_rule, vector  # noqa: E402
 
 RUNS = {
     "plain": {},
@@ -57,19 +51,15 @@ RUNS = {
     "ppo": {"algorithm": "ppo:num_minibatches=2"},
     "reinforce": {"algorithm": "reinforce++:kl_coef=0.01"},
 }
-QUICK = ["plain", "filter", "fsdp"]
+QUICK = ["plain", "fsdp"]
 SLOW = [name for name in RUNS if name not in QUICK]
 EACH = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
-RULES = ["sec", "e2h-gaussian", "thompson", "pac", "mopps", "plr", "adarft-problems"]
-RULES += ["sec+dapo+knapsack:most=8", "mopps+rps+vip:least=2:most=9"]
-RULES += ["marin-learnability", "mt-grpo+rps", "frontier+rps", "actor-curator-problems"]
+# a rule over arms, one over problems, one that learns after an update; filters and groups of any size
+QUICK_RULES = ["thompson", "plr", "actor-curator-problems"]
+QUICK_RULES += ["sec+dapo+knapsack:most=8", "mopps+rps+vip:least=2:most=9"]
+SLOW_RULES = ["sec", "e2h-gaussian", "pac", "mopps", "adarft-problems"]
+SLOW_RULES += ["marin-learnability", "mt-grpo+rps", "frontier+rps"]
 ROUNDED = {"abs_advantages", "arm_probability"}  # in records of groups
-IMPORTED = [  # once for all ranks
-    "edgewise.agents.training.run",
-    "edgewise.agents.policies.sharded",
-    "edgewise.envs.countdown.task",
-    "transformers.models.qwen2.modeling_qwen2",
-]
 PLAN = EvaluationPlan(num_problems=4, num_samples=2, k=4, num_pass_k=2)
 
 
@@ -183,18 +173,26 @@ def train_seedling(path):
     list(begin(TrainConfig(output=path, learning_rate=2e-4, **size)).steps())
 
 
-def quick(model, folder):
-    for name in RULES:
+def teach(folder, rules):
+    for name in rules:
         (folder / f"{name}-{distributed.rank()}.json").write_text(json.dumps(lesson(name)))
+
+
+def stop_and_resume(model, folder, name):
+    """Train for a step, and then from the checkpoint to the end."""
+    path = folder / f"{name}-resumed"
+    with closing(begin(config(model, path, **RUNS[name])).steps()) as steps:
+        next(steps)
+    training = resume(path)
+    list(training.steps())
+    note(path, training)
+
+
+def quick(model, folder):
+    teach(folder, QUICK_RULES)
     for name in QUICK:
         train(model, folder / name, **RUNS[name])
-    for name in ("plain", "fsdp"):
-        path = folder / f"{name}-resumed"
-        with closing(begin(config(model, path, **RUNS[name])).steps()) as steps:
-            next(steps)
-        training = resume(path)
-        list(training.steps())
-        note(path, training)
+    stop_and_resume(model, folder, "fsdp")
     with pytest.raises(ValueError, match="`num_problems` must be a multiple of 2, the number"):
         begin(config(model, folder / "odd", num_problems=3))
 
@@ -215,6 +213,9 @@ def lower(model, path):
 
 
 def slow(model, folder):
+    teach(folder, SLOW_RULES)
+    train(model, folder / "plain", **RUNS["plain"])
+    stop_and_resume(model, folder, "plain")
     for name in SLOW:
         train(model, folder / name, **RUNS[name])
     begin(config(model, folder / "scored")).score("before.json", lambda score: None)
@@ -231,31 +232,29 @@ def work(rank, port, what, model, folder):
         what(model, folder)
 
 
-def both(what, model, folder):
+def both(context, what, model, folder):
     """Let two ranks do `what`, and return the folder."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(IMPORTED)
-    processes = [
+    ranks = [
         context.Process(target=work, args=(rank, port, what, model, folder)) for rank in range(2)
     ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join()
+    assert [rank.exitcode for rank in ranks] == [0, 0]
     return folder
 
 
 @pytest.fixture(scope="module")
-def two(tiny_model, tmp_path_factory):
-    return both(quick, tiny_model, tmp_path_factory.mktemp("two"))
+def two(processes, tiny_model, tmp_path_factory):
+    return both(processes, quick, tiny_model, tmp_path_factory.mktemp("two"))
 
 
 @pytest.fixture(scope="module")
-def two_more(tiny_model, tmp_path_factory):
-    return both(slow, tiny_model, tmp_path_factory.mktemp("two"))
+def two_more(processes, tiny_model, tmp_path_factory):
+    return both(processes, slow, tiny_model, tmp_path_factory.mktemp("two"))
 
 
 @pytest.fixture
@@ -312,14 +311,16 @@ def test_both_ranks_come_to_the_same(done, name):
     assert read(done / "weights-0.json") == read(done / "weights-1.json")
 
 
-def test_groups_were_drawn_again_until_no_rank_had_a_rejected_one(two):
-    records = lines(two / "filter", "metrics.jsonl")
+@pytest.mark.slow
+def test_groups_were_drawn_again_until_no_rank_had_a_rejected_one(two_more):
+    records = lines(two_more / "filter", "metrics.jsonl")
     assert sum(record["num_extra_rollouts"] for record in records) > 0
 
 
-@pytest.mark.parametrize("name", ["plain", "fsdp"])
-def test_a_run_continues_bit_for_bit_under_two_processes(two, name):
-    paths = [two / name, two / f"{name}-resumed"]
+@pytest.mark.parametrize("name", ["fsdp", pytest.param("plain", marks=pytest.mark.slow)])
+def test_a_run_continues_bit_for_bit_under_two_processes(request, name):
+    folder = request.getfixturevalue("two" if name == "fsdp" else "two_more")
+    paths = [folder / name, folder / f"{name}-resumed"]
     whole, resumed = (lines(path, "metrics.jsonl") for path in paths)
     assert [*map(without_times, whole)] == [*map(without_times, resumed)]
     assert read(paths[0] / "weights-0.json") == read(paths[1] / "weights-0.json")
@@ -344,10 +345,17 @@ def test_a_model_is_divided_among_several_processes_only(tiny_model, tmp_path):
         config(tiny_model, tmp_path / "run", sharding="fsdp", lora_rank=4)
 
 
-def test_a_scripted_policy_teaches_two_processes_exactly_what_it_teaches_one(two):
-    for name in RULES:
+@pytest.mark.parametrize(
+    ("folder", "rules"),
+    [("two", QUICK_RULES), pytest.param("two_more", SLOW_RULES, marks=pytest.mark.slow)],
+)
+def test_a_scripted_policy_teaches_two_processes_exactly_what_it_teaches_one(
+    request, folder, rules
+):
+    path = request.getfixturevalue(folder)
+    for name in rules:
         own = json.loads(json.dumps(lesson(name)))
-        assert own == read(two / f"{name}-0.json") == read(two / f"{name}-1.json")
+        assert own == read(path / f"{name}-0.json") == read(path / f"{name}-1.json")
         sizes = {size for step in own for size in step["sizes"]}
         assert (len(sizes) > 1) is (name.count("+") == 2)
         posed = [problem for step in own for problem in step["problems"]]

@@ -51,7 +51,34 @@ MISTAKES = [
     "report one two --seed -1",
     "verl --recipe /nowhere.yaml",
     "compare --seeds 0",
+    "train --learning-rate -1",
+    "train --algorithm grpo:clip=-1",
+    "train --algorithm grpo:clip_eps=-1",
+    "train --algorithm grpo:warmup_steps=1000",
+    "train --algorithm nope",
+    "train --allocation knapsack:least=9:most=4",
+    "train --resume nowhere",
+    "train --output taken",
+    "train --agent nope",
+    "train --evaluation.split nope",
+    "soar --resume nowhere",
+    "soar --output taken",
+    "preflight --output new",
+    "headroom --agent nope",
+    "headroom --env Nope-v0",
+    "headroom --levels 99",
+    "headroom --algorithm grpo:clip=-1",
+    "headroom --group-size 1",
+    "compare --plan nowhere.json",
+    "compare --plan taken/plan.json",
+    "verl --print NAME",
 ]
+PLAN = {
+    "beds": {"one": {"agent": "nope"}},
+    "entrants": {"random": {"curriculum": "random"}},
+    "baselines": ["random"],
+    "seeds": [1, 2],
+}
 USES = {
     "list": "Countdown-v0",
     "play Countdown-v0 --problems 1": "solved",
@@ -100,8 +127,10 @@ def after(commands, path):
 
 
 def test_mistakes_in_the_flags_are_told_without_torch(tmp_path):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "plan.json").write_text(json.dumps(PLAN))
     for words, (code, out, error, loaded, files) in after(MISTAKES, tmp_path):
-        assert (code, out, loaded, files) == (2, "", [], []), words
+        assert (code, out, loaded, files) == (2, "", [], ["taken"]), words
         assert error.count("\n") == 1, words
 
 

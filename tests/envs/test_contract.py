@@ -39,6 +39,14 @@ LADDERS = [
     for preset, ladder in gym.make(spec.id).unwrapped.task.presets.items()
     for level in ladder.levels
 ]
+ENDS = {  # the easiest and the hardest level of each preset; what is between has the same code
+    place
+    for places in (
+        [place for place in LADDERS if place[:2] == ladder]
+        for ladder in {place[:2] for place in LADDERS}
+    )
+    for place in (places[0], places[-1])
+}
 HASHES = Path(__file__).with_name("problem_hashes.json")
 FROZEN = json.loads(HASHES.read_text())
 FIRST = 20  # of the problems of a test set, which are frozen on their own where all take long
@@ -82,7 +90,19 @@ def env_id(request):
     return request.param
 
 
-@pytest.fixture(params=LADDERS, ids=lambda ladder: "-".join(map(str, ladder)))
+def name_of(place):
+    return "-".join(map(str, place))
+
+
+def of_levels(places, slow=()):
+    """Parameters of a test of each level, slow but for the ends of each preset that are not in `slow`."""
+    quick = ENDS - {*slow}
+    return [
+        pytest.param(place, marks=[pytest.mark.slow] * (place not in quick)) for place in places
+    ]
+
+
+@pytest.fixture(params=of_levels(LADDERS), ids=name_of)
 def place(request):
     return request.param
 
@@ -115,17 +135,13 @@ def test_the_vector_environment_pickles_and_pays_the_same(env_id):
 
 
 def test_it_is_the_same_in_other_processes():
-    assert not list(environment.processes([level_of(place) for place in LADDERS]))
+    assert not list(environment.processes([level_of(place) for place in ENDS]))
 
 
-@pytest.fixture(scope="module")
-def alone():
-    """The first prompt of each environment, made where nothing has imported edgewise."""
-    return json.loads(f"[{','.join(run(ALONE.format(ids=IDS)).splitlines())}]")
-
-
-def test_it_is_made_without_importing_edgewise(env_id, alone):
-    assert alone[IDS.index(env_id)] == gym.make(env_id).reset(seed=3)[0]
+def test_it_is_made_without_importing_edgewise():
+    ids = list({task_of(env_id): env_id for env_id in IDS}.values())  # one of each task
+    alone = [json.loads(line) for line in run(ALONE.format(ids=ids)).splitlines()]
+    assert alone == [gym.make(env_id).reset(seed=3)[0] for env_id in ids]
 
 
 def test_mistakes_and_training_on_ood_levels_are_refused(env_id):
@@ -182,7 +198,7 @@ def test_no_problem_lies_in_two_splits(env_id, preset):
 DRAFTED = [place for place in LADDERS if level_of(place).is_drafted]
 
 
-@pytest.mark.parametrize("place", DRAFTED)
+@pytest.mark.parametrize("place", of_levels(DRAFTED), ids=name_of)
 def test_finished_problems_lie_in_the_split_of_their_draft(level):
     env = level.env()
     task, params = env.task, env.preset.levels[level.number]
@@ -214,15 +230,15 @@ def frozen(env_id, preset, level):
     return FROZEN.get(env_id, {}).get(preset, {}).get(str(level))
 
 
-@pytest.mark.parametrize("place", DRAFTED, ids=lambda place: "-".join(map(str, place)))
+@pytest.mark.parametrize("place", DRAFTED, ids=name_of)
 def test_the_first_problems_of_the_test_set_are_frozen(place):
     assert digest(*place, FIRST) == (frozen(*place) or {}).get("first")
 
 
 @pytest.mark.parametrize(
     "place",
-    [pytest.param(place, marks=[pytest.mark.slow] * (place in DRAFTED)) for place in LADDERS],
-    ids=lambda place: "-".join(map(str, place)),
+    of_levels(LADDERS, slow={*DRAFTED, *GUESSED}),
+    ids=name_of,
 )
 def test_the_test_set_has_200_problems_and_is_frozen(place):
     """A level that is not in problem_hashes.json is only counted. This adds all of an env's:

@@ -75,6 +75,7 @@ def test_a_problem_that_is_always_solved_gets_the_least():
     ("make", "message"),
     [
         (lambda: VIP(estimator="ppo"), "`estimator` must be one of rloo, grpo"),
+        (lambda: VIP(most=3), "`most` must be at least `least`, 4, got 3"),
         (lambda: VIP(least=1), r"`least` must be in \[2, 32\], got 1"),
         (lambda: VIP(estimator="grpo", least=2), r"`least` must be in \[3, 32\], got 2"),
         (lambda: VIP(most=10**12), "`most` must be at most 4096, got 1000000000000"),

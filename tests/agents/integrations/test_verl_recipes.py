@@ -161,6 +161,8 @@ BAD = {
     "num_steps: 0\n": "`num_steps` must be at least 1, got 0",
     "num_problems: 5\nnum_minibatches: 2\n": "`num_problems` must be a multiple of 2",
     "a: [1\n": "recipe.yaml:2: must be YAML, got",
+    "env: a\nenv: b\n": "recipe.yaml:2: must be YAML, got 'env' a second time",
+    "settings: {a: 1,\n  a: 2}\n": "recipe.yaml:2: must be YAML, got 'a' a second time",
     "- 3\n": "recipe.yaml:1: must be a mapping of names, got list",
     "3: 4\n": "recipe.yaml:1: must be a mapping of names",
     "a: &x [1]\nb: *x\n": "recipe.yaml:2: must be YAML, got an alias",

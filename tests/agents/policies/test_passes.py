@@ -121,7 +121,7 @@ def gradients(policy, completions, name, seed):
     config = replace(
         LOSSES[name], learning_rate=1e-20, max_grad_norm=1e9, sampling=Sampling(max_tokens=12)
     )
-    module = next(m for m in (grpo, rloo, ppo, reinforce) if type(config).__module__ == m.__name__)
+    module = next(m for m in (grpo, rloo, ppo, reinforce) if type(config).__name__ in vars(m))
     state = module.start(policy, config)
     generator = torch.Generator().manual_seed(seed)
     shape = completions.mask.shape if module is reinforce else completions.mask.shape[:1]

@@ -217,8 +217,8 @@ def test_the_check_says_what_each_level_gives(model, capsys):
         (["--num-datasets", "1"], "`num_datasets` must be at least 2"),
         (["--resume", "nowhere", "--seed", "1"], "`resume` must be the only flag"),
         (["--judge", "gpt"], "`agent` must be one of"),
-        (["--student-learning-rate", "-1"], "`learning_rate` must be positive, got -1"),
-        (["--teacher-learning-rate", "-1"], "`learning_rate` must be positive, got -1"),
+        (["--student-learning-rate", "-1"], "`student_learning_rate` must be positive, got -1"),
+        (["--teacher-learning-rate", "-1"], "`teacher_learning_rate` must be positive, got -1"),
     ],
 )
 def test_mistakes_are_told_in_one_line(flags, message, capsys):

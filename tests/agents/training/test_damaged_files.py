@@ -76,15 +76,11 @@ ROWS = [
 QUICK = {
     ("resume", "config.json", "null"),
     ("resume", "groups.jsonl", "deleted"),
-    ("resume", "checkpoints/4/algorithm.pt", "overwritten"),
     ("resume", "checkpoints/4/model/model.safetensors", "cut"),
-    ("replay", "metrics.jsonl", "empty"),
     ("replay", "groups.jsonl", "cut"),
-    ("replay", "config.json", "null"),
     ("report", "metrics.jsonl", "garbage"),
     ("eval", "answers.jsonl", "garbage"),
     ("compare", "cells.csv", "overwritten"),
-    ("compare", "config.json", "a folder"),
 }
 WRITTEN_ANEW = {
     ("resume", "before.json", "deleted"),
@@ -213,4 +209,4 @@ def test_a_damaged_file_is_named_and_nothing_false_is_kept(
 
 def test_the_table_has_at_least_a_hundred_rows():
     assert len(ROWS) >= 100 and set(ROWS) > QUICK | WRITTEN_ANEW | ONLY_READ
-    assert len(QUICK) >= 11
+    assert {command for command, *_ in QUICK} >= {"resume", "replay", "report", "eval", "compare"}

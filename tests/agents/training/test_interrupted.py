@@ -192,7 +192,8 @@ def finished(path):
     return (path / "model" / "model.safetensors").is_file()
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.slow  # a kill, an interrupt and two processes at a time are in test_failures
+@pytest.mark.parametrize("count", [1, 50])
 def test_kills_and_interrupts_during_steps_change_nothing(
     processes, judge, tiny_model, tmp_path, count
 ):
@@ -251,7 +252,7 @@ def test_a_run_whose_verifier_is_lost_stops_in_one_line_and_goes_on(
     assert recorded(path) == recorded(whole)
 
 
-@pytest.mark.parametrize("curriculum", ["sec", "mopps"])
+@pytest.mark.parametrize("curriculum", ["sec", pytest.param("mopps", marks=pytest.mark.slow)])
 def test_a_run_records_what_was_lost_and_replays(monkeypatch, tiny_model, tmp_path, curriculum):
     monkeypatch.setattr("edgewise.pool.MAX_UNVERIFIED", 1.0)
     path = tmp_path / "run"

@@ -59,6 +59,9 @@ def test_the_settings_are_those_of_the_papers():
         assert complete(config) == config  # nothing is left to a model's card
 
 
+PRETRAIN = FOLDER / "countdown-0.json"
+
+
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
 def test_the_other_recipes_make_seedlings(path):
     assert load_recipe(path).sources
@@ -70,6 +73,8 @@ def test_the_other_recipes_make_seedlings(path):
         ('{"num_stepz": 3}', "`recipe field` must be one of .*did you mean 'num_steps'"),
         ('{"num_steps": 0}', "`num_steps` must be at least 1, got 0"),
         ('{"recipe": "x.json"}', "`recipe field` must be one of"),
+        ('{"seed": 1, "seed": 2}', "recipe.json:1: must be JSON, got 'seed' twice in an object"),
+        (PRETRAIN.read_text(), "must be a recipe of this command, .* another command may read it"),
         ("[3]", r"recipe.json:1: must be a JSON object, got list"),
         ("{", r"recipe.json:1: must be JSON, got"),
         (None, r"recipe.json: No such file or directory"),
