@@ -24,6 +24,7 @@ from edgewise.errors import UsageError
 from edgewise.files import FileError
 
 Shared = TypeVar("Shared")
+ENDING: list[Callable[[], object]] = []  # what is called before the process group is destroyed
 ALONE = (
     "accelerate launch was asked for several processes and started one, as it does on a CPU; "
     "use torchrun --nproc-per-node N -m edgewise, or accelerate launch --multi_gpu"
@@ -47,7 +48,10 @@ def process_group() -> Iterator[None]:
     try:
         yield
     finally:
-        dist.destroy_process_group()
+        while ENDING:
+            ENDING.pop()()
+        if dist.is_initialized():  # an engine that was one of its processes may have destroyed it
+            dist.destroy_process_group()
 
 
 def rank() -> int:

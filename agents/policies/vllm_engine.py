@@ -89,6 +89,8 @@ class VLLMEngine:
                 disable_log_stats=True,
                 **kind,
             )
+        if distributed.num_ranks() > 1:  # at exit it would ask for groups that are gone
+            distributed.ENDING.append(self.llm.llm_engine.engine_core.shutdown)
         self.sleeps, self.awake = not on_cpu, True
         self.adapters: Any = None  # what names those that it has
 

@@ -7,7 +7,8 @@ of the undivided pass. Every point is a process of its own: torch counts no memo
 peak is `VmHWM` of Linux, set back after an update on one completion, less `VmRSS` then. The allocator is told
 to give back what is freed (`MALLOC_MMAP_THRESHOLD_`), except where time is measured. Every point has two
 passes or more, as in a single one the gradients of the update before are dropped and not yet there again at
-the peak. Times are CPU-seconds of one thread, the least of the repeats.
+the peak. Beyond 64 completions little is sampled, which takes less time; the first passes have full chunks.
+Times are CPU-seconds of one thread, the least of the repeats.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class Point:
     checkpointing: bool = True
     chunk: int = 1_024  # tokens
     vocab_size: int = 151_936
+    dense: int = 64  # completions of which so much is sampled; of further ones `PROMPT` tokens are
 
     @property
     def bound(self) -> int:
@@ -104,6 +106,7 @@ class Update:
         shape = (point.batch, point.length)
         tokens, mask = torch.randint(point.vocab_size, shape), torch.zeros(shape)
         mask[:, -(point.length // point.sampled) :] = 1.0
+        mask[point.dense :, :-PROMPT] = 0.0
         mask[:, :PROMPT] = 0.0
         ended = torch.ones(point.batch, dtype=torch.bool)
         texts, attention = [""] * point.batch, torch.ones_like(tokens)

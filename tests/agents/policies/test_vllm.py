@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -29,6 +30,9 @@ pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # of vLLM
 SAMPLING = Sampling(max_tokens=64)
 SIZE = {"num_problems": 32, "group_size": 8, "num_steps": 5}
 WAIT = 600.0  # seconds for a server to start
+SERVED = {
+    "VLLM_SERVER_DEV_MODE": "1", "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_NO_USAGE_STATS": "1",
+}  # fmt: skip
 
 
 def prompts(num_problems=32, group_size=8):
@@ -92,24 +96,27 @@ def test_updates_reach_the_engine(policy):
     assert agree(gaps(policy, sampled(policy)))
 
 
-def test_adapters_are_merged_for_the_engine(policy):
+def with_adapters():
     learner = load_policy("seedling")
-    adapted = LoRAPolicy(learner.model, learner.tokenizer, Adapters(rank=2))
+    return LoRAPolicy(learner.model, learner.tokenizer, Adapters(rank=2))
+
+
+def change(policy):
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for weight in adapted.parameters():
+        for weight in policy.parameters():
             weight += 0.02 * torch.randn(weight.shape, generator=generator)
-    policy.engine.load(adapted.merged())
-    policy.loaded = []  # so that it gets its own weights again
-    start = prompts()[::8]
-    tokens = [policy.tokenizer.encode(text) for text in start]
-    turns = policy.engine.sample(tokens, SAMPLING, range(len(tokens)), policy.learner.ends.tolist())
-    for row, turn in zip(tokens, turns, strict=True):
-        whole = torch.tensor([[*row, *turn.tokens]])
-        with torch.no_grad():
-            logprobs = adapted.model(whole).logits.log_softmax(-1)[0, len(row) - 1 : -1]
-        own = logprobs.gather(1, torch.tensor(turn.tokens)[:, None])[:, 0]
-        torch.testing.assert_close(own, torch.tensor(turn.logprobs), atol=5e-5, rtol=0)
+
+
+def test_adapters_go_to_the_engine():
+    policy = with_engine(with_adapters(), "vllm:max_length=512")
+    for _ in range(2):
+        change(policy)
+        assert agree(gaps(policy, sampled(policy)))
+    reference = policy.frozen()  # without adapters
+    found = sampled(policy)
+    with torch.no_grad():
+        assert (reference.logprobs(found) - found.logprobs).abs().max() > 1e-2
 
 
 def test_log_probabilities_agree_in_bfloat16():
@@ -146,10 +153,42 @@ def test_five_steps_are_as_good_as_those_through_transformers(tmp_path):
     assert one == pytest.approx(other, abs=0.1)  # 160 groups each
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The URL of vLLM's own server of the seedling."""
-    folder = tmp_path_factory.mktemp("server")
+@pytest.mark.parametrize("adapters", [[], ["--lora-rank", "2"]], ids=["whole", "adapters"])
+def test_two_ranks_have_an_engine_each(tmp_path, adapters):
+    words = (
+        "--engine vllm:max_length=512 --num-problems 4 --group-size 8 --num-steps 2 --no-evaluate"
+    )
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--standalone",
+    ]
+    train = [
+        "-m",
+        "edgewise",
+        "train",
+        *words.split(),
+        *adapters,
+        "--output",
+        str(tmp_path / "run"),
+    ]
+    ran = subprocess.run([*launch, *train], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-3_000:]
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 2
+    for metrics in map(json.loads, lines):
+        for kind in ("mean", "min", "max"):
+            ratio = metrics[f"sampling/importance_sampling_ratio/{kind}"]
+            assert ratio == pytest.approx(1.0, abs=1e-3)
+        assert {"time/engine_wake_seconds", "time/engine_sync_seconds"} <= metrics.keys()
+
+
+@contextmanager
+def served(folder, *flags):
+    """Start vLLM's own server of the seedling, and yield its URL."""
     assert main(["untie", "--agent", "seedling", "--output", str(folder / "model")]) == 0
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -158,9 +197,16 @@ def server(tmp_path_factory):
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", "model"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [*command, *words.split(), "--host", "127.0.0.1", "--no-enable-chunked-prefill"],
+            [
+                *command,
+                *words.split(),
+                *flags,
+                "--host",
+                "127.0.0.1",
+                "--no-enable-chunked-prefill",
+            ],
             cwd=folder,
-            env={**os.environ, "VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1"},
+            env={**os.environ, **SERVED},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -184,9 +230,14 @@ def answers(url):
         return False
 
 
-def test_a_run_is_trained_through_vllms_own_server(server, tmp_path):
+def test_a_run_is_trained_through_vllms_own_server(tmp_path):
+    with served(tmp_path) as url:
+        train_through(url, tmp_path)
+
+
+def train_through(url, tmp_path):
     config = TrainConfig(
-        engine=server,
+        engine=url,
         engine_folder=tmp_path / "weights",
         output=tmp_path / "run",
         evaluate=False,
@@ -202,3 +253,12 @@ def test_a_run_is_trained_through_vllms_own_server(server, tmp_path):
             assert ratio == pytest.approx(1.0, abs=1e-4)
     found = training.policy.generate(prompts(4), SAMPLING, torch.Generator().manual_seed(0))
     assert agree(gaps(training.policy, found))
+
+
+def test_a_server_takes_adapters(tmp_path):
+    with served(tmp_path, "--enable-lora") as url:
+        policy = with_engine(with_adapters(), url, tmp_path / "weights")
+        for _ in range(2):
+            change(policy)
+            found = policy.generate(prompts(4), SAMPLING, torch.Generator().manual_seed(0))
+            assert agree(gaps(policy, found))
