@@ -132,6 +132,14 @@ class LoRAPolicy(TransformersPolicy):
                 weights[owner] = weight
         return weights
 
+    def below(self) -> dict[str, Tensor]:
+        """Return the weights of the model that the adapters are on, by its own names."""
+        weights: dict[str, Tensor] = {}
+        for name, weight in self.model.state_dict().items():
+            if ".lora_" not in name:
+                weights[name.removeprefix(PREFIX).replace(".base_layer.", ".")] = weight
+        return weights
+
     def frozen(self) -> WithoutAdapters:
         """Return the policy without its adapters, which is what it was at the start."""
         return WithoutAdapters(self)

@@ -74,8 +74,13 @@ class VLLMEngine:
                 enable_chunked_prefill=not on_cpu,
                 enable_sleep_mode=not on_cpu,
                 disable_log_stats=True,
+                **self.options(learner),
             )
         self.sleeps, self.awake = not on_cpu, True
+
+    def options(self, learner: TransformersPolicy) -> dict[str, Any]:
+        """Return further arguments of vLLM."""
+        return {}
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Load weights in place, and drop the prefix cache of the old ones."""
@@ -92,6 +97,17 @@ class VLLMEngine:
         ends: Sequence[int],
     ) -> list[Turn]:
         """Sample a turn after each prompt, which the seed decides; a token of `ends` ends it."""
+        return self.turns(prompts, sampling, seeds, ends)
+
+    def turns(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        ends: Sequence[int],
+        **more: Any,
+    ) -> list[Turn]:
+        """Sample as `sample` does; `more` are further arguments of vLLM's `generate`."""
         settings = [
             self.vllm.SamplingParams(
                 max_tokens=sampling.max_tokens,
@@ -106,9 +122,8 @@ class VLLMEngine:
             for seed in seeds
         ]
         inputs = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
-        outputs = [
-            answer.outputs[0] for answer in self.llm.generate(inputs, settings, use_tqdm=False)
-        ]
+        answers = self.llm.generate(inputs, settings, use_tqdm=False, **more)
+        outputs = [answer.outputs[0] for answer in answers]
         return [
             Turn(
                 list(output.token_ids),

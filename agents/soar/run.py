@@ -41,7 +41,8 @@ class SOARRun:
         """
         torch.set_num_threads(config.threads)
         self.config, self.folder, self.game = config, folder, game_of(config)
-        models = load_models(config.model(self.game.agent))
+        soar = self.game.soar
+        models = load_models(config.model(self.game.agent), soar.num_datasets * soar.num_students)
         self.policy = models.teacher
         every = hard_pairs(hard_file(config, self.game), self.game.question)
         self.hard: list[Pair] = within_reach(self.policy, self.game, every)
