@@ -3,6 +3,9 @@
 If problems of some level, with right answers, do not give a reward above tau, no teacher can earn
 one, and the game needs other hard problems or another domain. With the answers of the same problems
 shuffled the reward should be about 0: then it is the answers that teach, not the training itself.
+
+Last come problems of the teacher as it is. If they earn tau already, students are promoted before the
+teacher has learnt anything; how much it can learn from an outer step is in `noise`.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ import torch
 
 from edgewise.agents.soar.config import SOARRunConfig, game_of, hard_file
 from edgewise.agents.soar.game import Progress, grounded, start
+from edgewise.agents.soar.noise import Noise
 from edgewise.agents.soar.pairs import Pair, hard_pairs
 from edgewise.agents.soar.presets import Game
-from edgewise.agents.soar.run import make_student
+from edgewise.agents.soar.run import make_student, make_teacher
 from edgewise.env import unwrap
+
+OWN = "the teacher's own"
 
 
 @dataclass(frozen=True)
@@ -45,11 +51,17 @@ class CheckRow:
         word = "above" if self.mean > self.threshold else "not above"
         return f"{self.name:22} reward {self.mean:+.4f}, {word} {self.threshold}  data sets {means}"
 
+    def noise(self) -> Noise | None:
+        """Return how much of the rewards is chance; None with one student of each, or a crash."""
+        known = all(x is not None for row in self.rewards for x in row)
+        rewards = np.array(self.rewards, dtype=np.float64)
+        return Noise.of(rewards) if known and rewards.shape[1] > 1 else None
+
 
 def check_game(
     config: SOARRunConfig, progress: Progress = lambda done, total: None
 ) -> Iterator[CheckRow]:
-    """Measure gains for each level of the generator, then for the best one with shuffled answers.
+    """Measure gains of each level, of the best one with shuffled answers, and of the teacher's own.
 
     Args:
         config: What is played.
@@ -62,6 +74,7 @@ def check_game(
     game = game_of(config)
     hard = hard_pairs(hard_file(config, game), game.question)
     student = make_student(config, game)
+    start_weights = student.snapshot()
     env = unwrap(gym.make(game.env, preset=game.preset, allow_ood=True))
 
     def measure(name: str, pairs: Sequence[Pair]) -> CheckRow:
@@ -78,6 +91,10 @@ def check_game(
         yield row
     best = max(means, key=lambda level: means[level])
     yield measure(f"level {best}, shuffled", shuffled(drawn[best], config.seed))
+    student.restore(start_weights)
+    teacher = make_teacher(student.policy, game)
+    written = teacher.write(game.soar.num_datasets * game.soar.dataset_size).pairs
+    yield measure(OWN, written)
 
 
 def generated(env: Any, game: Game, level: int, seed: int) -> list[Pair]:

@@ -203,10 +203,13 @@ def test_a_run_with_a_teacher_of_two_turns_filters_nothing(tiny_model, model, tm
 
 @pytest.mark.slow
 def test_the_check_says_what_each_level_gives(model, capsys):
-    assert main(["soar", "--agent", f"hf:{model}", "--check", *SIZES]) == 0
+    flags = [*SIZES, "--num-students", "2"]
+    assert main(["soar", "--agent", f"hf:{model}", "--check", *flags]) == 0
     out = capsys.readouterr().out.splitlines()
     assert [line[:8] for line in out[:6]] == [f"level {i} " for i in range(1, 7)]
-    assert len(out) == 7 and "shuffled" in out[6] and "above -1.0" in out[6]
+    assert len(out) == 10 and "shuffled" in out[6] and "above -1.0" in out[6]
+    assert out[7].startswith("the teacher's own") and "before the teacher learns" in out[8]
+    assert out[9].startswith("spread of the data sets") and "with 2 students" in out[9]
 
 
 @pytest.mark.parametrize(
