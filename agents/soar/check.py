@@ -95,7 +95,9 @@ class Bench:
         """Measure gains from problems that the model itself writes."""
         teacher = make_teacher(self.student.policy, self.game)
         count = self.game.soar.num_datasets * self.game.soar.dataset_size
-        return self.measure(OWN, teacher.write(count).pairs, progress)
+        written = teacher.write(count).pairs
+        teacher.state.optimizer.release()  # the weights are the student's from here on
+        return self.measure(OWN, written, progress)
 
 
 def check_game(config: SOARRunConfig, progress: Progress = nobody) -> Iterator[CheckRow]:

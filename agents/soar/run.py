@@ -136,7 +136,8 @@ def make_teacher(policy: GamePolicy, game: Game) -> PolicyTeacher:
 
 def make_student(config: SOARRunConfig, game: Game) -> PolicyStudent:
     """Return a student with the weights of the model as it was loaded."""
-    policy = load_models(config.model(game.agent)).student
+    num_students = game.soar.num_datasets * game.soar.num_students
+    policy = load_models(config.model(game.agent), num_students).student
     return PolicyStudent(policy, game.exam, game.student)
 
 
@@ -182,8 +183,9 @@ def config_of(folder: RunFolder) -> SOARRunConfig:
     with about(path / "config.json"):
         config = from_fields(SOARRunConfig, record)
         played: Mapping[str, Any] = convert(record["game"], Mapping[str, Any], "game")
+    now = game_record(config)
     if changed := [
-        name for name, now in game_record(config).items() if differs(played.get(name), now)
+        name for name, part in played.items() if name not in now or differs(part, now[name])
     ]:
         raise ValueError(
             f"`resume` must be of the game as it is now, got {path} with another {changed[0]!r}; "
