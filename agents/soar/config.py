@@ -163,9 +163,8 @@ def game_of(config: SOARRunConfig) -> Game:
     )
     student = replace(game.student, **given_of(config, STUDENT_OVERRIDES))
     if config.engine != OWN:
-        teacher, student = (
-            replace(part, importance_cap=IMPORTANCE_CAP) for part in (teacher, student)
-        )
+        teacher = replace(teacher, importance_cap=IMPORTANCE_CAP)
+        student = replace(student, importance_cap=IMPORTANCE_CAP)
     agent = config.agent or game.agent
     form = game.form if config.turns == 1 else f"{game.form}-turns"
     return replace(game, agent=agent, form=form, soar=soar, teacher=teacher, student=student)
