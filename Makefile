@@ -54,7 +54,7 @@ test-oldest: $(OLDEST)/done
 
 # vLLM on one thread of a CPU; no core is bound, so others may run beside it
 test-vllm: $(VLLM)/done
-	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py
+	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py tests/agents/soar/test_vllm_students.py
 
 # real clusters of two workers
 test-ray: $(RAY)/done

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from edgewise.agents.soar.check import check_game
+from edgewise.agents.soar.check import OWN, CheckRow, check_game
 from edgewise.agents.soar.config import SOARRunConfig
 from edgewise.agents.soar.game import Progress as Report
 from edgewise.agents.soar.report import write_report
@@ -34,6 +34,9 @@ def run(config: SOARRunConfig, arguments: Sequence[str]) -> None:
         with usage(), bar(console) as add:
             for row in check_game(config, add("students", 0)):
                 say(console, row.line())
+                if row.name == OWN:
+                    for told in teacher_lines(row):
+                        say(console, told)
         return
     with ExitStack() as held:
         with usage():
@@ -45,6 +48,24 @@ def run(config: SOARRunConfig, arguments: Sequence[str]) -> None:
             work(game, console, config.judge or game.config.judge)
         except KeyboardInterrupt:
             raise Stopped(f"stopped; {continued(game)}") from None
+
+
+def teacher_lines(row: CheckRow) -> Iterator[str]:
+    """Yield what rewards of the teacher's own problems say about the game."""
+    if row.mean > row.threshold:
+        yield (
+            f"students would be promoted before the teacher learns: give a --threshold above "
+            f"{row.mean:.3f}, or --no-promote"
+        )
+    found = row.noise()
+    if found is None:
+        yield "give --num-students 2 or more to see how much of a reward is chance"
+        return
+    yield (
+        f"spread of the data sets {found.spread:.4f}, noise of a student {found.noise:.4f}: "
+        f"reliability {found.reliability:.2f} with {found.num_students} students; an outer step is worth "
+        f"{found.known:.1f} problems with a reward of their own"
+    )
 
 
 @contextmanager

@@ -112,7 +112,12 @@ def with_engine(
             finalize(server, rmtree, place, ignore_errors=True)  # as large as the model
         return EnginePolicy(policy, server)
     settings = vllm_settings(engine)
+    limit_positions(policy, settings)
+    return EnginePolicy(policy, VLLMEngine(policy, settings))
+
+
+def limit_positions(policy: TransformersPolicy, settings: VLLMSettings) -> None:
+    """Give `policy` as many positions as vLLM will have, if these are fewer."""
     if settings.max_length is not None:
         most = settings.max_length
         policy.positions = most if policy.positions is None else min(most, policy.positions)
-    return EnginePolicy(policy, VLLMEngine(policy, settings))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -56,6 +57,8 @@ class VLLMEngine:
     Each rank has one of its own.
     """
 
+    most = 1  # adapters that it has room for at once
+
     def __init__(self, learner: TransformersPolicy, settings: VLLMSettings) -> None:
         """Start vLLM for a model of the learner's shape, precision and tokenizer.
 
@@ -73,7 +76,11 @@ class VLLMEngine:
             kind: dict[str, Any] = {"load_format": "dummy"}
             if isinstance(learner, LoRAPolicy):
                 write_weights(learner.whole(), folder)
-                kind = {"enable_lora": True, "max_loras": 1, "max_lora_rank": room_of(learner.rank)}
+                kind = {
+                    "enable_lora": True,
+                    "max_loras": self.most,
+                    "max_lora_rank": room_of(learner.rank),
+                }
             if distributed.num_ranks() > 1:  # it is one of the processes that there are
                 kind["distributed_executor_backend"] = "external_launcher"
             self.llm: Any = self.vllm.LLM(
@@ -93,6 +100,9 @@ class VLLMEngine:
             distributed.ENDING.append(self.llm.llm_engine.engine_core.shutdown)
         self.sleeps, self.awake = not on_cpu, True
         self.adapters: Any = None  # what names those that it has
+        self.numbers = count(
+            1
+        )  # of adapters; of each vLLM must see new ones, for it keeps what it read
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Load weights in place, and drop the prefix cache of the old ones."""
@@ -103,15 +113,17 @@ class VLLMEngine:
 
     def adapt(self, write: Callable[[Path], None]) -> None:
         """Take new adapters, and drop the old ones; prefixes are kept by the name of the adapters."""
-        number = 1
         if self.adapters is not None:
-            number = self.adapters.lora_int_id + 1
             self.llm.llm_engine.remove_lora(self.adapters.lora_int_id)
         with TemporaryDirectory() as folder:
             write(Path(folder))
-            request = import_lora_request()
-            self.adapters = request(f"edgewise-{number}", number, folder)
+            self.adapters = self.named(Path(folder))
             self.llm.llm_engine.add_lora(self.adapters)
+
+    def named(self, folder: Path) -> Any:
+        """Return vLLM's name for the adapters in a folder."""
+        number = next(self.numbers)
+        return import_lora_request()(f"edgewise-{number}", number, str(folder))
 
     def sample(
         self,
@@ -121,6 +133,17 @@ class VLLMEngine:
         ends: Sequence[int],
     ) -> list[Turn]:
         """Sample a turn after each prompt, which the seed decides; a token of `ends` ends it."""
+        return self.turns(prompts, sampling, seeds, ends, self.adapters)
+
+    def turns(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        ends: Sequence[int],
+        adapters: Any,
+    ) -> list[Turn]:
+        """Sample as `sample` does, from named adapters: those of all prompts, or of each."""
         settings = [
             self.vllm.SamplingParams(
                 max_tokens=sampling.max_tokens,
@@ -135,12 +158,8 @@ class VLLMEngine:
             for seed in seeds
         ]
         inputs = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
-        outputs = [
-            answer.outputs[0]
-            for answer in self.llm.generate(
-                inputs, settings, use_tqdm=False, lora_request=self.adapters
-            )
-        ]
+        answers = self.llm.generate(inputs, settings, use_tqdm=False, lora_request=adapters)
+        outputs = [answer.outputs[0] for answer in answers]
         return [
             Turn(
                 list(output.token_ids),

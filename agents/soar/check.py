@@ -3,6 +3,9 @@
 If problems of some level, with right answers, do not give a reward above tau, no teacher can earn
 one, and the game needs other hard problems or another domain. With the answers of the same problems
 shuffled the reward should be about 0: then it is the answers that teach, not the training itself.
+
+Last come problems of the teacher as it is. If they earn tau already, students are promoted before the
+teacher has learnt anything; how much it can learn from an outer step is in `noise`.
 """
 
 from __future__ import annotations
@@ -18,10 +21,18 @@ import torch
 
 from edgewise.agents.soar.config import SOARRunConfig, game_of, hard_file
 from edgewise.agents.soar.game import Progress, grounded, start
+from edgewise.agents.soar.noise import Noise
 from edgewise.agents.soar.pairs import Pair, hard_pairs
 from edgewise.agents.soar.presets import Game
-from edgewise.agents.soar.run import make_student
+from edgewise.agents.soar.run import make_student, make_teacher
+from edgewise.agents.soar.student import PolicyStudent
 from edgewise.env import unwrap
+
+OWN = "the teacher's own"
+
+
+def nobody(done: int, total: int) -> None:
+    """Tell nobody of progress."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +56,52 @@ class CheckRow:
         word = "above" if self.mean > self.threshold else "not above"
         return f"{self.name:22} reward {self.mean:+.4f}, {word} {self.threshold}  data sets {means}"
 
+    def noise(self) -> Noise | None:
+        """Return how much of the rewards is chance; None with one student of each, or a crash."""
+        known = all(x is not None for row in self.rewards for x in row)
+        rewards = np.array(self.rewards, dtype=np.float64)
+        return Noise.of(rewards) if known and rewards.shape[1] > 1 else None
 
-def check_game(
-    config: SOARRunConfig, progress: Progress = lambda done, total: None
-) -> Iterator[CheckRow]:
-    """Measure gains for each level of the generator, then for the best one with shuffled answers.
+
+@dataclass(frozen=True)
+class Bench:
+    """A student that is trained on any problems, and the hard ones that it is asked."""
+
+    student: PolicyStudent
+    game: Game
+    hard: Sequence[Pair]
+
+    @classmethod
+    def of(cls, config: SOARRunConfig) -> Bench:
+        """Load the model of a game.
+
+        Raises:
+            ValueError: If any part of `config` is refused.
+        """
+        torch.set_num_threads(config.threads)
+        game = game_of(config)
+        hard = hard_pairs(hard_file(config, game), game.question)
+        return cls(make_student(config, game), game, hard)
+
+    def measure(self, name: str, pairs: Sequence[Pair], progress: Progress = nobody) -> CheckRow:
+        """Train r students on each of the g parts of `pairs`, all from the weights as they are."""
+        size, soar = self.game.soar.dataset_size, replace(self.game.soar, promote=False)
+        datasets = [pairs[k * size : (k + 1) * size] for k in range(soar.num_datasets)]
+        begun = start(self.student, soar)
+        _, metrics = grounded(self.student, datasets, self.hard, soar, begun, progress)
+        return CheckRow(name, metrics["rewards"], soar.threshold)
+
+    def own(self, progress: Progress = nobody) -> CheckRow:
+        """Measure gains from problems that the model itself writes."""
+        teacher = make_teacher(self.student.policy, self.game)
+        count = self.game.soar.num_datasets * self.game.soar.dataset_size
+        written = teacher.write(count).pairs
+        teacher.state.optimizer.release()  # the weights are the student's from here on
+        return self.measure(OWN, written, progress)
+
+
+def check_game(config: SOARRunConfig, progress: Progress = nobody) -> Iterator[CheckRow]:
+    """Measure gains of each level, of the best one with shuffled answers, and of the teacher's own.
 
     Args:
         config: What is played.
@@ -58,26 +110,18 @@ def check_game(
     Raises:
         ValueError: If any part of `config` is refused.
     """
-    torch.set_num_threads(config.threads)
-    game = game_of(config)
-    hard = hard_pairs(hard_file(config, game), game.question)
-    student = make_student(config, game)
+    bench = Bench.of(config)
+    game = bench.game
     env = unwrap(gym.make(game.env, preset=game.preset, allow_ood=True))
-
-    def measure(name: str, pairs: Sequence[Pair]) -> CheckRow:
-        size, soar = game.soar.dataset_size, replace(game.soar, promote=False)
-        datasets = [pairs[k * size : (k + 1) * size] for k in range(soar.num_datasets)]
-        _, metrics = grounded(student, datasets, hard, soar, start(student, soar), progress)
-        return CheckRow(name, metrics["rewards"], soar.threshold)
-
     drawn = {level: generated(env, game, level, config.seed) for level in env.preset.levels}
     means = {}
     for level, pairs in drawn.items():
-        row = measure(f"level {level}", pairs)
+        row = bench.measure(f"level {level}", pairs, progress)
         means[level] = row.mean
         yield row
     best = max(means, key=lambda level: means[level])
-    yield measure(f"level {best}, shuffled", shuffled(drawn[best], config.seed))
+    yield bench.measure(f"level {best}, shuffled", shuffled(drawn[best], config.seed), progress)
+    yield bench.own(progress)
 
 
 def generated(env: Any, game: Game, level: int, seed: int) -> list[Pair]:

@@ -13,10 +13,12 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from edgewise.agents.policies.engine import Engine, EnginePolicy
-from edgewise.agents.policies.load import with_engine
+from edgewise.agents.policies.load import limit_positions, vllm_settings, with_engine
 from edgewise.agents.policies.lora import LoRAPolicy
+from edgewise.agents.policies.options import OWN
 from edgewise.agents.policies.policy import Scorer
 from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.policies.vllm_adapters import VLLMAdapters
 from edgewise.agents.training.parts import ModelPart
 from edgewise.agents.training.run_policy import make_learner
 
@@ -53,8 +55,8 @@ class SharingPolicy(EnginePolicy):
         return changed
 
 
-def load_models(model: ModelPart) -> Models:
-    """Load the models of a game.
+def load_models(model: ModelPart, num_students: int = 1) -> Models:
+    """Load the models of a game, of whose students so many are at work together.
 
     Raises:
         ImportError: If adapters are asked for and peft is not installed, or an engine is not.
@@ -63,13 +65,24 @@ def load_models(model: ModelPart) -> Models:
     """
     teacher = make_learner(model)
     student = twin(teacher) if isinstance(teacher, LoRAPolicy) else make_learner(model)
-    first = with_engine(teacher, model.engine, model.engine_folder)
-    if not isinstance(first, EnginePolicy):
+    if model.engine == OWN:
         return Models(teacher, student)
+    engine = make_engine(teacher, model, num_students)
     student.positions = teacher.positions  # of which an engine may have fewer
-    seats = [SharingPolicy(policy, first.engine) for policy in (teacher, student)]
+    seats = [SharingPolicy(policy, engine) for policy in (teacher, student)]
     seats[0].other, seats[1].other = seats[1], seats[0]
     return Models(*seats)
+
+
+def make_engine(teacher: TransformersPolicy, model: ModelPart, num_students: int) -> Engine:
+    """Start the engine: vLLM in this process has room for the adapters of all students."""
+    if isinstance(teacher, LoRAPolicy) and model.engine.split(":")[0] == "vllm":
+        settings = vllm_settings(model.engine)
+        limit_positions(teacher, settings)
+        return VLLMAdapters(teacher, settings, num_students)
+    policy = with_engine(teacher, model.engine, model.engine_folder)
+    assert isinstance(policy, EnginePolicy)
+    return policy.engine
 
 
 def learner_of(policy: GamePolicy) -> TransformersPolicy:

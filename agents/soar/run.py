@@ -42,7 +42,8 @@ class SOARRun:
         """
         torch.set_num_threads(config.threads)
         self.config, self.folder, self.game = config, folder, game_of(config)
-        models = load_models(config.model(self.game.agent))
+        soar = self.game.soar
+        models = load_models(config.model(self.game.agent), soar.num_datasets * soar.num_students)
         self.policy = models.teacher
         every = hard_pairs(hard_file(config, self.game), self.game.question)
         self.hard: list[Pair] = within_reach(self.policy, self.game, every)
@@ -136,7 +137,8 @@ def make_teacher(policy: GamePolicy, game: Game) -> PolicyTeacher:
 
 def make_student(config: SOARRunConfig, game: Game) -> PolicyStudent:
     """Return a student with the weights of the model as it was loaded."""
-    policy = load_models(config.model(game.agent)).student
+    num_students = game.soar.num_datasets * game.soar.num_students
+    policy = load_models(config.model(game.agent), num_students).student
     return PolicyStudent(policy, game.exam, game.student)
 
 
@@ -182,8 +184,9 @@ def config_of(folder: RunFolder) -> SOARRunConfig:
     with about(path / "config.json"):
         config = from_fields(SOARRunConfig, record)
         played: Mapping[str, Any] = convert(record["game"], Mapping[str, Any], "game")
+    now = game_record(config)
     if changed := [
-        name for name, now in game_record(config).items() if differs(played.get(name), now)
+        name for name, part in played.items() if name not in now or differs(part, now[name])
     ]:
         raise ValueError(
             f"`resume` must be of the game as it is now, got {path} with another {changed[0]!r}; "

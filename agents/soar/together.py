@@ -20,6 +20,7 @@ from edgewise.agents.algorithms import rloo
 from edgewise.agents.policies.engine import Turn
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Scorer
+from edgewise.agents.policies.room import drop_full
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.inner import CRASHES
 from edgewise.agents.soar.models import SharingPolicy, as_now
@@ -170,11 +171,14 @@ class Seat:
     ) -> Iterator[Request]:
         """Pose the next batch, and yield what it asks, with the seeds that the policy would draw."""
         start = learner.start(self.envs.pose(), sampling)
+        every = torch.arange(len(start.texts))
+        start, rows = drop_full(start, every, learner.positions, sampling.max_tokens)
         generator = torch.Generator()
         generator.set_state(self.state.generator.get_state())
-        seeds = torch.randint(2**31, (len(start.texts),), generator=generator)
-        for tokens, seen, seed in zip(start.tokens, start.attention, seeds.tolist(), strict=True):
-            yield Request(owner, tuple(tokens[seen.bool()].tolist()), seed)
+        seeds = torch.randint(2**31, (len(start.texts),), generator=generator).tolist()
+        for row in rows.tolist():
+            prompt = start.tokens[row][start.attention[row].bool()]
+            yield Request(owner, tuple(prompt.tolist()), seeds[row])
 
     def step(self) -> None:
         """Take the next step of RLOO, with the answers that were sampled."""

@@ -1,6 +1,8 @@
 """What a game computes is what was counted beforehand, and its memory and days are arithmetic."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +17,9 @@ from edgewise.agents.soar.plan import SECONDS, plan_game  # noqa: E402
 from edgewise.agents.soar.run import make_teacher  # noqa: E402
 from edgewise.agents.soar.student import PolicyStudent  # noqa: E402
 from edgewise.cli import main  # noqa: E402
+from edgewise.cli.parse import parse  # noqa: E402
 
+PAGE = (Path(__file__).parents[3] / "docs" / "soar.md").read_text(encoding="utf-8")
 H200 = ("--plan --preset llama-math --device cuda --dtype bfloat16 --memory 141GB --lora-rank 32 "
         "--engine vllm --max-tokens-per-pass 32768")  # fmt: skip
 
@@ -139,6 +143,25 @@ def test_the_command_prints_it_without_weights(capsys):
     assert "fits: " in out and " days, " in out and "33% of 989 TFLOP" in out
     assert main(["soar", *H200.split(), "--memory", "12GB"]) == 2
     assert "`memory` must be at least" in capsys.readouterr().err
+
+
+ROWS = re.findall(r"^\| `(--engine vllm.*?)` \| (\d.* GB.*)$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("flags", "cells"), ROWS)
+def test_the_table_of_the_page_is_what_is_computed(flags, cells):
+    common = H200.replace("--lora-rank 32 --engine vllm ", "")
+    found = plan_game(parse(SOARRunConfig, "soar", f"{common} {flags}".split()))
+    memory, sampling, learning, days = (cell.strip() for cell in cells.strip(" |").split("|"))
+    assert memory.startswith(f"{found.needs / 1e9:.2f} GB") and found.fits != ("not fit" in memory)
+    parts = found.durations.values()
+    assert sampling == f"{sum(part.sampling for part in parts) / 3600:.0f} h"
+    assert learning == f"{sum(part.learning for part in parts) / 3600:.0f} h"
+    assert days == f"{found.days:.2f}"
+
+
+def test_the_page_has_rows():
+    assert len(ROWS) == 4
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,14 @@ from edgewise.agents.soar.pairs import Pair  # noqa: E402
 from edgewise.agents.soar.run import (  # noqa: E402
     SOARRunConfig,
     begin,
+    config_of,
     differs,
     game_of,
     game_record,
     make_policy,
     within_reach,
 )
+from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
 from edgewise.benchmarks.studies import soar as soar_table  # noqa: E402
 from edgewise.benchmarks.studies.soar_report import LABELS  # noqa: E402
 from edgewise.cli import main  # noqa: E402
@@ -203,17 +205,20 @@ def test_a_run_with_a_teacher_of_two_turns_filters_nothing(tiny_model, model, tm
 
 @pytest.mark.slow
 def test_the_check_says_what_each_level_gives(model, capsys):
-    assert main(["soar", "--agent", f"hf:{model}", "--check", *SIZES]) == 0
+    flags = [*SIZES, "--num-students", "2"]
+    assert main(["soar", "--agent", f"hf:{model}", "--check", *flags]) == 0
     out = capsys.readouterr().out.splitlines()
     assert [line[:8] for line in out[:6]] == [f"level {i} " for i in range(1, 7)]
-    assert len(out) == 7 and "shuffled" in out[6] and "above -1.0" in out[6]
+    assert len(out) == 10 and "shuffled" in out[6] and "above -1.0" in out[6]
+    assert out[7].startswith("the teacher's own") and "before the teacher learns" in out[8]
+    assert out[9].startswith("spread of the data sets") and "with 2 students" in out[9]
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--preset", "seed"], "did you mean 'seedling'"),
-        (["--hard", "nowhere.jsonl"], "make one with: edgewise profile --env Arithmetic-v0"),
+        (["--hard", "nowhere.jsonl"], "make one with: edgewise profile --game seedling"),
         (["--num-datasets", "1"], "`num_datasets` must be at least 2"),
         (["--resume", "nowhere", "--seed", "1"], "`resume` must be the only flag"),
         (["--judge", "gpt"], "`agent` must be one of"),
@@ -255,6 +260,18 @@ def test_a_game_that_did_not_record_all_of_its_settings_goes_on():
     recorded["teacher"]["sampling"]["temperature"] = 0.5
     assert differs(recorded, now)
     assert differs({**now, "gone": 1}, now)
+
+
+def test_a_run_that_began_before_a_setting_was_there_goes_on(tmp_path):
+    game = game_record(SOARRunConfig())
+    del game["split"], game["student"]["importance_cap"]  # as runs before these
+    record = {"preset": "seedling", "seed": 0, "hard": None, "output": None, "resume": None}
+    (tmp_path / "config.json").write_text(json.dumps({**record, "game": game}))
+    found = config_of(RunFolder.open(tmp_path))
+    assert (found.preset, found.engine, found.lora_rank) == ("seedling", "transformers", None)
+    (tmp_path / "config.json").write_text(json.dumps({**record, "game": {**game, "gone": 1}}))
+    with pytest.raises(ValueError, match="with another 'gone'; begin a new run"):
+        config_of(RunFolder.open(tmp_path))
 
 
 def test_hard_problems_that_do_not_fit_are_left_out():
