@@ -75,5 +75,5 @@ def test_the_command_prints_three_tables(tmp_path):
     command = [sys.executable, "-m", "edgewise.benchmarks.studies.paired_tables", "--task"]
     command += [f"one={old},{new}", "--task", f"two={other}", "--baselines", "a"]
     done = subprocess.run([*command, "--levels", "1", "2"], capture_output=True, text=True)
-    assert done.returncode == 0 and done.stdout.count("| --- |") == 3
+    assert done.returncode == 0 and done.stdout.count("\n| --- |") == 3
     assert "| one | b | a | 2 | +15.0 [" in done.stdout
