@@ -68,6 +68,8 @@ class FileTask(ProblemSet[Problem]):
     name: ClassVar[str]  # of the environment
     file_name: ClassVar[str]  # in the folder that EDGEWISE_DATA names
 
+    draft = ProblemSet.draft  # none, whatever the task that is inherited from drafts
+
     def __post_init__(self) -> None:
         """Check the options, and make the ladder of each preset."""
         object.__setattr__(self, "level_values", tuple(self.level_values))
