@@ -176,8 +176,8 @@ def read_puzzle(text: str) -> Puzzle:
     attributes = []
     end = 0
     for match in LISTED.finditer(text):
-        values = QUOTED.findall(match[2]) or [part.strip() for part in match[2].split(",")]
-        attributes.append(Listed(match[1].strip(), tuple(values)))
+        listed = QUOTED.findall(match[2]) or [part.strip() for part in match[2].split(",")]
+        attributes.append(Listed(match[1].strip(), tuple(listed)))
         end = match.end()
     if not 1 <= len(attributes) <= MAX_ATTRIBUTES:
         raise ValueError(f"the puzzle must list 1 to {MAX_ATTRIBUTES} attributes, one a line")
