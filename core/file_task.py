@@ -47,8 +47,8 @@ class Loaded(NamedTuple, Generic[Problem]):
 class FileTask(ProblemSet[Problem]):
     """Pose the problems of a file.
 
-    `data` is a file (JSON lines, a JSON array, CSV, TSV or Parquet, as its name ends, all but the
-    last also in gzip), a folder of them, or a pattern such as "sec/countdown_*.jsonl.gz"; by default
+    `data` is a file (JSON lines, a JSON array, Parquet or, where no column is a list, CSV and TSV, as
+    its name ends; all but Parquet also in gzip), a folder of them, or a pattern such as "sec/countdown_*.jsonl.gz"; by default
     the file `file_name` in the folder that EDGEWISE_DATA names. The splits are those of
     `split_column`; without one a file whose name says train, validation or test is that split, and
     the problems of other files are told apart by content. A problem that is in two splits stays in
@@ -67,6 +67,8 @@ class FileTask(ProblemSet[Problem]):
 
     name: ClassVar[str]  # of the environment
     file_name: ClassVar[str]  # in the folder that EDGEWISE_DATA names
+
+    draft = ProblemSet.draft  # none, whatever the task that is inherited from drafts
 
     def __post_init__(self) -> None:
         """Check the options, and make the ladder of each preset."""
@@ -96,11 +98,11 @@ class FileTask(ProblemSet[Problem]):
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """Return the rows that are left out, each with its place and the reason."""
-        return load(self).left_out
+        return load(self, needed_files(self)).left_out
 
     def rows(self, split: str, **params: Any) -> Sequence[Problem]:
         """Return the problems of one split and level, in the order of the files."""
-        return choose(self, split, **params)
+        return choose(self, needed_files(self), split, **params)
 
     def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
         """Refuse: the rows have no parts."""
@@ -108,22 +110,24 @@ class FileTask(ProblemSet[Problem]):
 
 
 @lru_cache
-def choose(task: FileTask[Problem], split: str, level: int) -> tuple[Problem, ...]:
+def choose(
+    task: FileTask[Problem], files: tuple[Path, ...], split: str, level: int
+) -> tuple[Problem, ...]:
     """Return the problems of one split and level."""
     return tuple(
-        posed.problem for posed in load(task).posed if posed.split == split and posed.level == level
+        posed.problem
+        for posed in load(task, files).posed
+        if posed.split == split and posed.level == level
     )
 
 
 @lru_cache
-def load(task: FileTask[Problem]) -> Loaded[Problem]:
+def load(task: FileTask[Problem], files: tuple[Path, ...]) -> Loaded[Problem]:
     """Read all problems, of equal ones the first of the split that is farthest from training.
 
     Raises:
         DataError: If no row is a problem, or with `strict` any row is none.
-        FileNotFoundError: If there is no file.
     """
-    files = needed_files(task)
     rows = chain.from_iterable(map(rows_of, files))
     source = task.data or str(files[0])
     found, left_out = keep_rows(source, rows, partial(read_posed, task), task.strict)
@@ -136,9 +140,9 @@ def load(task: FileTask[Problem]) -> Loaded[Problem]:
     return Loaded(tuple(posed for posed in found if id(posed) in first), left_out)
 
 
-def needed_files(task: FileTask[Any]) -> list[Path]:
+def needed_files(task: FileTask[Any]) -> tuple[Path, ...]:
     """Return the files of a task; FileNotFoundError, with what to do, if there is none."""
-    if task.data is not None:
+    if task.data:
         files = files_of(task.data)
     else:
         path = Path(os.environ.get("EDGEWISE_DATA", ".")) / task.file_name
@@ -148,7 +152,7 @@ def needed_files(task: FileTask[Any]) -> list[Path]:
             f"{task.name} needs a file of problems, and {task.data or path} is none: pass `data`, its "
             f"path, or set EDGEWISE_DATA to a folder that has {task.file_name}"
         )
-    return files
+    return tuple(files)
 
 
 def read_posed(task: FileTask[Problem], place: str, row: Row) -> Posed[Problem]:

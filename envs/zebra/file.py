@@ -166,8 +166,8 @@ class ZebraLogic(Puzzles):
 
     def level_of(self, problem: Problem) -> int:
         """Return the group of the count of tables."""
-        tables = factorial(problem.num_houses) ** len(problem.attributes)
-        group: int = 1 + sum(tables >= bound for bound in GROUPS)
+        tables = int(factorial(problem.num_houses) ** len(problem.attributes))
+        group = 1 + sum(tables >= bound for bound in GROUPS)
         return min(group, self.num_levels)
 
     def fraction(self, problem: Problem, answer: str) -> float:

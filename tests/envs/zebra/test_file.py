@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgewise.contract import attacks, levels_of
 from edgewise.envs.zebra.file import ZebraFile, ZebraLogic
 from edgewise.envs.zebra.problem import Clue
 from edgewise.envs.zebra.sentences import read_puzzle
@@ -263,6 +264,12 @@ def test_anything_else_is_a_wrong_table(answer):
 def test_no_answer_raises(answer):
     cells = read_cells(answer, ["Name", "Drink"], 3)
     assert cells is None or [len(row) for row in cells] == [2, 2, 2]
+
+
+def test_hostile_answers_are_wrong_and_harmless(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not list(attacks.hostile(levels_of("ZebraLogic-v0")[0], 30))
+    assert not list(tmp_path.iterdir())
 
 
 def changed(**parts):
