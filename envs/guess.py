@@ -22,8 +22,8 @@ LEVELS = {
     1: {"length": 2, "num_letters": 4, "num_guesses": 5},
     2: {"length": 3, "num_letters": 4, "num_guesses": 6},
     3: {"length": 3, "num_letters": 6, "num_guesses": 8},
-    4: {"length": 4, "num_letters": 6, "num_guesses": 9},
-    5: {"length": 5, "num_letters": 6, "num_guesses": 11},
+    4: {"length": 4, "num_letters": 5, "num_guesses": 8},
+    5: {"length": 4, "num_letters": 6, "num_guesses": 9},
 }
 
 
@@ -41,8 +41,8 @@ class Problem:
 class Guess(Task[Problem]):
     r"""Find a hidden code of letters; after each guess it is told how many are right and in place.
 
-    Levels: the count of codes, 16, 64, 216, 1,296 and 7,776, by the length of the code and the letters that
-    there are. Who ignores what is told finds 31, 9, 4, .7 and .1 % of the codes; who guesses what agrees with
+    Levels: the count of codes, 16, 64, 216, 625 and 1,296, by the length of the code and the letters that
+    there are. Who ignores what is told finds 31, 9, 4, 1.3 and .7 % of the codes; who guesses what agrees with
     it finds all. A right guess ends the episode with full credit, the last one that is allowed ends
     it too. A text that is no code uses up a guess.
 
