@@ -24,7 +24,7 @@ MAX_CLUES = 200
 MAX_SENTENCE = 400  # characters
 LISTED = re.compile(r"^ *[-*] +([^`:\n]+):(.+)$", re.MULTILINE)
 QUOTED = re.compile(r"`([^`\n]+)`")
-NUMBERED = re.compile(r"^ *(\d{1,3})[.)] +(.+?) *$", re.MULTILINE)
+NUMBERED = re.compile(r"^ *(\d{1,3})[.)] +(.+)$", re.MULTILINE)
 HOUSE = r"(?:the (\w+) house|house (\d))"
 SHAPES = (  # of a whole clue: kind, whether the two change places, and how it is written
     ("not_at", False, re.compile(rf"(.+) is not in {HOUSE}")),
@@ -192,7 +192,7 @@ def read_puzzle(text: str) -> Puzzle:
         raise ValueError(f"the puzzle must have 1 to {MAX_CLUES} numbered clues")
     if [int(number) for number, _ in numbered] != list(range(1, len(numbered) + 1)):
         raise ValueError("the clues must be numbered from 1 on")
-    sentences = tuple(sentence for _, sentence in numbered)
+    sentences = tuple(sentence.strip() for _, sentence in numbered)
     if any(len(sentence) > MAX_SENTENCE for sentence in sentences):
         raise ValueError(f"a clue must have at most {MAX_SENTENCE} characters")
     return Puzzle(tuple(attributes), sentences)

@@ -10,7 +10,7 @@ from typing import Any
 from edgewise.envs.zebra.problem import Values
 
 MAX_TABLE = 10_000  # characters
-FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
+FENCE = "```"
 RULE = re.compile(r":?-+:?")
 HOUSE = re.compile(r"(?:house )?([1-9])", re.IGNORECASE)
 NUMBERED = re.compile(r"(?:house )?([1-9]) ?[:.] ?(.*)", re.IGNORECASE)
@@ -42,8 +42,9 @@ def read_cells(answer: str, names: Sequence[str], num_houses: int) -> Cells | No
     """
     if len(answer) > MAX_TABLE:
         return None
-    fenced = FENCE.fullmatch(answer.strip())
-    text = fenced[1] if fenced is not None else answer.strip()
+    text = answer.strip()
+    if text.startswith(FENCE) and text.endswith(FENCE):
+        text = text[len(FENCE) : -len(FENCE)].removeprefix("json").strip()
     if text.startswith("{"):
         return read_object(text, names, num_houses)
     return read_lines(text, names, num_houses)

@@ -250,6 +250,7 @@ HOUSES = json.dumps({f"House {k}": {"Name": a, "Drink": b} for k, (a, b) in enum
         "Carol, tea or milk; Eric, root beer; Bob, boba tea",
         "Carol, tea; Eric, root beer; Bob, boba tea; Bob, boba tea",
         "\ud800|\0", "|" * 5_000, ";" * 9_999, "---|---\n" * 1_000,
+        "```" + " " * 9_900, "```" + " \n" * 4_900 + "```", "```json", "``````", f"```{HOUSES}```" * 2,
     ],
     ids=lambda text: text[:40].encode("ascii", "replace").decode(),
 )  # fmt: skip
