@@ -133,6 +133,8 @@ def levels(env_id):
 def test_no_explanation_contains_the_solution_or_the_answer(env_id):
     for name, level in levels(env_id):
         env = unwrap(gym.make(env_id, preset=name, allow_ood=True))
+        if level not in env.preset.levels:  # a file has as many as its keywords say
+            continue
         problems = [env.draw(level, seed) for seed in range(2)]
         solutions = [env.task.solve(problem) for problem in problems]
         for problem, solution in zip(problems, solutions, strict=True):

@@ -35,4 +35,4 @@ def test_a_commit_that_adds_an_environment(tmp_path):
     run(tree, "ruff", "format", "--check", *touched)
     contract = "tests/envs/test_contract.py"
     said = run(tree, "pytest", "-q", "-p", "no:cacheprovider", own, contract, "-k", CASES)
-    assert int(re.search(r"(\d+) passed", said)[1]) > 40
+    assert int(re.search(r"(\d+) passed", said)[1]) > 30

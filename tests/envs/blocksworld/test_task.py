@@ -231,9 +231,8 @@ def test_gymnasium_accepts_single_actions(stepwise):
 def test_a_plan_is_carried_out_action_by_action(stepwise):
     for seed in range(20):
         prompt, info = stepwise.reset(seed=seed)
-        assert (
-            "one action at a time" in prompt and edgewise.pose(info["problem"]).render() == prompt
-        )
+        assert "one action at a time" in prompt or "one by one: " in prompt
+        assert edgewise.pose(info["problem"]).render() == prompt
         plan = shortest_plan(dict(stepwise.problem.start), stepwise.problem.goal)
         state = dict(stepwise.problem.start)
         for move in plan[:-1]:

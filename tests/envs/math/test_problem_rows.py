@@ -68,7 +68,7 @@ def test_a_bad_row_is_left_out_with_its_place_and_the_reason_or_refused(tmp_path
     with pytest.warns(
         UserWarning, match=r"mine.jsonl: 1 of 3 rows are no problems; .*mine.jsonl:3: "
     ):
-        problems, left_out = load_problems(task)
+        problems, _, left_out = load_problems(task)
     assert [(problem.text, problem.answer) for problem in problems] == [
         ("First?", "1"),
         ("Last?", "2"),
@@ -112,7 +112,7 @@ def test_of_any_rows_only_whole_problems_are_posed_and_none_is_lost(tmp_path, le
     named = {"subject_column": "subject", "options_column": "options"}
     task = ProblemFile(str(path), kind="choice", num_levels=9, **named, **leveled)
     with pytest.warns(UserWarning, match=r"mine.jsonl: [\d,]+ of [\d,]+ rows are no problems"):
-        problems, left_out = load_problems(task)
+        problems, _, left_out = load_problems(task)
     assert len(problems) > 200 and len(left_out) > 100
     assert len({place for place, _ in left_out}) == len(left_out)
     for problem in problems:
