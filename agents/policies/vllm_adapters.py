@@ -2,7 +2,8 @@
 
 Each row of a batch goes through the adapter of its owner (Chen et al., 2023, "Punica: Multi-Tenant
 LoRA Serving", arXiv 2310.18547), so that students of SOAR that are at work together are answered
-together. Adapters are handed over as files of peft.
+together. Adapters are handed over as files of peft. Written after vLLM's documentation; it has started
+with them on a CPU, and has not been seen to sample.
 """
 
 from __future__ import annotations

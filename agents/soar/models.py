@@ -90,6 +90,11 @@ def learner_of(policy: GamePolicy) -> TransformersPolicy:
     return policy.learner if isinstance(policy, EnginePolicy) else policy
 
 
+def has_adapters(policy: GamePolicy) -> bool:
+    """Return whether adapters alone are trained."""
+    return isinstance(learner_of(policy), LoRAPolicy)
+
+
 def twin(policy: LoRAPolicy) -> LoRAPolicy:
     """Return a copy with adapters of its own, over the same base weights."""
     model = policy.model

@@ -21,7 +21,13 @@ import torch
 from edgewise.agents.algorithms import rloo
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.soar.models import GamePolicy, SharingPolicy, as_now, learner_of
+from edgewise.agents.soar.models import (
+    GamePolicy,
+    SharingPolicy,
+    as_now,
+    has_adapters,
+    learner_of,
+)
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.promotion import Floats
 from edgewise.agents.soar.sizes import Exam, StudentConfig
@@ -68,8 +74,8 @@ class PolicyStudent:
         total = sum(num_steps for _, num_steps in phases)
         hyperparameters = self.hyperparameters(total, seed)
         state = rloo.start(self.policy, hyperparameters)
-        if hyperparameters.kl_coef:
-            state.reference = as_now(self.policy)
+        if hyperparameters.kl_coef and has_adapters(self.policy):
+            state.reference = as_now(self.policy)  # not the model without them
         try:
             for problems, num_steps in phases:
                 envs = self.framed(problems, self.config.num_problems, self.config.group_size)
