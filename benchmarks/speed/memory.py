@@ -107,6 +107,7 @@ class Update:
         tokens, mask = torch.randint(point.vocab_size, shape), torch.zeros(shape)
         mask[:, -(point.length // point.sampled) :] = 1.0
         mask[point.dense :, :-PROMPT] = 0.0
+        mask[point.dense :, -1] = 0.0  # shorter, so that the passes begin with the dense ones
         mask[:, :PROMPT] = 0.0
         ended = torch.ones(point.batch, dtype=torch.bool)
         texts, attention = [""] * point.batch, torch.ones_like(tokens)

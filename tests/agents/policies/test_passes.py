@@ -16,7 +16,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from edgewise.agents.algorithms import grpo, ppo, reinforce, rloo  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
-from edgewise.agents.policies.passes import Budget, last_columns  # noqa: E402
+from edgewise.agents.policies.passes import Budget, last_columns, within_memory  # noqa: E402
 from edgewise.agents.policies.policy import Completions  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402
@@ -102,6 +102,19 @@ def test_a_budget_is_halved_until_a_pass_has_one_row(lengths, tokens):
         else:
             pytest.fail("never ends")
     assert max(lengths) * 2 > budget.tokens or before == 1
+
+
+def test_ranks_in_step_do_not_halve_and_say_what_to_give():
+    def compute():
+        raise RuntimeError("CUDA out of memory. Tried to allocate\nmore")
+
+    budget = Budget(4_096, in_step=True)
+    with pytest.raises(
+        MemoryError,
+        match=r"cannot halve alone: CUDA out of memory\..*; give --max-tokens-per-pass 2048",
+    ):
+        within_memory(budget, rows_of([3]), compute)
+    assert budget.tokens == 4_096
 
 
 LOSSES = {
