@@ -45,8 +45,8 @@ def run(config: ReportConfig, arguments: Sequence[str]) -> None:
     elif len(config.folders) == 1:
         with usage():
             path = render(config.folders[0])
-        if path.suffix == ".md":
-            say(read_text(path))
+        text = path if path.suffix == ".md" else path.with_name("summary.md")
+        say(read_text(text))
         say(f"report {path}")
     elif len(config.folders) == 2:
         with usage():

@@ -201,9 +201,10 @@ def score_line(score: LevelScore) -> str:
     """Format the score of a level as one line."""
     kind = ", out of distribution" if score.ood else ""
     lost = f"  unverified {score.unverified}" if score.unverified else ""
+    deep = f"  pass@{score.k} {score.pass_at_k:.3f}" if score.k > 1 else ""
     return (
         f"{score.env} {score.level}{kind}: pass@1 {score.pass_at_1:.3f} "
-        f"[{score.low:.3f}, {score.high:.3f}]  pass@{score.k} {score.pass_at_k:.3f}  "
+        f"[{score.low:.3f}, {score.high:.3f}]{deep}  "
         f"format {score.format_rate:.3f}  truncated {score.truncated:.3f}  "
         f"{score.mean_length:.0f} tokens{lost}"
         + (f"  left out, too long: {score.num_too_long}" if score.num_too_long else "")
@@ -212,19 +213,20 @@ def score_line(score: LevelScore) -> str:
 
 def score_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
     """Return a table of each level's score before and after training, and the gain."""
-    k = f"pass@{before['levels'][0]['k']}"
-    table = Table("test problems", "pass@1 before", "after", "gain", f"{k} before", "after")
+    k = before["levels"][0]["k"]
+    deep = [f"pass@{k} before", "after"] if k > 1 else []
+    table = Table("test problems", "pass@1 before", "after", "gain", *deep)
     if before["mean_ood"] is not None:
         table.caption = "OOD: out of distribution, levels kept out of training"
     for one, two in zip(before["levels"], after["levels"], strict=True):
         table.add_row(
             f"{one['env']} {one['level']}{' OOD' if one['ood'] else ''}",
             *compared(one["pass_at_1"], two["pass_at_1"]),
-            *compared(one["pass_at_k"], two["pass_at_k"])[:2],
+            *compared(one["pass_at_k"], two["pass_at_k"])[: len(deep)],
         )
     for name, label in (("mean", "mean, training"), ("mean_ood", "mean, OOD")):
         if before[name] is not None:
-            table.add_row(label, *compared(before[name], after[name]), "", "")
+            table.add_row(label, *compared(before[name], after[name]), *[""] * len(deep))
     return table
 
 

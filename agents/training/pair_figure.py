@@ -19,7 +19,7 @@ MANY = 12  # arms, of which every second is named
 INCHES = 0.17  # of an arm
 LEARNED = (  # the metric of each arm, the title, and the colours from 0 to 1
     ("probability", "how likely each arm is drawn", "Blues"),
-    ("accuracy", "accuracy on its problems", "RdYlGn"),
+    ("accuracy", "accuracy on its problems", "viridis"),
 )
 
 
@@ -48,7 +48,9 @@ def draw_pair(sides: Sequence[tuple[str, Sequence[str], Sequence[Row]]], path: P
                 tables[column], aspect="auto", cmap=colours, vmin=0, vmax=top or 1.0,
                 extent=extent, interpolation="nearest",
             )  # fmt: skip
-            axes.set(title=f"{name}: {title}", xlabel="step")
+            axes.set(
+                title=f"{name}: {title}", xlabel="step", facecolor="0.92"
+            )  # where nothing is known
             every = 1 if len(names) <= MANY else 2
             axes.set_yticks(range(0, len(names), every), labels=names[::every], fontsize=8)
         figure.colorbar(shown, ax=panels[row, :], shrink=0.8)

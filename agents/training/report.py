@@ -125,13 +125,14 @@ def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
     if before is None or after is None:
         return ["Not evaluated both before and after.", ""]
     one = before["levels"][0]
+    deep = [f"pass@{one['k']} before", "after"] if one["k"] > 1 else []
     rows = [
         [
             f"{old['env']} {old['level']}{' (OOD)' if old['ood'] else ''}",
             interval(old),
             interval(new),
             f"{new['pass_at_1'] - old['pass_at_1']:+.3f}",
-            *(f"{score['pass_at_k']:.3f}" for score in (old, new)),
+            *(f"{score['pass_at_k']:.3f}" for score in (old, new) if deep),
             *(f"{new[name]:.3f}" for name in ("format_rate", "truncated")),
         ]
         for old, new in zip(before["levels"], after["levels"], strict=True)
@@ -141,14 +142,15 @@ def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
         f"{after['mean']:.3f}",
         f"{after['mean'] - before['mean']:+.3f}",
     ]
-    rows.append(["mean of training levels", *means, "", "", "", ""])
-    header = ["level", "pass@1 before", "after", "gain", f"pass@{one['k']} before", "after"]
+    header = ["level", "pass@1 before", "after", "gain", *deep, "format", "truncated"]
+    rows.append(["mean of training levels", *means, *[""] * (len(deep) + 2)])
+    first = f"; pass@{one['k']} is over the first {one['num_pass_k']} problems" if deep else ""
+    ood = OOD if any(level["ood"] for level in before["levels"]) else ""
     return [
         f"pass@1 is the mean over {one['num_problems']} test problems of {one['num_samples']} "
-        f"samples each, with a 95 % interval over problems; pass@{one['k']} is over the first "
-        f"{one['num_pass_k']} problems.{OOD if any(level['ood'] for level in before['levels']) else ''}",
+        f"samples each, with a 95 % interval over problems{first}.{ood}",
         "",
-        *Sheet("", [*header, "format", "truncated"], rows).markdown(),
+        *Sheet("", header, rows).markdown(),
         "",
     ]
 
