@@ -65,9 +65,7 @@ class PretrainConfig:
 
     sources: tuple[Source, ...] = (Source(),)
     preset: str = "seedling"  # of all sources
-    start: str = (
-        ""  # a packaged seedling whose weights are the first; "" for random ones of the sizes below
-    )
+    start: str = ""  # seedling:NAME or hf:PATH to go on from; "" for random weights of these sizes
     hidden_size: int = 160
     num_layers: int = 4
     num_heads: int = 5
@@ -91,9 +89,9 @@ class PretrainConfig:
 
 
 def build_policy(config: PretrainConfig) -> TransformersPolicy:
-    """Return an untrained model with one key and value head, or the seedling to go on from, and its tokenizer."""
+    """Return an untrained model with one key and value head, or that to go on from, and its tokenizer."""
     if config.start:
-        return TransformersPolicy.load(model_path(f"seedling:{config.start}"))
+        return TransformersPolicy.load(model_path(config.start))
     tokenizer = build_tokenizer()
     shape = Qwen2Config(
         vocab_size=len(tokenizer),

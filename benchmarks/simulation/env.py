@@ -156,5 +156,6 @@ class SimulatedVectorEnv(ReasoningVectorEnv):
         ]
         verified = np.ones_like(acting)
         infos = {"correct": correct, "verified": verified, "formatted": acting, "answer": answers}
-        infos |= {f"_{key}": acting for key in ("correct", "verified", "formatted", "answer")}
+        infos["continues"] = np.zeros_like(acting)
+        infos |= {f"_{key}": acting for key in tuple(infos)}
         return tuple(self._texts), rewards, self._done.copy(), np.zeros_like(self._done), infos

@@ -294,7 +294,12 @@ class Blocksworld(Task[Problem]):
         return rf"\boxed{{{write_plan(plan, problem.notation)}}}"
 
     def explain(self, problem: Problem, answer: str) -> str:
-        """Return which action is not possible and why, or which fact of the goal is not so."""
+        """Return which action is not possible and why, or which fact of the goal is not so.
+
+        Of an interactive episode, whose states were told, nothing.
+        """
+        if self.interactive:
+            return ""
         plan = read_plan(answer) if len(answer) <= MAX_ANSWER else None
         return explain_plan(dict(lower(problem.start)), lower(problem.goal), plan)
 

@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("tyro")
 
 from edgewise import Preset, Task, register
+from edgewise.scoring import score
 from edgewise.task import Turn
 
 ASKED = ["--env", "Thrice-v0", "--samples", "2"]
@@ -73,3 +74,31 @@ def test_lost_turns_are_verified_again(evaluate, lines):
 def test_an_agent_that_plays_no_turns_is_refused(evaluate):
     _, said = evaluate("random", *ASKED, code=2)
     assert "must have one turn for this agent" in said.err and said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["--env", "Countdown-v0", "--attempts", "2", "--explain"],
+        ["--env", "Countdown-v0", "--tools", "calculator"],
+        ["--env", "Guess-v0"],
+        [
+            *("--env", "Blocksworld-v0", "--preset", "seedling"),
+            *("--env-options", '{"interactive": true, "max_turns": 3}'),
+        ],
+    ],
+    ids=lambda asked: "-".join(asked[1:3]),
+)
+def test_attempts_tools_and_worlds_are_evaluated_and_a_name_scores_the_turns_alike(
+    asked, evaluate, lines, tiny_model
+):
+    for agent in ("constant:3", f"hf:{tiny_model}"):
+        more = ["--max-tokens", "6", "--max-prompt-tokens", "0"] if agent.startswith("hf:") else []
+        folder, _ = evaluate(agent, *asked, "--samples", "1", *more, output=agent[:2])
+        names = {row["problem_seed"]: row["name"] for row in lines(folder / "problems.jsonl")}
+        rows = lines(folder / "answers.jsonl")
+        assert any("turns" in row for row in rows) or "--tools" in asked
+        for row in rows:
+            texts = row.get("turns", [row["completion"]])
+            if row["level"] == 1:
+                assert score(names[row["problem_seed"]], *texts)["correct"] == row["correct"]
