@@ -45,8 +45,7 @@ def run(config: ReportConfig, arguments: Sequence[str]) -> None:
     elif len(config.folders) == 1:
         with usage():
             path = render(config.folders[0])
-        text = path if path.suffix == ".md" else path.with_name("summary.md")
-        say(read_text(text))
+        say(read_text(path if path.suffix == ".md" else path.with_name("summary.md")))
         say(f"report {path}")
     elif len(config.folders) == 2:
         with usage():

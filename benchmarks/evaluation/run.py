@@ -40,6 +40,7 @@ def evaluate(
     Example:
         >>> from edgewise.benchmarks.evaluation import SUITES, ScriptAgent, open_part
         >>> from edgewise.benchmarks.evaluation.agent import oracle
+        >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
         >>> questions = open_part(SUITES["sec"][0], num_problems=2).questions
         >>> with TemporaryDirectory() as path:
