@@ -100,6 +100,9 @@ class ReasoningEnv(gym.Env[str, str]):
             allow_ood: Whether levels kept out of training may be trained on.
             render_mode: "ansi" makes `render` return the prompt.
             task_options: The fields of the task.
+
+        Raises:
+            ValueError: If the preset, a level, the split or another argument is none that there is.
         """
         if requires is not None:
             require(requires)
@@ -140,6 +143,9 @@ class ReasoningEnv(gym.Env[str, str]):
             name: Of a preset of the task; None for the first.
             parts: What goes before the preset's own, None for what does not.
             task_options: The fields of the task.
+
+        Raises:
+            ValueError: If there is no such preset.
         """
         name = next(iter(self.task.presets)) if name is None else name
         if name not in self.task.presets:
@@ -152,7 +158,11 @@ class ReasoningEnv(gym.Env[str, str]):
         return shown, preset, {"preset": name, **others, **task_options}
 
     def make_levels(self, levels: Sequence[int] | None) -> tuple[int, ...]:
-        """Return the levels to draw from, checked."""
+        """Return the levels to draw from, checked.
+
+        Raises:
+            ValueError: If a level is none of those that are allowed.
+        """
         if levels is None:
             return tuple(level for level in self.preset.levels if level not in self.preset.ood)
         if not levels or not set(levels) <= set(self.allowed):
@@ -183,6 +193,9 @@ class ReasoningEnv(gym.Env[str, str]):
         """Fill in a missing level and problem seed at random.
 
         A problem that does not pass `fits` is drawn again, from the same level and parameters.
+
+        Raises:
+            ValueError: If `options` name something else, or a seed that no problem has.
         """
         options = dict(options or {})
         if not options.keys() <= OPTIONS:
@@ -213,7 +226,11 @@ class ReasoningEnv(gym.Env[str, str]):
     def choose_seed(
         self, rng: np.random.Generator, level: int, params: Mapping[str, Any], size: int | None
     ) -> int:
-        """Return the seed of a problem that fits; `size` is the count of rows, if there are any."""
+        """Return the seed of a problem that fits; `size` is the count of rows, if there are any.
+
+        Raises:
+            ValueError: If none of many problems of the level fits.
+        """
         arm = "" if size is None else json.dumps([self.place, level, params], sort_keys=True)
         for _ in range(max(size or 0, MAX_REDRAWS)):
             if size is None:
@@ -273,7 +290,11 @@ class ReasoningEnv(gym.Env[str, str]):
     def score(
         self, problems: Sequence[Any], histories: Sequence[Sequence[str]], actions: Sequence[str]
     ) -> list[Outcome]:
-        """Score one action of each problem, after the answers of its episode so far."""
+        """Score one action of each problem, after the answers of its episode so far.
+
+        Raises:
+            TypeError: If an action is no text.
+        """
         correct, formatted, neither = self.preset.rewards
         if wrong := [action for action in actions if not isinstance(action, str)]:
             raise TypeError(f"`action` must be a str, got {type(wrong[0]).__name__}")
@@ -324,6 +345,9 @@ class ReasoningEnv(gym.Env[str, str]):
         """Score a completion; the episode ends unless the task has more turns.
 
         A completion that could not be verified is not "verified" in the info, and not "correct".
+
+        Raises:
+            ResetNeeded: If no problem is posed.
         """
         if self._done:
             raise ResetNeeded("call `reset` before `step`")
