@@ -63,6 +63,9 @@ def extract_answer(
     True
     >>> extract_answer(r"<think>Is it \boxed{5}?", thought="closed") is None
     True
+
+    Raises:
+        ValueError: If `form` or `thought` is none that there is.
     """
     if form not in FORMATS:
         raise ValueError(f"`form` must be one of {FORMATS}, got {form!r}")

@@ -91,6 +91,9 @@ class ReasoningEnv(gym.Env[str, str]):
             allow_ood: Whether levels kept out of training may be trained on.
             render_mode: "ansi" makes `render` return the prompt.
             task_options: The fields of the task.
+
+        Raises:
+            ValueError: If the preset, a level, the split or another argument is none that there is.
         """
         if requires is not None:
             require(requires)
@@ -156,6 +159,9 @@ class ReasoningEnv(gym.Env[str, str]):
             name: Of a preset of the task; None for the first.
             parts: What goes before the preset's own, None for what does not.
             task_options: The fields of the task.
+
+        Raises:
+            ValueError: If there is no such preset.
         """
         name = next(iter(self.task.presets)) if name is None else name
         if name not in self.task.presets:
@@ -168,7 +174,11 @@ class ReasoningEnv(gym.Env[str, str]):
         return shown, preset, {"preset": name, **others, **task_options}
 
     def make_levels(self, levels: Sequence[int] | None) -> tuple[int, ...]:
-        """Return the levels to draw from, checked."""
+        """Return the levels to draw from, checked.
+
+        Raises:
+            ValueError: If a level is none of those that are allowed.
+        """
         if levels is None:
             return tuple(level for level in self.preset.levels if level not in self.preset.ood)
         if not levels or not set(levels) <= set(self.allowed):
@@ -199,6 +209,9 @@ class ReasoningEnv(gym.Env[str, str]):
         """Fill in a missing level and problem seed at random.
 
         A problem that does not pass `fits` is drawn again, from the same level and parameters.
+
+        Raises:
+            ValueError: If `options` name something else, or a seed that no problem has.
         """
         options = dict(options or {})
         if not options.keys() <= OPTIONS:
@@ -229,7 +242,11 @@ class ReasoningEnv(gym.Env[str, str]):
     def choose_seed(
         self, rng: np.random.Generator, level: int, params: Mapping[str, Any], size: int | None
     ) -> int:
-        """Return the seed of a problem that fits; `size` is the count of rows, if there are any."""
+        """Return the seed of a problem that fits; `size` is the count of rows, if there are any.
+
+        Raises:
+            ValueError: If none of many problems of the level fits.
+        """
         arm = "" if size is None else json.dumps([self.place, level, params], sort_keys=True)
         for _ in range(max(size or 0, MAX_REDRAWS)):
             if size is None:
@@ -296,7 +313,11 @@ class ReasoningEnv(gym.Env[str, str]):
     def score(
         self, problems: Sequence[Any], histories: Sequence[History], actions: Sequence[str]
     ) -> list[Outcome]:
-        """Score one action of each problem, after the outcomes of its episode so far."""
+        """Score one action of each problem, after the outcomes of its episode so far.
+
+        Raises:
+            TypeError: If an action is no text.
+        """
         return judge(self, problems, histories, actions)
 
     def extract(self, action: str) -> str | None:
@@ -333,6 +354,9 @@ class ReasoningEnv(gym.Env[str, str]):
         It is terminated by a verdict, and truncated by a limit of turns or calls. A completion that
         could not be verified is not "verified" in the info, and not "correct"; where an observation
         "continues" it, as the result of a tool does, the next action goes on with the same text.
+
+        Raises:
+            ResetNeeded: If no problem is posed.
         """
         if self._done:
             raise ResetNeeded("call `reset` before `step`")

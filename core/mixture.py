@@ -36,7 +36,11 @@ class Mixture(ReasoningEnv):
         split: str = "train",
         render_mode: str | None = None,
     ) -> None:
-        """Make `envs`, ids or keywords of `gym.make` with the id."""
+        """Make `envs`, ids or keywords of `gym.make` with the id.
+
+        Raises:
+            ValueError: If `envs` is no list of at least one environment, or a member is refused.
+        """
         if isinstance(envs, str) or not envs:
             raise ValueError(f"`envs` must be a list of at least one environment, got {envs!r}")
         specs = [{"id": spec} if isinstance(spec, str) else dict(spec) for spec in envs]
@@ -55,7 +59,11 @@ class Mixture(ReasoningEnv):
     def choose(
         self, rng: np.random.Generator, options: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return `options` with what they leave open drawn."""
+        """Return `options` with what they leave open drawn.
+
+        Raises:
+            ValueError: If `options` name no member, or something that the member does not know.
+        """
         options = dict(options or {})
         place = options.pop("env", None)
         if place is None:

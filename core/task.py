@@ -208,7 +208,11 @@ class Task(ABC, Generic[Problem]):
         raise NotImplementedError(f"{type(self).__name__} has no wrong traces")
 
     def demonstrate(self, problem: Problem) -> str:
-        r"""Return a worked trace that ends in ``\boxed{answer}``."""
+        r"""Return a worked trace that ends in ``\boxed{answer}``.
+
+        Raises:
+            NotImplementedError: If the task has no worked traces.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no worked traces")
 
     def check_template(self, template: str) -> None:
@@ -229,7 +233,11 @@ class Task(ABC, Generic[Problem]):
         return None
 
     def draft_key(self, draft: Any) -> str:
-        """Return the text that decides the split of every problem made from `draft`."""
+        """Return the text that decides the split of every problem made from `draft`.
+
+        Raises:
+            NotImplementedError: If the task has drafts, and does not say what names one.
+        """
         raise NotImplementedError(f"{type(self).__name__} has drafts, but no `draft_key`")
 
     def notes(self, problem: Problem) -> Mapping[str, str]:
@@ -245,7 +253,11 @@ class Task(ABC, Generic[Problem]):
         return None
 
     def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
-        """Return the arguments of `generate` that name the parts of a level, for `arms=kind`."""
+        """Return the arguments of `generate` that name the parts of a level, for `arms=kind`.
+
+        Raises:
+            ValueError: If `kind` is none that the task has.
+        """
         raise ValueError(f"`arms` must be None or a list for {type(self).__name__}, got {kind!r}")
 
     def turn(self, problem: Problem, answers: Sequence[str]) -> Turn:
@@ -280,7 +292,11 @@ class Task(ABC, Generic[Problem]):
     def draw(
         self, rng: np.random.Generator, problem_seed: int, split: str, **params: Any
     ) -> Problem:
-        """Generate with `rng`, which depends on `problem_seed`, until a problem is in `split`."""
+        """Generate with `rng`, which depends on `problem_seed`, until a problem is in `split`.
+
+        Raises:
+            RuntimeError: If none of many problems is in the split.
+        """
         for _ in range(MAX_DRAWS):
             draft = self.draft(rng, **params)
             if draft is None:

@@ -73,6 +73,9 @@ class TurnEnvironment:
 
         Returns:
             What is so after it.
+
+        Raises:
+            ValueError: If `action` is no text.
         """
         env = self._env
         if env is None or is_over(self):

@@ -83,7 +83,7 @@ class LoRAPolicy(TransformersPolicy):
         self.dropouts = with_dropout(self.model, adapters.dropout)
 
     def read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
-        """Return log-probabilities and values, as of every policy; with a gradient, under dropout."""
+        """Return log-probabilities and values, (B, T) each; with a gradient, under dropout."""
         if self.dropouts and torch.is_grad_enabled():
             *_, last = self.parameters()
             reseed(self.dropouts, completions.tokens, last)

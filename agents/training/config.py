@@ -198,7 +198,11 @@ class TrainConfig(
 
     @property
     def setup(self) -> Setup:
-        """Return the parts of the run; `complete` must have filled in the config."""
+        """Return the parts of the run; `complete` must have filled in the config.
+
+        Raises:
+            ValueError: If a part of it is refused, or a size is not given.
+        """
         for name in SEC_SIZE:
             if getattr(self, name) is None:
                 raise ValueError(f"`{name}` must be given, got nothing")

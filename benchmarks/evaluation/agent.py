@@ -117,7 +117,11 @@ class ScriptAgent:
         self.script = script
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
-        """Yield the replies to each request; what the function returns must be a str."""
+        """Yield the replies to each request; what the function returns must be a str.
+
+        Raises:
+            TypeError: If the script answers with something else than a text.
+        """
         for request in takewhile(lambda _: not asked(), requests):
             replies = []
             for sample in request.samples:

@@ -205,7 +205,10 @@ def markdown(summary: Record, config: Record) -> str:
     lines = [f"# {summary['agent']} on {summary['suite']}", ""]
     if not summary["complete"]:
         lines += [incomplete(summary), ""]
-    lines += [f"`{config['command']}`, commit {config['commit'] or 'not known'}, version {config['version']}", ""]
+    lines += [
+        f"`{config['command']}`, commit {config['commit'] or 'not known'}, version {config['version']}",
+        "",
+    ]
     lines += [f"- {described(part)}" for part in summary["parts"]]
     lines += [f"- {part['name']}: not evaluated, {part['reason']}" for part in summary["skipped"]]
     total = summary["spent"]

@@ -189,7 +189,11 @@ class Regression(Rule):
             raise ValueError(f"`discount` must be in (0, 1], got {self.discount}")
 
     def start(self, num_arms: int) -> None:
-        """Forget all problems."""
+        """Forget all problems.
+
+        Raises:
+            ValueError: If `features` are of another number of arms.
+        """
         super().start(num_arms)
         if self.features is None:
             x = np.linspace(-1, 1, num_arms) if num_arms > 1 else np.zeros(1)

@@ -40,7 +40,11 @@ class Random(Rule):
             raise ValueError(f"`sizes` must be at least 0 and not all 0, got {self.sizes}")
 
     def start(self, num_arms: int) -> None:
-        """Check that there is a size for each arm."""
+        """Check that there is a size for each arm.
+
+        Raises:
+            ValueError: If `sizes` are of another number of arms.
+        """
         super().start(num_arms)
         if self.sizes is not None and len(self.sizes) != num_arms:
             raise ValueError(f"`sizes` must be of {num_arms} arms, got {len(self.sizes)}")
@@ -104,7 +108,11 @@ class Subset(Rule):
             raise ValueError(f"`arms` must be different arms, at least one, got {self.arms}")
 
     def start(self, num_arms: int) -> None:
-        """Check that all arms exist."""
+        """Check that all arms exist.
+
+        Raises:
+            ValueError: If an arm of the subset is none of them.
+        """
         super().start(num_arms)
         if not set(self.arms) <= set(range(num_arms)):
             raise ValueError(f"`arms` must be in range({num_arms}), got {self.arms}")

@@ -48,6 +48,9 @@ class ProblemRule(ABC):
         Args:
             names: All different.
             difficulties: In [0, 100]; of levels, evenly from 0 to 100.
+
+        Raises:
+            ValueError: If names are equal or lacking, or not as many as difficulties.
         """
         self.names = list(names)
         self.rows = {name: row for row, name in enumerate(names)}

@@ -47,7 +47,11 @@ class Rule(ABC):
         return False
 
     def start(self, num_arms: int) -> None:
-        """Reset the state, for `num_arms` arms, K."""
+        """Reset the state, for `num_arms` arms, K.
+
+        Raises:
+            ValueError: If `num_arms` is not positive.
+        """
         if num_arms < 1:
             raise ValueError(f"`num_arms` must be at least 1, got {num_arms}")
         self.num_arms = num_arms

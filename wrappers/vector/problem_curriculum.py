@@ -56,6 +56,9 @@ class ProblemCurriculum(Curriculum):
             pool_seed: The same seed gives the same pool.
             rank: The place of this process among those that train together.
             gather: Joins the arrays of all ranks along the first axis; None for one process.
+
+        Raises:
+            ValueError: If the pool is smaller than a batch.
         """
         TextWrapper.__init__(self, env)
         base = unwrap_vector(env)
