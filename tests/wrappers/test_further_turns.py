@@ -7,7 +7,7 @@ from edgewise.frame import Frame
 from edgewise.wrappers import Attempts, PromptFormat, Tools, vector
 
 TOLD = "<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
-CALL = "<think><calculator>1 + 1</calculator>"
+CALL = "<calculator>1 + 1</calculator>"  # in the thought that the frame opens
 
 
 def test_an_observation_is_the_next_message_of_a_chat_and_else_as_it_is():
