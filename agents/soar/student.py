@@ -90,7 +90,7 @@ class PolicyStudent:
         """Return those of a training of some steps."""
         config = self.config
         return rloo.RLOOConfig(
-            num_steps=num_steps,
+            num_steps=max(num_steps, config.num_warmup_steps),
             learning_rate=config.learning_rate,
             lr_schedule="cosine",
             warmup_steps=config.num_warmup_steps,

@@ -38,7 +38,7 @@ class PolicyTeacher:
         """Take the policy to train; `prompt` is that of `form`, in the model's own markup."""
         self.policy, self.prompt, self.form, self.config = policy, prompt, form, config
         self.rloo_config = rloo.RLOOConfig(
-            num_steps=config.num_steps,
+            num_steps=max(config.num_steps, config.num_warmup_steps),  # a game may end in it
             learning_rate=config.learning_rate,
             lr_schedule="cosine",
             warmup_steps=config.num_warmup_steps,

@@ -18,6 +18,7 @@ from edgewise.agents.training.folder_kind import check_begun, check_free, check_
 from edgewise.agents.training.recipe_file import read_object, read_recipe
 from edgewise.attempts import attempt_record
 from edgewise.files import about
+from edgewise.lock import LOCK, locked
 from edgewise.ray_cluster import check_address, check_reachable
 from edgewise.registration import check_id
 from edgewise.tools import tool_record
@@ -297,6 +298,9 @@ class RunFlags(Flags):
             check_kind(self.resume, "resume", self.kind)
             check_begun(self.resume, "resume")
         elif self.output is not None:
+            if (self.output / LOCK).exists():
+                with locked(self.output):  # told before what is in it, if another process has it
+                    pass
             check_free(self.output)
 
     @property

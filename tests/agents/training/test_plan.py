@@ -126,7 +126,7 @@ def test_a_plan_needs_no_weights_and_ends_in_a_verdict(tmp_path, capsys):
     [
         ("--agent hf:Qwen/Qwen2.5-3B --device cuda --dtype bfloat16 --memory 60GB", "--sharding fsdp"),
         ("--agent hf:Qwen/Qwen2.5-0.5B --device cuda --memory 11GB", "--gradient-checkpointing"),
-        ("--agent hf:Qwen/Qwen2.5-1.5B --device cuda --engine vllm --memory 24GB", "--lora-rank 32"),
+        ("--agent hf:Qwen/Qwen2.5-1.5B --device cuda --engine vllm --memory 24GB", "--gradient-checkpointing"),
         ("--agent hf:Qwen/Qwen2.5-7B --sharding fsdp --processes 8 --device cuda --dtype bfloat16"
          " --gradient-checkpointing --memory 80GB", "--max-tokens-per-pass"),
     ],

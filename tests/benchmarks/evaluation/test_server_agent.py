@@ -120,8 +120,11 @@ def test_a_key_is_never_told(serve, ask, monkeypatch, fault, told):
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--server.key-variable", KEY], "`key_variable` must be the name"),
-        (["--server.key-variable", "hf_0123456789abcdef"], "`key_variable` must be the name"),
+        (["--server.key-variable", KEY], "`server.key_variable` must be the name"),
+        (
+            ["--server.key-variable", "hf_0123456789abcdef"],
+            "`key_variable` must be the name",
+        ),
         (["--server.served-model", KEY], "flags must be without the key"),
     ],
 )

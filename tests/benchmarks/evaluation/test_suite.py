@@ -105,7 +105,7 @@ def test_a_model_is_asked_what_it_was_made_for(evaluate, tiny_model):
         (["--agent", "random", "--env", "Blocksworld-v0", *TURNS], "must have one turn"),
         (["--suite", "sec", "--temperature", "-1"], "`temperature` must be at least 0, got -1.0"),
         (["--suite", "sec", "--temperature", "nan"], "`temperature` must be at least 0, got nan"),
-        (["--suite", "sec", "--server.timeout", "inf"], "`timeout` must be positive and finite"),
+        (["--suite", "sec", "--server.timeout", "inf"], "`server.timeout` must be finite"),
         (["--suite", "sec", "--env", "Countdown-v0"], "`env` must be left out with a suite"),
         (["--suite", "sec", "--env=Zebra-v0"], "`env` must be left out with a suite, got Zebra-v0"),
         (["--suite", "sec", *TURNS], "`env_options` must be left out with a suite"),
