@@ -204,7 +204,11 @@ class Task(ABC, Generic[Problem]):
         return self.demonstrate(problem)
 
     def slip(self, problem: Problem, rng: np.random.Generator) -> str:
-        r"""Return a worked trace that ends in a plausible wrong ``\boxed{answer}``."""
+        r"""Return a worked trace that ends in a plausible wrong ``\boxed{answer}``.
+
+        Raises:
+            NotImplementedError: If the task has no such traces.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no wrong traces")
 
     def demonstrate(self, problem: Problem) -> str:

@@ -1,6 +1,8 @@
 """Hyperparameters of every algorithm, checked by the types that their fields declare; imports no torch.
 
-What each means is in the file of the algorithm, and in `on_policy` for those that all have.
+What each means is in the file of the algorithm, and in `on_policy` for those that all have. GRPO is of
+Shao et al. (2024), arXiv 2402.03300, RLOO of Ahmadian et al. (2024), arXiv 2402.14740, PPO of Schulman
+et al. (2017), arXiv 1707.06347, and REINFORCE++ of Hu et al. (2025), arXiv 2501.03262.
 """
 
 from __future__ import annotations
