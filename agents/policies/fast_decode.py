@@ -68,7 +68,8 @@ class FastDecoder:
         if past is None:
             both = torch.cat([tokens, attention], dim=1)
             distinct, places = torch.unique(both, dim=0, return_inverse=True)
-            self.logits = self.prefill(*distinct.chunk(2, dim=1), places)  # (B, V)
+            asked, seen = distinct.chunk(2, dim=1)
+            self.logits = self.prefill(asked, seen, places)  # (B, V)
         else:
             self.logits = self.prefill(tokens, attention, torch.arange(len(tokens)), past)
 
