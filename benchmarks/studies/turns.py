@@ -31,7 +31,7 @@ from edgewise.wrappers import vector
 TASKS: Mapping[str, dict[str, Any]] = {
     "attempts": {
         "env": "Countdown-v0",
-        "levels": (1,),
+        "levels": (1, 2),
         "options": {"attempts": {"most": 2, "explain": True}},
     },
     "Blocksworld": {
@@ -50,15 +50,17 @@ class Study:
     """Folder of the seedling."""
     output: tyro.conf.Positional[Path]
     """File of the results, JSON lines."""
+    tasks: tuple[str, ...] = tuple(TASKS)
+    """What is trained on: attempts, Blocksworld."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of training."""
     num_steps: int = 100
     """Steps of GRPO."""
-    num_problems: int = 6
+    num_problems: int = 12
     """Problems in a batch."""
-    group_size: int = 6
+    group_size: int = 8
     """Episodes of each problem."""
-    learning_rate: float = 4e-4
+    learning_rate: float = 2e-4
     """Learning rate of AdamW."""
     test_problems: int = 60
     """Test problems of each level."""
@@ -107,12 +109,12 @@ def main(study: Study) -> None:
     rows: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
     done = {(row["task"], row["seed"]) for row in rows}
     for seed in study.seeds:
-        for name in TASKS:
+        for name in study.tasks:
             if (name, seed) not in done:
                 rows.append(run(study, name, seed))
                 with study.output.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(rows[-1]) + "\n")
-    for name in TASKS:
+    for name in study.tasks:
         own = [row for row in rows if row["task"] == name]
         gain = mean_interval([row["after"] - row["before"] for row in own])
         means = [float(np.mean([row[when] for row in own])) for when in ("before", "after")]
