@@ -16,7 +16,7 @@ from edgewise.tools import Tool, register_tool
 OPERATIONS = {"number", "sum", "product", "quotient", "power"}
 NONE = "this is no arithmetic"
 LONG = "this is too long"
-LARGE = "the result is too large"
+LARGE = "this has no value, or too large a one"
 
 
 @register_tool
@@ -28,8 +28,13 @@ class Calculator(Tool):
         >>> calculator = Calculator()
         >>> [calculator.run(text) for text in ("(3 + 5) * 2", "1/3 + 0.5", r"\frac{6}{4}", "2^10")]
         ['16', '5/6', '3/2', '1024']
+<<<<<<< HEAD
         >>> [calculator.run(text) for text in ("1/0", "(9**9)**9", "__import__('os')")]
         ['this is no arithmetic', 'the result is too large', 'this is no arithmetic']
+=======
+        >>> [calculator.run(text) for text in ("1/0", "9**9**9", "__import__('os')")]
+        ['this has no value, or too large a one', 'this has no value, or too large a one', 'this is no arithmetic']
+>>>>>>> turns
     """
 
     name: ClassVar[str] = "calculator"
@@ -61,9 +66,9 @@ class Calculator(Tool):
             if not all(evaluate(exponent, {}).denominator == 1 for exponent in powers):
                 return NONE  # a root
             value: Fraction = evaluate(node, {})
-        except TooLarge:
+        except (TooLarge, Undefined):
             return LARGE
-        except (Unreadable, Undefined, RecursionError, ValueError):
+        except (Unreadable, RecursionError, ValueError):
             return NONE
         shown = str(value) if value.numerator.bit_length() < 4 * self.max_digits + 8 else ""
         return shown if 0 < len(shown) <= self.max_digits else LARGE

@@ -31,6 +31,10 @@ POLL = 0.1  # seconds between two looks at whether the user has
 SUFFIXES = ("-", "@", ":")  # what may follow the name of a model in an answer: a date, a revision
 
 
+class Halted(ConnectionError):
+    """A request that was not made, as another had failed."""
+
+
 class ServerAgent:
     """Asks a server, many requests at once."""
 
@@ -100,7 +104,8 @@ class ServerAgent:
                     for future in wait(pending, POLL, return_when=FIRST_COMPLETED).done:
                         request, error = pending.pop(future), future.exception()
                         if error is not None:
-                            failure = failure or error
+                            if failure is None or isinstance(failure, Halted):
+                                failure = error
                             self.stopping.set()
                             continue
                         replies = future.result()
@@ -163,6 +168,7 @@ class ServerAgent:
                 reason = str(error)
                 self.reached |= not isinstance(error, Refused)
                 if not self.reached and attempt + 1 == FIRST_ATTEMPTS:
+                    self.stopping.set()  # before this thread takes the next request
                     raise ConnectionError(
                         f"{self.url} takes no connection: {reason}; start the server, or mend the URL"
                     ) from error
@@ -173,7 +179,7 @@ class ServerAgent:
                 f"{self.url} failed {self.config.max_retries + 1} times, lastly: {reason}; what was "
                 "answered is kept, and the same command goes on"
             )
-        raise ConnectionError(f"{self.url}: stopped because another request failed")
+        raise Halted(f"{self.url}: stopped because another request failed")
 
     def content(self, request: Request) -> dict[str, Any]:
         """Build the body of the request."""

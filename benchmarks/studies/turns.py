@@ -4,8 +4,8 @@
     python -m edgewise.benchmarks.studies.turns runs/turns-seedling runs/turns.jsonl
 
 Each line of the output is a task and a seed: the accuracy on the first test problems of the levels that are
-trained on, before and after. A file that exists is gone on with. At the end the gains are told, with the
-interval of Student's t over seeds.
+trained on, before and after; the model is kept in a folder beside it. A file that exists is gone on with.
+At the end the gains are told, with the interval of Student's t over seeds.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ def run(study: Study, name: str, seed: int) -> dict[str, Any]:
     )
     rewards = [metrics["reward"] for metrics in train(envs, policy, config)]
     after = accuracy(study, task, policy, sampling)
+    policy.save(study.output.with_suffix("") / f"{name}-{seed}")
     place = {"task": name, "seed": seed, "num_steps": study.num_steps}
     return {**place, "before": before, "after": after, "rewards": rewards}
 

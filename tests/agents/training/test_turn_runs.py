@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgewise.agents.training.config import TrainConfig  # noqa: E402
+from edgewise.agents.training.config import TrainConfig, from_record  # noqa: E402
 from edgewise.agents.training.replay import replay  # noqa: E402
 from edgewise.agents.training.run import begin, resume  # noqa: E402
 from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
@@ -53,3 +53,24 @@ def test_a_run_in_turns_goes_on_bit_for_bit_and_its_names_have_the_rules(
         assert overrides["attempts"] == {"most": 3, "discount": 1.0, "explain": True}
         assert score(records[0]["problem"], "1", "2")["correct"] is False
     assert replay(RunFolder(whole)).num_steps == 3
+
+
+def test_flags_of_turns_are_keywords_of_the_environment_once():
+    config = TrainConfig(attempts=2, explain=True, tools=("calculator",))
+    keywords = config.problems.keywords
+    assert keywords["attempts"] == {"most": 2, "discount": 1.0, "explain": True}
+    assert keywords["tools"]["tools"] == [
+        {"name": "calculator", "max_length": 200, "max_digits": 50}
+    ]
+    assert from_record(config.record()) == config
+    by_options = TrainConfig(env_options='{"attempts": 2}').problems.keywords
+    assert by_options["attempts"]["most"] == 2
+    for wrong in (
+        {"attempts": 2, "env_options": '{"attempts": 3}'},
+        {"explain": True},
+        {"attempts": 0},
+        {"tools": ("abacus",)},
+        {"env_options": '{"attempts": {"most": 2, "bogus": 1}}'},
+    ):
+        with pytest.raises(ValueError, match=r"attempts|explain|tool"):
+            TrainConfig(**wrong)
