@@ -28,13 +28,8 @@ class Calculator(Tool):
         >>> calculator = Calculator()
         >>> [calculator.run(text) for text in ("(3 + 5) * 2", "1/3 + 0.5", r"\frac{6}{4}", "2^10")]
         ['16', '5/6', '3/2', '1024']
-<<<<<<< HEAD
-        >>> [calculator.run(text) for text in ("1/0", "(9**9)**9", "__import__('os')")]
-        ['this is no arithmetic', 'the result is too large', 'this is no arithmetic']
-=======
         >>> [calculator.run(text) for text in ("1/0", "9**9**9", "__import__('os')")]
         ['this has no value, or too large a one', 'this has no value, or too large a one', 'this is no arithmetic']
->>>>>>> turns
     """
 
     name: ClassVar[str] = "calculator"
