@@ -55,6 +55,7 @@ def write(path, rows):
     path.write_text("\n".join(map(json.dumps, rows)))
 
 
+@pytest.mark.slow
 def test_mathematics_has_five_arms_of_their_sizes_and_other_tests(tiny_model, tmp_path):
     pytest.importorskip("flint")
     levels = [level for level in range(1, 6) for _ in range(level)]  # 1, 2 ... 5 problems

@@ -36,7 +36,14 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["pytorch_model.bin", "model.pt", "adapter_model.bin", "tf_model.h5"]
+    "name",
+    [
+        "pytorch_model.bin",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("model.pt", "adapter_model.bin", "tf_model.h5")
+        ),
+    ],
 )
 def test_a_model_in_another_format_is_refused_in_one_line(name, folder, tmp_path, capsys):
     (folder / "pytorch_model.bin").rename(folder / name)

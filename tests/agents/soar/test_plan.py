@@ -46,7 +46,7 @@ class Counting(TransformersPolicy):
         return super().logprobs(completions)
 
 
-@pytest.mark.parametrize("cap", [None, 2.0])
+@pytest.mark.parametrize("cap", [None, pytest.param(2.0, marks=pytest.mark.slow)])
 def test_a_game_computes_what_was_counted(poser_model, cap):
     config = SOARRunConfig(
         agent=f"hf:{poser_model}", num_steps=3, num_datasets=2, dataset_size=2, num_students=2,

@@ -21,6 +21,11 @@ from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 
 
+def slowly(*values):
+    """Parameters of rows that `make test-all` runs alone."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 def lines(path, name="metrics.jsonl"):
     """The records of a run, without its times."""
     records = [json.loads(line) for line in (path / name).read_text().splitlines()]
@@ -135,7 +140,9 @@ def test_a_full_disk_is_told_in_one_line(tiny_model, tmp_path):
     assert ran.stderr.count("\n") == 1 and "too large" in ran.stderr.lower()
 
 
-@pytest.mark.parametrize("algorithm", ["rloo", "ppo", "reinforce", "reinforce++:kl_coef=0.01"])
+@pytest.mark.parametrize(
+    "algorithm", ["ppo", *slowly("rloo", "reinforce", "reinforce++:kl_coef=0.01")]
+)
 def test_every_algorithm_continues_bit_for_bit(tiny_model, tmp_path, algorithm):
     options = {"algorithm": algorithm, "num_steps": 2}
     list(make(tiny_model, tmp_path / "whole", **options).steps())
@@ -154,6 +161,7 @@ def test_every_algorithm_continues_bit_for_bit(tiny_model, tmp_path, algorithm):
         assert ended[0]["value_head"]["weight"].any()
 
 
+@pytest.mark.slow
 def test_a_run_in_bfloat16_continues_bit_for_bit(tiny_model, tmp_path):
     options = {"dtype": "bfloat16", "num_steps": 4, "gradient_checkpointing": True}
     list(make(tiny_model, tmp_path / "whole", **options).steps())
@@ -189,7 +197,7 @@ def test_a_model_that_cannot_be_sampled_in_other_precision_is_refused(tiny_model
         make(tmp_path / "model", tmp_path / "run", decode_dtype="bfloat16")
 
 
-@pytest.mark.parametrize("curriculum", ["mt-grpo", "frontier", "actor-curator-problems"])
+@pytest.mark.parametrize("curriculum", ["mt-grpo", *slowly("frontier", "actor-curator-problems")])
 def test_rules_that_learn_of_updates_and_a_refill_continue_and_are_recomputed(
     tiny_model, tmp_path, curriculum
 ):

@@ -97,7 +97,9 @@ def test_the_best_model_is_kept_with_its_step_and_can_be_asked(whole, tmp_path, 
     assert all(f"Arithmetic-v0 {level['level']}" in told for level in best["levels"])
 
 
-@pytest.mark.parametrize("steps", [1, 2, 5])
+@pytest.mark.parametrize(
+    "steps", [2, *(pytest.param(steps, marks=pytest.mark.slow) for steps in (1, 5))]
+)
 def test_a_stopped_run_validates_and_keeps_as_one_that_went_through(tmp_path, whole, steps):
     path = tmp_path / "run"
     with closing(make(path).steps()) as begun:

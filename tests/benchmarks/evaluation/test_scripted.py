@@ -55,6 +55,7 @@ def test_options_that_are_no_names_are_refused(capsys):
     assert main(["eval", "--env-options", '{"bogus": 1}', "--agent", "oracle"]) == 2
 
 
+@pytest.mark.slow
 def test_the_simulated_learner_is_better_at_easier_levels(tmp_path, capsys):
     flags = ["--plan.num-problems", "100", "--env", "Arithmetic-v0", "--samples", "8", "--agent"]
     for world in ("simulated", "simulated:locked"):

@@ -55,6 +55,7 @@ def test_training_stops_after_its_step_and_goes_on_as_if_it_had_not(
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_the_output_and_not_the_run(start, tiny_model, tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)

@@ -23,11 +23,13 @@ def test_the_parts_of_a_step_add_up():
     assert record["equal"] == record["score"] == 0.0
 
 
+@pytest.mark.slow
 def test_equal_groups_and_corrections_are_seen():
     record = run(next(setting for setting in OURS if setting["decode"] == "bfloat16"), num_steps=1)
     assert record["equal"] > 0.0 and record["score"] > 0.0
 
 
+@pytest.mark.slow
 def test_every_completion_can_have_all_tokens():
     assert run(OURS[-1], num_steps=1)["tokens"] == 64 * 64
 

@@ -132,6 +132,7 @@ def test_every_look_is_due_once_and_the_last_at_the_end(num_looks):
     assert (due[0], due[-1]) == (0, num_looks) and set(np.diff(due)) <= {0, 1}
 
 
+@pytest.mark.slow
 def test_a_look_that_was_interrupted_is_made_up_for(tmp_path):
     plan = replace(SMALL, num_looks=2)
     cell = comparison_cells(plan, {"random": 0})[0]
@@ -148,6 +149,7 @@ def test_a_look_that_was_interrupted_is_made_up_for(tmp_path):
     assert {file: (path / file).read_bytes() for file in before} == before
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_is_scored_with_its_own_weights(tmp_path):
     train = {"curriculum": "random", "learning_rate": 1e-3}
     plan = replace(SMALL, rules={"random": [train]}, num_tokens=None, num_looks=2, test_problems=10)
