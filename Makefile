@@ -5,6 +5,7 @@ OLDEST := .venv-oldest
 VLLM := .venv-vllm
 VERL := .venv-verl
 RAY := .venv-ray
+FRAMEWORKS := verifiers inspect openenv skyrl
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest
@@ -18,7 +19,7 @@ MODELS := --editable ./seedlings  # `train` needs them; given by path, as no ind
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test durations test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray lint docs install clean FORCE
+.PHONY: demo test durations test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray $(FRAMEWORKS:%=test-%) lint docs install clean FORCE
 
 # Random and the recommended rule, side by side: a minute or two, with a picture of both
 demo: $(VENV)/train
@@ -63,6 +64,10 @@ test-ray: $(RAY)/done
 # verl on a local Ray and a CPU, with a platform of the tests' own; it brings plug-ins of pytest
 test-verl: $(VERL)/done
 	$(VERL)/bin/python -m pytest -p no:asyncio -p no:rerunfailures -m "verl and not slow" tests/agents/integrations
+
+# the frameworks that our adapters are for, each in an environment of its own; pip's resolver needs minutes
+$(FRAMEWORKS:%=test-%): test-%: .venv-%/done
+	.venv-$*/bin/python -m pytest -m frameworks tests/agents/integrations/frameworks/test_$*.py
 
 # what is made of the committed tables and the code, and not kept: pictures, and the site in build/site
 docs: $(VENV)/docs
@@ -127,6 +132,12 @@ $(RAY)/done: pyproject.toml constraints.txt
 		--editable ".[train,ray]" pytest hypothesis
 	touch $@
 
+.venv-%/done: pyproject.toml
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-$*/bin/uv pip install --quiet --python .venv-$*/bin/python --editable ".[$*]" pytest anyio openai
+	touch $@
+
 # verl needs an older transformers than TRL; torch first, without CUDA
 $(VERL)/done: pyproject.toml constraints-verl.txt
 	$(PYTHON) -m venv $(VERL)
@@ -136,4 +147,4 @@ $(VERL)/done: pyproject.toml constraints-verl.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(VLLM) $(VERL) $(RAY) build dist *.egg-info seedlings/build seedlings/*.egg-info
+	rm -rf $(VENV) $(OLDEST) $(VLLM) $(VERL) $(RAY) $(FRAMEWORKS:%=.venv-%) build dist *.egg-info seedlings/build seedlings/*.egg-info

@@ -337,7 +337,7 @@ class LeaderboardConfig(Flags):
 class ExportConfig(OneEnvFlags):
     """Write problems of an environment as JSON lines or parquet, with a card beside the file."""
 
-    layout: Literal["trl", "trl-turns", "verl", "verifiers"] = "trl"
+    layout: Literal["trl", "trl-turns", "verl"] = "trl"
     """Framework that the columns are for; its reward function is given the problem's name."""
     output: Path = Path("problems.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists."""
@@ -377,7 +377,7 @@ class ScheduleConfig(OneEnvFlags):
     """Keep as many problems of the profile at random as --pass-rates would."""
     levels: tuple[Count, ...] | None = None
     """Levels of the environment; by default all that are not kept out of training."""
-    layout: Literal["trl", "trl-turns", "verl", "verifiers"] = "trl"
+    layout: Literal["trl", "trl-turns", "verl"] = "trl"
     """Framework that the columns are for; its reward function is given the problem's name."""
     output: Path = Path("schedule.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 
-from edgewise.agents.integrations.versions import TRL, VERL
+from edgewise.agents.integrations.versions import OPENENV, SKYRL, TRL, VERIFIERS, VERL
 
 HEAD = ("trainer", "version", "what tells the rule", "lag", "state of the curriculum", "tested by")
 OURS = "edgewise.agents.integrations"
@@ -51,7 +51,25 @@ TABLE = (
         "in verl's checkpoints", "tests/agents/integrations/test_verl_runs.py",
     ),
     Support(
-        "TRL, verl, verifiers: rows of `edgewise export`", "any", f"{OURS}.named:score", None,
+        "verifiers, prime-rl: `edgewise-verifiers`", str(VERIFIERS),
+        f"{OURS}.verifiers:ProblemTask.outcome", None,
+        "none", "tests/agents/integrations/frameworks/test_verifiers.py",
+    ),
+    Support(
+        "OpenEnv: `edgewise serve --openenv`", str(OPENENV), f"{OURS}.openenv:Session.step", None,
+        "none", "tests/agents/integrations/frameworks/test_openenv.py",
+    ),
+    Support(
+        "SkyRL: `skyrl_gym.make`", str(SKYRL), f"{OURS}.skyrl:EdgewiseEnv.step", None,
+        "none", "tests/agents/integrations/frameworks/test_skyrl.py",
+    ),
+    Support(
+        "any that reads rows in order: `edgewise schedule`", "any",
+        f"{OURS}.schedule:lay_out", None,
+        "none: a schedule does not learn", "tests/agents/integrations/test_schedule.py",
+    ),
+    Support(
+        "TRL, verl: rows of `edgewise export`", "any", f"{OURS}.named:score", None,
         "none", "tests/agents/integrations/test_export.py",
     ),
 )  # fmt: skip

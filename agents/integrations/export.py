@@ -56,21 +56,10 @@ def for_verl(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[s
     }
 
 
-def for_verifiers(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row for verifiers; `answer` holds the problem's name, for the rubric."""
-    return {
-        "prompt": chat(env.frame_of(problem), env.prompt(problem)),
-        "answer": info["problem"],
-        "task": env.identity["env"],
-        "info": json.dumps({"split": env.split, "level": info["level"]}),
-    }
-
-
 LAYOUTS: dict[str, Callable[[ReasoningEnv, Any, Mapping[str, Any]], dict[str, Any]]] = {
     "trl": for_trl,
     "trl-turns": for_turns,
     "verl": for_verl,
-    "verifiers": for_verifiers,
 }
 
 

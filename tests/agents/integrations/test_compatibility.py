@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgewise.agents.integrations.compatibility import TABLE, markdown
-from edgewise.agents.integrations.versions import TRL, VERL
+from edgewise.agents.integrations.versions import OPENENV, SKYRL, TRL, VERIFIERS, VERL
 
 ROOT = Path(__file__).parents[3]
 
@@ -46,7 +46,9 @@ def test_the_lag_of_the_stream_is_what_it_allows():
     assert row.lag == constant("edgewise.agents.integrations.trl_stream", "MAX_WAITING") - 1
 
 
-@pytest.mark.parametrize("tested", [TRL, VERL], ids=lambda tested: tested.package)
+@pytest.mark.parametrize(
+    "tested", [TRL, VERL, VERIFIERS, OPENENV, SKYRL], ids=lambda tested: tested.package
+)
 def test_the_extras_install_the_versions_that_are_tested(tested):
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert f'"{tested.requirement}{tested}"' in text

@@ -15,7 +15,6 @@ WHERE = {  # the name of the problem in a row
     "trl": lambda row: row["problem"],
     "trl-turns": lambda row: row["problem"],
     "verl": lambda row: row["reward_model"]["ground_truth"],
-    "verifiers": lambda row: row["answer"],
 }
 
 
@@ -45,7 +44,7 @@ def test_a_prompt_that_is_no_chat_is_a_text_for_trl_and_a_message_elsewhere():
     env = gym.make("Countdown-v0", preset="sec")
     text = problem_rows(env, "trl", 1)[0][0]["prompt"]
     assert text.startswith("A conversation between") and text.endswith("step by step.")
-    for layout in ("verl", "verifiers"):
+    for layout in ("verl",):
         row = problem_rows(env, layout, 1)[0][0]
         assert row["prompt"] == [{"role": "user", "content": text}]
 

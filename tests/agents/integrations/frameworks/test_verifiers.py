@@ -65,14 +65,16 @@ def test_its_command_gives_our_rewards_row_by_row(script, serve, tmp_path):
     words += ["--env.agent.client.type", "eval", "--env.agent.client.base-url", url]
     words += ["--env.agent.client.api-key-var", "TOLD_KEY"]
     command("vf-eval", *words, "--push", "False", home=tmp_path, url=url)
-    traces = [
+    lines = [
         json.loads(line)
         for path in tmp_path.rglob("traces.jsonl")
         for line in path.read_text().splitlines()
     ]
     rewards = defaultdict(list)
-    for trace in traces:
-        rewards[trace["task"]["data"]["problem"]].append(trace["reward"])
+    for trace in [trace for line in lines for trace in line["traces"]]:
+        assert not trace["errors"]
+        score = trace["rewards"]["reward"]["score"]
+        rewards[trace["task"]["data"]["problem"]].append(score)
     assert len(rewards) == 4
     for name, found in rewards.items():
         told = answers[script[name][0][-1]["content"]]
