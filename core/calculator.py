@@ -28,7 +28,7 @@ class Calculator(Tool):
         >>> calculator = Calculator()
         >>> [calculator.run(text) for text in ("(3 + 5) * 2", "1/3 + 0.5", r"\frac{6}{4}", "2^10")]
         ['16', '5/6', '3/2', '1024']
-        >>> [calculator.run(text) for text in ("1/0", "(9**9)**9", "__import__('os')")]
+        >>> [calculator.run(text) for text in ("1/0", "(9^9)^9", "two")]
         ['this has no value, or too large a one', 'this has no value, or too large a one', 'this is no arithmetic']
     """
 
