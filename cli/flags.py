@@ -349,6 +349,9 @@ class ExportConfig(OneEnvFlags):
     """Split of the problems; no problem is in two."""
 
 
+OF_ENVS = {"env", "preset", "levels", "env_options", "data", "attempts", "explain", "tools"}
+
+
 @dataclass(frozen=True)
 class ScheduleConfig(OneEnvFlags):
     """Write what a rule poses over a whole run as rows in order, for trainers that read a file.
@@ -400,6 +403,14 @@ class ScheduleConfig(OneEnvFlags):
             raise ValueError(f"`pass_rates` must ascend, got {least} {most}")
         if self.profile is None and (self.control or self.pass_rates != (0.0, 1.0)):
             raise ValueError("`profile` must be given with --pass-rates and --control, got none")
+        if self.profile is not None and self.profile.resolve() == self.output.resolve():
+            raise ValueError(f"`output` must be another file than the profile, got {self.output}")
+        for flag in fields(self) if self.profile is not None else ():
+            if flag.name in OF_ENVS and getattr(self, flag.name) != flag.default:
+                raise ValueError(
+                    f"`{flag.name}` must be left out with `profile`, whose problems are posed as they "
+                    "were measured"
+                )
 
     def check_names(self) -> None:
         """Check the rule and its arguments."""

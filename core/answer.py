@@ -31,6 +31,18 @@ class Box(NamedTuple):
     stop: int  # of the whole
 
 
+MARKERS = re.compile(r"\\f?box(?:ed)?|</?answer\s*>", re.IGNORECASE)
+
+
+def without_markers(text: str) -> str:
+    r"""Return `text` without what begins or ends an answer, so that none is found in it.
+
+    >>> without_markers(r"<think>Is it \boxed{4}? <answer>4</answer>")
+    '<think>Is it {4}? 4'
+    """
+    return MARKERS.sub("", text)
+
+
 def extract_answer(
     completion: str, form: str = "any", thought: str = "open", thinking: bool = False
 ) -> str | None:

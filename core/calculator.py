@@ -65,5 +65,6 @@ class Calculator(Tool):
             return LARGE
         except (Unreadable, RecursionError, ValueError):
             return NONE
-        shown = str(value) if value.numerator.bit_length() < 4 * self.max_digits + 8 else ""
+        size = max(value.numerator.bit_length(), value.denominator.bit_length())
+        shown = str(value) if size < 4 * self.max_digits + 8 else ""
         return shown if 0 < len(shown) <= self.max_digits else LARGE

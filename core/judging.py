@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgewise.answer import without_markers
 from edgewise.attempts import HOW
 from edgewise.outcome import History, Outcome, answers_of_attempt, unfinished
 from edgewise.task import Task
@@ -40,7 +41,7 @@ def judge(
         called = None if env.tools is None else env.tools.reply(history, said, action, neither)
         if called is not None:
             outcomes[i] = called
-        elif (answer := env.extract(said + action)) is not None:
+        elif (answer := env.extract(without_markers(said) + action)) is not None:
             answers[i] = answer
     turns = env.task.turn_many(
         [problems[i] for i in answers],

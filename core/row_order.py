@@ -25,7 +25,7 @@ class RowOrder:
     def next(self, rng: np.random.Generator, arm: str, num_rows: int) -> int:
         """Return the next row of `arm`."""
         if not num_rows:
-            raise ValueError(f"`level` must have problems in this split, got none for {arm}")
+            raise ValueError(f"`level` must have problems in this split, got none for arm {arm}")
         if self.seed is None:
             self.seed = int(rng.integers(2**63))
         taken = self.pointers.get(arm, 0)

@@ -71,6 +71,11 @@ class PromptLimit:
                 lengths.append(self.length(env, problem))
                 if len(lengths) >= NUM_SAMPLED and min(lengths) <= self.room(frame):
                     break
+            if not lengths:
+                raise ValueError(
+                    f"`split` must have problems, got none of {env.identity['env']} in {env.split}, "
+                    f"{dict(arm)}"
+                )
             room, name = self.room(frame), f"{env.identity['env']}, {dict(arm)}"
             fitting = [length for length in lengths if length <= room]
             longest = max(longest, *(fitting or lengths[:NUM_SAMPLED]))

@@ -15,6 +15,7 @@ from edgewise.agents.statistics import Estimate
 from edgewise.agents.training import samples, trouble, validation
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.agents.training.score_file import read_scores
 from edgewise.agents.training.sheet import Sheet, escape
 
 WINDOW = 10  # steps that a curve is averaged over, at the most
@@ -41,7 +42,7 @@ def write_report(folder: RunFolder) -> Path:
             *validated(config, looks),
             "",
             *troubled(trouble.signs(metrics, list(samples.read(folder)))),
-            *scored(folder.read("before.json"), folder.read("after.json")),
+            *scored(*(read_scores(folder, name) for name in ("before.json", "after.json"))),
             "![training curves](report.png)" if metrics else "No step was done.",
             "",
         ]

@@ -65,6 +65,8 @@ def profile(
     """
     base = unwrap(gym.make(env_id, split=plan.split, **env_options))
     posed = list(batches_of(base, plan))
+    if not posed:
+        raise ValueError(f"`split` must have problems, got none of {env_id} in {plan.split}")
     batches = posed if limit is None else [list(limit.fitting(base, part)) for part in posed]
     asked = described(agent, sampling, plan, chat)
     file = JsonLines(path)

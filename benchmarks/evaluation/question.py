@@ -151,6 +151,8 @@ def open_part(
             number = int(info["problem_seed"])
             place = (part.name, level, ood, number, info["problem"])
             questions.append(Question(*place, env, problem, sampling, protocol.num_samples))
+    if not questions:
+        raise ValueError(f"`split` must have problems, got none of {part.env} in {split}")
     return Opened(part, env, sampling, questions)
 
 

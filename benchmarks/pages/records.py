@@ -10,12 +10,12 @@ import numpy as np
 
 from edgewise.agents.training import validation
 from edgewise.agents.training.samples import is_count
+from edgewise.agents.training.score_file import levels_of
 from edgewise.benchmarks.pages.charts import is_number
 from edgewise.files import FileError
 from edgewise.folder import Folder
 
 Row = Mapping[str, Any]
-SCORES = ("pass_at_1", "low", "high")
 
 
 def stepped(folder: Folder, name: str, needed: Collection[str] = ("step",)) -> Iterator[Row]:
@@ -82,26 +82,4 @@ def looks(folder: Folder) -> Iterator[Row]:
     for row in stepped(folder, validation.LINES, validation.NEEDED):
         if not is_number(row["mean_ood"] if row["mean"] is None else row["mean"]):
             raise FileError(f"{folder.path / validation.LINES}: must have a mean score, got none")
-        yield {**row, "levels": levels(row, folder, validation.LINES)}
-
-
-def levels(record: Row, folder: Folder, name: str) -> list[Row]:
-    """Return the scores of each level in a record.
-
-    Raises:
-        FileError: If they are none.
-    """
-    found = record.get("levels")
-    if not isinstance(found, list) or not all(map(is_score, found)):
-        raise FileError(f"{folder.path / name}: must have the scores of levels, got {found!r:.50}")
-    return found
-
-
-def is_score(row: object) -> bool:
-    """Return whether a record is the score of a level."""
-    return (
-        isinstance(row, dict)
-        and {"env", "ood"} <= row.keys()
-        and is_count(row.get("level"))
-        and all(is_number(row.get(name)) for name in SCORES)
-    )
+        yield {**row, "levels": levels_of(row, folder, validation.LINES)}

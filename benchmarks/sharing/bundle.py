@@ -30,11 +30,12 @@ PLACES = (
     "_name_or_path",
     "name_or_path",
 )  # of a model, in its configs; elsewhere they lead nowhere
-SCANNED = (".md", ".json", ".jsonl", ".jinja")
-SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
+SCANNED = (".md", ".json", ".jsonl", ".jinja", ".txt")
+SECRET = re.compile("KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH|_PAT$|DATABASE_URL")
 MIN_SECRET = 8  # characters of a value that cannot be there by chance
 MAX_HEAD = 100_000_000  # bytes, as the format allows
 # a path from the root, of a drive or of a home, but for its last part; not what follows "//"
+LOGIN = re.compile(r"//[^\s/@]+@")  # name and password in an address
 LOCAL = re.compile(r"(?<![\w/.~\\])(?:~|[A-Za-z]:)?[/\\](?![/\\])(?:[^\s\"'<>|:/\\]+[/\\])+")
 
 
@@ -83,15 +84,22 @@ class Bundle:
                             "working folder where it is made"
                         )
                 for variable, value in secrets.items():
-                    if value in line:
+                    if any(form in line for form in forms_of(value)):
                         raise FileError(
                             f"{where}: must have no secret, got the value of {variable}"
                         )
 
 
+def forms_of(value: str) -> set[str]:
+    """Return a text as it stands in files: as it is, and as JSON writes it."""
+    return {value, *(json.dumps(value, ensure_ascii=plain)[1:-1] for plain in (True, False))}
+
+
 def lines_of(name: str, content: Path | bytes) -> Iterator[tuple[int, str]]:
-    """Yield the numbered lines of a text; none of a vocabulary, weights or anything else."""
-    if not name.endswith(SCANNED) or name in ("tokenizer.json", "vocab.json"):
+    """Yield the numbered lines of a text, and the head of weights; none of anything else."""
+    if name.endswith(".safetensors") and isinstance(content, Path):
+        yield 1, head_of(content).decode(errors="replace")
+    if not name.endswith(SCANNED):
         return
     if isinstance(content, bytes):
         yield from enumerate(content.decode().splitlines(), start=1)
@@ -111,6 +119,8 @@ def model_files(folder: Path) -> dict[str, Path | bytes]:
     Raises:
         FileError: If it has no weights in safetensors, or one of its files is damaged or leads elsewhere.
     """
+    if folder.is_symlink():
+        raise FileError(f"{folder}: must be a folder of its own, got a link")
     if not folder.is_dir():
         raise FileError(
             f"{folder}: must be the folder of a model, got none; a run writes it at its end"
@@ -131,15 +141,20 @@ def model_files(folder: Path) -> dict[str, Path | bytes]:
 
 def check_head(path: Path) -> None:
     """Raise FileError unless a file begins as safetensors do: the size of a JSON object, and that."""
+    try:
+        found: Any = json.loads(head_of(path))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise FileError(f"{path}: must be safetensors, got another format")
+
+
+def head_of(path: Path) -> bytes:
+    """Return the head of weights; nothing if it is not as long as the file says."""
     with readable(path), path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         head = file.read(min(size, MAX_HEAD))
-    try:
-        found: Any = json.loads(head)
-    except (ValueError, RecursionError):
-        found = None
-    if len(head) != size or not isinstance(found, dict):
-        raise FileError(f"{path}: must be safetensors, got another format")
+    return head if len(head) == size else b""
 
 
 def without_places(path: Path) -> Path | bytes:
@@ -161,4 +176,4 @@ def public(text: str) -> str:
     >>> public("openai:http://127.0.0.1:8000/v1#M"), public("runs/sec"), public("Qwen/Qwen2.5-3B")
     ('openai:http://127.0.0.1:8000/v1#M', 'runs/sec', 'Qwen/Qwen2.5-3B')
     """
-    return LOCAL.sub("", text)
+    return LOCAL.sub("", LOGIN.sub("//", text))

@@ -42,6 +42,9 @@ def run_bundle(path: Path, repo: str, best: bool = False, licence: str | None = 
         )
     weights = model_files(path / (validation.BEST if best else MODEL))
     card = run_card(folder, repo, look, licence)
+    for name in METRICS:
+        if (path / name).is_symlink():
+            raise FileError(f"{path / name}: must be a file of its own, got a link")
     metrics = {f"metrics/{name}": path / name for name in METRICS if (path / name).is_file()}
     bundle = Bundle("model", {README: card.encode(), **weights, **metrics})
     bundle.check((path.resolve(), path.absolute()))

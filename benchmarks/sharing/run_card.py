@@ -10,6 +10,7 @@ import numpy as np
 
 from edgewise.agents.training import samples, trouble, validation
 from edgewise.agents.training.report import NEEDED, described, scored, troubled, validated
+from edgewise.agents.training.score_file import read_scores
 from edgewise.agents.training.sheet import Sheet, escape
 from edgewise.benchmarks.sharing.bundle import public
 from edgewise.folder import Folder
@@ -44,7 +45,7 @@ def run_card(folder: Folder, repo: str, look: Row | None = None, licence: str | 
     config = {name: public_value(value) for name, value in folder.config().items()}
     metrics = list(folder.lines("metrics.jsonl", NEEDED))
     looks = list(folder.lines(validation.LINES, validation.NEEDED))
-    before, after = folder.read("before.json"), folder.read("after.json")
+    before, after = (read_scores(folder, name) for name in ("before.json", "after.json"))
     results = ([] if after is None else after["levels"]) if look is None else look["levels"]
     name = repo.rpartition("/")[2]
     text = [
@@ -81,7 +82,7 @@ def run_card(folder: Folder, repo: str, look: Row | None = None, licence: str | 
         "",
         "## Use",
         "",
-        USE.format(repo=repo, env=config["env"]),
+        USE.format(repo=repo, env=" ".join(str(config["env"]).split()).replace("`", "")),
         "",
     ]
     return "\n".join(text)

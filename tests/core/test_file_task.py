@@ -214,3 +214,18 @@ def test_answers_are_verified_by_the_task_itself_and_names_pose_again(tmp_path):
     task = CountdownFile(data=write(tmp_path / "test_wrong.jsonl", wrong))
     (problem,) = task.rows("test", level=1)
     assert problem.solution is None and task.verify(problem, task.solve(problem))
+
+
+@pytest.mark.parametrize(
+    "command", ["train --num-steps 1", "profile --agent oracle", "eval --agent oracle"]
+)
+def test_a_file_without_rows_of_the_split_is_refused_in_one_line(command, tmp_path, capsys):
+    pytest.importorskip("torch")
+    from edgewise.cli import main
+
+    name = "mine_test.jsonl" if "eval" not in command else "mine_train.jsonl"
+    (tmp_path / name).write_text('{"nums": [8, 73, 96], "target": 841}\n')
+    words = [*command.split(), "--env", "CountdownFile-v0", "--data", str(tmp_path / name)]
+    assert main([*words, "--output", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "must have problems" in told and told.count("\n") == 1

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import ClassVar
 
+import gymnasium as gym
 import pytest
 
 from edgewise import ReasoningEnv
@@ -183,3 +184,36 @@ def test_reasons_say_what_is_wrong_with_an_expression():
         "(3 + 5) * 2": "",
     }
     assert {text: task.explain(problem, text) for text in reasons} == reasons
+
+
+@pytest.mark.parametrize("style", ["tags", "json"])
+@pytest.mark.parametrize("place", ["in the call", "before the call", "around the call"])
+@pytest.mark.parametrize("last", ["", "}", "so it is"])
+def test_an_answer_up_to_a_call_is_none_and_one_after_it_counts(style, place, last):
+    env = gym.make("Countdown-v0", tools={"tools": ["calculator"], "style": style})
+    env.reset(seed=24)
+    answer = env.unwrapped.task.solve(env.unwrapped.problem)
+    call = {
+        "tags": "<calculator>{}</calculator>",
+        "json": '<tool_call>{{"name": "calculator", "arguments": {{"expression": "{}"}}}}</tool_call>',
+    }[style]
+    boxed = rf"\boxed{{{answer}}}"
+    inside = boxed.replace("\\", "\\\\") if style == "json" else boxed
+    text = {
+        "in the call": call.format(inside),
+        "before the call": f"{boxed} <answer>{answer}</answer> {call.format('1+1')}",
+        "around the call": rf"\boxed{{{answer}" + call.format("1+1"),
+    }[place]
+    _, reward, terminated, truncated, told = env.step(text)
+    assert (reward, terminated, truncated) == (0.0, False, False)
+    _, reward, terminated, _, told = env.step(last)
+    assert reward == 0.0 and not told["correct"]
+    env.reset(seed=24)
+    env.step(text)
+    _, reward, terminated, _, told = env.step(f"so {boxed}")
+    assert reward == 1.0 and terminated and told["correct"]
+
+
+@pytest.mark.parametrize("text", ["1/9^999/9^999/9^999/9^999", "9^999/9^999", "0*9^999", "1/3^90"])
+def test_no_size_of_a_result_raises(text):
+    assert isinstance(Calculator().run(text), str)

@@ -174,3 +174,24 @@ def test_mistakes_are_told_in_one_line(words, said, capsys):
     assert main(["schedule", *words]) == 2
     told = capsys.readouterr().err
     assert said in told and told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--attempts", "3"], ["--levels", "2"], ["--env", "Zebra-v0"], ["--preset", "e2h"], ["--tools", "calculator"]],
+)  # fmt: skip
+def test_flags_of_an_environment_are_refused_beside_a_profile(words, tmp_path, capsys):
+    profile(tmp_path / "p.jsonl", [0.5, 0.2])
+    output = ["--output", str(tmp_path / "rows.jsonl")]
+    given = ["--profile", str(tmp_path / "p.jsonl"), "--num-levels", "1", "--steps", "2"]
+    assert main(["schedule", *given, *output, *words]) == 2
+    assert "must be left out with `profile`" in capsys.readouterr().err
+
+
+def test_a_profile_is_not_written_over(tmp_path, capsys):
+    profile(tmp_path / "p.jsonl", [0.5, 0.2])
+    before = (tmp_path / "p.jsonl").read_bytes()
+    path = str(tmp_path / "p.jsonl")
+    assert main(["schedule", "--profile", path, "--num-levels", "1", "--output", path]) == 2
+    assert "`output` must be another file" in capsys.readouterr().err
+    assert (tmp_path / "p.jsonl").read_bytes() == before
