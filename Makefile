@@ -19,7 +19,7 @@ MODELS := --editable ./seedlings  # `train` needs them; given by path, as no ind
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test durations test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray $(FRAMEWORKS:%=test-%) lint docs install clean FORCE
+.PHONY: demo test durations test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray $(FRAMEWORKS:%=test-%) lint docs picture install clean FORCE
 
 # Random and the recommended rule, side by side: a minute or two, with a picture of both
 demo: $(VENV)/train
@@ -74,6 +74,15 @@ docs: $(VENV)/docs
 	$(BIN)/edgewise leaderboard
 	$(BIN)/python -m edgewise.benchmarks.studies.figures
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# the picture of README: two runs of a minute or two
+PICTURE := --env Arithmetic-v0 --agent seedling:sums --preset crowd --num-steps 80 --num-problems 4 --learning-rate 1e-4 --seed 1 \
+	--track none --evaluation.num-problems 40 --evaluation.num-samples 2 --evaluation.k 1
+picture: $(VENV)/train
+	$(BIN)/edgewise train $(PICTURE) --curriculum random --output runs/picture/random
+	$(BIN)/edgewise train $(PICTURE) --curriculum sec:temperature=0.2 --output runs/picture/sec
+	$(BIN)/edgewise report runs/picture/random runs/picture/sec --output runs/picture/arms.md
+	cp runs/picture/arms.png docs/pictures/arms.png
 
 lint: install
 	$(BIN)/ruff check .

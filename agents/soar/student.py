@@ -142,7 +142,7 @@ class PolicyStudent:
         return float(right[verified].mean())
 
     def success(self, problems: Sequence[Pair], num_samples: int, seed: int) -> Floats:
-        """Return the share of sampled answers that are right, (N,), of each problem and of those verified.
+        """Return the share of right answers among those verified, (N,), 0 where none was.
 
         It is 0 for a problem without any.
         """
