@@ -19,7 +19,7 @@ def answer_of(text, seed):
     found = COUNTDOWN.search(text)
     if found is None:
         block = re.search(r"[A-Z]", text)[0]
-        begun = r"\boxed{" in text.split("the state is told.")[-1]
+        begun = r"\boxed{" in text.rpartition("one by one: ")[2]
         return rf"\boxed{{{block}^}}" if begun or coin < 0.5 else "no idea"
     numbers = tuple(map(int, found[1].split(",")))
     env = gym.make("Countdown-v0", preset="seedling").unwrapped
