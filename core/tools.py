@@ -213,7 +213,7 @@ def make_tool(given: Tool | str | Mapping[str, Any]) -> Tool:
         raise ValueError(f"`tools` must be names or objects, got {given!r}")
     record = {"name": given} if isinstance(given, str) else dict(given)
     name = record.pop("name", None)
-    if name in BUILT_IN:
+    if isinstance(name, str) and name in BUILT_IN:
         resolve_name(BUILT_IN[name])
     if not isinstance(name, str) or name not in TOOLS:
         raise ValueError(unknown("tool", name, [*BUILT_IN, *(TOOLS.keys() - BUILT_IN.keys())]))

@@ -217,3 +217,11 @@ def test_an_answer_up_to_a_call_is_none_and_one_after_it_counts(style, place, la
 @pytest.mark.parametrize("text", ["1/9^999/9^999/9^999/9^999", "9^999/9^999", "0*9^999", "1/3^90"])
 def test_no_size_of_a_result_raises(text):
     assert isinstance(Calculator().run(text), str)
+
+
+@pytest.mark.parametrize(
+    "name", [["calculator"], {}, None, 3, "edgewise.calculator:Calculator", "os:system"]
+)
+def test_a_name_that_is_no_tool_is_refused_and_resolves_nothing(name):
+    with pytest.raises(ValueError, match="`tool` must be"):
+        tool_rules([{"name": name}])
