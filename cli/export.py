@@ -9,7 +9,7 @@ import gymnasium as gym
 
 from edgewise.agents.integrations.export import export
 from edgewise.agents.training.recipe_file import read_options
-from edgewise.cli.flags import ExportConfig
+from edgewise.cli.export_flags import ExportConfig
 from edgewise.errors import usage
 from edgewise.registration import check_id
 

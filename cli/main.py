@@ -16,6 +16,7 @@ from edgewise.output import closed_pipes
 from edgewise.pool import WorkerError
 
 FLAGS, COMPARE = "edgewise.cli.flags", "edgewise.cli.compare_flags"
+EXPORT = "edgewise.cli.export_flags"
 TRAIN = "edgewise.agents.training.config:TrainConfig"
 COMMANDS = {  # what each does, and where its flags are; what it runs is in edgewise.cli.COMMAND
     "list": ("Show the environments, with their presets and levels.", f"{FLAGS}:ListConfig"),
@@ -57,9 +58,9 @@ COMMANDS = {  # what each does, and where its flags are; what it runs is in edge
         "edgewise.benchmarks.studies.headroom_plan:HeadroomConfig",
     ),
     "profile": ("Measure how hard each problem is.", f"{FLAGS}:ProfileConfig"),
-    "serve": ("Serve an environment to clients of OpenEnv.", f"{FLAGS}:ServeConfig"),
-    "schedule": ("Write what a rule poses over a run as a file.", f"{FLAGS}:ScheduleConfig"),
-    "export": ("Write problems as files for other frameworks.", f"{FLAGS}:ExportConfig"),
+    "serve": ("Serve an environment to clients of OpenEnv.", f"{EXPORT}:ServeConfig"),
+    "schedule": ("Write what a rule poses over a run as a file.", f"{EXPORT}:ScheduleConfig"),
+    "export": ("Write problems as files for other frameworks.", f"{EXPORT}:ExportConfig"),
     "pretrain": ("Make a seedling from worked traces.", f"{FLAGS}:PretrainCommand"),
     "untie": ("Write a model that vLLM can reload.", f"{FLAGS}:UntieCommand"),
 }

@@ -17,7 +17,7 @@ from edgewise.agents.integrations.schedule import (
 from edgewise.agents.training.parts import CurriculumPart, Problems
 from edgewise.agents.training.profile_file import control, in_band, read_profile
 from edgewise.agents.training.recipe_file import read_options
-from edgewise.cli.flags import ScheduleConfig
+from edgewise.cli.export_flags import ScheduleConfig
 from edgewise.errors import usage
 from edgewise.wrappers import Rule
 from edgewise.wrappers.rules.catalogue import make_schedule

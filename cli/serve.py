@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import gymnasium as gym
 
 from edgewise.agents.training.recipe_file import read_options
-from edgewise.cli.flags import ServeConfig
+from edgewise.cli.export_flags import ServeConfig
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import UsageError, usage
 from edgewise.registration import check_id
