@@ -24,6 +24,7 @@ from edgewise.agents.policies.fast_decode import FastDecoder
 from edgewise.agents.policies.fast_network import Network, recognises
 from edgewise.agents.policies.fast_read import read_states
 from edgewise.agents.policies.head import token_logprobs
+from edgewise.agents.policies.heap import give_back
 from edgewise.agents.policies.memory import SHORT
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.passes import Budget, last_columns, within_memory
@@ -208,7 +209,9 @@ class TransformersPolicy:
         start, rows = room.drop_full(start, rows, self.positions, sampling.max_tokens)
         if not len(rows):
             return start
-        return self.parts.sample(lambda part: sample(start, part, sampling, rng), start, rows, rng)
+        found = self.parts.sample(lambda part: sample(start, part, sampling, rng), start, rows, rng)
+        give_back()
+        return found
 
     def logprobs(self, completions: Completions) -> Tensor:
         """Return the log-probability of each sampled token, (B, T), with gradient; 0.0 elsewhere."""

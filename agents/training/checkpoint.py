@@ -8,7 +8,6 @@ manifest.json size and SHA-256 of each file; version 0.1 wrote none
 
 from __future__ import annotations
 
-import io
 import json
 import warnings
 from collections.abc import Collection
@@ -20,6 +19,7 @@ from zipfile import BadZipFile, ZipFile
 import torch
 from safetensors import SafetensorError, safe_open
 
+from edgewise.agents.policies.heap import give_back
 from edgewise.agents.policies.policy import Policy
 from edgewise.agents.policies.sampling import is_out_of_memory
 from edgewise.files import FileError, flush, read_json, readable
@@ -34,11 +34,11 @@ UNLOADABLE = (
 
 def fill(folder: Path, policy: Policy, algorithm: dict[str, Any], envs: dict[str, Any]) -> None:
     """Write the files of a checkpoint, the manifest last, and fsync them."""
+    give_back()  # what the step freed, before the weights are copied
     folder.mkdir(parents=True)
     policy.save(folder / "model")
-    content = io.BytesIO()  # so that a full disk is an OSError
-    torch.save(algorithm, content)
-    (folder / ALGORITHM).write_bytes(content.getvalue())
+    with open(folder / ALGORITHM, "wb") as file:  # given a path, a full disk is no OSError
+        torch.save(algorithm, file)
     (folder / ENVS).write_text(json.dumps(envs), encoding="utf-8")
     write_manifest(folder)
     for path in (*folder.rglob("*"), folder):

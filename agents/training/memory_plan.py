@@ -3,13 +3,14 @@
 Bytes of one process, of what is there all the time, and besides that of what the work does in turn:
 
 always     weights; their float32 masters if they are of lower precision; gradients, moments of AdamW,
-           both float32; the reference of a divergence
+           both float32; the reference of a divergence; on a CPU in bfloat16, the kernels that oneDNN
+           keeps for the shapes that it has met
 sampling   the cache of keys and values, the distributions of a token, a copy of the weights in which
            small models decode, or the share of an engine in the same process
 learning   a pass and its backward pass, `pass_bytes`
 update     what AdamW holds of the weights in between
-saving     on the CPU: the moments and masters as they are written to a checkpoint, beside what of a pass
-           was not given back to the system
+saving     on a CPU: the weights as they are written to a checkpoint; else the machine's own memory holds
+           them, and of a sharded model what is gathered of its moments
 
 The largest of the latter counts. Rows that are sampled at once, and tokens of a pass, are halved as long
 as they do not fit, as a run halves them when the memory runs out; it cannot halve the passes of a
@@ -29,7 +30,9 @@ FULL = 4  # bytes of a value in float32
 SAMPLED_BYTES = (
     20  # of each entry of a distribution: logits, log and plain probabilities, their sums
 )
-RETAINED = 0.6  # of a pass, what the C library keeps of its memory on a CPU; 0.41 to 0.85 measured
+KERNELS = (
+    120_000_000  # of oneDNN's, which keeps 1,024; without any of them the peak was so much lower
+)
 SMALL = 100_000_000  # parameters of models that decode on a CPU in a copy of their weights
 CONTEXT = {
     "cpu": 600_000_000,
@@ -122,7 +125,7 @@ def plan_of(work: Work, memory: int | None = None) -> Plan:
             return plan
         if plan.phase == "sampling" and work.samples_itself and work.rows > 1:
             work = replace(work, rows=work.rows // 2)
-        elif plan.phase in ("learning", "saving") and shortens(work):
+        elif plan.phase == "learning" and shortens(work):
             work = replace(work, max_tokens_per_pass=work.pass_tokens // 2)
         else:
             return plan
@@ -143,8 +146,7 @@ def undivided(work: Work, memory: int | None) -> Plan:
     }
     host = saving(work)
     if work.device == "cpu":
-        kept = int(RETAINED * sum(phases["learning"].values()))
-        phases["saving"], host = {**host, "not given back": kept}, {}
+        phases["saving"], host = host, {}
     elif work.sharded:
         host = {"loading": FULL * work.shape.num_parameters, **host}
     if work.adapters is not None:
@@ -168,6 +170,7 @@ def standing(work: Work) -> dict[str, int]:
         "gradients": FULL * trained,
         "optimiser": 2 * FULL * trained,
         "reference": reference,
+        "kernels": KERNELS if work.device == "cpu" and work.value_bytes < FULL else 0,
     }
 
 
@@ -228,11 +231,12 @@ def update(work: Work) -> dict[str, int]:
 
 
 def saving(work: Work) -> dict[str, int]:
-    """Return what the first process holds while it writes a checkpoint."""
-    moments = 2 * FULL * work.trained
-    masters = 0 if work.in_full else FULL * work.trained
-    written = moments + masters
-    if work.device == "cuda":  # first they are brought there
-        gathered = FULL * work.shape.num_parameters if work.sharded else 0
-        return {"checkpoint": 2 * written + gathered}
-    return {"checkpoint": written}
+    """Return what the first process holds in the machine's own memory while it writes a checkpoint.
+
+    Moments and masters are written one after another as they are, but for those of a sharded model, which
+    are gathered first.
+    """
+    written = work.value_bytes * work.shape.num_parameters
+    if not work.sharded:
+        return {"checkpoint": written}
+    return {"checkpoint": FULL * work.shape.num_parameters + 2 * FULL * work.trained}
