@@ -8,6 +8,7 @@ import socket
 import pytest
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("peft")
 
 from edgewise.agents import distributed  # noqa: E402
 from edgewise.agents.policies.engine import EnginePolicy  # noqa: E402
@@ -78,7 +79,6 @@ def two(tiny_model, model_engine, tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_each_rank_samples_its_shard_with_the_learners_weights(two, kind):
-    pytest.importorskip("peft")
     first, second = (json.loads((two / f"{kind}-{rank}.json").read_text()) for rank in range(2))
     assert first["tokens"] == second["tokens"]
     assert first["own"] == second["own"] == len(PROMPTS) / 2
