@@ -25,9 +25,10 @@ from edgewise.agents.training.evaluation import asking
 from edgewise.agents.training.profile_file import divided, most_levels
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run_prompts import limit_for
+from edgewise.benchmarks.evaluation.agent_names import is_scripted
 from edgewise.benchmarks.evaluation.plans import ProfilePlan
 from edgewise.benchmarks.evaluation.profile import WIDTH, begun_on, profile
-from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
+from edgewise.benchmarks.evaluation.scripted import scripted
 from edgewise.benchmarks.evaluation.spread import Spread, spreading
 from edgewise.cli.flags import ProfileConfig
 from edgewise.env import unwrap
