@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import tyro
 
 from edgewise.agents.algorithms.config import Count, NotNegative, Positive, Several
-from edgewise.agents.training.config import TrainConfig
+from edgewise.agents.policies.model_card import is_own, model_path
+from edgewise.agents.policies.options import Sampling
+from edgewise.agents.soar.config import SOARRunConfig
+from edgewise.agents.training.config import TrainConfig, complete
 from edgewise.agents.training.flags import (
     BatchFlags,
     Flags,
     LearnerFlags,
     RecipeFlags,
 )
+from edgewise.agents.training.parts import make_hyperparameters
 from edgewise.agents.training.recipe_file import NOT_IN_RECIPES
+from edgewise.benchmarks.simulation.worlds import WORLDS
+from edgewise.benchmarks.studies.published import SOAR_METHODS
 from edgewise.benchmarks.studies.race_plan import RacePlan
-from edgewise.files import about, read_json
+from edgewise.benchmarks.studies.suites import listed, suite_of, tasks_of
+from edgewise.errors import unknown
+from edgewise.files import about, read_json, read_text
+from edgewise.wrappers import make_rule
+from edgewise.wrappers.rules.catalogue import split_names
 
 METHODS = ("base", "hard", "base-t", "intrinsic-t", "grounded-t", "pq", "ps")  # of the paper
 OF_CELLS = {"env", "curriculum", "seed", "evaluate", "evaluation", "sharding", *NOT_IN_RECIPES}
@@ -69,6 +79,23 @@ class SuiteCompareConfig(BatchFlags, RecipeFlags):
     """Cells that run at the same time, one thread each."""
     output: Path | None = None
     """Folder of the runs and of the report; by default runs/compare-SUITE."""
+
+    def check_names(self) -> None:
+        """Check the suite, its tasks, the rules and the model."""
+        super().check_names()
+        suite = suite_of(self.suite)
+        tasks_of(suite, self.tasks)
+        check_rules(self.curricula or suite.curricula, self.num_steps)
+        if self.agent is not None and not is_own(self.agent):
+            model_path(self.agent)
+
+    def check_problems(self) -> None:
+        """Check the algorithms and their arguments."""
+        super().check_problems()
+        sizes = {name: getattr(self, name) for name in ("num_steps", "num_problems", "group_size")}
+        for algorithm in listed(self.algorithms):
+            setup = complete(TrainConfig(algorithm=algorithm, **sizes)).setup
+            make_hyperparameters(setup.algorithm, Sampling())
 
     @classmethod
     def from_recipe(cls, path: Path) -> Self:
@@ -121,12 +148,22 @@ class CompareConfig(BatchFlags):
     """Budget, in batches; rejected groups are paid from it."""
     num_problems: Count = 32
     """Problems in a batch, P."""
-    algorithm: str = "grpo"
+    algorithm: Literal["grpo", "rloo"] = "grpo"
     """Whose advantages the learner forms: grpo or rloo."""
     processes: Count = 2
     """Cells that run at the same time."""
     output: Path = Path("runs/compare")
     """Folder for the table, the report and the figure; what is done there is not done again."""
+
+    def check_names(self) -> None:
+        """Check the learner, the worlds and the rules."""
+        super().check_names()
+        if self.agent != "simulated":
+            raise ValueError(unknown("agent", self.agent, ["simulated"]))
+        for world in split_names(self.worlds or ""):
+            if world not in WORLDS:
+                raise ValueError(unknown("worlds", world, WORLDS))
+        check_rules(self.curricula or "", self.num_steps)
 
 
 @dataclass(frozen=True)
@@ -164,6 +201,22 @@ class SOARCompareConfig(LearnerFlags):
     output: Path = Path("runs/compare-soar")
     """Folder of the games and of the report."""
 
+    def check_folders(self) -> None:
+        """Check that the files of hard problems are there."""
+        super().check_folders()
+        for name in ("hard", "test"):
+            path = getattr(self, name)
+            if path is not None:
+                read_text(path)
+
+    def check_names(self) -> None:
+        """Check the game, its model and the rows of the table."""
+        super().check_names()
+        for method in self.methods:
+            if method not in SOAR_METHODS:
+                raise ValueError(unknown("method", method, SOAR_METHODS))
+        SOARRunConfig(preset=self.preset, agent=self.agent).check_names()
+
 
 @dataclass(frozen=True)
 class PlanCompareConfig(Flags):
@@ -189,6 +242,12 @@ class PlanCompareConfig(Flags):
             for bed in beds.values():
                 bed.check_names()
                 bed.check_problems()
+
+
+def check_rules(curricula: str, num_steps: int) -> None:
+    """Raise ValueError if there is no such rule; filters that stand after "+" are not looked at."""
+    for text in split_names(curricula):
+        make_rule(text.partition("+")[0], num_steps)
 
 
 def recipe_of(path: Path) -> dict[str, Any]:

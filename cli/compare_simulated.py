@@ -19,7 +19,6 @@ from edgewise.benchmarks.simulation.compare import (
     cells_of,
     check,
     run_cells,
-    split,
 )
 from edgewise.benchmarks.simulation.report import Results, by_world, claims, overall, write_report
 from edgewise.benchmarks.simulation.worlds import WORLDS
@@ -27,6 +26,7 @@ from edgewise.cli.compare_flags import CompareConfig
 from edgewise.errors import usage
 from edgewise.interrupts import repeatable
 from edgewise.lock import locked
+from edgewise.wrappers.rules.catalogue import split_names
 
 WIDTH = 160  # of the tables, where there is no terminal
 LINES = 10  # of progress, where there is no terminal
@@ -48,9 +48,9 @@ def fill(config: CompareConfig) -> None:
             group_size=config.group_size,
             algorithm=config.algorithm,
         )
-        given = catalogue(size) if config.curricula is None else split(config.curricula)
+        given = catalogue(size) if config.curricula is None else split_names(config.curricula)
         curricula = list(dict.fromkeys([BASELINE, *given]))
-        worlds = list(WORLDS) if config.worlds is None else split(config.worlds)
+        worlds = list(WORLDS) if config.worlds is None else split_names(config.worlds)
         check(config.agent, worlds, curricula, size)
         check_kind(config.output, "output", SIMULATED)
         record = {"agent": config.agent, **asdict(size)}

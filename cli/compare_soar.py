@@ -16,10 +16,11 @@ from edgewise.agents.soar.run import begin, resume
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.cells import folder_of_size, in_parallel
+from edgewise.benchmarks.studies.published import SOAR_METHODS
 from edgewise.benchmarks.studies.soar import Table, TableConfig
-from edgewise.benchmarks.studies.soar_report import LABELS, sheets
+from edgewise.benchmarks.studies.soar_report import sheets
 from edgewise.cli.compare_flags import SOARCompareConfig
-from edgewise.errors import unknown, usage
+from edgewise.errors import usage
 from edgewise.interrupts import Stopped, asked, repeatable
 from edgewise.lock import locked
 
@@ -42,9 +43,6 @@ def run(config: SOARCompareConfig, command: str, console: Console) -> None:
 def compare(config: SOARCompareConfig, command: str, console: Console) -> None:
     """Play and measure what is missing, and print the table."""
     with usage():
-        for method in config.methods:
-            if method not in LABELS:
-                raise ValueError(unknown("method", method, LABELS))
         games = games_of(config)
         for game in games:
             check(game, config.test)
@@ -56,7 +54,7 @@ def compare(config: SOARCompareConfig, command: str, console: Console) -> None:
                 console.print(f"games {done}/{len(games)}  {name}", highlight=False)
             table = Table(table_config(config))
         for record in table.fill():
-            label = LABELS[record["method"]]
+            label = SOAR_METHODS[record["method"]]
             told = f"students  {label}, teacher {record['teacher']}, student {record['student']}"
             console.print(told, highlight=False)
             if asked():

@@ -13,7 +13,7 @@ from edgewise.agents.policies.model_card import preset_for
 from edgewise.agents.training.display import announcer
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.benchmarks.evaluation import session as sessions
-from edgewise.benchmarks.evaluation.scripted import is_scripted
+from edgewise.benchmarks.evaluation.agent_names import is_scripted
 from edgewise.benchmarks.evaluation.spread import spreading
 from edgewise.benchmarks.evaluation.suite import OWN, Part, parts_of
 from edgewise.benchmarks.evaluation.summary import ALL, Record

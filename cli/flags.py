@@ -7,32 +7,34 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import gymnasium as gym
 import tyro
 
 from edgewise.agents.algorithms.config import (
     WHOLE,
     Condition,
     Count,
+    Levels,
     Natural,
     NotNegative,
 )
-from edgewise.agents.policies.model_card import preset_for
-from edgewise.agents.policies.options import Precision
+from edgewise.agents.policies.model_card import is_own, model_path, preset_for
 from edgewise.agents.soar.presets import GAMES
+from edgewise.agents.training.data_check import check_data
 from edgewise.agents.training.flags import (
     DataFlags,
     DeviceFlags,
     EngineFlags,
-    EvaluationPlan,
     Flags,
     RayFlags,
     ThreadFlags,
     TokenFlags,
     TurnFlags,
 )
+from edgewise.agents.training.folder_kind import TRAIN, TRL, VERL, check_begun, check_kind, kind_of
 from edgewise.agents.training.recipe_file import read_object, read_options
+from edgewise.benchmarks.evaluation.agent_names import check_agent, is_scripted
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
+from edgewise.benchmarks.evaluation.suite import parts_of
 from edgewise.benchmarks.sharing.hub import check_repo
 from edgewise.errors import unknown
 
@@ -147,13 +149,21 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, OneEnvFlags):
         if self.suite is not None and self.env_options != "{}":
             raise ValueError(f"`env_options` must be left out with a suite, got {self.env_options}")
 
+    def check_names(self) -> None:
+        """Check the agent and the suite."""
+        super().check_names()
+        check_agent(self.agent)
+        if self.suite is not None:
+            parts_of(self.suite)
+
     def check_problems(self) -> None:
         """Make the environment as it will be asked."""
         super().check_problems()
         if self.suite is None:
             options = read_options(self.env_options, [self.env], self.data)
             preset = preset_for(self.agent, self.env, self.preset)
-            gym.make(self.env, preset=preset, split=self.plan.split, levels=self.levels, **options)
+            split = self.plan.split
+            check_data(self.env, preset=preset, split=split, levels=self.levels, **options)
 
 
 @dataclass(frozen=True)
@@ -170,7 +180,7 @@ class ProfileConfig(RayFlags, ThreadFlags, EngineFlags, DeviceFlags, TokenFlags,
     """File for the lines, for `ProblemSet-v0`."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
-    levels: tuple[Count, ...] | None = None
+    levels: Levels | None = None
     """Levels to measure; all training levels by default."""
     num_levels: Count = 4
     """Number of equal parts, by error rate, in the summary at the end."""
@@ -191,13 +201,22 @@ class ProfileConfig(RayFlags, ThreadFlags, EngineFlags, DeviceFlags, TokenFlags,
             if self.game is not None and getattr(self, name) != DEFAULTS[name]:
                 raise ValueError(f"`{name}` must be left out with `game`, which has its own")
 
+    def check_names(self) -> None:
+        """Check the agent, which is a model or needs none."""
+        super().check_names()
+        if is_scripted(self.agent):
+            check_agent(self.agent)
+        elif not is_own(self.agent):
+            model_path(self.agent)
+
     def check_problems(self) -> None:
         """Make the environment as it will be measured."""
         super().check_problems()
         own = self.resolved
         options = read_options(own.env_options, [own.env], own.data)
         preset = preset_for(own.agent, own.env, own.preset)
-        gym.make(own.env, preset=preset, split=own.plan.split, levels=own.levels, **options)
+        split = own.plan.split
+        check_data(own.env, preset=preset, split=split, levels=own.levels, **options)
 
     @property
     def resolved(self) -> ProfileConfig:
@@ -236,6 +255,12 @@ class ReplayConfig(Flags):
     run: tyro.conf.Positional[Path]
     """Folder of the run."""
 
+    def check_folders(self) -> None:
+        """Check that it is one of a run."""
+        super().check_folders()
+        check_kind(self.run, None, TRAIN, TRL, VERL)
+        check_begun(self.run, None)
+
 
 @dataclass(frozen=True)
 class ReportConfig(Flags):
@@ -253,6 +278,13 @@ class ReportConfig(Flags):
     only printed."""
     seed: Natural = 0
     """Seed of the draws of a comparison."""
+
+    def check_folders(self) -> None:
+        """Check that all of them are there."""
+        super().check_folders()
+        for folder in self.folders:
+            if folder.suffix != ".json" and kind_of(folder) is None:
+                check_begun(folder, None)
 
 
 @dataclass(frozen=True)
@@ -329,29 +361,3 @@ class LeaderboardConfig(Flags):
     """Has a folder for each result, with the config.json and summary.json of an evaluation."""
     readme: Path | None = None
     """Markdown file in which the tables replace what stands between the marks of the leaderboard."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PretrainCommand(ThreadFlags):
-    """Train a small model from scratch on the worked traces of environments, and measure it."""
-
-    recipe: Path
-    """JSON file of sizes, sources and seed, such as recipes/countdown-0.json."""
-    output: Path
-    """Folder of the model, which must not exist."""
-    evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
-    """What is asked of each level for the model card."""
-    threads: Count = 1
-    """Threads of torch; the same number gives the same model."""
-
-
-@dataclass(frozen=True)
-class UntieCommand(Flags):
-    """Write a model whose head is not tied to its embeddings, so that vLLM can reload its weights."""
-
-    output: Path
-    """Folder of the model, which must not exist."""
-    agent: str = "seedling"
-    """Model to write: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
-    dtype: Precision = "float32"
-    """Precision of the weights."""

@@ -61,8 +61,8 @@ COMMANDS = {  # what each does, and where its flags are; what it runs is in edge
     "serve": ("Serve an environment to clients of OpenEnv.", f"{EXPORT}:ServeConfig"),
     "schedule": ("Write what a rule poses over a run as a file.", f"{EXPORT}:ScheduleConfig"),
     "export": ("Write problems as files for other frameworks.", f"{EXPORT}:ExportConfig"),
-    "pretrain": ("Make a seedling from worked traces.", f"{FLAGS}:PretrainCommand"),
-    "untie": ("Write a model that vLLM can reload.", f"{FLAGS}:UntieCommand"),
+    "pretrain": ("Make a seedling from worked traces.", "edgewise.cli.model_flags:PretrainCommand"),
+    "untie": ("Write a model that vLLM can reload.", "edgewise.cli.model_flags:UntieCommand"),
 }
 USAGE = "usage: edgewise COMMAND [--help] ...\n       edgewise --version"
 HELP = """edgewise COMMAND --help explains every flag.

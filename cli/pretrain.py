@@ -11,7 +11,7 @@ from rich.console import Console
 from edgewise.agents.seedlings.card import load_recipe, save_seedling
 from edgewise.agents.seedlings.pretrain import build_policy, pretrain
 from edgewise.agents.training.display import clock
-from edgewise.cli.flags import PretrainCommand
+from edgewise.cli.model_flags import PretrainCommand
 from edgewise.errors import UsageError, usage
 from edgewise.files import replacing
 from edgewise.lock import locked

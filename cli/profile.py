@@ -25,9 +25,10 @@ from edgewise.agents.training.evaluation import asking
 from edgewise.agents.training.profile_file import divided, most_levels
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run_prompts import limit_for
+from edgewise.benchmarks.evaluation.agent_names import is_scripted
 from edgewise.benchmarks.evaluation.plans import ProfilePlan
 from edgewise.benchmarks.evaluation.profile import WIDTH, begun_on, profile
-from edgewise.benchmarks.evaluation.scripted import is_scripted, scripted
+from edgewise.benchmarks.evaluation.scripted import scripted
 from edgewise.benchmarks.evaluation.spread import Spread, spreading
 from edgewise.cli.flags import ProfileConfig
 from edgewise.env import unwrap
@@ -44,14 +45,14 @@ BANDS = (  # pass rates, at least and at most, and what they are called
 
 def run(config: ProfileConfig, arguments: Sequence[str]) -> None:
     """Measure, and say where the borders of the levels are and how to use them."""
-    config = with_samples(whole(config))
+    config = with_samples(with_all_problems(config))
     torch.set_num_threads(config.threads)
     with locked(config.output, beside=True), spreading(config.ray) as spread:
         measure(config, spread)
 
 
 def measure(config: ProfileConfig, spread: Spread | None) -> None:
-    """Measure what is missing, and say what was found."""
+    """Measure the problems that the output lacks, and print a summary."""
     with usage():
         check_id(config.env)
         options = options_of(config)
@@ -82,7 +83,7 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
         notes = [] if limit is None else limit.check(env)
     console = Console()
     for note in notes:
-        console.print(note, soft_wrap=True, highlight=False, markup=False)
+        say(console, note)
     columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("problems", total=None)
@@ -102,15 +103,17 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
                 )
         except ValueError as error:
             raise UsageError(str(error)) from error
-    for line in told(config, [record["error_rate"] for record in records]):
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    for line in summary(config, [record["error_rate"] for record in records]):
+        say(console, line)
     if config.fail_at is not None:
-        hard = failed(records, config.fail_at)
+        hard, count = failed(records, config.fail_at), config.fail_at
         paths = write_halves(config.output, hard, config.plan.seed)
-        text = (
-            f"{len(hard)} problems fail {config.fail_at} of {config.fail_at}: {paths[0]} {paths[1]}"
-        )
-        console.print(text, soft_wrap=True, highlight=False, markup=False)
+        say(console, f"{len(hard)} problems fail {count} of {count}: {paths[0]} {paths[1]}")
+
+
+def say(console: Console, text: str) -> None:
+    """Print a line without wrapping or markup."""
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def with_samples(config: ProfileConfig) -> ProfileConfig:
@@ -120,8 +123,8 @@ def with_samples(config: ProfileConfig) -> ProfileConfig:
     return replace(config, plan=replace(config.plan, num_samples=config.fail_at))
 
 
-def whole(config: ProfileConfig) -> ProfileConfig:
-    """Return the config with what its game sets, if it has one: then all problems of a data set."""
+def with_all_problems(config: ProfileConfig) -> ProfileConfig:
+    """Apply the settings of the game, if there is one, which asks all problems of a data set."""
     found = config.resolved
     if config.game is None or config.plan.num_problems != ProfilePlan().num_problems:
         return found
@@ -151,14 +154,14 @@ def options_of(config: ProfileConfig) -> dict[str, Any]:
 def load(config: ProfileConfig) -> TransformersPolicy | EnginePolicy:
     """Load the model and its engine; its chats have the day on which the profile began."""
     policy = load_policy(config.agent, config.dtype, config.device)
-    told = read_chat_options(config.chat_date, config.chat_template_kwargs)
+    chat = read_chat_options(config.chat_date, config.chat_template_kwargs)
     if is_dated(policy.tokenizer):
-        told = replace(told, date=told.date or begun_on(config.output) or today())
-    policy.chat = told
+        chat = replace(chat, date=chat.date or begun_on(config.output) or today())
+    policy.chat = chat
     return with_engine(policy, config.engine, config.engine_folder)
 
 
-def told(config: ProfileConfig, errors: Sequence[float]) -> list[str]:
+def summary(config: ProfileConfig, errors: Sequence[float]) -> list[str]:
     """Return the counts and borders of the levels, how to train on them, and what bands would keep."""
     num_levels = most_levels(errors, config.num_levels)
     edges, parts = divided(errors, num_levels)

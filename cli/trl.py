@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -10,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgewise.agents.distributed import all_gather_object, rank
-from edgewise.agents.integrations.trl_config import TRLConfig
+from edgewise.agents.integrations.trl_config import TRLConfig, is_first
 from edgewise.agents.integrations.trl_recipe import make_trainer
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run_folder import LINES, RunFolder
@@ -31,7 +30,6 @@ def run(config: TRLConfig, arguments: Sequence[str]) -> None:
     hint = f"continue with: edgewise trl {shlex.join(with_resume(arguments))}"
     with locked(config.output) if is_first() else nullcontext():
         with usage():
-            refuse_output(config)
             config = begun_again(config)
             trainer = make_trainer(config)
         with repeatable(hint, quiet=rank() > 0):
@@ -44,11 +42,6 @@ def run(config: TRLConfig, arguments: Sequence[str]) -> None:
             report = write_report(RunFolder.open(config.output))
             print(f"model    {config.output / 'model'}\nreport   {report}")
         trainer.accelerator.end_training()
-
-
-def is_first() -> bool:
-    """Return whether this is rank 0, by the environment variables of torchrun and accelerate."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def with_resume(arguments: Sequence[str]) -> list[str]:
@@ -66,23 +59,6 @@ def stop_when_asked() -> Any:
                 control.should_save = control.should_training_stop = True
 
     return StopWhenAsked()
-
-
-def refuse_output(config: TRLConfig) -> None:
-    """Check that `output` has a run if it is to be resumed, and none otherwise.
-
-    Raises:
-        ValueError: If it does not.
-    """
-    if config.output.exists() and not config.output.is_dir():
-        raise ValueError(f"`output` must be a folder, got {config.output}")
-    if config.resume and is_first() and not (config.output / "config.json").exists():
-        raise ValueError(f"`output` must have a run to resume, got {config.output}")
-    if not config.resume and (config.output / "config.json").exists():
-        raise ValueError(
-            f"`output` must hold no run, got {config.output}; "
-            "continue it with --resume, or name another"
-        )
 
 
 def begun_again(config: TRLConfig) -> TRLConfig:

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.untied import write_config, write_weights
-from edgewise.cli.flags import UntieCommand
-from edgewise.errors import UsageError, usage
+from edgewise.cli.model_flags import UntieCommand
+from edgewise.errors import usage
 from edgewise.files import replacing
 
 
 def run(command: UntieCommand, arguments: Sequence[str]) -> None:
     """Load and write."""
-    if command.output.exists():
-        raise UsageError(f"`output` must not exist, got {command.output}; name another")
     with usage():
         policy = load_policy(command.agent, command.dtype)
     command.output.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from edgewise.judging import judge
 from edgewise.outcome import History, Outcome
 from edgewise.registration import Division, division_name, make_task, require
 from edgewise.row_order import RowOrder, rekey
-from edgewise.task import SPLITS, Preset, Task
+from edgewise.task import SPLITS, Task, override_preset
 from edgewise.text import UnicodeText
 from edgewise.tools import ToolRules, tool_rules
 
@@ -41,9 +41,37 @@ class ReasoningEnv(gym.Env[str, str]):
         >>> again, _ = env.reset(options={key: info[key] for key in ("level", "problem_seed")})
         >>> again == prompt == edgewise.pose(info["problem"]).render()
         True
+
+    Args:
+        task: The class, or its "module:Name".
+        env_id: The name in the registry, for the names of problems.
+        requires: The extra of the package that the task needs.
+        preset: The name of a preset of the task; the first by default.
+        levels: The levels to draw from; the training levels by default.
+        split: "train", "validation" or "test"; no problem is in two.
+        template: Of the prompt; it names fields that the task fills in, such as {target}, and
+            nothing else.
+        rewards: Of an answer that is correct, of one that is not, and of none.
+        answer: The format of answers: "boxed", "answer", "think_answer" or "any".
+        thought: "closed" takes no answer from within a thought, "begun" neither where the model's
+            chat template opens one; "open" searches all the text.
+        frame: What `PromptFormat` puts around the prompt, or its fields.
+        arms: What a curriculum chooses among: a list of options of `reset`, a division that the
+            task knows, such as "subject", or for a data set a function that returns the label of
+            a problem, or the name under which `register_division` has one; the levels by
+            default.
+        attempts: How many there are at a problem, or rules of them, see `wrappers.Attempts`.
+        tools: What a completion may ask for, a list of names or rules, see `wrappers.Tools`.
+        allow_ood: Whether levels kept out of training may be trained on.
+        render_mode: "ansi" makes `render` return the prompt.
+        task_options: The fields of the task.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 1}
+    problem: Any = None  # the one posed
+    attempts: AttemptRules | None = None
+    tools: ToolRules | None = None
+    fits: Callable[[Any], bool] | None = None  # which problems are not drawn again
 
     def __init__(
         self,
@@ -68,30 +96,6 @@ class ReasoningEnv(gym.Env[str, str]):
     ) -> None:
         """Take from the preset what is not given.
 
-        Args:
-            task: The class, or its "module:Name".
-            env_id: The name in the registry, for the names of problems.
-            requires: The extra of the package that the task needs.
-            preset: The name of a preset of the task; the first by default.
-            levels: The levels to draw from; the training levels by default.
-            split: "train", "validation" or "test"; no problem is in two.
-            template: Of the prompt; it names fields that the task fills in, such as {target}, and
-                nothing else.
-            rewards: Of an answer that is correct, of one that is not, and of none.
-            answer: The format of answers: "boxed", "answer", "think_answer" or "any".
-            thought: "closed" takes no answer from within a thought, "begun" neither where the model's
-                chat template opens one; "open" searches all the text.
-            frame: What `PromptFormat` puts around the prompt, or its fields.
-            arms: What a curriculum chooses among: a list of options of `reset`, a division that the
-                task knows, such as "subject", or for a data set a function that returns the label of
-                a problem, or the name under which `register_division` has one; the levels by
-                default.
-            attempts: How many there are at a problem, or rules of them, see `wrappers.Attempts`.
-            tools: What a completion may ask for, a list of names or rules, see `wrappers.Tools`.
-            allow_ood: Whether levels kept out of training may be trained on.
-            render_mode: "ansi" makes `render` return the prompt.
-            task_options: The fields of the task.
-
         Raises:
             ValueError: If the preset, a level, the split or another argument is none that there is.
         """
@@ -104,26 +108,24 @@ class ReasoningEnv(gym.Env[str, str]):
             "template": template, "rewards": rewards, "answer": answer, "thought": thought,
             "frame": frame,
         }  # fmt: skip
-        self.preset_name, self.preset, overrides = self.make_preset(preset, parts, task_options)
+        self.preset_name, self.preset, overrides = override_preset(
+            self.task, preset, parts, task_options
+        )
         if self.preset.task_options:
             self.task = type(self.task)(**{**self.preset.task_options, **task_options})
         if template is not None:
             self.task.check_template(template)
         self.split, self.render_mode = split, render_mode
         self.identity: dict[str, Any] = {"env": env_id, "overrides": overrides, "split": split}
-        self.attempts: AttemptRules | None = None
-        self.tools: ToolRules | None = None
         closed = () if allow_ood or split != "train" else self.preset.ood
         self.allowed = [level for level in self.preset.levels if level not in closed]
         self.levels = self.make_levels(levels)
         self.arms = self.make_arms(arms)
         self.observation_space, self.action_space = UnicodeText(), UnicodeText()
-        self.problem: Any = None
         self.order, self.place = RowOrder(), 0  # a mixture sets both
         self._history, self._done = tuple[Outcome, ...](), True
         self.members: list[ReasoningEnv] = [self]  # a mixture has several
         self.play_by(attempt_rules(attempts), tool_rules(tools))
-        self.fits: Callable[[Any], bool] | None = None  # which problems are not drawn again
         self._num_unfit = 0
         self._rng = np.random.Generator(np.random.Philox(key=0))
 
@@ -149,29 +151,6 @@ class ReasoningEnv(gym.Env[str, str]):
             overrides.pop("tools", None)  # last, whichever was given first
             overrides["tools"] = self.tools.record()
         self._name = json.dumps(self.identity)[:-1]
-
-    def make_preset(
-        self, name: str | None, parts: Mapping[str, Any], task_options: Mapping[str, Any]
-    ) -> tuple[str, Preset, dict[str, Any]]:
-        """Return the name of the preset, with "+" if it is not whole, it, and what differs.
-
-        Args:
-            name: Of a preset of the task; None for the first.
-            parts: What goes before the preset's own, None for what does not.
-            task_options: The fields of the task.
-
-        Raises:
-            ValueError: If there is no such preset.
-        """
-        name = next(iter(self.task.presets)) if name is None else name
-        if name not in self.task.presets:
-            raise ValueError(unknown("preset", name, self.task.presets))
-        others = {key: value for key, value in parts.items() if value is not None}
-        if isinstance(others.get("frame"), Frame):
-            others["frame"] = asdict(others["frame"])
-        preset = self.task.presets[name].override(others)
-        shown = f"{name}+" if others or task_options else name
-        return shown, preset, {"preset": name, **others, **task_options}
 
     def make_levels(self, levels: Sequence[int] | None) -> tuple[int, ...]:
         """Return the levels to draw from, checked.

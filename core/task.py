@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from edgewise.answer import FORMATS, THOUGHTS
+from edgewise.errors import unknown
 from edgewise.frame import Frame
 from edgewise.template import check_template, placeholders_of
 
@@ -323,3 +324,31 @@ def split_of_key(key: str, percent: int = 10) -> str:
     """Return "test" and "validation" for `percent` of all keys each, "train" for the others."""
     place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % 100
     return "train" if place >= 2 * percent else "test" if place < percent else "validation"
+
+
+def override_preset(
+    task: Task[Any], name: str | None, parts: Mapping[str, Any], task_options: Mapping[str, Any]
+) -> tuple[str, Preset, dict[str, Any]]:
+    """Override parts of a preset of `task`.
+
+    Args:
+        task: Whose preset it is.
+        name: Of the preset; None for the first.
+        parts: Fields of `Preset` that replace its own, except those that are None.
+        task_options: The fields of the task.
+
+    Returns:
+        The name, with "+" if anything was overridden, the preset, and all overrides by name.
+
+    Raises:
+        ValueError: If there is no such preset.
+    """
+    name = next(iter(task.presets)) if name is None else name
+    if name not in task.presets:
+        raise ValueError(unknown("preset", name, task.presets))
+    others = {key: value for key, value in parts.items() if value is not None}
+    if isinstance(others.get("frame"), Frame):
+        others["frame"] = asdict(others["frame"])
+    preset = task.presets[name].override(others)
+    shown = f"{name}+" if others or task_options else name
+    return shown, preset, {"preset": name, **others, **task_options}

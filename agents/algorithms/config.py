@@ -46,6 +46,8 @@ NotNegative = Annotated[float, NUMBER, Condition("at least 0", lambda x: x >= 0)
 Fraction = Annotated[float, NUMBER, Condition("in [0, 1]", lambda x: 0 <= x <= 1)]
 BelowOne = Annotated[float, NUMBER, Condition("in [0, 1)", lambda x: 0 <= x < 1)]
 Finite = Annotated[float, NUMBER, FINITE]
+DISTINCT = Condition("different from each other", lambda values: len({*values}) == len(values))
+Levels = Annotated[tuple[Count, ...], DISTINCT]
 SWITCH = Condition("true or false", lambda value: isinstance(value, bool))
 
 
@@ -66,6 +68,8 @@ def check(config: Any) -> None:
 def check_value(name: str, value: Any, hint: Any) -> None:
     """Raise ValueError if a type does not allow the value of the field `name`."""
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated and isinstance(value, tuple):
+        check_value(name, value, arguments[0])
     if origin is Literal and value not in arguments:
         raise ValueError(unknown(name, value, arguments))
     if value is None and type(None) in arguments:

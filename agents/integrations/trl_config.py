@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -74,6 +75,24 @@ class TRLConfig(AdapterFlags, TokenFlags, BatchFlags, CurriculumFlags, KeywordFl
                 f"problem, got {self.allocation!r}"
             )
 
+    def check_folders(self) -> None:
+        """Check that `output` has a run if it is to be resumed, and none otherwise.
+
+        Raises:
+            ValueError: If it does not.
+        """
+        super().check_folders()
+        if self.output.exists() and not self.output.is_dir():
+            raise ValueError(f"`output` must be a folder, got {self.output}")
+        has_run = (self.output / "config.json").exists()
+        if self.resume and is_first() and not has_run:
+            raise ValueError(f"`output` must have a run to resume, got {self.output}")
+        if not self.resume and has_run:
+            raise ValueError(
+                f"`output` must hold no run, got {self.output}; "
+                "continue it with --resume, or name another"
+            )
+
     @property
     def rule(self) -> CurriculumPart:
         """Return the rule that chooses what is posed."""
@@ -89,3 +108,8 @@ class TRLConfig(AdapterFlags, TokenFlags, BatchFlags, CurriculumFlags, KeywordFl
         keywords = read_options(self.env_options, ids)
         problems = Problems(ids, self.preset, keywords=keywords)
         return problems.make(self.num_problems, self.group_size)
+
+
+def is_first() -> bool:
+    """Return whether this is rank 0, by the environment variables of torchrun and accelerate."""
+    return os.environ.get("RANK", "0") == "0"

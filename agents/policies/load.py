@@ -12,15 +12,12 @@ import torch
 from edgewise.agents import distributed
 from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.engine import EnginePolicy
+from edgewise.agents.policies.engine_name import SERVERS, VLLMSettings, vllm_settings
 from edgewise.agents.policies.model_card import is_own, model_path, own_model
-from edgewise.agents.policies.options import CHOICES, OWN, Precision
+from edgewise.agents.policies.options import OWN, Precision
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.policies.vllm_engine import VLLMEngine, VLLMSettings
+from edgewise.agents.policies.vllm_engine import VLLMEngine
 from edgewise.agents.policies.vllm_server import VLLMServer
-from edgewise.errors import unknown
-from edgewise.wrappers.rules.catalogue import construct
-
-SERVERS = ("http://", "https://")  # how the address of a vLLM server begins
 
 
 def load_policy(
@@ -62,24 +59,6 @@ def check_device(device: torch.device | str) -> None:
             f"`device` must be one that torch finds here, {' or '.join(devices)}, got {str(device)!r}; "
             "give --device cpu"
         )
-
-
-def check_engine(engine: str) -> None:
-    """Raise ValueError if there is no such engine, or it has no such argument; none is started."""
-    if engine != OWN and not engine.startswith(SERVERS):
-        vllm_settings(engine)
-
-
-def vllm_settings(engine: str) -> VLLMSettings:
-    """Return the arguments of vLLM that `engine` gives.
-
-    Raises:
-        ValueError: If it is another engine, or has no such argument.
-    """
-    if engine.split(":")[0] != "vllm":
-        raise ValueError(unknown("engine", engine, CHOICES))
-    settings: VLLMSettings = construct("engine", engine, {"vllm": VLLMSettings})
-    return settings
 
 
 def with_engine(

@@ -17,10 +17,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from edgewise.agents.policies.engine import Turn
+from edgewise.agents.policies.engine_name import VLLMSettings
 from edgewise.agents.policies.lora import LoRAPolicy
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.policies.vllm_engine import VLLMEngine, VLLMSettings
+from edgewise.agents.policies.vllm_engine import VLLMEngine
 
 WEIGHTS = "adapter_model.safetensors"  # as peft calls it
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from edgewise.agents import distributed
 from edgewise.agents.policies.engine import Turn
+from edgewise.agents.policies.engine_name import VLLMSettings
 from edgewise.agents.policies.lora import LoRAPolicy
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
@@ -31,24 +31,6 @@ ENVIRONMENT = {  # of vLLM, unless it is set already
     "VLLM_NO_USAGE_STATS": "1",
 }
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, that vLLM makes room for
-
-
-@dataclass(frozen=True)
-class VLLMSettings:
-    """What vLLM may take."""
-
-    gpu_memory_utilization: float = 0.3  # of the GPU's memory, while it samples
-    max_length: int | None = None  # of prompt and completion, in tokens; by default the model's
-    eager: bool = False  # without CUDA graphs
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        if not 0 < self.gpu_memory_utilization <= 1:
-            raise ValueError(
-                f"`gpu_memory_utilization` must be in (0, 1], got {self.gpu_memory_utilization}"
-            )
-        if self.max_length is not None and self.max_length < 2:
-            raise ValueError(f"`max_length` must be at least 2, got {self.max_length}")
 
 
 class VLLMEngine:

@@ -122,6 +122,19 @@ class SOARRunConfig(
     kind: ClassVar[str] = SOAR
     beside_resume: ClassVar[frozenset[str]] = frozenset({"--judge"})
 
+    def check_names(self) -> None:
+        """Check the engine, and the models of the game and of the judge."""
+        super().check_names()
+        for agent in (game_of(self).agent, self.judge):
+            if agent is not None:
+                model_path(agent)
+
+    def check_folders(self) -> None:
+        """Check the folder, and that a file of hard problems that is named is there."""
+        super().check_folders()
+        if self.hard is not None:
+            hard_file(self, game_of(self))
+
     def model(self, agent: str) -> ModelPart:
         """Return the model of teacher and students, its precision, adapters and engine."""
         return ModelPart(

@@ -13,7 +13,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from edgewise.agents.policies.engine import Engine, EnginePolicy
-from edgewise.agents.policies.load import limit_positions, vllm_settings, with_engine
+from edgewise.agents.policies.engine_name import vllm_settings
+from edgewise.agents.policies.load import limit_positions, with_engine
 from edgewise.agents.policies.lora import LoRAPolicy
 from edgewise.agents.policies.options import OWN
 from edgewise.agents.policies.policy import Scorer

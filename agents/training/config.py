@@ -8,12 +8,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
-import gymnasium as gym
-
-from edgewise.agents.algorithms.config import Count, Natural, Positive
+from edgewise.agents.algorithms.config import Count, Levels, Natural, Positive
 from edgewise.agents.policies.chat import today
 from edgewise.agents.policies.model_card import is_own, made_for, model_path
 from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, LogProbs, Precision, Sampling
+from edgewise.agents.training.data_check import check_data
 from edgewise.agents.training.flags import (
     CurriculumFlags,
     DataFlags,
@@ -92,7 +91,7 @@ class TrainConfig(
     which returns a model of transformers and its tokenizer."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
-    levels: tuple[Count, ...] | None = None
+    levels: Levels | None = None
     """Levels to train on; by default all that are not kept out of training."""
     num_steps: Count | None = None
     """Training steps, one batch each; by default the model's own number, else 240, as in SEC."""
@@ -172,7 +171,7 @@ class TrainConfig(
         with self.source("algorithm"):
             make_hyperparameters(config.setup.algorithm, Sampling())
         for env_id in problems.ids:
-            gym.make(env_id, **problems.options(levels=problems.levels))
+            check_data(env_id, **problems.options(levels=problems.levels))
 
     def source(self, name: str) -> AbstractContextManager[None]:
         """Prefix errors about a flag with the path of the recipe that sets it."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from edgewise.agents.algorithms.config import BelowOne, Count, Natural, Positive, check
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
+from edgewise.agents.policies.engine_name import check_engine
 from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS
 from edgewise.agents.policies.options import OWN, Precision
 from edgewise.agents.training.folder_kind import check_begun, check_free, check_kind
@@ -219,6 +220,11 @@ class EngineFlags(Flags):
     """What samples: transformers, vllm, vllm:max_length=2048, or the URL of a vLLM server."""
     engine_folder: Path | None = None
     """Where a vLLM server reads new weights; by default a temporary folder, on the same machine."""
+
+    def check_names(self) -> None:
+        """Check the engine and its arguments."""
+        super().check_names()
+        check_engine(self.engine)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from rich.console import Console
 
+from edgewise.benchmarks.evaluation.agent_names import check_world
 from edgewise.benchmarks.evaluation.question import Question
 from edgewise.benchmarks.evaluation.scripted import answers_of, completion
 from edgewise.benchmarks.simulation.skills import Draws, Skills
 from edgewise.benchmarks.simulation.worlds import WORLDS
-from edgewise.errors import unknown
 from edgewise.interrupts import asked
 from edgewise.own_code import AGENTS, import_typed, own_object
 
@@ -208,8 +208,7 @@ def simulated(world: str, seed: int) -> Script:
     Raises:
         ValueError: If there is no such world.
     """
-    if world not in WORLDS:
-        raise ValueError(unknown("world", world, WORLDS))
+    check_world(world)
     learners: dict[int, Skills] = {}  # by the count of levels
 
     def script(question: Question, sample: int) -> str | list[str]:

@@ -8,23 +8,16 @@ from typing import Any
 import numpy as np
 
 from edgewise.agents.training.scores import Ask, Asker, Options, Verdicts
+from edgewise.benchmarks.evaluation.agent_names import check_world
 from edgewise.benchmarks.simulation.skills import Draws, Skills
 from edgewise.benchmarks.simulation.worlds import WORLDS
 from edgewise.env import ReasoningEnv
-from edgewise.errors import unknown
 from edgewise.pool import refuse_unverified
 from edgewise.task import Task
 
-KINDS = ("oracle", "constant", "simulated")
 Turns = Callable[[int], str]  # from the turn, from 0, to the answer
 Played = tuple[float, float, float, float, float]  # what `Verdicts` has of an answer
 Plays = Callable[[str, Sequence[Options]], list[Played]]  # episodes of an agent
-
-
-def is_scripted(agent: str) -> bool:
-    """Return whether `agent` is oracle, constant, constant:TEXT, simulated or simulated:WORLD."""
-    kind, colon, _ = agent.partition(":")
-    return kind in KINDS and not (kind == "oracle" and colon)
 
 
 def scripted(agent: str, env: ReasoningEnv, plays: Plays | None = None) -> Asker:
@@ -79,8 +72,7 @@ def by_chance(world: str, env: ReasoningEnv, plays: Plays) -> Asker:
     Raises:
         ValueError: If there is no such world.
     """
-    if world not in WORLDS:
-        raise ValueError(unknown("world", world, WORLDS))
+    check_world(world)
     places = {level: place for place, level in enumerate(env.preset.levels, start=1)}
     skills = Skills(WORLDS[world](max(2, len(places)), 0))
 

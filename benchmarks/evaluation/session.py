@@ -26,6 +26,7 @@ from edgewise.benchmarks.evaluation.agent import (
     own_agent,
     simulated,
 )
+from edgewise.benchmarks.evaluation.agent_names import CHOICES, MODELS
 from edgewise.benchmarks.evaluation.answers import EvaluationFolder
 from edgewise.benchmarks.evaluation.page import write_page
 from edgewise.benchmarks.evaluation.plans import ServerConfig
@@ -40,13 +41,8 @@ from edgewise.errors import unknown
 from edgewise.provenance import provenance
 from edgewise.registration import require, short_id, spec_of
 
-MODELS = ("seedling", "hf", "vllm")
 PLAYERS = (*MODELS, "oracle", "constant", "simulated")  # of episodes of several turns
 MAX_NAME = 120  # characters of an agent in the name of a folder, its last
-CHOICES = (
-    "oracle", "constant", "constant:TEXT", "random", "simulated", "simulated:WORLD", "human",
-    "seedling", "seedling:NAME", "hf:PATH", "vllm:PATH", "openai:URL#MODEL", "MODULE:OBJECT",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -33,7 +32,6 @@ from edgewise.wrappers.rules.catalogue import construct, example_of
 from edgewise.wrappers.vector import with_rule
 
 BASELINE = "random"
-COMMA = re.compile(r",(?![^\[]*\])")  # not within brackets
 
 
 @dataclass(frozen=True)
@@ -109,15 +107,6 @@ def parse_curriculum(text: str, num_steps: int) -> tuple[Rule | ProblemRule, Fil
     name, _, test = text.partition("+")
     keep: Filter | None = construct("filter", test, FILTERS) if test else None
     return make_rule(name, num_steps), keep
-
-
-def split(text: str) -> list[str]:
-    """Split `text` at its commas, except within brackets.
-
-    >>> split("sec,subset:arms=[1,2],random")
-    ['sec', 'subset:arms=[1,2]', 'random']
-    """
-    return [part.strip() for part in COMMA.split(text) if part.strip()]
 
 
 def run_simulated(size: Size, cell: Cell) -> Record:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewise.agents.algorithms.config import Count, Natural, Positive, Several
+from edgewise.agents.algorithms.config import Count, Levels, Natural, Positive, Several
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.flags import Flags
 
@@ -33,7 +33,7 @@ class HeadroomConfig(Flags):
     """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
-    levels: tuple[Count, ...] | None = None
+    levels: Levels | None = None
     """Levels to train on; by default all that are not kept out of training."""
     env_options: str = "{}"
     """Further keywords of the environment, JSON: {"interactive": true}."""

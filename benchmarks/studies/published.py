@@ -13,6 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+SOAR_METHODS = {  # rows of its tables, and our own
+    "base": "Base",
+    "hard": "Hard-Only",
+    "base-t": "Base-T",
+    "intrinsic-t": "Intrinsic-T",
+    "grounded-t": "Grounded-T",
+    "pq": "SOAR-PQ",
+    "pq-correct": "SOAR-PQ, right answers",
+    "pq-well-posed": "SOAR-PQ, well posed",
+    "ps": "SOAR-PS",
+    "serl": "SeRL",
+    "easier": "Easier problems of the generator",
+    "full": "The full training set",
+    "teacher": "The teacher as a solver",
+}
 Figures = Mapping[str, Mapping[str, float]]  # accuracy in percent, by column and curriculum
 
 

@@ -35,8 +35,9 @@ from edgewise.agents.soar.run import config_of, make_policy, make_student, make_
 from edgewise.agents.soar.teacher import PolicyTeacher
 from edgewise.agents.training.checkpoint import ALGORITHM, check, read_tensors, restore
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.benchmarks.studies.published import SOAR_METHODS
 from edgewise.benchmarks.studies.serl import SeRLConfig, serl_problems
-from edgewise.benchmarks.studies.soar_report import LABELS, Record, sheets
+from edgewise.benchmarks.studies.soar_report import Record, sheets
 from edgewise.benchmarks.studies.soar_statistics import count_right, phases, train_fresh
 from edgewise.env import unwrap
 from edgewise.files import FileError, write_atomically
@@ -58,7 +59,7 @@ class TableConfig:
     """Folders of `edgewise soar --reward learnability`."""
     test: Path | None = None
     """Held-out hard problems, such as those of another data set; by default beside the model."""
-    methods: tuple[str, ...] = tuple(LABELS)
+    methods: tuple[str, ...] = tuple(SOAR_METHODS)
     """Which to try."""
     students: int = 2
     """Fresh students of each teacher."""
@@ -80,8 +81,8 @@ class TableConfig:
 
     def __post_init__(self) -> None:
         """Check the methods."""
-        if wrong := [method for method in self.methods if method not in LABELS]:
-            raise ValueError(f"`methods` must be among {', '.join(LABELS)}, got {wrong[0]!r}")
+        if wrong := [method for method in self.methods if method not in SOAR_METHODS]:
+            raise ValueError(f"`methods` must be among {', '.join(SOAR_METHODS)}, got {wrong[0]!r}")
 
 
 class Table:
@@ -280,7 +281,7 @@ def fill(config: TableConfig) -> None:
     made = Table(config)
     for record in made.fill():
         right = np.mean(record["correct"]) / record["num_samples"]  # of all tests
-        label = LABELS[record["method"]]
+        label = SOAR_METHODS[record["method"]]
         print(f"{label}, teacher {record['teacher']}, student {record['student']}: {right:.4f}")
     text = "\n\n".join("\n".join(sheet.markdown()) for sheet in sheets(made.records)) + "\n"
     write_atomically(config.output.with_name(f"{config.output.name}.md"), text)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.agents.training.sheet import Sheet
-from edgewise.benchmarks.studies.published import published_soar
+from edgewise.benchmarks.studies.published import SOAR_METHODS, published_soar
 from edgewise.benchmarks.studies.soar_statistics import (
     KS,
     Counts,
@@ -19,26 +19,11 @@ from edgewise.benchmarks.studies.soar_statistics import (
 
 Record = dict[str, Any]  # what one student knows
 BASELINE = "hard"
-LABELS = {
-    "base": "Base",
-    "hard": "Hard-Only",
-    "base-t": "Base-T",
-    "intrinsic-t": "Intrinsic-T",
-    "grounded-t": "Grounded-T",
-    "pq": "SOAR-PQ",
-    "pq-correct": "SOAR-PQ, right answers",
-    "pq-well-posed": "SOAR-PQ, well posed",
-    "ps": "SOAR-PS",
-    "serl": "SeRL",
-    "easier": "Easier problems of the generator",
-    "full": "The full training set",
-    "teacher": "The teacher as a solver",
-}
 
 
 def sheets(records: Sequence[Record]) -> list[Sheet]:
     """Return the tables: pass@k of each method, and effects if there is a baseline."""
-    found = {method: [row for row in records if row["method"] == method] for method in LABELS}
+    found = {method: [row for row in records if row["method"] == method] for method in SOAR_METHODS}
     rows = {method: records for method, records in found.items() if records}
     made = [accuracy_sheet(rows)]
     if BASELINE in rows and len(rows) > 1:
@@ -60,7 +45,7 @@ def accuracy_sheet(rows: Mapping[str, Sequence[Record]]) -> Sheet:
         cells = [nested_interval(counts, num_samples, k, rng).percent for k in KS]
         scores = [row["vendi"][0] for row in records if "vendi" in row]
         vendi = f"{np.mean(scores):.1f}" if scores else ""
-        lines.append([LABELS[method], shape, "/".join(map(str, sizes)), vendi, *cells])
+        lines.append([SOAR_METHODS[method], shape, "/".join(map(str, sizes)), vendi, *cells])
     shown = ["method", "teachers x students", "problems", "Vendi score"]
     header = [*shown, *(f"pass@{k}" for k in KS)]
     return Sheet("held-out hard problems, percent", header, lines)
@@ -75,9 +60,9 @@ def effect_sheet(rows: Mapping[str, Sequence[Record]]) -> Sheet:
         sides = nest(records), nest(rows[BASELINE])
         ours = nested_difference(*sides, records[0]["num_samples"], KS[-1], rng).points
         paper = ", ".join(f"{data} {value:+.1f}" for data, value in published_soar(method).items())
-        lines.append([LABELS[method], ours, paper or "-"])
+        lines.append([SOAR_METHODS[method], ours, paper or "-"])
     header = ["method", f"effect at pass@{KS[-1]}, points", "in the paper"]
-    return Sheet(f"effect against {LABELS[BASELINE]}", header, lines)
+    return Sheet(f"effect against {SOAR_METHODS[BASELINE]}", header, lines)
 
 
 def nest(records: Sequence[Record]) -> Counts:

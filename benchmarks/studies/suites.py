@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgewise.benchmarks.simulation.compare import COMMA
 from edgewise.benchmarks.studies.plan import Plan
 from edgewise.errors import unknown
+from edgewise.wrappers.rules.catalogue import split_names
 
 BASELINE = "random"
 COUNTDOWN, PUZZLES = "seedling:countdown", "seedling:puzzles"
@@ -116,7 +116,7 @@ def listed(text: str) -> list[str]:
     >>> listed("sec:temperature=0.2, subset:arms=[1,2],sec:temperature=0.2")
     ['sec:temperature=0.2', 'subset:arms=[1,2]']
     """
-    return list(dict.fromkeys(part.strip() for part in COMMA.split(text) if part.strip()))
+    return list(dict.fromkeys(split_names(text)))
 
 
 def plan_of(

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,61 +15,13 @@ import pytest
 
 from edgewise.pool import LOST, Pool, WorkerError, as_verdict
 
-CALLS = """
-import os, signal, time
-
-HOARD = []
-
-def run(kind, text):
-    if kind == "note":  # the text is the path of a file and a line for it
-        path, line = text.split("|")
-        with open(path, "a") as file:
-            file.write(line + "\\n")
-        return line
-    if kind == "hold":  # as "note", but it ends when there is a file beside the other
-        line = run("note", text)
-        while not os.path.exists(text.split("|")[0] + ".released"):
-            time.sleep(0.01)
-        return line
-    if kind == "hang":
-        time.sleep(60)
-    if kind == "spin":
-        while True:
-            pass
-    if kind == "die":
-        os._exit(1)
-    if kind == "crash":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if kind == "mixed":  # as if killed, then as if crashed
-        run("note", text)
-        first = len(open(text.split("|")[0]).read().split()) == 1
-        os.kill(os.getpid(), signal.SIGKILL if first else signal.SIGSEGV)
-    if kind == "raise":
-        raise RuntimeError(text)
-    if kind == "memory":
-        return len(bytearray(int(text)))
-    if kind == "hoard":  # and keep what was had
-        for _ in range(10_000):
-            HOARD.append(bytearray(2**20))
-    if kind == "keep":
-        HOARD.append(bytearray(int(text)))
-        return "kept"
-    if kind == "use":
-        return str(len(bytearray(int(text))))
-    if kind == "half":  # of a reply, whose end is cut off
-        os.write(0, b'"half of it')
-        os._exit(1)
-    return text[::-1]
-"""
-
-
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory):
     folder = tmp_path_factory.mktemp("calls")
-    (folder / "pool_calls.py").write_text(CALLS)
+    shutil.copy(Path(__file__).with_name("pool_calls.py"), folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         yield "pool_calls:run"

@@ -26,6 +26,16 @@ PROBLEM_CURRICULA: dict[str, type[ProblemRule]] = {}  # which choose problems of
 SIGNALS: dict[str, type[Signal]] = {}
 
 NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+COMMA = re.compile(r",(?![^\[]*\])")  # not within brackets
+
+
+def split_names(text: str) -> list[str]:
+    """Split a list of rules, filters or algorithms at its commas, except within brackets.
+
+    >>> split_names("sec,subset:arms=[1,2],random")
+    ['sec', 'subset:arms=[1,2]', 'random']
+    """
+    return [part.strip() for part in COMMA.split(text) if part.strip()]
 
 
 def register_rule(name: str, kind: type[Rule] | type[ProblemRule]) -> None:

@@ -25,7 +25,7 @@ from edgewise.agents.soar.run import (  # noqa: E402
 )
 from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
 from edgewise.benchmarks.studies import soar as soar_table  # noqa: E402
-from edgewise.benchmarks.studies.soar_report import LABELS  # noqa: E402
+from edgewise.benchmarks.studies.published import SOAR_METHODS  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 
 SIZES = ["--num-steps", "4", "--num-datasets", "2", "--dataset-size", "2", "--num-students", "1",
@@ -121,7 +121,7 @@ def test_the_table_of_fresh_students(whole, model, tmp_path, monkeypatch, capsys
     )
     soar_table.main()
     text = output.with_suffix(".md").read_text()
-    assert all(LABELS[method] in text for method in methods)
+    assert all(SOAR_METHODS[method] in text for method in methods)
     lines = output.with_suffix(".jsonl").read_text()
     assert len(lines.splitlines()) == len(methods)
     records = [json.loads(line) for line in lines.splitlines()]
