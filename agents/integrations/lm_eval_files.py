@@ -1,7 +1,7 @@
 """The task file that goes with the rows of `edgewise export --layout lm-eval`; needs no lm-eval.
 
-    edgewise export --layout lm-eval --env Countdown-v0 --preset e2h --split test --output tasks/countdown.jsonl
-    lm_eval run --include_path tasks --tasks countdown --model local-chat-completions --apply_chat_template ...
+edgewise export --layout lm-eval --env Countdown-v0 --preset e2h --split test --output tasks/countdown.jsonl
+lm_eval run --include_path tasks --tasks countdown --model local-chat-completions --apply_chat_template ...
 """
 
 from __future__ import annotations

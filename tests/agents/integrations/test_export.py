@@ -129,7 +129,9 @@ def test_what_goes_with_the_rows_is_yaml_that_names_their_file(layout, tmp_path)
         assert found["task"] == "mine"
         assert found["dataset_kwargs"] == {"data_files": {"test": str(path)}}
         assert found["process_results"] == "edgewise.agents.integrations.lm_eval.score"
-        assert [one["metric"] for one in found["metric_list"]][3:] == [f"level_{k}" for k in (1, 2, 3, 4)]
+        assert [one["metric"] for one in found["metric_list"]][3:] == [
+            f"level_{k}" for k in (1, 2, 3, 4)
+        ]
     else:
         [dataset] = found["edgewise_agent"]["responses_api_agents"]["gymnasium_agent"]["datasets"]
         assert dataset["jsonl_fpath"] == str(path)

@@ -41,7 +41,10 @@ def test_its_command_gives_our_rewards_row_by_row(script, serve, tmp_path):
     export(env, "lm-eval", 5, tmp_path / "tasks" / "mine.jsonl")
     answers = {}  # the first time right and wrong in turn, then hostile
     for place, (messages, right) in enumerate(script.values()):
-        answers[messages[-1]["content"]] = [(right + " <answer>7</answer>", "no")[place % 2], HOSTILE]
+        answers[messages[-1]["content"]] = [
+            (right + " <answer>7</answer>", "no")[place % 2],
+            HOSTILE,
+        ]
     url = serve(answers)
     for repeat in range(2):
         rows, results = run(tmp_path, url, repeat)

@@ -20,6 +20,7 @@ pytest.importorskip("nemo_gym")
 from fastapi.testclient import TestClient
 from nemo_gym.base_resources_server import BaseResourcesServerConfig
 from nemo_gym.server_utils import BaseServerConfig, ServerClient
+from omegaconf import OmegaConf
 
 import edgewise
 from edgewise.agents.integrations import named
@@ -48,16 +49,16 @@ def started(folder, url):
         place = folder / "venvs" / server
         place.mkdir(parents=True)
         (place / ".venv").symlink_to(sys.prefix)
-    found = [f"+head_server.host=127.0.0.1", f"+head_server.port={free_port()}"]
+    found = ["+head_server.host=127.0.0.1", f"+head_server.port={free_port()}"]
     models = "responses_api_models/openai_model/configs/openai_model.yaml"
     words = ["env", "start", f"+config_paths=[edgewise.yaml,{models}]", *found]
     words += ["+skip_venv_if_present=true", f"+uv_venv_dir={folder / 'venvs'}"]
     words += [f"+policy_base_url={url}", "+policy_api_key=none", "+policy_model_name=told"]
     tool = Path(sys.executable).with_name("gym")
-    log = (folder / "servers.log").open("w")
-    process = subprocess.Popen(
-        [str(tool), *words], cwd=folder, stdout=log, stderr=log, start_new_session=True
-    )
+    with (folder / "servers.log").open("w") as log:
+        process = subprocess.Popen(
+            [str(tool), *words], cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         while "servers ready! Polling" not in (folder / "servers.log").read_text():
             assert process.poll() is None, (folder / "servers.log").read_text()[-3000:]
@@ -85,7 +86,9 @@ def rollouts(command, folder, rows, repeats):
 
 
 def test_its_command_gives_our_rewards_row_by_row_and_turn_by_turn(script, serve, tmp_path):
-    export(gym.make("Countdown-v0", preset="e2h", split="test"), "nemo-gym", 5, tmp_path / "a.jsonl")
+    export(
+        gym.make("Countdown-v0", preset="e2h", split="test"), "nemo-gym", 5, tmp_path / "a.jsonl"
+    )
     env = edgewise.env.unwrap(gym.make("Blocksworld-v0", preset="seedling", interactive=True))
     export(env, "nemo-gym", 1, tmp_path / "b.jsonl")
     answers = {messages[-1]["content"]: [right, WRONG] for messages, right in script.values()}
@@ -99,7 +102,8 @@ def test_its_command_gives_our_rewards_row_by_row_and_turn_by_turn(script, serve
     with started(tmp_path, serve(answers)) as command:
         found = defaultdict(list)
         for rollout in rollouts(command, tmp_path, tmp_path / "a.jsonl", 2):
-            found[rollout["problem"]].append((rollout["reward"], rollout["info"]["correct"]))
+            told = rollout["info"]
+            found[told["problem"]].append((rollout["reward"], told["correct"]))
         [episode] = rollouts(command, tmp_path, tmp_path / "b.jsonl", 1)
     assert len(found) == len(script) == 20
     for name, (messages, _) in script.items():
@@ -117,7 +121,7 @@ def test_its_command_gives_our_rewards_row_by_row_and_turn_by_turn(script, serve
 def application():
     config = BaseResourcesServerConfig(host="127.0.0.1", port=1, entrypoint="app.py", name="mine")
     head = BaseServerConfig(host="127.0.0.1", port=1)
-    client = ServerClient(head_server_config=head, global_config_dict={})
+    client = ServerClient(head_server_config=head, global_config_dict=OmegaConf.create({}))
     return ProblemServer(config=config, server_client=client).setup_webserver()
 
 
