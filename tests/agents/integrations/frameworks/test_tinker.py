@@ -3,15 +3,14 @@
 import asyncio
 import pickle
 import zlib
-from pathlib import Path
 from types import SimpleNamespace
 
 import gymnasium as gym
-import numpy as np
 import pytest
 
-tinker = pytest.importorskip("tinker")
+pytest.importorskip("tinker")
 
+import tinker
 import torch
 from tinker_cookbook import checkpoint_utils
 from tinker_cookbook.completers import TokenCompleter, TokensWithLogprobs
@@ -224,7 +223,7 @@ def test_a_group_that_fails_is_not_heard_of_and_the_batch_goes_on(policy, tmp_pa
             raise ValueError("the service is away")
 
     for group in groups[:-1]:
-        with pytest.raises(Exception, match="away|failed"):
+        with pytest.raises(Exception, match=r"away|failed"):
             asyncio.run(do_group_rollout(group, Broken(), RetryOnFailure(max_retries=0)))
     with pytest.raises(RuntimeError, match="must be synchronous"):
         data.get_batch(1)
