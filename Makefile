@@ -5,7 +5,9 @@ OLDEST := .venv-oldest
 VLLM := .venv-vllm
 VERL := .venv-verl
 RAY := .venv-ray
-FRAMEWORKS := verifiers inspect openenv skyrl
+FRAMEWORKS := verifiers inspect openenv skyrl lm-eval nemo-gym tinker
+UV := .venv-uv/bin/uv
+NEWER_PYTHON ?= $(firstword $(shell which -a python3.12 2>/dev/null | grep -v shims) $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python) 3.12)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest
@@ -19,7 +21,7 @@ MODELS := --editable ./seedlings  # `train` needs them; given by path, as no ind
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test durations test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray $(FRAMEWORKS:%=test-%) lint docs picture install clean FORCE
+.PHONY: demo test durations test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray $(FRAMEWORKS:%=test-%) test-prime lint docs picture install clean FORCE
 
 # Random and the recommended rule, side by side: a minute or two, with a picture of both
 demo: $(VENV)/train
@@ -65,9 +67,14 @@ test-ray: $(RAY)/done
 test-verl: $(VERL)/done
 	$(VERL)/bin/python -m pytest -p no:asyncio -p no:rerunfailures -m "verl and not slow" tests/agents/integrations
 
-# the frameworks that our adapters are for, each in an environment of its own; pip's resolver needs minutes
+# the frameworks that our adapters are for, each in an environment of its own; uv resolves what pip takes minutes for
+FRAMEWORK_TESTS := tests/agents/integrations/frameworks
 $(FRAMEWORKS:%=test-%): test-%: .venv-%/done
-	.venv-$*/bin/python -m pytest -m frameworks tests/agents/integrations/frameworks/test_$*.py
+	.venv-$*/bin/python -m pytest -m frameworks $(FRAMEWORK_TESTS)/test_$(subst -,_,$*).py
+
+# prime-rl is on no index: its sampler is tested on what verifiers has of it
+test-prime: .venv-verifiers/done
+	.venv-verifiers/bin/python -m pytest -m frameworks $(FRAMEWORK_TESTS)/test_prime.py
 
 # what is made of the committed tables and the code, and not kept: pictures, and the site in build/site
 docs: $(VENV)/docs
@@ -141,10 +148,16 @@ $(RAY)/done: pyproject.toml constraints.txt
 		--editable ".[train,ray]" pytest hypothesis
 	touch $@
 
-.venv-%/done: pyproject.toml
-	$(PYTHON) -m venv .venv-$*
-	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check uv
-	.venv-$*/bin/uv pip install --quiet --python .venv-$*/bin/python --editable ".[$*]" pytest anyio openai
+$(UV):
+	$(PYTHON) -m venv .venv-uv
+	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+# NeMo-Gym needs Python 3.12; the cookbook of Tinker torch, whose newest build brings gigabytes of CUDA packages
+.venv-%/done: pyproject.toml $(UV)
+	$(UV) venv --quiet --clear --seed --python $(if $(filter nemo-gym,$*),$(NEWER_PYTHON),$(PYTHON)) .venv-$*
+	$(if $(filter tinker,$*),.venv-tinker/bin/python -m pip install --quiet --no-compile --constraint constraints.txt torch)
+	$(UV) pip install --quiet --python .venv-$*/bin/python $(if $(filter tinker,$*),$(MODELS)) \
+		--editable ".[$*]" pytest anyio openai uv
 	touch $@
 
 # verl needs an older transformers than TRL; torch first, without CUDA
@@ -156,4 +169,4 @@ $(VERL)/done: pyproject.toml constraints-verl.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(VLLM) $(VERL) $(RAY) $(FRAMEWORKS:%=.venv-%) build dist *.egg-info seedlings/build seedlings/*.egg-info
+	rm -rf $(VENV) $(OLDEST) $(VLLM) $(VERL) $(RAY) $(FRAMEWORKS:%=.venv-%) .venv-uv build dist *.egg-info seedlings/build seedlings/*.egg-info

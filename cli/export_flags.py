@@ -17,10 +17,10 @@ from edgewise.wrappers.rules.catalogue import make_schedule
 class ExportConfig(OneEnvFlags):
     """Write problems of an environment as JSON lines or parquet, with a card beside the file."""
 
-    layout: Literal["trl", "trl-turns", "verl"] = "trl"
+    layout: Literal["trl", "trl-turns", "verl", "nemo-gym", "lm-eval"] = "trl"
     """Framework that the columns are for; its reward function is given the problem's name."""
     output: Path = Path("problems.jsonl")
-    """File to write, .jsonl or .parquet; it is replaced if it exists."""
+    """File to write, .jsonl or .parquet; it is replaced if it exists, as is what goes with it."""
     num_problems: Annotated[Count, tyro.conf.arg(aliases=["--size"])] = 1000
     """Problems of each level; fewer where there are no more."""
     levels: tuple[Count, ...] | None = None
@@ -60,7 +60,7 @@ class ScheduleConfig(OneEnvFlags):
     """Keep as many problems of the profile at random as --pass-rates would."""
     levels: tuple[Count, ...] | None = None
     """Levels of the environment; by default all that are not kept out of training."""
-    layout: Literal["trl", "trl-turns", "verl"] = "trl"
+    layout: Literal["trl", "trl-turns", "verl", "nemo-gym"] = "trl"
     """Framework that the columns are for; its reward function is given the problem's name."""
     output: Path = Path("schedule.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists."""

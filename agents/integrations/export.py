@@ -11,6 +11,9 @@ from typing import Any
 
 import gymnasium as gym
 
+from edgewise.agents.integrations.lm_eval_files import task_files
+from edgewise.agents.integrations.nemo_gym_files import AGENT as NEMO_GYM_AGENT
+from edgewise.agents.integrations.nemo_gym_files import server_files
 from edgewise.agents.integrations.trl_turns import messages
 from edgewise.env import ReasoningEnv, evaluation_set, unwrap
 from edgewise.files import replacing, write_atomically
@@ -49,17 +52,49 @@ def for_verl(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[s
     extra = {"split": env.split, "level": info["level"], "index": info["problem_seed"]}
     return {
         "data_source": f"edgewise/{env.identity['env']}",
-        "prompt": chat(env.frame_of(problem), env.prompt(problem)),
+        "prompt": chat_of(env, problem),
         "ability": "reasoning",
         "reward_model": {"style": "rule", "ground_truth": info["problem"]},
         "extra_info": extra,
     }
 
 
+def for_nemo_gym(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row for NeMo-Gym, whose agent and server are those of `nemo_gym_files`."""
+    return {
+        "responses_create_params": {"input": chat_of(env, problem)},
+        "agent_ref": {"type": "responses_api_agents", "name": NEMO_GYM_AGENT},
+        "problem": info["problem"],
+        "level": info["level"],
+    }
+
+
+def for_lm_eval(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row for lm-eval, whose task file is that of `lm_eval_files`."""
+    told = {message["role"]: message["content"] for message in chat_of(env, problem)}
+    return {
+        "system": told.get("system", ""),
+        "prompt": told["user"],
+        "problem": info["problem"],
+        "level": info["level"],
+    }
+
+
+def chat_of(env: ReasoningEnv, problem: Any) -> list[Message]:
+    """Return the prompt of a problem as chat messages."""
+    return chat(env.frame_of(problem), env.prompt(problem))
+
+
 LAYOUTS: dict[str, Callable[[ReasoningEnv, Any, Mapping[str, Any]], dict[str, Any]]] = {
     "trl": for_trl,
     "trl-turns": for_turns,
     "verl": for_verl,
+    "nemo-gym": for_nemo_gym,
+    "lm-eval": for_lm_eval,
+}
+FILES: dict[str, Callable[[ReasoningEnv, Path], dict[Path, str]]] = {  # that go with the rows
+    "nemo-gym": server_files,
+    "lm-eval": task_files,
 }
 
 
@@ -94,19 +129,24 @@ def problem_rows(
 
 
 def export(env: gym.Env[str, str], layout: str, size: int, path: Path) -> Path:
-    """Write the rows to `path`, and the card beside it, whose path is returned.
+    """Write the rows to `path`, and what goes with them and the card beside it; return the card's path.
 
     The same arguments give the same bytes, in parquet with the same version of pyarrow.
 
     Raises:
-        ValueError: If the ending of `path` names no format.
+        ValueError: If the ending of `path` names no format, or the layout is not for `env`.
         ImportError: If the format is parquet and pyarrow is not installed.
     """
     check_format(path)
     base = unwrap(env)
+    files = FILES[layout](base, path) if layout in FILES else {}
     rows, levels = problem_rows(env, layout, size)
     told = {"levels": levels, "rewards": list(base.preset.rewards)}
-    return write_rows(rows, path, {**base.identity, "layout": layout}, told)
+    card = write_rows(rows, path, {**base.identity, "layout": layout}, told)
+    for place, text in files.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(place, text)
+    return card
 
 
 def check_format(path: Path) -> None:

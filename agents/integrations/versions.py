@@ -71,3 +71,8 @@ VERIFIERS = Tested(
 OPENENV = Tested("OpenEnv", "edgewise.agents.integrations.openenv", "0.10", "0.11", "openenv")
 SKYRL = Tested("skyrl-gym", "edgewise.agents.integrations.skyrl", "0.4.0", "0.5", "skyrl-gym")
 VERL = Tested("verl", "edgewise.agents.integrations.verl", "0.9.1", "0.10", "verl[verl-core]")
+LM_EVAL = Tested("lm-eval", "edgewise.agents.integrations.lm_eval", "0.4.13", "0.5", "lm_eval[api]")
+NEMO_GYM = Tested("NeMo-Gym", "edgewise.agents.integrations.nemo_gym", "0.4.0", "0.5", "nemo-gym")
+TINKER = Tested(
+    "tinker-cookbook", "edgewise.agents.integrations.tinker", "0.5.8", "0.7", "tinker-cookbook"
+)

@@ -5,16 +5,29 @@ import json
 
 import gymnasium as gym
 import pytest
+import yaml
 
 import edgewise
 from edgewise.agents.integrations import named
-from edgewise.agents.integrations.export import LAYOUTS, export, problem_rows
+from edgewise.agents.integrations.export import FILES, LAYOUTS, export, problem_rows
 from edgewise.cli import main
 
 WHERE = {  # the name of the problem in a row
     "trl": lambda row: row["problem"],
     "trl-turns": lambda row: row["problem"],
     "verl": lambda row: row["reward_model"]["ground_truth"],
+    "nemo-gym": lambda row: row["problem"],
+    "lm-eval": lambda row: row["problem"],
+}
+SERVER = ("app.py", "requirements.txt")
+CHAT = {  # its messages
+    "trl-turns": lambda row: row["prompt"],
+    "verl": lambda row: row["prompt"],
+    "nemo-gym": lambda row: row["responses_create_params"]["input"],
+    "lm-eval": lambda row: [
+        {"role": "system", "content": row["system"]},
+        {"role": "user", "content": row["prompt"]},
+    ],
 }
 
 
@@ -36,17 +49,20 @@ def test_rows_name_problems_that_can_be_scored(layout, tmp_path):
         if begun:
             assert posed.render() in row["prompt"] and row["prompt"].endswith("<think>")
         else:
-            assert [message["role"] for message in row["prompt"]] == ["system", "user"]
-            assert posed.render() in row["prompt"][1]["content"]
+            shown = CHAT[layout](row)
+            assert [message["role"] for message in shown] == ["system", "user"]
+            assert posed.render() in shown[1]["content"]
 
 
 def test_a_prompt_that_is_no_chat_is_a_text_for_trl_and_a_message_elsewhere():
     env = gym.make("Countdown-v0", preset="sec")
     text = problem_rows(env, "trl", 1)[0][0]["prompt"]
     assert text.startswith("A conversation between") and text.endswith("step by step.")
-    for layout in ("verl",):
+    for layout in ("verl", "nemo-gym"):
         row = problem_rows(env, layout, 1)[0][0]
-        assert row["prompt"] == [{"role": "user", "content": text}]
+        assert CHAT[layout](row) == [{"role": "user", "content": text}]
+    row = problem_rows(env, "lm-eval", 1)[0][0]
+    assert (row["system"], row["prompt"]) == ("", text)
 
 
 def test_json_lines_are_the_same_every_time_and_the_card_tells_of_them(tmp_path):
@@ -94,3 +110,46 @@ def test_mistakes_are_told_in_one_line(tmp_path, capsys):
     assert "`output` must end with .jsonl or .parquet" in capsys.readouterr().err
     assert main(["export", "--size", "0"]) == 2  # the old name of the flag
     assert "`num_problems` must be at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("layout", FILES)
+def test_what_goes_with_the_rows_is_yaml_that_names_their_file(layout, tmp_path):
+    env = gym.make("Countdown-v0", preset="e2h", split="test")
+    path = tmp_path / "new" / "mine.jsonl"
+    export(env, layout, 1, path)
+    written = {file.relative_to(path.parent).as_posix() for file in path.parent.rglob("*.*")}
+    expected = {
+        "nemo-gym": {"edgewise.yaml", *(f"resources_servers/edgewise/{name}" for name in SERVER)},
+        "lm-eval": {"mine.yaml"},
+    }
+    assert written == {"mine.jsonl", "mine.jsonl.card.json", *expected[layout]}
+    text = next(path.parent.glob("*.yaml")).read_text().replace("!function ", "")
+    found = yaml.safe_load(text)
+    if layout == "lm-eval":
+        assert found["task"] == "mine"
+        assert found["dataset_kwargs"] == {"data_files": {"test": str(path)}}
+        assert found["process_results"] == "edgewise.agents.integrations.lm_eval.score"
+        assert [one["metric"] for one in found["metric_list"]][3:] == [
+            f"level_{k}" for k in (1, 2, 3, 4)
+        ]
+    else:
+        [dataset] = found["edgewise_agent"]["responses_api_agents"]["gymnasium_agent"]["datasets"]
+        assert dataset["jsonl_fpath"] == str(path)
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "options", "condition"),
+    [
+        ("lm-eval", "my task.jsonl", {}, "must be named with"),
+        ("lm-eval", "mine.parquet", {}, "must end with .jsonl"),
+        ("nemo-gym", "mine.parquet", {}, "must end with .jsonl"),
+        ("lm-eval", "mine.jsonl", {"attempts": 2}, "must have one turn"),
+    ],
+)
+def test_what_a_layout_cannot_hold_is_refused_before_anything_is_written(
+    layout, name, options, condition, tmp_path
+):
+    env = gym.make("Countdown-v0", **options)
+    with pytest.raises(ValueError, match=condition):
+        export(env, layout, 1, tmp_path / name)
+    assert not list(tmp_path.iterdir())

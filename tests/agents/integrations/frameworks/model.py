@@ -26,7 +26,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         """Give the next answer to the prompt."""
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        text = self.server.answer(text_of(asked["messages"][-1]["content"]))
+        messages = asked["input"] if self.path.endswith("/responses") else asked["messages"]
+        text = self.server.answer(text_of(messages[-1]["content"]))
+        if self.path.endswith("/responses"):
+            self.send(response(text))
+            return
         told = {"id": "x", "created": 0, "model": "told"}
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
         if not asked.get("stream"):
@@ -77,6 +81,15 @@ class Server(ThreadingHTTPServer):
             self.counts[prompt] = count + 1
         answers = self.answers.get(prompt, ["I was told nothing of this."])
         return answers[count % len(answers)]
+
+
+def response(text):
+    """Return an answer in the protocol of responses."""
+    part = {"type": "output_text", "text": text, "annotations": []}
+    message = {"id": "m", "type": "message", "role": "assistant", "status": "completed"}
+    told = {"id": "r", "object": "response", "created_at": 0, "model": "told", "tools": []}
+    how = {"parallel_tool_calls": False, "tool_choice": "none"}
+    return {**told, **how, "output": [{**message, "content": [part]}]}
 
 
 def text_of(content):
