@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import chain
 
 import torch
 from rich.console import Console
@@ -72,6 +73,11 @@ def fill(config: CompareConfig) -> None:
 
 def show(console: Console, progress: Iterable[int], total: int) -> None:
     """Run through `progress`, the number of cells done, showing it: a bar or a line now and then."""
+    counts = iter(progress)
+    first = next(counts)
+    if first == total:
+        console.print(f"finished: all {total} cells are done, and stay as they are")
+    progress = chain([first], counts)
     if console.is_terminal:
         with Progress(console=console) as bar:
             task = bar.add_task("cells", total=total)

@@ -9,12 +9,26 @@ from typing import Annotated, Literal
 import tyro
 
 from edgewise.agents.algorithms.config import Count, Fraction, Natural
-from edgewise.cli.flags import OneEnvFlags, Port
+from edgewise.cli.flags import FileFlags, OneEnvFlags, Port
 from edgewise.wrappers.rules.catalogue import make_schedule
+
+MAX_ROWS = 10_000_000  # of a schedule, which are held in memory
 
 
 @dataclass(frozen=True)
-class ExportConfig(OneEnvFlags):
+class RowsFlags(FileFlags):
+    """A file of rows for other frameworks."""
+
+    def check_folders(self) -> None:
+        """Check the format, and that what writes it is installed."""
+        from edgewise.agents.integrations.export import check_format
+
+        super().check_folders()
+        check_format(getattr(self, self.written))
+
+
+@dataclass(frozen=True)
+class ExportConfig(RowsFlags, OneEnvFlags):
     """Write problems of an environment as JSON lines or parquet, with a card beside the file."""
 
     layout: Literal["trl", "trl-turns", "verl"] = "trl"
@@ -33,7 +47,7 @@ OF_ENVS = {"env", "preset", "levels", "env_options", "data", "attempts", "explai
 
 
 @dataclass(frozen=True)
-class ScheduleConfig(OneEnvFlags):
+class ScheduleConfig(RowsFlags, OneEnvFlags):
     """Write what a rule poses over a whole run as rows in order, for trainers that read a file.
 
     Their data loader must not shuffle. The rule must not learn from outcomes: random, balanced, subset,
@@ -77,6 +91,11 @@ class ScheduleConfig(OneEnvFlags):
         if self.first_step >= self.num_steps:
             raise ValueError(
                 f"`first_step` must be from 0 to {self.num_steps - 1}, got {self.first_step}"
+            )
+        num_rows = (self.num_steps - self.first_step) * self.num_problems
+        if num_rows > MAX_ROWS:
+            raise ValueError(
+                f"`num_problems` times the steps must be at most {MAX_ROWS:,} rows, got {num_rows:,}"
             )
         least, most = self.pass_rates
         if least > most:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import gymnasium as gym
 import tyro
@@ -31,6 +31,7 @@ from edgewise.agents.training.flags import (
     TokenFlags,
     TurnFlags,
 )
+from edgewise.agents.training.folder_kind import check_file
 from edgewise.agents.training.recipe_file import read_object, read_options
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
 from edgewise.benchmarks.sharing.hub import check_repo
@@ -40,8 +41,24 @@ Port = Annotated[int, WHOLE, Condition("from 1 to 65535", lambda port: 0 < port 
 
 
 @dataclass(frozen=True)
-class ListConfig(Flags):
+class FileFlags(Flags):
+    """Flags of which one names a file to write."""
+
+    written: ClassVar[str] = "output"  # which one
+
+    def check_folders(self) -> None:
+        """Check that a file can be there, before there is something to write."""
+        super().check_folders()
+        path: Path | None = getattr(self, self.written)
+        if path is not None:
+            check_file(path, self.written)
+
+
+@dataclass(frozen=True)
+class ListConfig(FileFlags):
     """Show the environments with their presets and levels, or the curricula."""
+
+    written: ClassVar[str] = "gallery"
 
     curricula: bool = False
     """Show the curricula instead."""
@@ -157,7 +174,9 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, OneEnvFlags):
 
 
 @dataclass(frozen=True)
-class ProfileConfig(RayFlags, ThreadFlags, EngineFlags, DeviceFlags, TokenFlags, OneEnvFlags):
+class ProfileConfig(
+    FileFlags, RayFlags, ThreadFlags, EngineFlags, DeviceFlags, TokenFlags, OneEnvFlags
+):
     """Measure the pass rate of each problem, one JSON line each; an existing file is resumed."""
 
     game: str | None = None
@@ -238,7 +257,7 @@ class ReplayConfig(Flags):
 
 
 @dataclass(frozen=True)
-class ReportConfig(Flags):
+class ReportConfig(FileFlags):
     """Write the report of a folder anew, or compare two runs or two evaluations, problem by problem.
 
     Markdown is printed as it is, so that it can be piped into a file.
@@ -256,7 +275,7 @@ class ReportConfig(Flags):
 
 
 @dataclass(frozen=True)
-class ViewConfig(Flags):
+class ViewConfig(FileFlags):
     """Show a folder as a page: curves with intervals, arms, tables, and transcripts to browse.
 
     Without --output it is served to this computer alone until Ctrl-C, and made anew at every load, so
@@ -322,8 +341,10 @@ class PushConfig(Flags):
 
 
 @dataclass(frozen=True)
-class LeaderboardConfig(Flags):
+class LeaderboardConfig(FileFlags):
     """Write leaderboard.md and leaderboard.html from the results in a folder."""
+
+    written: ClassVar[str] = "readme"
 
     folder: tyro.conf.Positional[Path] = Path("benchmarks/results")
     """Has a folder for each result, with the config.json and summary.json of an evaluation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -80,7 +81,7 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
                 **options,
             )
         notes = [] if limit is None else limit.check(env)
-    console = Console()
+    console, before = Console(), size_of(config.output)
     for note in notes:
         console.print(note, soft_wrap=True, highlight=False, markup=False)
     columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
@@ -102,6 +103,8 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
                 )
         except ValueError as error:
             raise UsageError(str(error)) from error
+    if size_of(config.output) == before:
+        console.print(f"finished: all {len(records)} problems are measured, and stay as they are")
     for line in told(config, [record["error_rate"] for record in records]):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     if config.fail_at is not None:
@@ -111,6 +114,11 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
             f"{len(hard)} problems fail {config.fail_at} of {config.fail_at}: {paths[0]} {paths[1]}"
         )
         console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def size_of(path: Path) -> int | None:
+    """Return how many bytes a file has; None if there is none."""
+    return path.stat().st_size if path.is_file() else None
 
 
 def with_samples(config: ProfileConfig) -> ProfileConfig:
