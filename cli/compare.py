@@ -83,7 +83,7 @@ def compare(config: SuiteCompareConfig, command: str, console: Console) -> None:
         algorithms = listed(config.algorithms)
         size = size_of(config)
         plans = {
-            name: plan_of(task, curricula, algorithms, config.seeds, size)
+            name: plan_of(task, curricula, algorithms, config.num_seeds, size)
             for name, task in tasks.items()
         }
         for plan in plans.values():

@@ -44,7 +44,7 @@ def fill(config: CompareConfig) -> None:
     with usage():
         size = Size(
             num_steps=config.num_steps,
-            num_arms=config.arms,
+            num_arms=config.num_arms,
             num_problems=config.num_problems,
             group_size=config.group_size,
             algorithm=config.algorithm,
@@ -60,7 +60,7 @@ def fill(config: CompareConfig) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH
-    cells = cells_of(worlds, curricula, config.seeds)
+    cells = cells_of(worlds, curricula, config.num_seeds)
     with repeatable(say=announcer(console)):
         show(console, run_cells(config.agent, size, cells, file, config.processes), len(cells))
     results = Results([file.done[cell] for cell in cells])

@@ -36,9 +36,9 @@ class ExportConfig(RowsFlags, OneEnvFlags):
     output: Path = Path("problems.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists."""
     num_problems: Annotated[Count, tyro.conf.arg(aliases=["--size"])] = 1000
-    """Problems of each level; fewer where there are no more."""
+    """Problems of each level: fewer where there are no more."""
     levels: tuple[Count, ...] | None = None
-    """Levels to write; by default all that are not kept out of training."""
+    """Levels of the environment; by default all that are not kept out of training."""
     split: Literal["train", "validation", "test"] = "train"
     """Split of the problems; no problem is in two."""
 
@@ -55,11 +55,12 @@ class ScheduleConfig(RowsFlags, OneEnvFlags):
     """
 
     curriculum: str = "e2h-gaussian"
-    """Rule, with its arguments: e2h-gaussian, e2h-gaussian:beta=0.25:sigma=0.75, e2h-cosine, random."""
+    """Rule that chooses what is posed, with its arguments: e2h-gaussian, e2h-gaussian:beta=0.25:sigma=0.75, e2h-cosine,
+    random."""
     num_steps: Annotated[Count, tyro.conf.arg(aliases=["--steps"])] = 1000
-    """Steps of the run, over which the schedule goes."""
+    """Training steps, one batch each; the schedule goes over all of them."""
     num_problems: Annotated[Count, tyro.conf.arg(aliases=["--batch"])] = 16
-    """Problems of each step, P."""
+    """Problems in a batch, P."""
     first_step: Natural = 0
     """Step to begin with; those before are left out, as when a later model was profiled anew."""
     even: bool = False
@@ -67,7 +68,7 @@ class ScheduleConfig(RowsFlags, OneEnvFlags):
     profile: Path | None = None
     """File of `edgewise profile`, whose problems are posed in place of those of --env."""
     num_levels: Count = 4
-    """Parts of equal size, by error rate, into which a profile is divided."""
+    """Parts of equal size, by error rate, into which a profile is divided; the arms."""
     pass_rates: tuple[Fraction, Fraction] = (0.0, 1.0)
     """Least and largest pass rate of the problems of a profile that are kept: 0.2 0.8."""
     control: bool = False
@@ -79,7 +80,7 @@ class ScheduleConfig(RowsFlags, OneEnvFlags):
     output: Path = Path("schedule.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists."""
     seed: Natural = 0
-    """Seed of the draws; a run of `edgewise train` with the same seed poses the same problems."""
+    """Seed of everything that is drawn: a run of `edgewise train` with the same seed poses the same problems."""
 
     def __post_init__(self) -> None:
         """Check the numbers against each other.
@@ -128,7 +129,7 @@ class ServeConfig(OneEnvFlags):
     openenv: bool = False
     """The protocol, which must be given: that of OpenEnv."""
     levels: tuple[Count, ...] | None = None
-    """Levels to draw from; by default all that are not kept out of training."""
+    """Levels of the environment; by default all that are not kept out of training."""
     split: Literal["train", "validation", "test"] = "train"
     """Split of the problems; no problem is in two."""
     host: str = "127.0.0.1"

@@ -7,11 +7,11 @@ import re
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from contextlib import redirect_stderr
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from pkgutil import resolve_name
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import tyro
 from tyro.constructors import (
@@ -210,10 +210,8 @@ def plain(text: str, kind: type[Any]) -> str:
     "`device` must be one of cpu, cuda, got 'x'"
     """
     if found := re.match(r"Error parsing ([^:]+): `(.*)", text):  # of ours
-        place = (
-            f"{found[1]}." if found[1].islower() else ""
-        )  # of a part of the flags, not the whole
-        return f"`{place}{found[2]}"
+        is_nested = found[1].islower() and f"{found[1]}." in " ".join(hints_of(kind))
+        return f"`{found[1]}.{found[2]}" if is_nested else f"`{found[2]}"
     if found := re.match(r"Error parsing --(\S+): (.*)", text):
         name = field_of(found[1])
         got = re.search(r"\[([^\[\]]*)\](?: into .*|\.)?$", found[2]) or re.search(
@@ -251,10 +249,7 @@ def wanted_of(kind: type[Any], name: str) -> str | None:
     >>> wanted_of(ScheduleConfig, "pass_rates"), wanted_of(ScheduleConfig, "levels")
     ('2 numbers', 'a whole number each')
     """
-    *parts, last = name.split(".")
-    for part in parts:
-        kind = get_type_hints(kind).get(part, kind)
-    hint = get_type_hints(kind).get(last)
+    hint = hints_of(kind).get(name)
     choices = [hint, *get_args(hint)] if get_origin(hint) in (Union, UnionType) else [hint]
     for choice in choices:
         if choice in NUMBERS:
@@ -265,6 +260,19 @@ def wanted_of(kind: type[Any], name: str) -> str | None:
         if found and set(found) <= {int, float}:
             return f"{len(found)} numbers"
     return None
+
+
+def hints_of(kind: type[Any], place: str = "") -> dict[str, Any]:
+    """Return the type of each flag by its name, those of parts with the part's name before a dot."""
+    found = dict[str, Any]()
+    for name, hint in get_type_hints(kind).items():
+        whole = get_type_hints(kind, include_extras=True)[name]
+        if is_dataclass(hint):
+            is_flat = tyro.conf.OmitArgPrefixes in get_args(whole)
+            found |= hints_of(cast(type[Any], hint), place if is_flat else f"{place}{name}.")
+        else:
+            found[f"{place}{name}"] = hint
+    return found
 
 
 def missing(text: str, kind: type[Any]) -> list[str]:
