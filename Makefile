@@ -21,7 +21,7 @@ MODELS := --editable ./seedlings  # `train` needs them; given by path, as no ind
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports anew
 
-.PHONY: demo test durations test-models test-rest test-all test-processors test-oldest test-vllm test-verl test-ray $(FRAMEWORKS:%=test-%) test-prime lint docs picture install clean FORCE
+.PHONY: demo test durations test-models test-rest test-all test-processors test-oldest test-site test-vllm test-verl test-ray $(FRAMEWORKS:%=test-%) test-prime lint docs picture install clean FORCE
 
 # Random and the recommended rule, side by side: a minute or two, with a picture of both
 demo: $(VENV)/train
@@ -46,6 +46,10 @@ test-all: install lint
 	$(PIP) --editable ".[train,serve,math,scale,trl,track,dev,docs]" --config-settings editable_mode=strict
 	$(PARALLEL) -m "slow or not slow"
 	$(MAKE) test-processors
+
+# the site and the pages of runs, looked at in Chromium; screenshots in build/pictures
+test-site: $(VENV)/docs
+	EDGEWISE_NEEDS_BROWSER=1 $(PYTEST) -m "slow or not slow" tests/benchmarks/pages tests/test_site.py
 
 # torch computes in other ways on other processors; what the newest can do is tested by `test`
 test-processors: install

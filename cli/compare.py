@@ -24,7 +24,7 @@ from edgewise.benchmarks.studies.plan import (
 from edgewise.benchmarks.studies.race import race
 from edgewise.benchmarks.studies.race_plan import RacePlan
 from edgewise.benchmarks.studies.study import choose, ladder_of, run_jobs, train_config
-from edgewise.benchmarks.studies.study_report import Scores
+from edgewise.benchmarks.studies.study_report import LAST, Scores
 from edgewise.benchmarks.studies.suite_report import Outcome, write_suite_report
 from edgewise.benchmarks.studies.suites import BASELINE, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.cli import compare_simulated as simulated
@@ -83,7 +83,7 @@ def compare(config: SuiteCompareConfig, command: str, console: Console) -> None:
         algorithms = listed(config.algorithms)
         size = size_of(config)
         plans = {
-            name: plan_of(task, curricula, algorithms, config.seeds, size)
+            name: plan_of(task, curricula, algorithms, config.num_seeds, size)
             for name, task in tasks.items()
         }
         for plan in plans.values():
@@ -150,6 +150,10 @@ def run_plans(
     for name, plan in plans.items():
         chosen = choose(plan, folder / name)
         cells[name] = [*first[name], *comparison_cells(plan, chosen)]
+    paths = [folder / name / cell.name / LAST for name, found in cells.items() for cell in found]
+    if all(path.is_file() for path in paths):
+        console.print(f"finished: all {len(paths)} cells are done, and stay as they are")
+        return cells
     follow(plans, cells, folder, num_workers, console)
     return cells
 

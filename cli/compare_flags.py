@@ -54,21 +54,21 @@ class SuiteCompareConfig(BatchFlags, RecipeFlags):
     tasks: str | None = None
     """Tasks of the suite with commas between; by default all that a seedling can begin. Mathematics of
     sec, which is MATH in five arms of different sizes, needs an `agent` and its data."""
-    seeds: Count = 3
-    """Paired seeds, from 1; seed 0 is kept for the choice of a learning rate."""
+    num_seeds: Annotated[Count, tyro.conf.arg(aliases=["--seeds"])] = 3
+    """Paired seeds: from 1, as seed 0 is kept for the choice of a learning rate."""
     agent: str | None = None
     """Model that starts every run, as in `edgewise train`; by default the seedling of each task."""
     recipe: Path | None = None
-    """JSON file of flags of `edgewise train`: model, sizes, precision, adapters, engine; flags given
-    beside it win."""
+    """Recipe, a JSON file of flags: those of `edgewise train` for model, sizes, precision, adapters, engine;
+    flags given beside it win."""
     data: str | None = None
-    """Folder of the data sets of mathematics; by default EDGEWISE_DATA."""
+    """Folder or file of an environment that reads data, or hub; of mathematics, by default EDGEWISE_DATA."""
     num_steps: Count = 60
     """Training steps, one batch each."""
     learning_rates: tuple[Positive, ...] = (2e-4,)
     """Learning rates of AdamW; of several, each rule gets the best on validation problems."""
     validation_problems: Count = 100
-    """Validation problems of each training level, answered once at every look."""
+    """Validation problems of each level; the training levels, answered once at every look."""
     test_problems: Count = 200
     """Test problems of each level."""
     test_samples: Count = 1
@@ -76,7 +76,7 @@ class SuiteCompareConfig(BatchFlags, RecipeFlags):
     num_looks: Count = 4
     """Looks at a run on validation problems while it trains, the last at its end."""
     processes: Count = 2
-    """Cells that run at the same time, one thread each."""
+    """Runs that go on at the same time, one thread each."""
     output: Path | None = None
     """Folder of the runs and of the report; by default runs/compare-SUITE."""
 
@@ -136,22 +136,22 @@ class CompareConfig(BatchFlags):
     agent: str = "simulated"
     """Who learns: simulated; for a model, name a suite."""
     curricula: str | None = None
-    """Rules with commas between, each with its arguments and "+" a filter: random,sec+dapo; all by
-    default. Random is always among them."""
+    """Rules with commas between, each with its arguments; "+" a filter, as random,sec+dapo; by default all.
+    Random is always among them."""
     worlds: str | None = None
     """Worlds with commas between; all by default."""
-    seeds: Count = 20
-    """Learners in each world: seeds 0, 1, 2 ..."""
-    arms: Several = 9
+    num_seeds: Annotated[Count, tyro.conf.arg(aliases=["--seeds"])] = 20
+    """Paired seeds: from 0, one learner in each world."""
+    num_arms: Annotated[Several, tyro.conf.arg(aliases=["--arms"])] = 9
     """Training arms, easiest first."""
     num_steps: Annotated[Count, tyro.conf.arg(aliases=["--steps"])] = 40
-    """Budget, in batches; rejected groups are paid from it."""
+    """Training steps, one batch each; rejected groups are paid from them."""
     num_problems: Count = 32
     """Problems in a batch, P."""
     algorithm: Literal["grpo", "rloo"] = "grpo"
     """Whose advantages the learner forms: grpo or rloo."""
     processes: Count = 2
-    """Cells that run at the same time."""
+    """Runs that go on at the same time, one thread each."""
     output: Path = Path("runs/compare")
     """Folder for the table, the report and the figure; what is done there is not done again."""
 
@@ -176,28 +176,28 @@ class SOARCompareConfig(LearnerFlags):
 
     suite: str = "soar"
     """Suite of a paper: soar; sec and e2h have flags of their own."""
-    preset: str = "seedling"
-    """Game, as in `edgewise soar`: seedling, llama-math or llama-harp."""
+    preset: Annotated[str, tyro.conf.arg(name="game", aliases=["--preset"])] = "seedling"
+    """Game of SOAR: seedling, llama-math or llama-harp."""
     agent: str | None = None
     """Model of teacher and student; by default the game's."""
     hard: Path | None = None
     """Hard training problems; by default those beside the model."""
     test: Path | None = None
     """Held-out hard problems; by default those beside the model."""
-    seeds: Count = 3
-    """Teachers of each kind, from seed 0."""
+    num_seeds: Annotated[Count, tyro.conf.arg(aliases=["--seeds"])] = 3
+    """Paired seeds: from 0, one teacher of each kind."""
     num_steps: Count | None = None
-    """Outer steps of a game; by default the game's."""
+    """Outer steps; by default the game's."""
     num_students: Count | None = None
-    """Students on each data set while the game is played; by default the game's."""
+    """Students on each data set, r; while the game is played, by default the game's."""
     methods: tuple[str, ...] = METHODS
     """Rows of the table, as in `python -m edgewise.benchmarks.studies.soar`."""
-    students: Count = 2
+    num_fresh_students: Annotated[Count, tyro.conf.arg(aliases=["--students"])] = 2
     """Fresh students of each teacher."""
     fresh_steps: Count | None = None
     """Training steps of a fresh student; by default the game's."""
     processes: Count = 2
-    """Games that are played at the same time, one thread each."""
+    """Runs that go on at the same time, one thread each."""
     output: Path = Path("runs/compare-soar")
     """Folder of the games and of the report."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import chain
 
 import torch
 from rich.console import Console
@@ -43,7 +44,7 @@ def fill(config: CompareConfig) -> None:
     with usage():
         size = Size(
             num_steps=config.num_steps,
-            num_arms=config.arms,
+            num_arms=config.num_arms,
             num_problems=config.num_problems,
             group_size=config.group_size,
             algorithm=config.algorithm,
@@ -59,7 +60,7 @@ def fill(config: CompareConfig) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH
-    cells = cells_of(worlds, curricula, config.seeds)
+    cells = cells_of(worlds, curricula, config.num_seeds)
     with repeatable(say=announcer(console)):
         show(console, run_cells(config.agent, size, cells, file, config.processes), len(cells))
     results = Results([file.done[cell] for cell in cells])
@@ -72,6 +73,11 @@ def fill(config: CompareConfig) -> None:
 
 def show(console: Console, progress: Iterable[int], total: int) -> None:
     """Run through `progress`, the number of cells done, showing it: a bar or a line now and then."""
+    counts = iter(progress)
+    first = next(counts)
+    if first == total:
+        console.print(f"finished: all {total} cells are done, and stay as they are")
+    progress = chain([first], counts)
     if console.is_terminal:
         with Progress(console=console) as bar:
             task = bar.add_task("cells", total=total)

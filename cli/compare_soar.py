@@ -91,7 +91,7 @@ def games_of(config: SOARCompareConfig) -> list[SOARRunConfig]:
     rewards = REWARDS if "intrinsic-t" in config.methods else REWARDS[:1]
     return [
         SOARRunConfig(**options, seed=seed, reward=reward, output=game_folder(config, reward, seed))
-        for seed in range(config.seeds)
+        for seed in range(config.num_seeds)
         for reward in rewards
     ]
 
@@ -120,7 +120,7 @@ def play_game(config: SOARRunConfig) -> str:
 def table_config(config: SOARCompareConfig) -> TableConfig:
     """Return the table of all games."""
     grounded, intrinsic = (
-        tuple(game_folder(config, reward, seed) for seed in range(config.seeds))
+        tuple(game_folder(config, reward, seed) for seed in range(config.num_seeds))
         for reward in REWARDS
     )
     return TableConfig(
@@ -129,7 +129,7 @@ def table_config(config: SOARCompareConfig) -> TableConfig:
         intrinsic=intrinsic,
         test=config.test,
         methods=config.methods,
-        students=config.students,
+        students=config.num_fresh_students,
         num_steps=config.fresh_steps,
     )
 

@@ -73,7 +73,7 @@ def session_of(config: EvalConfig, command: str) -> sessions.Session:
         data=config.data,
         split=config.plan.split,
         num_problems=config.plan.num_problems,
-        num_samples=config.samples,
+        num_samples=config.num_samples,
         temperature=config.temperature,
         max_tokens=config.max_tokens,
         seed=config.plan.seed,

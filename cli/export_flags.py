@@ -9,12 +9,26 @@ from typing import Annotated, Literal
 import tyro
 
 from edgewise.agents.algorithms.config import Count, Fraction, Natural
-from edgewise.cli.flags import OneEnvFlags, Port
+from edgewise.cli.flags import FileFlags, OneEnvFlags, Port
 from edgewise.wrappers.rules.catalogue import make_schedule
+
+MAX_ROWS = 10_000_000  # of a schedule, which are held in memory
 
 
 @dataclass(frozen=True)
-class ExportConfig(OneEnvFlags):
+class RowsFlags(FileFlags):
+    """A file of rows for other frameworks."""
+
+    def check_folders(self) -> None:
+        """Check the format, and that what writes it is installed."""
+        from edgewise.agents.integrations.export import check_format
+
+        super().check_folders()
+        check_format(getattr(self, self.written))
+
+
+@dataclass(frozen=True)
+class ExportConfig(RowsFlags, OneEnvFlags):
     """Write problems of an environment as JSON lines or parquet, with a card beside the file."""
 
     layout: Literal["trl", "trl-turns", "verl", "nemo-gym", "lm-eval"] = "trl"
@@ -22,9 +36,9 @@ class ExportConfig(OneEnvFlags):
     output: Path = Path("problems.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists, as is what goes with it."""
     num_problems: Annotated[Count, tyro.conf.arg(aliases=["--size"])] = 1000
-    """Problems of each level; fewer where there are no more."""
+    """Problems of each level: fewer where there are no more."""
     levels: tuple[Count, ...] | None = None
-    """Levels to write; by default all that are not kept out of training."""
+    """Levels of the environment; by default all that are not kept out of training."""
     split: Literal["train", "validation", "test"] = "train"
     """Split of the problems; no problem is in two."""
 
@@ -33,7 +47,7 @@ OF_ENVS = {"env", "preset", "levels", "env_options", "data", "attempts", "explai
 
 
 @dataclass(frozen=True)
-class ScheduleConfig(OneEnvFlags):
+class ScheduleConfig(RowsFlags, OneEnvFlags):
     """Write what a rule poses over a whole run as rows in order, for trainers that read a file.
 
     Their data loader must not shuffle. The rule must not learn from outcomes: random, balanced, subset,
@@ -41,11 +55,12 @@ class ScheduleConfig(OneEnvFlags):
     """
 
     curriculum: str = "e2h-gaussian"
-    """Rule, with its arguments: e2h-gaussian, e2h-gaussian:beta=0.25:sigma=0.75, e2h-cosine, random."""
+    """Rule that chooses what is posed, with its arguments: e2h-gaussian, e2h-gaussian:beta=0.25:sigma=0.75, e2h-cosine,
+    random."""
     num_steps: Annotated[Count, tyro.conf.arg(aliases=["--steps"])] = 1000
-    """Steps of the run, over which the schedule goes."""
+    """Training steps, one batch each; the schedule goes over all of them."""
     num_problems: Annotated[Count, tyro.conf.arg(aliases=["--batch"])] = 16
-    """Problems of each step, P."""
+    """Problems in a batch, P."""
     first_step: Natural = 0
     """Step to begin with; those before are left out, as when a later model was profiled anew."""
     even: bool = False
@@ -53,7 +68,7 @@ class ScheduleConfig(OneEnvFlags):
     profile: Path | None = None
     """File of `edgewise profile`, whose problems are posed in place of those of --env."""
     num_levels: Count = 4
-    """Parts of equal size, by error rate, into which a profile is divided."""
+    """Parts of equal size, by error rate, into which a profile is divided; the arms."""
     pass_rates: tuple[Fraction, Fraction] = (0.0, 1.0)
     """Least and largest pass rate of the problems of a profile that are kept: 0.2 0.8."""
     control: bool = False
@@ -65,7 +80,7 @@ class ScheduleConfig(OneEnvFlags):
     output: Path = Path("schedule.jsonl")
     """File to write, .jsonl or .parquet; it is replaced if it exists."""
     seed: Natural = 0
-    """Seed of the draws; a run of `edgewise train` with the same seed poses the same problems."""
+    """Seed of everything that is drawn: a run of `edgewise train` with the same seed poses the same problems."""
 
     def __post_init__(self) -> None:
         """Check the numbers against each other.
@@ -77,6 +92,11 @@ class ScheduleConfig(OneEnvFlags):
         if self.first_step >= self.num_steps:
             raise ValueError(
                 f"`first_step` must be from 0 to {self.num_steps - 1}, got {self.first_step}"
+            )
+        num_rows = (self.num_steps - self.first_step) * self.num_problems
+        if num_rows > MAX_ROWS:
+            raise ValueError(
+                f"`num_problems` times the steps must be at most {MAX_ROWS:,} rows, got {num_rows:,}"
             )
         least, most = self.pass_rates
         if least > most:
@@ -109,7 +129,7 @@ class ServeConfig(OneEnvFlags):
     openenv: bool = False
     """The protocol, which must be given: that of OpenEnv."""
     levels: tuple[Count, ...] | None = None
-    """Levels to draw from; by default all that are not kept out of training."""
+    """Levels of the environment; by default all that are not kept out of training."""
     split: Literal["train", "validation", "test"] = "train"
     """Split of the problems; no problem is in two."""
     host: str = "127.0.0.1"

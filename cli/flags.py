@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 
@@ -30,7 +30,15 @@ from edgewise.agents.training.flags import (
     TokenFlags,
     TurnFlags,
 )
-from edgewise.agents.training.folder_kind import TRAIN, TRL, VERL, check_begun, check_kind, kind_of
+from edgewise.agents.training.folder_kind import (
+    TRAIN,
+    TRL,
+    VERL,
+    check_begun,
+    check_file,
+    check_kind,
+    kind_of,
+)
 from edgewise.agents.training.recipe_file import read_object, read_options
 from edgewise.benchmarks.evaluation.agent_names import check_agent, is_scripted
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
@@ -42,8 +50,24 @@ Port = Annotated[int, WHOLE, Condition("from 1 to 65535", lambda port: 0 < port 
 
 
 @dataclass(frozen=True)
-class ListConfig(Flags):
+class FileFlags(Flags):
+    """Flags of which one names a file to write."""
+
+    written: ClassVar[str] = "output"  # which one
+
+    def check_folders(self) -> None:
+        """Check that a file can be there, before there is something to write."""
+        super().check_folders()
+        path: Path | None = getattr(self, self.written)
+        if path is not None:
+            check_file(path, self.written)
+
+
+@dataclass(frozen=True)
+class ListConfig(FileFlags):
     """Show the environments with their presets and levels, or the curricula."""
+
+    written: ClassVar[str] = "gallery"
 
     curricula: bool = False
     """Show the curricula instead."""
@@ -56,7 +80,8 @@ class PlayConfig(TurnFlags):
     """Answer problems in the terminal; an empty line shows a solution, end of input ends."""
 
     env: tyro.conf.Positional[str] = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them, or MODULE:ID, one of your own."""
+    """Environment id, as `edgewise list` prints them, or MODULE:ID, one that a module of your own registers,
+    also in the working folder."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the first."""
     level: Count | None = None
@@ -64,7 +89,7 @@ class PlayConfig(TurnFlags):
     num_problems: Annotated[Count, tyro.conf.arg(aliases=["--problems"])] = 10
     """How many problems to pose."""
     seed: Natural = 0
-    """Seed of the problems."""
+    """Seed of everything that is drawn: the problems."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +104,7 @@ class CheckConfig(Flags):
     """Environment: MODULE:ID, one that a module of your own registers, also in the working folder, or an
     id that `edgewise list` prints."""
     num_problems: Annotated[int, WHOLE, Condition("at least 20", lambda n: n >= 20)] = 100
-    """How many problems of each level are looked at; more find rarer faults."""
+    """Problems of each level: those that are looked at; more find rarer faults."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +144,7 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, OneEnvFlags):
     """
 
     suite: str | None = None
-    """Suite of a paper, with its protocol: sec, e2h, soar, or all; by default the environment alone."""
+    """Suite of a paper: sec, e2h, soar, or all, with its protocol; by default the environment alone."""
     agent: str = "seedling"
     """Who answers: seedling, seedling:NAME, or hf:PATH for a folder or hub id; vllm:PATH, the same
     with vLLM; openai:URL#MODEL, a server; oracle, which gives the right answers; constant:TEXT, which
@@ -130,12 +155,12 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, OneEnvFlags):
     """Ladder of levels and prompts; by default the one the model was made for, else the suite's or the
     environment's first."""
     levels: tuple[Count, ...] | None = None
-    """Levels to score; all by default, also those kept out of training."""
-    samples: Count | None = None
-    """Answers to each problem, for pass@1 and pass@k up to as many; by default as in the paper."""
+    """Levels of the environment; by default all, also those that are kept out of training."""
+    num_samples: Annotated[Count | None, tyro.conf.arg(aliases=["--samples"])] = None
+    """Completions of each problem: for pass@1, and pass@k up to as many; by default as in the paper."""
     temperature: NotNegative | None = None
-    """Temperature at which completions are sampled, 0 for greedy; by default the paper's."""
-    plan: ProblemsPlan = field(default_factory=ProblemsPlan)
+    """Temperature at which completions are sampled; 0 for greedy, by default the paper's."""
+    plan: Annotated[ProblemsPlan, tyro.conf.OmitArgPrefixes] = field(default_factory=ProblemsPlan)
     """Which problems are asked."""
     server: ServerConfig = field(default_factory=ServerConfig)
     """How a server is asked."""
@@ -167,11 +192,13 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, OneEnvFlags):
 
 
 @dataclass(frozen=True)
-class ProfileConfig(RayFlags, ThreadFlags, EngineFlags, DeviceFlags, TokenFlags, OneEnvFlags):
+class ProfileConfig(
+    FileFlags, RayFlags, ThreadFlags, EngineFlags, DeviceFlags, TokenFlags, OneEnvFlags
+):
     """Measure the pass rate of each problem, one JSON line each; an existing file is resumed."""
 
     game: str | None = None
-    """Measure as SOAR's game of this preset asks its students: llama-math, llama-harp or seedling. Its
+    """Game of SOAR: llama-math, llama-harp or seedling, whose students are asked as it asks them. Its
     environment, split, prompt, temperature and tokens, all problems of a data set, and --fail-at 128."""
     agent: str = "seedling"
     """Model to measure with: seedling, seedling:NAME, or hf:PATH for a folder or hub id; or
@@ -181,15 +208,15 @@ class ProfileConfig(RayFlags, ThreadFlags, EngineFlags, DeviceFlags, TokenFlags,
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
     levels: Levels | None = None
-    """Levels to measure; all training levels by default."""
+    """Levels of the environment; by default all that are not kept out of training."""
     num_levels: Count = 4
-    """Number of equal parts, by error rate, in the summary at the end."""
+    """Parts of equal size, by error rate, into which a profile is divided; in the summary at the end."""
     temperature: NotNegative | None = None
     """Temperature at which completions are sampled; by default the game's, or E2H's 0.8."""
     fail_at: Count | None = None
     """Also write the problems that are never solved in so many completions, which is then the
     number of completions, in two halves beside the output: -hard-train and -hard-test; SOAR's is 128."""
-    plan: ProfilePlan = field(default_factory=ProfilePlan)
+    plan: Annotated[ProfilePlan, tyro.conf.OmitArgPrefixes] = field(default_factory=ProfilePlan)
     """What is asked of each problem."""
 
     def __post_init__(self) -> None:
@@ -263,7 +290,7 @@ class ReplayConfig(Flags):
 
 
 @dataclass(frozen=True)
-class ReportConfig(Flags):
+class ReportConfig(FileFlags):
     """Write the report of a folder anew, or compare two runs or two evaluations, problem by problem.
 
     Markdown is printed as it is, so that it can be piped into a file.
@@ -277,7 +304,7 @@ class ReportConfig(Flags):
     """Markdown file for a comparison, with a picture of the arms of two runs beside it; by default it is
     only printed."""
     seed: Natural = 0
-    """Seed of the draws of a comparison."""
+    """Seed of everything that is drawn: by the tests of a comparison."""
 
     def check_folders(self) -> None:
         """Check that all of them are there."""
@@ -288,7 +315,7 @@ class ReportConfig(Flags):
 
 
 @dataclass(frozen=True)
-class ViewConfig(Flags):
+class ViewConfig(FileFlags):
     """Show a folder as a page: curves with intervals, arms, tables, and transcripts to browse.
 
     Without --output it is served to this computer alone until Ctrl-C, and made anew at every load, so
@@ -301,7 +328,7 @@ class ViewConfig(Flags):
     output: Path | None = None
     """HTML file to write instead, which needs no other file and no network."""
     port: Port | None = None
-    """Port of 127.0.0.1 to serve at; by default any that is free."""
+    """Port to listen at; that of 127.0.0.1, by default any that is free."""
 
     def __post_init__(self) -> None:
         """Check that the port is needed.
@@ -354,8 +381,10 @@ class PushConfig(Flags):
 
 
 @dataclass(frozen=True)
-class LeaderboardConfig(Flags):
+class LeaderboardConfig(FileFlags):
     """Write leaderboard.md and leaderboard.html from the results in a folder."""
+
+    written: ClassVar[str] = "readme"
 
     folder: tyro.conf.Positional[Path] = Path("benchmarks/results")
     """Has a folder for each result, with the config.json and summary.json of an evaluation."""

@@ -75,6 +75,9 @@ Your own code, a file of the working folder or an installed package, has a name 
                                     or a record names; these import nothing by themselves
 `edgewise new env NAME` writes a package to begin with; `edgewise check MODULE:ID-v0` tests it."""
 INSTALL = "the command line needs the extra `train`: pip install 'edgewise[train]'"
+NO_MEMORY = (
+    "the memory ran out; ask for less at once: fewer problems or completions, fewer processes"
+)
 FAILED = 2  # the exit code of every mistake
 INTERRUPTED = 130  # that of Ctrl-C, 128 and the number of the signal
 
@@ -113,7 +116,9 @@ def execute(arguments: Sequence[str]) -> int:
         return fail(str(stop), INTERRUPTED) if str(stop) else INTERRUPTED
     except OSError as error:
         return fail(said(error))
-    except (UsageError, DataError, FloatingPointError, MemoryError, WorkerError) as error:
+    except MemoryError as error:
+        return fail(" ".join(str(error).split()) or NO_MEMORY)
+    except (UsageError, DataError, FloatingPointError, WorkerError) as error:
         return fail(" ".join(str(error).split()))
 
 

@@ -17,7 +17,7 @@ class PretrainCommand(ThreadFlags):
     """Train a small model from scratch on the worked traces of environments, and measure it."""
 
     recipe: Path
-    """JSON file of sizes, sources and seed, such as recipes/countdown-0.json."""
+    """Recipe, a JSON file: of sizes, sources and seed, such as recipes/countdown-0.json."""
     output: Path
     """Folder of the model, which must not exist."""
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)

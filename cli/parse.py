@@ -7,9 +7,11 @@ import re
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from contextlib import redirect_stderr
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import tyro
 from tyro.constructors import (
@@ -20,7 +22,7 @@ from tyro.constructors import (
 
 from edgewise.agents.policies.model_card import is_own
 from edgewise.agents.training.flags import Flags, RecipeFlags, RunFlags
-from edgewise.errors import UsageError, usage
+from edgewise.errors import UsageError, unknown, usage
 from edgewise.own_code import import_typed
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA
 from edgewise.wrappers.rules.catalogue import named
@@ -29,7 +31,7 @@ Config = TypeVar("Config")
 NAMING = ("env", "curriculum", "curricula", "agent")  # flags that may name code of the user's own
 COMMA = re.compile(r",(?![^\[]*\])")  # not within brackets
 FRAME = re.compile(r"[╭╮╰╯│─]+|-{5,}")  # what is drawn round a message
-NUMBERS = {"INT": "a whole number", "FLOAT": "a number"}
+NUMBERS = {int: "a whole number", float: "a number"}
 
 
 REGISTRY = ConstructorRegistry()
@@ -178,7 +180,9 @@ def parse_flags(
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise UsageError(f"{one_line(refused.getvalue())}; see edgewise {command} --help") from None
+        text = plain(one_line(refused.getvalue()), kind)
+        link = "" if text.endswith("?") else ";"
+        raise UsageError(f"{text}{link} see edgewise {command} --help") from None
 
 
 def flag(arguments: Sequence[str], name: str) -> str | None:
@@ -193,43 +197,38 @@ def one_line(message: str) -> str:
     """Extract the error from a message of tyro, without its frame, title and help."""
     lines = [FRAME.sub(" ", line).strip() for line in message.splitlines()]
     text = " ".join(line for line in lines[1:] if line.strip("-"))  # also drawn so
-    return plain(re.split(r" (?:; )?(?:Got errors:|Argument helptext:|For full helptext)", text)[0])
+    return re.split(r" (?:; )?(?:Got errors:|Argument helptext:|For full helptext)", text)[0]
 
 
-def plain(text: str) -> str:
+def plain(text: str, kind: type[Any]) -> str:
     """Say an error of tyro as others are said: which flag, what it must be, what it is.
 
-    >>> plain("Error parsing --samples: no type matching {None}|INT could be instantiated from ['x'].")
-    "`samples` must be a whole number, got 'x'"
-    >>> plain("invalid choice 'x' for argument '--dtype'. Expected one of ('float32', 'bfloat16').")
-    "`dtype` must be one of float32, bfloat16, got 'x'"
+    >>> from edgewise.agents.training.config import TrainConfig
+    >>> plain("Error parsing --seed: no type matching {None}|INT could be ... from ['x'].", TrainConfig)
+    "`seed` must be a whole number, got 'x'"
+    >>> plain("invalid choice 'x' for argument '--device'. Expected one of ('cpu', 'cuda').", TrainConfig)
+    "`device` must be one of cpu, cuda, got 'x'"
     """
     if found := re.match(r"Error parsing ([^:]+): `(.*)", text):  # of ours
-        place = (
-            f"{found[1]}." if found[1].islower() else ""
-        )  # of a part of the flags, not the whole
-        return f"`{place}{found[2]}"
+        is_nested = found[1].islower() and f"{found[1]}." in " ".join(hints_of(kind))
+        return f"`{found[1]}.{found[2]}" if is_nested else f"`{found[2]}"
+    if found := re.match(r"Error parsing --(\S+): (.*)", text):
+        name = field_of(found[1])
+        got = re.search(r"\[([^\[\]]*)\](?: into .*|\.)?$", found[2]) or re.search(
+            ": (.*)$", found[2]
+        )
+        if got and (wanted := wanted_of(kind, name)):
+            return f"`{name}` must be {wanted}, got {got[1]}"
     if found := re.match(
-        r"Error parsing --(\S+): no type matching (.*) could .* \[(.*)\]\.?$", text
+        r"invalid choice '?(.*?)'? for argument '(\S+)'\. Expected .* \((.*)\)", text
     ):
-        kind = next((NUMBERS[name] for name in NUMBERS if name in found[2]), found[2])
-        several = " each" if "..." in found[2] else ""
-        return f"`{field_of(found[1])}` must be {kind}{several}, got {found[3]}"
-    if found := re.match(
-        r"Error parsing --(\S+): (invalid literal for int|invalid literal for float|could not conv).*: (.*)",
-        text,
-    ):
-        kind = NUMBERS["INT" if found[2].endswith("int") else "FLOAT"]
-        return f"`{field_of(found[1])}` must be {kind}, got {found[3]}"
-    if found := re.match(r"Error parsing --(\S+): Could not find valid parse .*: \[(.*)\]$", text):
-        return f"`{field_of(found[1])}` must be what --help says, got {found[2]}"
-    if found := re.match(
-        r"invalid choice (.*) for argument '--(\S+)'\. Expected one of \((.*)\)", text
-    ):
-        choices = found[3].replace("'", "").rstrip(",")
-        return f"`{field_of(found[2])}` must be one of {choices}, got {found[1]}"
+        choices = found[3].replace("'", "").rstrip(",").split(", ")
+        return unknown(field_of(found[2].removeprefix("--")), found[1], choices)
     if found := re.match(r"Missing value for argument '--(\S+)'", text):
         return f"`{field_of(found[1])}` must have a value, got none"
+    if text.startswith("Missing from "):
+        names = " and ".join(f"`{name}`" for name in missing(text, kind))
+        return f"{names} must be given, got nothing"
     if found := re.match(
         r"Unrecognized options: (.*?)(?: Perhaps you meant: (--[\w.-]+).*)?$", text
     ):
@@ -241,3 +240,43 @@ def plain(text: str) -> str:
 def field_of(flag: str) -> str:
     """Return the field that a flag sets, without the dashes; the last of its names is that of the field."""
     return flag.rpartition("/--")[2].replace("-", "_")
+
+
+def wanted_of(kind: type[Any], name: str) -> str | None:
+    """Return what the value of a number, or of a list of numbers, must be; None of anything else.
+
+    >>> from edgewise.cli.export_flags import ScheduleConfig
+    >>> wanted_of(ScheduleConfig, "pass_rates"), wanted_of(ScheduleConfig, "levels")
+    ('2 numbers', 'a whole number each')
+    """
+    hint = hints_of(kind).get(name)
+    choices = [hint, *get_args(hint)] if get_origin(hint) in (Union, UnionType) else [hint]
+    for choice in choices:
+        if choice in NUMBERS:
+            return NUMBERS[choice]
+        found = get_args(choice) if get_origin(choice) is tuple else ()
+        if found[1:] == (Ellipsis,) and found[0] in NUMBERS:
+            return f"{NUMBERS[found[0]]} each"
+        if found and set(found) <= {int, float}:
+            return f"{len(found)} numbers"
+    return None
+
+
+def hints_of(kind: type[Any], place: str = "") -> dict[str, Any]:
+    """Return the type of each flag by its name, those of parts with the part's name before a dot."""
+    found = dict[str, Any]()
+    for name, hint in get_type_hints(kind).items():
+        whole = get_type_hints(kind, include_extras=True)[name]
+        if is_dataclass(hint):
+            is_flat = tyro.conf.OmitArgPrefixes in get_args(whole)
+            found |= hints_of(cast(type[Any], hint), place if is_flat else f"{place}{name}.")
+        else:
+            found[f"{place}{name}"] = hint
+    return found
+
+
+def missing(text: str, kind: type[Any]) -> list[str]:
+    """Return the flags, or else the values without a flag, that a message of tyro says are missing."""
+    needed = [item.name for item in fields(kind) if item.default is item.default_factory is MISSING]
+    flags = [name for name in needed if f"--{name.replace('_', '-')} " in text]
+    return flags or needed[-text.count("(required)") :]

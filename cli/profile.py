@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -81,7 +82,7 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
                 **options,
             )
         notes = [] if limit is None else limit.check(env)
-    console = Console()
+    console, before = Console(), size_of(config.output)
     for note in notes:
         say(console, note)
     columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
@@ -103,6 +104,8 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
                 )
         except ValueError as error:
             raise UsageError(str(error)) from error
+    if size_of(config.output) == before:
+        say(console, f"finished: all {len(records)} problems are measured, and stay as they are")
     for line in summary(config, [record["error_rate"] for record in records]):
         say(console, line)
     if config.fail_at is not None:
@@ -114,6 +117,11 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
 def say(console: Console, text: str) -> None:
     """Print a line without wrapping or markup."""
     console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def size_of(path: Path) -> int | None:
+    """Return how many bytes a file has; None if there is none."""
+    return path.stat().st_size if path.is_file() else None
 
 
 def with_samples(config: ProfileConfig) -> ProfileConfig:

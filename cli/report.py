@@ -54,7 +54,7 @@ def run(config: ReportConfig, arguments: Sequence[str]) -> None:
         if config.output is not None:
             write_atomically(config.output, text)
     else:
-        raise UsageError(f"folders must be one or two, got {len(config.folders)}")
+        raise UsageError(f"`folders` must be one or two, got {len(config.folders)}")
 
 
 def say(text: str) -> None:

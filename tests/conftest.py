@@ -307,7 +307,13 @@ def browser():
         paths = [path for path in [*named, playwright.chromium.executable_path] if path]
         path = next((path for path in paths if Path(path).is_file()), None)
         if path is None:
-            pytest.skip("no browser: put chromium on the PATH, or name it in EDGEWISE_BROWSER")
+            message = (
+                "no browser: put chromium on the PATH, name it in EDGEWISE_BROWSER, or run "
+                "`.venv/bin/playwright install chromium`"
+            )
+            if os.environ.get("EDGEWISE_NEEDS_BROWSER"):  # `make test-site`
+                pytest.exit(message, returncode=2)
+            pytest.skip(message)
         launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield launched
         launched.close()

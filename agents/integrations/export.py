@@ -150,9 +150,11 @@ def export(env: gym.Env[str, str], layout: str, size: int, path: Path) -> Path:
 
 
 def check_format(path: Path) -> None:
-    """Raise ValueError if the ending of `path` names no format."""
+    """Raise ValueError if the ending of `path` names no format, ImportError if that needs an extra."""
     if path.suffix not in FORMATS:
         raise ValueError(f"`output` must end with {' or '.join(FORMATS)}, got {path}")
+    if path.suffix == ".parquet":
+        require("data")
 
 
 def write_rows(
@@ -183,7 +185,6 @@ def write_rows(
 
 def write_parquet(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write rows of the same columns."""
-    require("data")
     import pyarrow.parquet
 
     table = pyarrow.Table.from_pylist(list(rows))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
 
 from edgewise.agents.algorithms.config import BelowOne, Count, Natural, Positive
 from edgewise.agents.training.flags import (
@@ -28,39 +30,43 @@ class TRLConfig(AdapterFlags, TokenFlags, BatchFlags, CurriculumFlags, KeywordFl
     """Train a language model with TRL's trainer, on problems that a curriculum poses."""
 
     recipe: Path | None = None
-    """JSON file of flags, such as recipes/trl/e2h-qwen2.5-1.5b.json; flags beside it win."""
-    model: str = "Qwen/Qwen2.5-1.5B-Instruct"
-    """Folder or hub id of the model to train."""
+    """Recipe, a JSON file of flags: recipes/trl/e2h-qwen2.5-1.5b.json; flags given beside it win."""
+    model: Annotated[str, tyro.conf.arg(name="agent", aliases=["--model"])] = (
+        "Qwen/Qwen2.5-1.5B-Instruct"
+    )
+    """Model to train: hf:PATH for a folder or hub id, or that alone."""
     algorithm: Literal["grpo", "rloo"] = "grpo"
     """Trainer of TRL."""
     env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them, or several, with commas between."""
+    """Environment id, as `edgewise list` prints them, or MODULE:ID, one that a module of your own registers,
+    also in the working folder; several with commas between."""
     num_steps: Count = 240
-    """Batches that are generated, and that the rule learns from."""
+    """Training steps, one batch each; the rule learns from each batch."""
     num_problems: Count = 256
-    """Problems in a batch, P, of all processes."""
+    """Problems in a batch, P; that of all processes."""
     num_minibatches: Count = 1
     """Updates of the weights for each batch."""
     per_device: Count = 16
     """Completions that a process passes through the model at once."""
     learning_rate: Positive = 1e-6
-    """Learning rate of AdamW, at its highest."""
+    """Learning rate of AdamW; at its highest."""
     max_tokens: Count = 1024
     """Longest completion in tokens."""
     lora_alpha: Positive = 64
     """What adapters are multiplied by, times their rank."""
     lora_dropout: BelowOne = 0.0
-    """Share of what adapters read that is left out."""
+    """Share of what adapters read that is dropped where there is a gradient; 0.1 in E2H."""
     vllm: Literal["none", "colocate", "server"] = "none"
-    """What samples: the trainer itself, vLLM on the same GPUs, or a vLLM server."""
+    """How TRL uses vLLM: not at all, on the same GPUs, or as a server, which then sample."""
     vllm_url: str = "http://127.0.0.1:8000"
     """Address of the server."""
     arguments: str = "{}"
-    """Further arguments of TRL's config, JSON: {"beta": 0.001, "lr_scheduler_type": "cosine"}."""
+    """Further arguments of the framework, JSON: fields of TRL's config,
+    {"beta": 0.001, "lr_scheduler_type": "cosine"}."""
     device: Literal["cuda", "cpu"] = "cuda"
     """Where the model computes."""
     seed: Natural = 0
-    """Seed of problems, arms and sampled tokens."""
+    """Seed of everything that is drawn: problems, arms and sampled tokens."""
     output: Path = Path("runs/trl")
     """Folder of the run."""
     resume: bool = False
@@ -69,6 +75,7 @@ class TRLConfig(AdapterFlags, TokenFlags, BatchFlags, CurriculumFlags, KeywordFl
     def __post_init__(self) -> None:
         """Check the counts."""
         super().__post_init__()
+        object.__setattr__(self, "model", self.model.removeprefix("hf:"))
         if self.allocation != "none":
             raise ValueError(
                 "`allocation` must be none with TRL, which samples as many completions of each "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import tyro
 
@@ -37,44 +37,46 @@ class VerlConfig(TokenFlags, BatchFlags, CurriculumFlags, KeywordFlags, RecipeFl
     overrides: tyro.conf.Positional[tuple[str, ...]] = ()
     """Settings of verl as its own command line takes them: critic.optim.lr=1e-5 ..."""
     recipe: Path | None = None
-    """YAML file of flags, such as recipes/verl/sec-qwen2.5-3b.yaml; flags beside it win."""
+    """Recipe, a YAML file of flags: recipes/verl/sec-qwen2.5-3b.yaml; flags given beside it win."""
     print: bool = False
     """Print verl's own command line, and do no more."""
-    model: str = "Qwen/Qwen2.5-3B"
-    """Folder or hub id of the model to train."""
+    model: Annotated[str, tyro.conf.arg(name="agent", aliases=["--model"])] = "Qwen/Qwen2.5-3B"
+    """Model to train: hf:PATH for a folder or hub id, or that alone."""
     algorithm: Literal["grpo", "rloo", "ppo"] = "grpo"
     """What verl computes advantages by; ppo has a critic."""
     env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them, or several, with commas between."""
+    """Environment id, as `edgewise list` prints them, or MODULE:ID, one that a module of your own registers,
+    also in the working folder; several with commas between."""
     feedback: Literal["buffer", "trainer"] = "buffer"
     """What tells the rule of |A|: verl's buffer, |A| of the rewards, with verl's own trainer; or a
     trainer of ours, which tells verl's own |A|."""
     loop: Literal["edgewise", "verl"] = "edgewise"
     """What poses and verifies: our agent loop, also in turns; or verl's, with our reward function."""
     num_steps: Count = 240
-    """Batches that are generated, and that the rule learns from."""
+    """Training steps, one batch each; the rule learns from each batch."""
     num_problems: Count = 256
-    """Problems in a batch, P, of all GPUs."""
+    """Problems in a batch, P; that of all GPUs."""
     num_minibatches: Count = 1
     """Updates of the weights for each batch."""
     learning_rate: Positive = 1e-6
-    """Learning rate of the optimizer of the model."""
+    """Learning rate of AdamW; that of verl's actor."""
     engine: Literal["vllm", "sglang"] = "vllm"
     """What samples."""
     num_gpus: Count = 8
     """GPUs of a machine."""
     num_machines: Count = 1
     """Machines of the Ray cluster."""
-    save_every: Count = 20
-    """Steps between checkpoints."""
-    test_every: Natural = 0
-    """Steps between validations; 0 for none."""
+    checkpoint_every: Count = 20
+    """Steps between checkpoints; at most so many are done again after a kill."""
+    eval_every: Count | None = None
+    """Steps between validations, the first before training; by default there is none."""
     num_test: Count = 100
     """Problems of each level of a validation, the first of the fixed set of the test split."""
-    settings: str = "{}"
-    """Further settings of verl, JSON, nested as in its config: {"trainer": {"logger": ["console"]}}."""
+    arguments: str = "{}"
+    """Further arguments of the framework, JSON: settings of verl, nested as in its config:
+    {"trainer": {"logger": ["console"]}}."""
     seed: Natural = 0
-    """Seed of problems, arms and, with vLLM, sampled tokens."""
+    """Seed of everything that is drawn: problems, arms and, with vLLM, sampled tokens."""
     output: Path = Path("runs/verl")
     """Folder of the run, and of verl's checkpoints; all machines must see it."""
     resume: bool = False
@@ -83,6 +85,7 @@ class VerlConfig(TokenFlags, BatchFlags, CurriculumFlags, KeywordFlags, RecipeFl
     def __post_init__(self) -> None:
         """Check the counts."""
         super().__post_init__()
+        object.__setattr__(self, "model", self.model.removeprefix("hf:"))
         for word in self.overrides:
             if "=" not in word and not word.startswith("~"):  # which takes a setting away
                 raise ValueError(

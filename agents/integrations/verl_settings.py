@@ -74,7 +74,7 @@ def overrides(config: VerlConfig) -> list[str]:
         ValueError: If one is of those that the curriculum depends on, or a recipe names code.
     """
     own = {**of_curriculum(config), **of_run(config)}
-    given = dict(flattened(read_object(config.settings, "settings")))
+    given = dict(flattened(read_object(config.arguments, "arguments")))
     for name, value in given.items():
         refuse_code(name, value)
         refuse_locked(name, spell(value), own)
@@ -133,9 +133,9 @@ def of_run(config: VerlConfig) -> dict[str, Any]:
         "trainer.nnodes": config.num_machines,
         "trainer.total_epochs": 1,
         "trainer.total_training_steps": config.num_steps,
-        "trainer.save_freq": config.save_every,
-        "trainer.test_freq": config.test_every or -1,
-        "trainer.val_before_train": config.test_every > 0,
+        "trainer.save_freq": config.checkpoint_every,
+        "trainer.test_freq": config.eval_every or -1,
+        "trainer.val_before_train": config.eval_every is not None,
         "trainer.logger": ["console"],
         "trainer.project_name": "edgewise",
         "trainer.experiment_name": output.name,
@@ -181,11 +181,11 @@ def refuse_code(name: str, value: Any) -> None:
     parts = name.split(".")
     if parts[0] not in SECTIONS or any(RUNS_CODE.search(part) for part in parts[1:]):
         raise ValueError(
-            f"`settings` must not name {name!r}, which a recipe may not decide; give it on the "
+            f"`arguments` must not name {name!r}, which a recipe may not decide; give it on the "
             f"command line: {name}=..."
         )
     if not re.fullmatch(r"\w+(\.\w+)+", name):
-        raise ValueError(f"`settings` must name settings of verl, got {shown(name)}")
+        raise ValueError(f"`arguments` must name settings of verl, got {shown(name)}")
     spell(value)
 
 
@@ -223,10 +223,12 @@ def spell(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{','.join(map(spell, value))}]"
     if not isinstance(value, (str, Path)):
-        raise ValueError(f"`settings` must have texts, numbers and lists, got {shown(value)}")
+        raise ValueError(f"`arguments` must have texts, numbers and lists, got {shown(value)}")
     text = str(value)
     if "${" in text or "\n" in text or text.endswith("\\"):
-        raise ValueError(f"`settings` must have texts of one line without '${{', got {shown(text)}")
+        raise ValueError(
+            f"`arguments` must have texts of one line without '${{', got {shown(text)}"
+        )
     if re.fullmatch(r"[A-Za-z/][\w./:-]*", text) and text.lower() not in ("true", "false", "null"):
         return text
     return "'" + re.sub(r"(\\*)'", r"\1\1\\'", text) + "'"

@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
 
 from edgewise.agents.algorithms.config import Count, Finite, Natural, Positive, Several
 from edgewise.agents.policies.model_card import model_path
@@ -47,12 +49,12 @@ STUDENT_OVERRIDES = {
 class GameFlags(Flags):
     """The preset, and what overrides its sizes."""
 
-    preset: str = "seedling"
-    """Game: seedling, for a CPU; llama-math or llama-harp, with the settings of the paper."""
+    preset: Annotated[str, tyro.conf.arg(name="game", aliases=["--preset"])] = "seedling"
+    """Game of SOAR: seedling, for a CPU; llama-math or llama-harp, with the settings of the paper."""
     agent: str | None = None
     """Model of teacher and student: seedling:NAME or hf:PATH; by default the game's."""
     hard: Path | None = None
-    """Hard training problems, JSON lines; by default those beside the model, hard-train.jsonl. Make
+    """Hard training problems; JSON lines, by default those beside the model, hard-train.jsonl. Make
     them with `edgewise profile --game PRESET`. Of a file whose rows have a "half" or "split", train or
     test, those for training."""
     reward: Literal["grounded", "learnability"] = "grounded"
@@ -94,7 +96,7 @@ class GameFlags(Flags):
     student_minibatches: Count | None = None
     """Parts of a student's batch, each an update."""
     seed: Natural = 0
-    """Seed of everything that is drawn."""
+    """Seed of everything that is drawn: problems, data sets and sampled tokens."""
     check: bool = False
     """Only see whether the game can be won: what students gain from the generator's own problems of
     each level, and from problems with wrong answers."""
@@ -103,7 +105,7 @@ class GameFlags(Flags):
         """Validate the preset and the number of steps."""
         super().__post_init__()
         if self.preset not in GAMES:
-            raise ValueError(unknown("preset", self.preset, GAMES))
+            raise ValueError(unknown("game", self.preset, GAMES))
 
 
 @dataclass(frozen=True)

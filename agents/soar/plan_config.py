@@ -19,10 +19,10 @@ class GamePlanFlags(Flags):
     plan: bool = False
     """Only compute what the game needs of memory and time: no weights are loaded, and no GPU is needed."""
     memory: str | None = None
-    """Memory of the GPU, or of the machine with --device cpu, that is planned for: 141GB, 80GB; by default
+    """Memory of a GPU, or of the machine with --device cpu, that is planned for: 141GB, 80GB; by default
     that of the one found."""
     mean_tokens: Count = 256
-    """Tokens of a student's answer on average; an assumption, at most the game's limit."""
+    """Tokens of a completion on average; of a student's, an assumption, at most the game's limit."""
     mean_teacher_tokens: Count = 256
     """Tokens of a teacher's completion on average; an assumption, as above."""
     prompt_tokens: Count = 192

@@ -92,7 +92,7 @@ class TrainConfig(
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
     levels: Levels | None = None
-    """Levels to train on; by default all that are not kept out of training."""
+    """Levels of the environment; by default all that are not kept out of training."""
     num_steps: Count | None = None
     """Training steps, one batch each; by default the model's own number, else 240, as in SEC."""
     num_problems: Count | None = None
@@ -110,7 +110,7 @@ class TrainConfig(
     """Where completions end that are trained on: at the preset's stop strings, as in evaluations, or at
     none, as in E2H's released training, so that what follows an answer can spoil it."""
     seed: Natural = 0
-    """Seed of problems, arms and sampled tokens."""
+    """Seed of everything that is drawn: problems, arms and sampled tokens."""
     checkpoint_every: Count = 20
     """Steps between checkpoints; at most so many are done again after a kill."""
     keep_checkpoints: Count = 2

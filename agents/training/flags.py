@@ -334,7 +334,7 @@ class RecipeFlags(Flags):
     """Flags that a JSON recipe can set."""
 
     recipe: Path | None = None
-    """JSON file of flags, such as recipes/sec-qwen2.5-3b.json; flags given beside it win."""
+    """Recipe, a JSON file of flags: recipes/sec-qwen2.5-3b.json; flags given beside it win."""
 
     @classmethod
     def from_recipe(cls, path: Path) -> Self:
@@ -356,7 +356,7 @@ class EvaluationPlan(Flags):
     num_problems: Count = 200
     """Problems of each level: the first of its fixed set."""
     num_samples: Count = 8
-    """Completions of each problem, for pass@1."""
+    """Completions of each problem: for pass@1."""
     k: Count = 32
     """Completions of each of the first problems, for pass@k."""
     num_pass_k: Natural = 50
@@ -364,7 +364,7 @@ class EvaluationPlan(Flags):
     split: Split = "test"
     """Split of the problems: validation or test; choose nothing by the test split."""
     seed: Natural = 0
-    """Seed of the sampled tokens."""
+    """Seed of everything that is drawn: sampled tokens."""
 
 
 @dataclass(frozen=True)
@@ -374,7 +374,7 @@ class ValidationPlan(EvaluationPlan):
     num_problems: Count = 50
     """Problems of each level: the first of its fixed set."""
     num_samples: Count = 4
-    """Completions of each problem, for pass@1."""
+    """Completions of each problem: for pass@1."""
     k: Count = 1
     """Completions of each of the first problems, for pass@k."""
     split: Split = "validation"

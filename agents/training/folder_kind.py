@@ -61,6 +61,15 @@ def check_free(path: Path) -> None:
         )
 
 
+def check_file(path: Path, argument: str) -> None:
+    """Raise ValueError unless a file can be at `path`, which the flag `argument` names."""
+    if path.is_dir():
+        raise ValueError(f"`{argument}` must be a file, got {path}, which is a folder")
+    above = next((folder for folder in path.parents if folder.exists()), path.parent)
+    if above.is_file():
+        raise ValueError(f"`{argument}` must be in a folder, got {path}; {above} is a file")
+
+
 def is_blank(path: Path) -> bool:
     """Return whether a folder holds nothing but a lock and leftovers of a run that never began."""
     names = {found.name for found in path.iterdir() if not found.name.endswith(PARTIAL)}

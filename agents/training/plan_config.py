@@ -29,7 +29,7 @@ class PreflightConfig(TrainConfig):
     tokens_per_second: Positive | None = None
     """Tokens that are sampled and learned from in a second, as a preflight measures them, for the time."""
     mean_tokens: Count | None = None
-    """Tokens of a completion on average, for the time; by default the most."""
+    """Tokens of a completion on average; for the time, by default the most."""
 
     def __post_init__(self) -> None:
         """Check what is planned for."""

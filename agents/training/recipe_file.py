@@ -108,15 +108,11 @@ def read_object(text: str, argument: str) -> dict[str, Any]:
     Raises:
         ValueError: If it is none.
     """
+    wanted = 'must be JSON with names, such as {"interactive": true}'
     try:
         options = parse_json(text, argument, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
     except ValueError as error:
-        raise ValueError(
-            f'`{argument}` must be JSON with names, such as {{"interactive": true}}: {error}'
-        ) from error
+        raise ValueError(str(error).replace("must be JSON", wanted, 1)) from error
     if not isinstance(options, dict):
-        raise ValueError(
-            f'`{argument}` must be JSON with names, such as {{"interactive": true}}, '
-            f"got {shown(text)}"
-        )
+        raise ValueError(f"`{argument}` {wanted}, got {shown(text)}")
     return options

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from edgewise.agents.algorithms.config import Count, Natural, NotNegative, Positive, check
 from edgewise.agents.training.flags import Split
@@ -13,12 +15,12 @@ from edgewise.agents.training.flags import Split
 class ProblemsPlan:
     """Which problems are asked."""
 
-    num_problems: Count = 200
+    num_problems: Annotated[Count, tyro.conf.arg(aliases=["--plan.num-problems"])] = 200
     """Problems of each level: the first of its fixed set."""
-    split: Split = "test"
+    split: Annotated[Split, tyro.conf.arg(aliases=["--plan.split"])] = "test"
     """Split of the problems: validation or test; choose nothing by the test split."""
-    seed: Natural = 0
-    """Seed of the answers: of sampled tokens, and of baselines that draw."""
+    seed: Annotated[Natural, tyro.conf.arg(aliases=["--plan.seed"])] = 0
+    """Seed of everything that is drawn: sampled tokens, and the answers of baselines."""
 
     def __post_init__(self) -> None:
         """Check the count and the seed."""
@@ -29,14 +31,14 @@ class ProblemsPlan:
 class ProfilePlan:
     """What is asked of each problem."""
 
-    split: Split = "train"
+    split: Annotated[Split, tyro.conf.arg(aliases=["--plan.split"])] = "train"
     """Split of the problems: train, validation or test."""
-    num_problems: Count = 1_000
-    """Problems of each level, the first ones; fewer if a data set has no more."""
-    num_samples: Count = 8
+    num_problems: Annotated[Count, tyro.conf.arg(aliases=["--plan.num-problems"])] = 1_000
+    """Problems of each level: the first ones; fewer if a data set has no more."""
+    num_samples: Annotated[Count, tyro.conf.arg(aliases=["--plan.num-samples"])] = 8
     """Completions of each problem."""
-    seed: Natural = 0
-    """Seed of the sampled tokens."""
+    seed: Annotated[Natural, tyro.conf.arg(aliases=["--plan.seed"])] = 0
+    """Seed of everything that is drawn: sampled tokens."""
 
     def __post_init__(self) -> None:
         """Check the counts and the seed."""

@@ -307,14 +307,14 @@ def carry_out(
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     quiet = isinstance(agent, HumanAgent) or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=quiet) as bar:
-        task = bar.add_task("answers", total=len(questions))
-        evaluate(
-            folder,
-            questions,
-            agent,
-            lambda done, total: bar.update(task, completed=done, total=total),
-            None if spread is None else spread.judge,
-        )
+        task = bar.add_task("answers", total=None)
+
+        def show(done: int, total: int) -> None:
+            if done == total and bar.tasks[0].total is None:  # before anything was asked
+                console.print(f"finished: all {total} answers are there, and stay as they are")
+            bar.update(task, completed=done, total=total)
+
+        evaluate(folder, questions, agent, show, None if spread is None else spread.judge)
     summary = summarize(folder)
     write_page(folder, summary)
     return summary

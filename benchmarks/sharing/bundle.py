@@ -1,8 +1,9 @@
 """The files that go to a hub, checked for what must not: other formats, paths of this machine, secrets.
 
 A file of a model is taken only if its name is one that `MODEL_FILES` has. Weights are safetensors, of
-which the head is read. Fields of configs that name the place of a model on this machine are left out;
-any other path of this machine, or the value of a secret variable of the environment, refuses the bundle.
+which the head is read. In configs paths, logins and keys are replaced or left out; in what cannot be
+changed, as a tokenizer, a path of this machine, a key, or the value of a secret variable of the
+environment refuses the bundle.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgewise.agents.training.sheet import Sheet
+from edgewise.benchmarks.sharing.public import KEY_SHAPES, places, public_value
 from edgewise.files import FileError, read_json, readable
 
 README = "README.md"
@@ -34,9 +36,14 @@ SCANNED = (".md", ".json", ".jsonl", ".jinja", ".txt")
 SECRET = re.compile("KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH|_PAT$|DATABASE_URL")
 MIN_SECRET = 8  # characters of a value that cannot be there by chance
 MAX_HEAD = 100_000_000  # bytes, as the format allows
-# a path from the root, of a drive or of a home, but for its last part; not what follows "//"
-LOGIN = re.compile(r"//[^\s/@]+@")  # name and password in an address
-LOCAL = re.compile(r"(?<![\w/.~\\])(?:~|[A-Za-z]:)?[/\\](?![/\\])(?:[^\s\"'<>|:/\\]+[/\\])+")
+CONFIGS = ("config.json", "edgewise.json")  # endings of the files whose fields may be left out
+TEMPLATE = "chat_template"
+ROOTS = "home|Users|root|mnt|data|tmp|var|opt|srv|workspace|scratch|media|Volumes|private|nfs"
+# what is certainly of a machine, in a text in which "/" and "\\n" mean other things
+LOCAL = re.compile(
+    rf"(?<![\w.<~/])(?:/(?:{ROOTS})/[^\s\"'<>|:/\\]+|[A-Za-z]:[\\/]{{1,2}}(?:{ROOTS}|Windows|models)[\\/])|"
+    r"(?<!\\)\\\\\w[\w.-]+\\\w[\w.$-]+\\"
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ class Bundle:
             if SECRET.search(name.upper()) and len(value) >= MIN_SECRET
         }
         for name, content in self.files.items():
+            is_template = TEMPLATE in name or name == "tokenizer_config.json"
             for number, line in lines_of(name, content):
                 where = f"{content if isinstance(content, Path) else name}:{number}"
                 for path in paths:
@@ -83,6 +91,10 @@ class Bundle:
                             f"{where}: must have no path of this machine, got {path}; name it from the "
                             "working folder where it is made"
                         )
+                if is_template and (found := LOCAL.search(line)):
+                    raise FileError(f"{where}: must have no path of a machine, got {found[0]:.80}")
+                if KEY_SHAPES.search(line):
+                    raise FileError(f"{where}: must have no key, got what has the shape of one")
                 for variable, value in secrets.items():
                     if any(form in line for form in forms_of(value)):
                         raise FileError(
@@ -133,7 +145,7 @@ def model_files(folder: Path) -> dict[str, Path | bytes]:
             raise FileError(f"{path}: must be a file of its own, got a link or a folder")
         if path.suffix == ".safetensors":
             check_head(path)
-        found[path.name] = without_places(path) if path.name.endswith("config.json") else path
+        found[path.name] = cleaned(path) if path.name.endswith(CONFIGS) else path
     if not any(name.endswith(".safetensors") for name in found):
         raise FileError(f"{folder}: must have weights in safetensors, got none")
     return found
@@ -157,23 +169,19 @@ def head_of(path: Path) -> bytes:
     return head if len(head) == size else b""
 
 
-def without_places(path: Path) -> Path | bytes:
-    """Return a config as it is, or without the fields that name a place of this machine."""
-    config = read_json(path)
-    kept = {
-        name: value
-        for name, value in config.items()
-        if name not in PLACES or not (isinstance(value, str) and LOCAL.search(value))
-    }
-    return path if kept == config else f"{json.dumps(kept, indent=2)}\n".encode()
+def cleaned(path: Path) -> Path | bytes:
+    """Return a config as it is, or without the places, logins and keys that it has.
 
-
-def public(text: str) -> str:
-    """Return a text in which every path from the root is its last part alone.
-
-    >>> public("hf:/home/me/models/mine"), public('{"data": "/data/gsm8k.jsonl"}')
-    ('hf:mine', '{"data": "gsm8k.jsonl"}')
-    >>> public("openai:http://127.0.0.1:8000/v1#M"), public("runs/sec"), public("Qwen/Qwen2.5-3B")
-    ('openai:http://127.0.0.1:8000/v1#M', 'runs/sec', 'Qwen/Qwen2.5-3B')
+    A chat template is what the model was trained with: `Bundle.check` refuses what may not be in one.
     """
-    return LOCAL.sub("", LOGIN.sub("//", text))
+    config = read_json(path)
+    kept: dict[str, Any] = public_value(
+        {
+            name: value
+            for name, value in config.items()
+            if not (name in PLACES and any(places(value)))
+        }
+    )
+    if TEMPLATE in config:
+        kept[TEMPLATE] = config[TEMPLATE]
+    return path if kept == config else f"{json.dumps(kept, indent=2)}\n".encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from edgewise.agents.integrations.export import digest
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.sharing.bundle import README, Bundle
-from edgewise.benchmarks.sharing.run_card import code, public_value
-from edgewise.files import FileError, about, read_json, readable
+from edgewise.benchmarks.sharing.public import places, public_value
+from edgewise.benchmarks.sharing.run_card import code
+from edgewise.files import FileError, about, read_json, read_text, readable
 
 ENDING = ".card.json"
 SCORE = """The column `{column}` names a problem, from which `edgewise.pose` makes it anew anywhere, and
@@ -48,11 +50,25 @@ def problems_bundle(path: Path, repo: str, licence: str | None = None) -> Bundle
     record = read_json(place)
     if record.get("sha256") != digest(content):
         raise FileError(f"{path}: must be as {place} says, got other bytes; export it anew")
+    kept = public_value(record)
     with about(place):
-        text = problems_card(public_value(record), path.name, repo, licence)
-    bundle = Bundle("dataset", {README: text.encode(), path.name: path, place.name: place})
+        text = problems_card(kept, path.name, repo, licence)
+    if path.suffix == ".jsonl":
+        check_rows(path)
+    card = place if kept == record else f"{json.dumps(kept, indent=2)}\n".encode()
+    bundle = Bundle("dataset", {README: text.encode(), path.name: path, place.name: card})
     bundle.check((path.parent.resolve(), path.parent.absolute()))
     return bundle
+
+
+def check_rows(path: Path) -> None:
+    """Raise FileError if a row has a path from a root, as the name of a problem of a file there has."""
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        for found in places(json.loads(line)):
+            raise FileError(
+                f"{path}:{number}: must have no path of this machine, got {found:.80}; name it from the working "
+                "folder where it is made"
+            )
 
 
 def problems_card(record: Mapping[str, Any], file: str, repo: str, licence: str | None) -> str:

@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from edgewise.agents.training import validation
 from edgewise.agents.training.folder_kind import TRAIN, TRL, VERL, check_kind, kind_of
 from edgewise.benchmarks.sharing.bundle import README, Bundle, model_files
+from edgewise.benchmarks.sharing.public import public_value
 from edgewise.benchmarks.sharing.run_card import run_card
-from edgewise.files import FileError
+from edgewise.files import FileError, about, read_text
 from edgewise.folder import Folder
 
 METRICS = ("metrics.jsonl", "validation.jsonl", "before.json", "after.json")
 MODEL = "model"
+TEXTS = ("env",)  # fields of metrics that are no numbers
+
+
+def scores(path: Path) -> Path | bytes:
+    """Return a file of metrics as it is, or with its numbers, and the fields of `TEXTS`, alone.
+
+    Raises:
+        FileError: If it is no JSON.
+    """
+    lines = read_text(path).splitlines() if path.suffix == ".jsonl" else [read_text(path)]
+    with about(path):
+        rows = [json.loads(line) for line in lines]
+    kept = [numbers(row) for row in rows]
+    return path if kept == rows else "".join(f"{json.dumps(row)}\n" for row in kept).encode()
+
+
+def numbers(value: Any) -> Any:
+    """Return JSON with its numbers and nothing else, but for the fields of `TEXTS`.
+
+    >>> numbers({"step": 1, "host": "a", "levels": [{"env": "Countdown-v0", "pass_at_1": 0.5, "by": "b"}]})
+    {'step': 1, 'levels': [{'env': 'Countdown-v0', 'pass_at_1': 0.5}]}
+    """
+    if isinstance(value, dict):
+        return {
+            name: public_value(inner) if name in TEXTS else numbers(inner)
+            for name, inner in value.items()
+            if name in TEXTS or not isinstance(inner, str)
+        }
+    if isinstance(value, list):
+        return [numbers(inner) for inner in value if not isinstance(inner, str)]
+    return value
 
 
 def run_bundle(path: Path, repo: str, best: bool = False, licence: str | None = None) -> Bundle:
@@ -45,7 +79,9 @@ def run_bundle(path: Path, repo: str, best: bool = False, licence: str | None = 
     for name in METRICS:
         if (path / name).is_symlink():
             raise FileError(f"{path / name}: must be a file of its own, got a link")
-    metrics = {f"metrics/{name}": path / name for name in METRICS if (path / name).is_file()}
+    metrics = {
+        f"metrics/{name}": scores(path / name) for name in METRICS if (path / name).is_file()
+    }
     bundle = Bundle("model", {README: card.encode(), **weights, **metrics})
     bundle.check((path.resolve(), path.absolute()))
     return bundle

@@ -12,7 +12,7 @@ from edgewise.agents.training import samples, trouble, validation
 from edgewise.agents.training.report import NEEDED, described, scored, troubled, validated
 from edgewise.agents.training.score_file import read_scores
 from edgewise.agents.training.sheet import Sheet, escape
-from edgewise.benchmarks.sharing.bundle import public
+from edgewise.benchmarks.sharing.public import public_value
 from edgewise.folder import Folder
 
 Row = Mapping[str, Any]
@@ -42,7 +42,7 @@ def run_card(folder: Folder, repo: str, look: Row | None = None, licence: str | 
     Raises:
         FileError: If a file of the run is damaged.
     """
-    config = {name: public_value(value) for name, value in folder.config().items()}
+    config = public_value(folder.config())
     metrics = list(folder.lines("metrics.jsonl", NEEDED))
     looks = list(folder.lines(validation.LINES, validation.NEEDED))
     before, after = (read_scores(folder, name) for name in ("before.json", "after.json"))
@@ -86,15 +86,6 @@ def run_card(folder: Folder, repo: str, look: Row | None = None, licence: str | 
         "",
     ]
     return "\n".join(text)
-
-
-def public_value(value: Any) -> Any:
-    """Return a value of a config without paths of the machine that it was made on."""
-    if isinstance(value, str):
-        return public(value)
-    if isinstance(value, Mapping):
-        return {name: public_value(inner) for name, inner in value.items()}
-    return [public_value(inner) for inner in value] if isinstance(value, list) else value
 
 
 def metadata(config: Row, name: str, levels: Sequence[Row], split: str, licence: str | None) -> str:

@@ -88,6 +88,8 @@ def passed(before: float, after: float, budget: float, parts: int) -> bool:
 def run_all(config: HeadroomConfig, runs: list[Run], folder: Path, say: Say) -> list[Record]:
     """Return the records of runs, of which those that are done are read."""
     records: list[Record] = []
+    if runs and all((folder / f"{run.name}.json").is_file() for run in runs):
+        say(f"finished: all {len(runs)} runs of {runs[0].phase} are done, and stay as they are")
     for done, run in enumerate(runs, start=1):
         path = folder / f"{run.name}.json"
         if not path.is_file():

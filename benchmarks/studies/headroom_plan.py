@@ -28,13 +28,14 @@ class HeadroomConfig(Flags):
     """
 
     env: str = "Countdown-v0"
-    """Environment id, as `edgewise list` prints them, or several, with commas between."""
+    """Environment id, as `edgewise list` prints them, or MODULE:ID, one that a module of your own registers,
+    also in the working folder; several with commas between."""
     agent: str = "seedling"
     """Model to train: seedling, seedling:NAME, or hf:PATH for a folder or hub id."""
     preset: str | None = None
     """Ladder of levels and prompts; by default the one the model was made for, else the first."""
     levels: Levels | None = None
-    """Levels to train on; by default all that are not kept out of training."""
+    """Levels of the environment; by default all that are not kept out of training."""
     env_options: str = "{}"
     """Further keywords of the environment, JSON: {"interactive": true}."""
     target: tuple[Natural, ...] = ()
@@ -59,15 +60,16 @@ class HeadroomConfig(Flags):
     num_best: Count = 3
     """Schedules of the first screening that are run with all seeds."""
     num_seeds: Several = 5
-    """Paired seeds of these and of random arms."""
+    """Paired seeds: of these and of random arms."""
     first_seed: Natural = 100
     """The first of them; screening has seed 0."""
     num_looks: Count = 12
-    """Scores on validation problems in a whole run, at equal distances in tokens."""
+    """Looks at a run on validation problems while it trains, the last at its end; at equal distances in
+    tokens."""
     validation_problems: Count = 32
-    """Validation problems of each arm, answered once at every look."""
+    """Validation problems of each level; answered once at every look."""
     test_problems: Count = 100
-    """Test problems of each arm, answered once at the end."""
+    """Test problems of each level; answered once at the end."""
     output: Path | None = None
     """Folder of the runs and of the report; by default runs/headroom-ENV."""
     threads: Count = 1

@@ -227,6 +227,8 @@ def race(plan: RacePlan, folder: Path, processes: int, say: Say) -> str:
         Stopped: If the user asked to stop; what is done is kept.
     """
     begin(plan, folder)
+    if all((folder / run.file).is_file() for run in runs_of(plan)):
+        say(f"finished: all {len(runs_of(plan))} runs are done, and stay as they are")
     beds = [(plan, name, folder) for name in plan.beds]
     for name in in_parallel(start_bed, beds, processes):
         say(name)

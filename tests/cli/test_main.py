@@ -35,7 +35,7 @@ pytest.importorskip("tyro")
         ),
         ("train --temperature x", "`temperature` must be a number, got 'x'"),
         ("train --num-stepz 3", "got --num-stepz, 3; did you mean --num-steps?"),
-        ("soar --preset chess", "edgewise: `preset` must be one of seedling"),
+        ("soar --preset chess", "edgewise: `game` must be one of seedling"),
         ("train --levels 4", "4 is out of distribution, kept out of training: evaluate it"),
         ("export --levels 4", "or set `allow_ood`"),
         (

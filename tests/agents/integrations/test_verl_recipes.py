@@ -140,19 +140,19 @@ def test_a_setting_may_be_said_again_as_it_is(tmp_path, capsys):
     ],
 )
 def test_a_recipe_names_no_code(name, tmp_path):
-    with pytest.raises(ValueError, match="`settings` must"):
+    with pytest.raises(ValueError, match="`arguments` must"):
         refuse_code(name, "os:system")
     config = VerlConfig(preset="seedling", output=tmp_path, overrides=("trainer.nnodes=2",))
     inner = "{}"
     for part in reversed(name.split(".")):
         inner = f'{{"{part}": {inner if inner != "{}" else 1}}}'
-    with pytest.raises(ValueError, match="`settings` must"):
-        overrides(replace(config, settings=inner))
+    with pytest.raises(ValueError, match="`arguments` must"):
+        overrides(replace(config, arguments=inner))
 
 
 @pytest.mark.parametrize("value", ["${oc.env:HOME}", "a\nb", "c\\", b"bytes", object()])
 def test_what_cannot_be_said_is_refused(value):
-    with pytest.raises(ValueError, match="`settings` must have texts"):
+    with pytest.raises(ValueError, match="`arguments` must have texts"):
         spell(value)
 
 
@@ -162,7 +162,7 @@ BAD = {
     "num_problems: 5\nnum_minibatches: 2\n": "`num_problems` must be a multiple of 2",
     "a: [1\n": "recipe.yaml:2: must be YAML, got",
     "env: a\nenv: b\n": "recipe.yaml:2: must be YAML, got 'env' a second time",
-    "settings: {a: 1,\n  a: 2}\n": "recipe.yaml:2: must be YAML, got 'a' a second time",
+    "arguments: {a: 1,\n  a: 2}\n": "recipe.yaml:2: must be YAML, got 'a' a second time",
     "- 3\n": "recipe.yaml:1: must be a mapping of names, got list",
     "3: 4\n": "recipe.yaml:1: must be a mapping of names",
     "a: &x [1]\nb: *x\n": "recipe.yaml:2: must be YAML, got an alias",

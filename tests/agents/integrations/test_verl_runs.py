@@ -163,7 +163,7 @@ def table(run):
 def whole(tmp_path_factory):
     """20 steps of GRPO under SEC, with a checkpoint every 5, and validations."""
     path = tmp_path_factory.mktemp("verl") / "whole"
-    return Run(path, ONE_LOOP, num_steps=20, save_every=5, test_every=20, num_test=2).end()
+    return Run(path, ONE_LOOP, num_steps=20, checkpoint_every=5, eval_every=20, num_test=2).end()
 
 
 def test_the_seedling_trains_twenty_steps_under_sec(whole):
@@ -199,7 +199,7 @@ def test_every_draw_knows_all_signals_before(whole):
 
 
 def test_a_killed_run_continues_exactly(whole, tmp_path):
-    settings = {"num_steps": 10, "save_every": 5}
+    settings = {"num_steps": 10, "checkpoint_every": 5}
     Run(tmp_path / "run", ONE_LOOP, **settings).kill(step=7)
     resumed = Run(tmp_path / "run", ONE_LOOP, flags=["--resume"], **settings).end()
     assert resumed.groups() == whole.groups()[: 10 * P]

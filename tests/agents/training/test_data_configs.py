@@ -71,7 +71,7 @@ def test_a_replay_runs_nothing_that_the_config_names(changes, message, record, t
         ({"env_options": json.dumps(POPEN)}, "got 'task'"),
         ({"env_options": json.dumps({"env_id": "x"})}, "got 'env_id'"),
         ({"env_options": json.dumps({"vector_kwargs": {}})}, "got 'vector_kwargs'"),
-        ({"env_options": "[" * 100_000}, "`env_options` must be JSON with names"),
+        ({"env_options": "[" * 100_000}, "`env_options` must be at most 16 deep, got more"),
         ({"env": "stranger:Countdown-v0"}, "`env` must name code"),
         ({"num_steps": "2"}, "`num_steps` must be an integer, got '2'"),
         ({"levels": [1, "2"]}, "`levels[1]` must be an integer"),

@@ -115,15 +115,24 @@ def test_the_best_model_goes_with_its_step_and_score(run, capsys):
 def spoiled(run, kind, monkeypatch):
     """Spoil a run in one way."""
     model = run / "model"
+    fixed = model / "special_tokens_map.json"  # of what a tokenizer says nothing is changed
     if kind == "secret":
         monkeypatch.setenv("WANDB_API_KEY", "s3cr3t-value")
-        metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        lines = [json.dumps({**row, "note": "s3cr3t-value"}) + "\n" for row in metrics]
-        (run / "metrics.jsonl").write_text("".join(lines))
+        fixed.write_text(json.dumps({"made": "s3cr3t-value"}))
+    if kind == "key":
+        fixed.write_text(json.dumps({"made": f"hf_{'s3cr3t' * 6}"}))
     if kind == "path":
-        (model / "edgewise.json").write_text(json.dumps({"made": str(run / "x")}))
+        fixed.write_text(json.dumps({"made": str(run / "x")}))
     if kind == "home":
-        (model / "edgewise.json").write_text(json.dumps({"made": str(Path.home() / "x" / "y")}))
+        fixed.write_text(json.dumps({"made": str(Path.home() / "x" / "y")}))
+    if kind == "template":
+        (model / "chat_template.jinja").write_text(
+            "{{ bos }}\n{% include '/mnt/ours/head.txt' %}\n"
+        )
+    if kind == "windows":
+        (model / "chat_template.jinja").write_text(
+            "{% include 'D:\\\\Users\\\\me\\\\head.txt' %}\n"
+        )
     if kind == "pickle":
         (model / "model.safetensors").write_bytes(pickle.dumps({"weight": [1.0]}))
     if kind == "cut":
@@ -139,6 +148,9 @@ def spoiled(run, kind, monkeypatch):
     ("kind", "words"),
     [
         ("secret", "must have no secret, got the value of WANDB_API_KEY"),
+        ("key", "must have no key, got what has the shape of one"),
+        ("template", "chat_template.jinja:2: must have no path of a machine, got /mnt/ours"),
+        ("windows", "chat_template.jinja:1: must have no path of a machine, got D:"),
         ("path", "must have no path of this machine"),
         ("home", "must have no path of this machine"),
         ("pickle", "must be safetensors"),
@@ -154,6 +166,37 @@ def test_what_must_not_go_refuses_the_whole_push(run, hub, monkeypatch, capsys, 
         said = capsys.readouterr()
         assert words in said.err and said.err.count("\n") == 1 and "s3cr3t" not in said.err
     assert hub.repos == {}
+
+
+def test_configs_cards_and_metrics_go_without_paths_and_keys(run, hub):
+    held = {
+        "hub_token": "t0ken",
+        "resume_from": "E:\\\\runs\\\\Jane Doe\\\\one",
+        "note": "see /data/secret/two here",
+    }
+    for path in (run / "model" / "config.json", run / "model" / "edgewise.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), **held}))
+    config = json.loads((run / "config.json").read_text())
+    more = {
+        "wandb_api_key": "s3cr3t",
+        "logging_dir": "/mnt/disk/logs",
+        "beta": 0.04,
+        "headers": held,
+    }
+    config.update(hyperparameters=more, env_options=json.dumps({"data": "/srv/ours/rows.jsonl"}))
+    (run / "config.json").write_text(json.dumps(config))
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.dumps({**row, "host": "s3cr3t.example"}) + "\n" for row in rows]
+    (run / "metrics.jsonl").write_text("".join(lines))
+    assert main(["push", str(run), "--repo", "me/mine"]) == 0
+    files = hub.repos["model", "me/mine"]
+    texts = {name: files[name].decode() for name in GOES if not name.endswith(".safetensors")}
+    for word in ("s3cr3t", "t0ken", "Jane", "secret", "E:", "/mnt", "disk", "srv"):
+        assert not [name for name, text in texts.items() if word in text], word
+    assert '"beta": 0.04' in texts["README.md"] and "rows.jsonl" in texts["README.md"]
+    sent = [json.loads(line) for line in texts["metrics/metrics.jsonl"].splitlines()]
+    assert [row["reward"] for row in sent] == [row["reward"] for row in rows]
+    assert json.loads(texts["config.json"])["resume_from"] == "one"
 
 
 def test_a_hub_that_refuses_and_echoes_the_token_is_told_without_it(run, hub, monkeypatch, capsys):

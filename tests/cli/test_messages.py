@@ -1,0 +1,112 @@
+"""What a user is told: each mistake by its flag and in words, before any work; finished work as finished."""
+
+import json
+from pkgutil import resolve_name
+
+import pytest
+
+from edgewise.cli import main
+
+pytest.importorskip("tyro")
+
+
+def told(capsys, words):
+    """What a command prints, and its exit code."""
+    code = main(words.split())
+    found = capsys.readouterr()
+    return found.out + found.err, code
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("schedule --pass-rates \u0660\u066b\u0662 1", "`pass_rates` must be 2 numbers, got "),
+        ("schedule --pass-rates a b", "`pass_rates` must be 2 numbers, got 'a', 'b'; see"),
+        ("headroom --target x", "`target` must be a whole number each, got 'x'; see"),
+        ("compare --suite sec --learning-rates x 2", "`learning_rates` must be a number each, got"),
+        ("soar --promotions 1 x", "`promotions` must be a whole number each, got '1', 'x'; see"),
+        ("train --levels \u0663", "`levels` must be a whole number each, got"),
+        ("new", "`kind` and `name` must be given, got nothing; see edgewise new --help"),
+        ("new env", "`name` must be given, got nothing; see"),
+        ("new envv sums", "`kind` must be one of env, rule, got 'envv'; did you mean 'env'? see"),
+        ("pretrain --output model", "`recipe` must be given, got nothing; see"),
+        ("pretrain", "`recipe` and `output` must be given, got nothing; see"),
+        ("check", "`env` must be given, got nothing; see"),
+        ("train --device gpu", "got 'gpu'; did you mean 'cpu'? see edgewise train --help"),
+        ("train --track tensorbord", "did you mean 'tensorboard'? see"),
+        ("export --layout ver", "did you mean 'verl'? see"),
+        ("report a b c", "`folders` must be one or two, got 3"),
+        ("train --env-options {", '`env_options` must be JSON with names, such as {"interactive"'),
+        ("schedule --num-problems 99999999999", "must be at most 10,000,000 rows, got 99,999,999,"),
+    ],
+)
+def test_a_mistake_names_its_flag_and_what_it_must_be(words, message, capsys):
+    text, code = told(capsys, words)
+    assert text.startswith("edgewise: ") and message in text and text.count("\n") == 1
+    assert code == 2 and text.count("must be") == 1 and "typing" not in text
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "export --output {}",
+        "schedule --output {}",
+        "profile --output {}",
+        "view . --output {}",
+        "report . . --output {}",
+        "list --gallery {}",
+        "leaderboard --readme {}",
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_before_any_work(
+    command, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken.jsonl").mkdir()
+    (tmp_path / "file").write_text("mine")
+    for name, said in (("taken.jsonl", "which is a folder"), ("file/x.jsonl", "file is a file")):
+        text, code = told(capsys, command.format(name))
+        assert code == 2 and text.endswith(f"{said}\n") and text.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "taken.jsonl"]
+
+
+def test_memory_that_runs_out_is_told_in_words(capsys, monkeypatch):
+    flags = resolve_name("edgewise.cli.flags:ListConfig")
+
+    def run(config, arguments):
+        assert isinstance(config, flags)
+        raise MemoryError
+
+    monkeypatch.setattr("edgewise.cli.list.run", run)
+    text, code = told(capsys, "list")
+    assert code == 2 and text.startswith("edgewise: the memory ran out; ask for less at once")
+
+
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [
+        (
+            "eval --agent oracle --plan.num-problems 1 --samples 1 --output e",
+            "all 4 answers are there",
+        ),
+        (
+            "profile --agent simulated:independent --plan.num-problems 1 --plan.num-samples 2 --output p.jsonl",
+            "all 3 problems are measured",
+        ),
+        (
+            "compare --curricula sec --worlds independent --seeds 1 --steps 2 --processes 1 --output c",
+            "all 2 cells are done",
+        ),
+    ],
+)
+def test_what_is_finished_says_so_and_changes_nothing(
+    command, wanted, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    first, code = told(capsys, command)
+    assert code == 0 and "finished" not in first
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
+    again, code = told(capsys, command)
+    assert code == 0 and f"finished: {wanted}, and stay as they are" in again
+    assert kept == {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
+    assert all(json.loads(line) for text in kept.values() for line in text.splitlines())
