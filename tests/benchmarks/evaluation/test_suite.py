@@ -97,7 +97,7 @@ def test_who_plays_no_turns_is_told_so(evaluate):
 
 def test_a_model_plays_what_it_has_room_for(evaluate, tiny_model):
     flags = ["--suite", "turns", "--max-tokens", "4", "--samples", "1", "--levels", "1"]
-    folder, said = evaluate(f"hf:{tiny_model}", *flags)  # made for Countdown
+    folder, _ = evaluate(f"hf:{tiny_model}", *flags)  # made for Countdown
     summary = json.loads((folder / "summary.json").read_text())
     assert [part["name"] for part in summary["parts"]] == ["turns/Countdown-v0-attempts"]
     assert summary["parts"][0]["preset"] == "seedling+" and summary["complete"]
