@@ -6,7 +6,6 @@ Task of Gandhi et al. (2024), "Stream of Search", arXiv 2404.03683; preset "sec"
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -34,7 +33,6 @@ MAX_DEAD = 100_000  # multisets of values that cannot make the target
 NUM_DRAWS = 16  # attempts drawn at a time
 NUM_SLIPS = 4  # wrong expressions of which the nearest is taken
 EQUALS = ("accepted", "refused")
-FINAL_VALUE = re.compile(r"=[^=,]+(?=,\\boxed)")
 
 Floats = NDArray[np.float64]
 Term = tuple[Value, str]  # and the expression that made it
@@ -208,10 +206,7 @@ class Countdown(Task[Problem]):
         return worked(self.solve(problem).replace(" ", ""))
 
     def slip(self, problem: Problem, rng: np.random.Generator) -> str:
-        """Work out another expression over all the numbers, the nearest to the target of a few.
-
-        Every other one claims that its last step makes the target, as models do.
-        """
+        """Work out another expression over all the numbers, the nearest to the target of a few."""
         found: list[tuple[int, str]] = []
         for _ in range(MAX_DRAWS):
             numbers = [problem.numbers[i] for i in rng.permutation(len(problem.numbers)).tolist()]
@@ -222,8 +217,7 @@ class Countdown(Task[Problem]):
             if len(found) == NUM_SLIPS:
                 break
         expression = min(found)[1] if found else " + ".join(map(str, problem.numbers[1:]))
-        trace = worked(expression.replace(" ", ""))
-        return FINAL_VALUE.sub(f"={problem.target}", trace) if rng.random() < 0.5 else trace
+        return worked(expression.replace(" ", ""))
 
     def explain(self, problem: Problem, answer: str) -> str:
         """Return which number is amiss, or what the expression is equal to instead."""
