@@ -41,7 +41,7 @@ from edgewise.provenance import provenance
 from edgewise.registration import require, short_id, spec_of
 
 MODELS = ("seedling", "hf", "vllm")
-PLAYERS = (*MODELS, "oracle", "constant", "simulated")  # of episodes of several turns
+PLAYERS = (*MODELS, "openai", "oracle", "constant", "simulated")  # of episodes of several turns
 MAX_NAME = 120  # characters of an agent in the name of a folder, its last
 CHOICES = (
     "oracle", "constant", "constant:TEXT", "random", "simulated", "simulated:WORLD", "human",
