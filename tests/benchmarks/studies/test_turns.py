@@ -16,7 +16,12 @@ def test_each_run_is_kept_and_not_made_again(tiny_model, tmp_path, capsys):
     study = Study(tiny_model, output, tasks=("attempts",), seeds=(3,), num_steps=2, **sizes)
     main(study)
     (row,) = [json.loads(line) for line in output.read_text().splitlines()]
-    assert (row["task"], row["seed"], row["num_steps"], len(row["rewards"])) == ("attempts", 3, 2, 2)
+    assert (row["task"], row["seed"], row["num_steps"], len(row["rewards"])) == (
+        "attempts",
+        3,
+        2,
+        2,
+    )
     assert 0.0 <= min(row["before"], row["after"]) <= max(row["before"], row["after"]) <= 1.0
     assert (tmp_path / "turns" / "attempts-3" / "model.safetensors").is_file()
     output.write_text(json.dumps({**row, "before": 0.25, "after": 0.5}) + "\n")
