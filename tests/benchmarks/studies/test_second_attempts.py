@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from edgewise.benchmarks.studies.second_attempts import compare, main
+pytest.importorskip("tyro")
+
+from edgewise.benchmarks.studies.second_attempts import Study, compare, main
 
 
 def row(seed, correct, num_turns, level=1):
@@ -31,6 +33,13 @@ def test_shares_are_of_the_same_problems_and_each_wrong_first_attempt_counts_onc
     assert found.difference.half_width == pytest.approx(4.302653 * spread)
 
 
+def test_samples_may_be_those_of_another_evaluation():
+    others = [row(0, True, 1), row(0, True, 1), row(1, True, 2), row(1, True, 1), row(7, True, 1)]
+    found = compare(ROWS, others)  # problem 0: 1 of 2 after feedback, 2 of 2 samples; 1: 1 of 2, .5
+    assert (found.num_problems, found.num_wrong, found.after_feedback) == (2, 4, 0.5)
+    assert (found.samples, found.difference.value) == (0.75, -0.25)
+
+
 def test_seconds_that_are_samples_differ_by_nothing_on_average():
     """Where feedback says nothing, the difference has mean 0, and 95 % of the intervals cover it."""
     rng, found = np.random.default_rng(0), []
@@ -47,7 +56,7 @@ def test_seconds_that_are_samples_differ_by_nothing_on_average():
 def test_a_folder_is_read_and_one_without_second_attempts_refused(tmp_path, capsys):
     rows = [*ROWS, row(0, False, 2, level=2), row(0, False, 2, level=2)]
     (tmp_path / "answers.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
-    main([str(tmp_path)])
+    main(Study((tmp_path,)))
     told = capsys.readouterr().out
     assert "4 problems, 6 wrong first attempts, second attempts after feedback 0.333" in told
     assert "level 1: 3 problems, 4 wrong first attempts" in told
