@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from edgewise.agents.algorithms.optimizer import schedule  # noqa: E402
 from edgewise.agents.policies.model_card import made_for  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
-from edgewise.agents.seedlings.card import load_recipe, save_seedling  # noqa: E402
+from edgewise.agents.seedlings.card import environments, load_recipe, save_seedling  # noqa: E402
 from edgewise.agents.seedlings.pretrain import (  # noqa: E402
     PretrainConfig,
     Source,
@@ -142,6 +142,20 @@ def test_a_folder_says_what_it_is(tmp_path):
     loaded = TransformersPolicy.load(tmp_path)
     for one, two in zip(loaded.parameters(), policy.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_sources_of_the_same_environment_are_one_row_of_the_card():
+    attempts = {"attempts": 2}
+    sources = (
+        Source(options=attempts, own_mistakes=True, weights=(0.25,)),
+        Source(weights=(0.0, 1.0)),
+        Source(options=attempts, weights=(0.25, 0.5)),
+    )
+    found = environments(replace(TINY, sources=sources))
+    assert found == [
+        ("Countdown-v0", attempts, (0.5, 0.5)),
+        ("Countdown-v0", {}, (0.0, 1.0)),
+    ]
 
 
 def test_a_recipe_takes_defaults(tmp_path):
