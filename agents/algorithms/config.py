@@ -44,6 +44,7 @@ Several = Annotated[int, WHOLE, Condition("at least 2", lambda n: n >= 2)]
 Positive = Annotated[float, NUMBER, Condition("positive", lambda x: x > 0), FINITE]
 NotNegative = Annotated[float, NUMBER, Condition("at least 0", lambda x: x >= 0), FINITE]
 Fraction = Annotated[float, NUMBER, Condition("in [0, 1]", lambda x: 0 <= x <= 1)]
+Discount = Annotated[float, NUMBER, Condition("in (0, 1]", lambda x: 0 < x <= 1)]
 BelowOne = Annotated[float, NUMBER, Condition("in [0, 1)", lambda x: 0 <= x < 1)]
 Finite = Annotated[float, NUMBER, FINITE]
 DISTINCT = Condition("different from each other", lambda values: len({*values}) == len(values))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +61,27 @@ def load_recipe(path: str | Path) -> PretrainConfig:
 def score(
     config: PretrainConfig, policy: TransformersPolicy, plan: EvaluationPlan
 ) -> list[list[LevelScore]]:
-    """Return the scores on all levels of the environment of each source of `config`."""
+    """Return the scores on all levels of each environment of `config`, see `environments`."""
     scores = []
-    for source in config.sources:
-        options = {"preset": config.preset, **source.options}
-        single = unwrap(gym.make(source.env, **options))
+    for env_id, own, _ in environments(config):
+        options = {"preset": config.preset, **own}
+        single = unwrap(gym.make(env_id, **options))
         sampling = Sampling(max_tokens=single.preset.frame.max_completion_tokens)
-        scores.append(evaluate(policy, source.env, plan, sampling, **options))
+        scores.append(evaluate(policy, env_id, plan, sampling, **options))
     return scores
+
+
+def environments(
+    config: PretrainConfig,
+) -> list[tuple[str, Mapping[str, Any], tuple[float, ...]]]:
+    """List environments with their keywords, each once, and the weights of their levels over all sources."""
+    found: dict[str, tuple[str, Mapping[str, Any], tuple[float, ...]]] = {}
+    for source in config.sources:
+        place = json.dumps([source.env, source.options], sort_keys=True)
+        before = found[place][2] if place in found else ()
+        weights = zip_longest(before, source.weights, fillvalue=0.0)
+        found[place] = (source.env, source.options, tuple(map(sum, weights)))
+    return list(found.values())
 
 
 def save_seedling(
@@ -115,13 +129,13 @@ def tabulate(config: PretrainConfig, scores: Sequence[Sequence[LevelScore]], k: 
     """Return the table of the card, with a row for each environment and level."""
     total = sum(sum(source.weights) for source in config.sources)
     rows = []
-    for source, levels in zip(config.sources, scores, strict=True):
-        options = f" {json.dumps(source.options)}" if source.options else ""
+    for (env_id, own, weights), levels in zip(environments(config), scores, strict=True):
+        options = f" {json.dumps(own)}" if own else ""
         for level, found in enumerate(levels):
-            share = source.weights[level] / total if level < len(source.weights) else 0.0
+            share = weights[level] / total if level < len(weights) else 0.0
             rows.append(
                 [
-                    f"{source.env}{options}",
+                    f"{env_id}{options}",
                     str(found.level),
                     f"{share:.1%}",
                     f"{found.pass_at_1:.3f} ({found.low:.3f} to {found.high:.3f})",

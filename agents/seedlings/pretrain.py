@@ -23,14 +23,16 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from edgewise.agents.algorithms.optimizer import schedule
 from edgewise.agents.policies.chat import encode_prompt
 from edgewise.agents.policies.model_card import model_path
+from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.seedlings.tokenizer import build_tokenizer
 from edgewise.agents.seedlings.transcript import row_of, worked_episode
 from edgewise.agents.soar.posing import COMPACT_MARK, COMPACT_PROMPT
-from edgewise.env import unwrap
+from edgewise.env import ReasoningEnv, unwrap
 from edgewise.judging import takes_turns
 
 NO_LOSS = -100  # the target that cross_entropy leaves out
+NUM_ATTEMPTED = 256  # problems that are attempted at once for mistakes
 Row = tuple[list[int], list[bool]]  # tokens, and which of them are learned
 
 
@@ -41,6 +43,7 @@ class Source:
     env: str = "Countdown-v0"
     options: Mapping[str, Any] = field(default_factory=dict)  # keywords of the environment
     slips: float = 0.0  # chance that an attempt but the last is wrong, where there are several
+    own_mistakes: bool = False  # whether first attempts are wrong ones of the model as it is then
     weights: tuple[float, ...] = (0.36, 0.42, 0.212, 0.008)  # shares of levels 1, 2, ...
     finished: tuple[float, ...] = ()  # chance at each level that a trace goes on after a step
     finished_from: int = 0  # the cycle from which that holds; before it all traces are whole
@@ -120,7 +123,7 @@ def pretrain(config: PretrainConfig, policy: TransformersPolicy) -> Iterator[dic
     """
     done = 0
     for cycle, num_steps in enumerate((config.num_steps, *config.further_steps)):
-        rows = read(config, policy.tokenizer, cycle)
+        rows = read(config, policy, cycle)
         if cycle and config.further_learning_rate is not None:
             config = replace(config, learning_rate=config.further_learning_rate)
         for metrics in run_cycle(config, policy, rows, num_steps):
@@ -150,8 +153,9 @@ def run_cycle(
         yield {"loss": total, "num_tokens": sum(len(row) for row, _ in batch)}
 
 
-def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row]:
+def read(config: PretrainConfig, policy: TransformersPolicy, cycle: int = 0) -> Iterator[Row]:
     """Yield prompts with their worked solutions, from the training split, without end."""
+    tokenizer = policy.tokenizer
     envs: list[Any] = [
         unwrap(gym.make(source.env, preset=config.preset, allow_ood=True, **source.options))
         for source in config.sources
@@ -165,14 +169,23 @@ def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row
         for level, weight in enumerate(weights, start=1)
     ]
     rng = np.random.default_rng([config.seed, cycle] if cycle else config.seed)
+    mistakes = {
+        place: own_mistakes(env, level, policy, [config.seed, cycle, place])
+        for place, (env, source, level, weight, _) in enumerate(places)
+        if source.own_mistakes and weight
+    }
     bounds = np.cumsum([weight for _, _, _, weight, _ in places])
     while True:
         place = int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))
         env, source, level, _, is_posed = places[place]
-        problem, _ = env.pose(env.choose(rng, {"level": level}))
+        mistake = None
+        if place in mistakes:
+            problem, mistake = next(mistakes[place])
+        else:
+            problem, _ = env.pose(env.choose(rng, {"level": level}))
         prompt = env.preset.frame.text(env.prompt(problem))
         if takes_turns(env, problem):
-            turns = worked_episode(env, problem, rng, source.slips)
+            turns = worked_episode(env, problem, rng, source.slips, mistake)
             yield row_of(turns, encode_prompt(tokenizer, prompt), tokenizer)
             continue
         text = env.demonstrate(problem)
@@ -189,6 +202,29 @@ def read(config: PretrainConfig, tokenizer: Any, cycle: int = 0) -> Iterator[Row
             [*start, *trace, tokenizer.eos_token_id],
             [False] * len(start) + [True] * (len(trace) + 1),
         )
+
+
+def own_mistakes(
+    env: ReasoningEnv, level: int, policy: TransformersPolicy, seed: Sequence[int]
+) -> Iterator[tuple[Any, str]]:
+    """Yield problems of a level with wrong first attempts of `policy` as it is then, without end."""
+    rng = np.random.default_rng(seed)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    sampling = Sampling(max_tokens=env.preset.frame.max_completion_tokens)
+    while True:
+        problems = [env.pose(env.choose(rng, {"level": level}))[0] for _ in range(NUM_ATTEMPTED)]
+        prompts = [env.preset.frame.text(env.prompt(problem)) for problem in problems]
+        texts = policy.generate(prompts, sampling, generator).texts
+        outcomes = env.score(problems, [()] * len(problems), texts)
+        found = [not outcome.done for outcome in outcomes]
+        if not any(found):
+            raise ValueError(
+                f"`own_mistakes` must be of levels with mistakes, got none of {NUM_ATTEMPTED} "
+                f"first attempts at level {level} of {env.identity['env']}"
+            )
+        for problem, text, is_wrong in zip(problems, texts, found, strict=True):
+            if is_wrong:
+                yield problem, text
 
 
 def unfinished(trace: str) -> str:

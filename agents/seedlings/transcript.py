@@ -19,7 +19,11 @@ class Worked(NamedTuple):
 
 
 def worked_episode(
-    env: ReasoningEnv, problem: Any, rng: np.random.Generator, slips: float = 0.0
+    env: ReasoningEnv,
+    problem: Any,
+    rng: np.random.Generator,
+    slips: float = 0.0,
+    mistake: str | None = None,
 ) -> list[Worked]:
     """Return the turns that solve `problem`, after wrong attempts by chance where there are several.
 
@@ -28,6 +32,7 @@ def worked_episode(
         problem: The problem.
         rng: Decides the wrong attempts.
         slips: The chance that an attempt but the last is a wrong one.
+        mistake: A wrong first attempt, such as a model's own; it is no chance then.
 
     Raises:
         NotImplementedError: If the task has no traces.
@@ -35,8 +40,11 @@ def worked_episode(
     history: list[Outcome] = []
     turns: list[Worked] = []
     while not (history and history[-1].done):
-        is_slip = may_slip(env, history) and rng.random() < slips
-        if is_slip:
+        is_mistake = mistake is not None and not history
+        is_slip = is_mistake or (may_slip(env, history) and rng.random() < slips)
+        if mistake is not None and is_mistake:
+            text = mistake
+        elif is_slip:
             text = env.as_completion(env.task.slip(problem, rng))
         else:
             text = env.demonstrate(problem, tuple(answers_of_attempt(history)))

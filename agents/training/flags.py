@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from edgewise.agents.algorithms.config import BelowOne, Count, Natural, Positive, check
+from edgewise.agents.algorithms.config import BelowOne, Count, Discount, Natural, Positive, check
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
 from edgewise.agents.policies.engine_name import check_engine
 from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS
@@ -72,20 +72,26 @@ class TurnFlags(Flags):
     """Attempts at a problem: a wrong answer gets its verdict and another try, see docs/turns.md."""
     explain: bool = False
     """Whether the task's reason is told with the verdict of an attempt."""
+    attempt_discount: Discount = 1.0
+    """What multiplies the credit of a right answer for each attempt before it; below 1 a first one earns most."""
     tools: tuple[str, ...] = ()
     """Tools that a completion may call: calculator."""
 
     def __post_init__(self) -> None:
         """Check what goes with attempts."""
         super().__post_init__()
-        if self.explain and self.attempts is None:
-            raise ValueError("`explain` must be left out without `attempts`")
+        if self.attempts is not None:
+            return
+        for name, default in (("explain", False), ("attempt_discount", 1.0)):
+            if getattr(self, name) != default:
+                raise ValueError(f"`{name}` must be left out without `attempts`")
 
     def turn_options(self) -> dict[str, Any]:
         """Return the keywords of an environment that these flags give."""
         options: dict[str, Any] = {}
         if self.attempts is not None:
-            options["attempts"] = attempt_record({"most": self.attempts, "explain": self.explain})
+            rules = {"discount": self.attempt_discount, "explain": self.explain}
+            options["attempts"] = attempt_record({"most": self.attempts, **rules})
         if self.tools:
             options["tools"] = tool_record(self.tools)
         return options

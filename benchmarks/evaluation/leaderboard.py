@@ -7,6 +7,7 @@ on the same questions by the same protocol: there is a table for each.
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from edgewise.benchmarks.evaluation.summary import ALL, Record, number, shown
 from edgewise.benchmarks.pages.shell import html_table, read
 from edgewise.files import read_json
 
+VERSION = re.compile(r"-v\d+")
 BEGIN, END = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 NOTE = (
     "pass@1. ID and OOD are means over all parts, with 95 % intervals over problems; each part has its "
@@ -98,8 +100,8 @@ def board(group: Sequence[Result]) -> Board:
         f"{part['num_samples']} samples, temperature {part['temperature']:g}"
         for part in first["parts"]
     ]
-    short = [name.partition("/")[2].partition("-v")[0] for name in names]
-    whole = [name.partition("-v")[0] for name in names]
+    whole = [VERSION.sub("", name) for name in names]
+    short = [name.partition("/")[2] for name in whole]
     short = [w if short.count(s) > 1 else s for s, w in zip(short, whole, strict=True)]
     head = ["agent", "ID", "OOD", *short, "result"]
     title = f"{first['suite']}, test set {first['checksum']}"

@@ -19,9 +19,11 @@ import httpx
 import numpy as np
 
 from edgewise.benchmarks.evaluation.agent import MAX_TEXT, Reply, Request, entropy
+from edgewise.benchmarks.evaluation.dialogue import Dialogue
 from edgewise.benchmarks.evaluation.plans import ServerConfig
 from edgewise.benchmarks.evaluation.server_client import MAX_RETRY_AFTER, Client, Refused, Transient
 from edgewise.interrupts import asked
+from edgewise.judging import takes_turns
 
 FIRST_ATTEMPTS = 3  # at a server that has not taken a connection yet
 MAX_DELAY = 60.0  # seconds, of the back-off
@@ -78,6 +80,7 @@ class ServerAgent:
         self.client = Client(self.url, key, config.timeout, config.concurrency)
         self.reached = False  # whether the server has ever taken a connection
         self.stopping, self.lock = threading.Event(), threading.Lock()
+        self.judging = threading.Lock()  # of one turn at a time, as verifiers may share a pool
         self.slots = threading.Semaphore(config.concurrency)
         # when the next request may begin by either limit, by the monotonic clock
         self.next_start, self.tokens_paid = 0.0, 0.0
@@ -126,10 +129,10 @@ class ServerAgent:
     def divided(self, request: Request) -> Iterator[Request]:
         """Yield a request in parts of as many samples as one may ask for.
 
-        That is one at temperature 0, where vLLM refuses more.
+        That is one at temperature 0, where vLLM refuses more, and of episodes of several turns.
         """
-        size = self.config.samples_per_request or len(request.samples)
-        if request.question.sampling.temperature == 0:
+        size, question = self.config.samples_per_request or len(request.samples), request.question
+        if question.sampling.temperature == 0 or takes_turns(question.env, question.problem):
             size = 1
         for first in range(0, len(request.samples), size):
             yield replace(request, samples=request.samples[first : first + size])
@@ -141,20 +144,35 @@ class ServerAgent:
         def work() -> None:
             with self.slots:
                 try:
-                    future.set_result(self.ask(request))
+                    future.set_result(self.play(request))
                 except BaseException as error:
                     future.set_exception(error)
 
         threading.Thread(target=work, daemon=True).start()
         return future
 
-    def ask(self, request: Request) -> list[Reply]:
+    def play(self, request: Request) -> list[Reply]:
+        """Return the replies to one request, turn by turn where episodes have several.
+
+        Raises:
+            ConnectionError: As `ask`.
+        """
+        dialogue = Dialogue(request.question)
+        if not takes_turns(request.question.env, request.question.problem):
+            return self.ask(request, dialogue)
+        while not dialogue.done:
+            (reply,) = self.ask(request, dialogue)
+            with self.judging:
+                dialogue.add(reply)
+        return [dialogue.reply(request.samples[0])]
+
+    def ask(self, request: Request, dialogue: Dialogue) -> list[Reply]:
         """Return the replies to one request: at least one, and perhaps not all.
 
         Raises:
             ConnectionError: If the server refuses, or all attempts have failed.
         """
-        content = self.content(request)
+        content = self.content(request, dialogue)
         for attempt in range(self.config.max_retries + 1):
             start = self.pace()
             if self.stopping.is_set():
@@ -163,7 +181,8 @@ class ServerAgent:
                 answer = self.client.post(content)
                 self.reached = True
                 self.pay(start, answer, request)
-                return self.read(answer, request, time.monotonic() - start)
+                opening = dialogue.opening if self.config.api == "completions" else ""
+                return self.read(answer, request, opening, time.monotonic() - start)
             except Transient as error:
                 reason = str(error)
                 self.reached |= not isinstance(error, Refused)
@@ -181,8 +200,8 @@ class ServerAgent:
             )
         raise Halted(f"{self.url}: stopped because another request failed")
 
-    def content(self, request: Request) -> dict[str, Any]:
-        """Build the body of the request."""
+    def content(self, request: Request, dialogue: Dialogue) -> dict[str, Any]:
+        """Build the body of the request for the next turn."""
         question, sampling = request.question, request.question.sampling
         asked: dict[str, Any] = {
             "model": self.model,
@@ -192,12 +211,9 @@ class ServerAgent:
             self.config.token_limit: sampling.max_tokens,
             "seed": entropy(self.seed, question, request.samples[0])[0] // 2,
         }
-        frame = question.frame
         if self.config.api == "completions":
-            return {**asked, "prompt": frame.text(question.prompt)}
-        system = frame.before if frame.chat else ""
-        messages = [{"role": "system", "content": system}] if system else []
-        return {**asked, "messages": [*messages, {"role": "user", "content": question.prompt}]}
+            return {**asked, "prompt": dialogue.text()}
+        return {**asked, "messages": dialogue.messages()}
 
     def pace(self) -> float:
         """Wait until another request may begin, or none any more; return the time."""
@@ -237,8 +253,14 @@ class ServerAgent:
         self.told(f"again in {delay:.1f} s: {error}")
         self.stopping.wait(delay)
 
-    def read(self, answer: Any, request: Request, seconds: float) -> list[Reply]:
+    def read(self, answer: Any, request: Request, opening: str, seconds: float) -> list[Reply]:
         """Return the replies that are in an answer, no more than were asked for.
+
+        Args:
+            answer: Of the server.
+            request: What was asked.
+            opening: What each text goes on with.
+            seconds: That it took.
 
         Raises:
             Transient: If it is none.
@@ -256,7 +278,6 @@ class ServerAgent:
         ]
         counted.append(seconds / len(taken))
         question = request.question
-        opening = question.frame.opening if self.config.api == "completions" else ""
         replies = []
         for sample, (text, ended) in zip(request.samples, taken, strict=False):
             kept = question.sampling.cut(opening + text)

@@ -41,7 +41,7 @@ from edgewise.errors import unknown
 from edgewise.provenance import provenance
 from edgewise.registration import require, short_id, spec_of
 
-PLAYERS = (*MODELS, "oracle", "constant", "simulated")  # of episodes of several turns
+PLAYERS = (*MODELS, "openai", "oracle", "constant", "simulated")  # of episodes of several turns
 MAX_NAME = 120  # characters of an agent in the name of a folder, its last
 
 
@@ -87,6 +87,8 @@ class Session:
         if self.data is not None and spec_of(part.env).kwargs.get("requires") == "math":
             options["data"] = self.data
         preset, reason = self.preset or part.preset, ""
+        if part.has_turns and self.kind not in PLAYERS:
+            reason = f"{self.agent} plays no episodes of several turns; {', '.join(PLAYERS)} do"
         if self.preset is None and self.kind in MODELS and part.suite != OWN:
             card = made_for(self.model)
             if part.env in card["envs"]:
@@ -130,10 +132,37 @@ def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
 
             check_model(session.model, part.env, split=session.split, **part.options)
         opened.append(one)
+    refuse_none(opened, skipped)
+    return opened, skipped
+
+
+def with_room(
+    session: Session, parts: Sequence[Opened], agent: Agent
+) -> tuple[list[Opened], list[dict[str, str]]]:
+    """Return the parts without the problems that the model has no room for, and others with the reason.
+
+    Raises:
+        ValueError: If it has room for no part, or not for an environment that is evaluated alone.
+    """
+    from edgewise.benchmarks.evaluation.policy_agent import fitting
+
+    opened, skipped = [], []
+    for one in parts:
+        try:
+            opened.append(fitting(one, agent, session.max_prompt_tokens))
+        except ValueError as error:
+            if len(parts) == 1:
+                raise
+            skipped.append({"name": one.part.name, "reason": str(error)})
+    refuse_none(opened, skipped)
+    return opened, skipped
+
+
+def refuse_none(opened: Sequence[Opened], skipped: Sequence[Mapping[str, str]]) -> None:
+    """Raise ValueError if no part is left."""
     if not opened:
         reasons = "; ".join(part["reason"] for part in skipped)
         raise ValueError(f"`suite` must have a part that can be evaluated, got {reasons}")
-    return opened, skipped
 
 
 def make_agent(session: Session, console: Console, spread: Spread | None) -> Agent:
@@ -214,9 +243,8 @@ def prepare(
     opened, skipped = open_parts(session)
     agent = make_agent(session, console, spread)
     if session.kind in MODELS:
-        from edgewise.benchmarks.evaluation.policy_agent import fitting
-
-        opened = [fitting(one, agent, session.max_prompt_tokens) for one in opened]
+        opened, too_long = with_room(session, opened, agent)
+        skipped += too_long
     for one in opened:
         console.print(described(one.record()), soft_wrap=True, markup=False, highlight=False)
     for part in skipped:

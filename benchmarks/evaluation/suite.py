@@ -1,8 +1,8 @@
 """What the papers evaluate on: environments, presets and the protocol of sampling.
 
 Suites "sec" of Chen et al. (2025), arXiv 2505.14970, "e2h" of Parashar et al. (2025), arXiv
-2506.06632, and "soar" of arXiv 2601.18778. Test sets are those of `edgewise.evaluation_set`, 200
-problems of each level or all that a data set has.
+2506.06632, and "soar" of arXiv 2601.18778; "turns" is of Edgewise itself: episodes of several turns. Test
+sets are those of `edgewise.evaluation_set`, 200 problems of each level or all that a data set has.
 
 Where they differ from the papers:
     - sec: the problems of Countdown, Zebra and ARC-1D are generated here, 200 of each level as there.
@@ -39,11 +39,13 @@ class Part:
     ood: bool = False  # whether all of it is out of distribution
     options: Mapping[str, Any] = field(default_factory=dict)  # keywords of the environment
     reason: str = ""  # why it is not evaluated, if it is known beforehand
+    label: str = ""  # tells it from another part of the same environment
+    has_turns: bool = False  # whether episodes have several turns, which not every agent plays
 
     @property
     def name(self) -> str:
-        """Name the part in files and tables, as "sec/Countdown-v0"."""
-        return f"{self.suite}/{self.env}"
+        """Name the part in files and tables, as "sec/Countdown-v0" or "turns/Countdown-v0-tools"."""
+        return "-".join(filter(None, [f"{self.suite}/{self.env}", self.label]))
 
 
 def sec(env: str, ood: bool = False) -> Part:
@@ -60,6 +62,12 @@ def soar(env: str, ood: bool = False, **options: Any) -> Part:
     """Return a part of the suite of SOAR: 32 samples at temperature 1."""
     protocol = Protocol(temperature=1.0, num_samples=32)
     return Part("soar", env, "sec", protocol, ood, {**options, **SOAR_MATH})
+
+
+def turns(env: str, preset: str, label: str = "", **options: Any) -> Part:
+    """Return a part of the suite of turns: eight episodes at temperature 1."""
+    protocol = Protocol(temperature=1.0, num_samples=8)
+    return Part("turns", env, preset, protocol, options=options, label=label, has_turns=True)
 
 
 SUITES: Mapping[str, tuple[Part, ...]] = {
@@ -79,6 +87,12 @@ SUITES: Mapping[str, tuple[Part, ...]] = {
         soar("MATH-v0", partition="soar"),
         soar("HARP-v0"),
         soar("OlympiadBench-v0", ood=True),
+    ),
+    "turns": (
+        turns("Guess-v0", "plain"),
+        turns("Blocksworld-v0", "e2h", interactive=True),
+        turns("Countdown-v0", "sec", "attempts", attempts={"most": 3, "explain": True}),
+        turns("Countdown-v0", "sec", "tools", tools=["calculator"]),
     ),
 }
 

@@ -1,7 +1,7 @@
 """Does training on episodes of several turns gain? A seedling on attempts and on interactive Blocksworld.
 
-    edgewise pretrain --recipe recipes/turns-0.json --output runs/turns-seedling
-    python -m edgewise.benchmarks.studies.turns runs/turns-seedling runs/turns.jsonl
+    edgewise pretrain --recipe recipes/turns.json --output runs/turns
+    python -m edgewise.benchmarks.studies.turns runs/turns runs/turns.jsonl
 
 Each line of the output is a task and a seed: the accuracy on the first test problems of the levels that are
 trained on, before and after; the model is kept in a folder beside it. A file that exists is gone on with.
@@ -22,23 +22,42 @@ import torch
 import tyro
 
 from edgewise.agents import GRPOConfig, Sampling, load_policy, train
+from edgewise.agents.algorithms.hyperparameters import Schedule
 from edgewise.agents.policies.policy import ModelPolicy
 from edgewise.agents.statistics import mean_interval
 from edgewise.agents.training.evaluation import evaluate
 from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.wrappers import vector
 
-TASKS: Mapping[str, dict[str, Any]] = {
-    "attempts": {
-        "env": "Countdown-v0",
-        "levels": (1, 2),
-        "options": {"attempts": {"most": 2, "explain": True}},
-    },
-    "Blocksworld": {
-        "env": "Blocksworld-v0",
-        "levels": (2, 3),
-        "options": {"interactive": True, "max_turns": 6},
-    },
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained on, and how, unless flags say otherwise."""
+
+    env: str
+    levels: tuple[int, ...]
+    options: Mapping[str, Any]  # keywords of the environment
+    num_problems: int  # of a batch
+    learning_rate: float
+    lr_schedule: Schedule = "constant"
+
+
+TASKS = {
+    "attempts": Task(
+        "Countdown-v0",
+        levels=(2,),
+        options={"attempts": {"most": 2, "discount": 0.5, "explain": True}},
+        num_problems=32,
+        learning_rate=4e-4,
+        lr_schedule="linear",
+    ),
+    "Blocksworld": Task(
+        "Blocksworld-v0",
+        levels=(3,),
+        options={"interactive": True, "max_turns": 6},
+        num_problems=12,
+        learning_rate=2e-4,
+    ),
 }
 
 
@@ -56,25 +75,23 @@ class Study:
     """Seeds of training."""
     num_steps: int = 100
     """Steps of GRPO."""
-    num_problems: int = 12
-    """Problems in a batch."""
+    num_problems: int | None = None
+    """Problems in a batch; by default the task's."""
     group_size: int = 8
     """Episodes of each problem."""
-    learning_rate: float = 2e-4
-    """Learning rate of AdamW."""
-    test_problems: int = 60
+    learning_rate: float | None = None
+    """Learning rate of AdamW; by default the task's."""
+    test_problems: int = 200
     """Test problems of each level."""
     test_samples: int = 4
     """Episodes of each of these."""
 
 
-def accuracy(
-    study: Study, task: Mapping[str, Any], policy: ModelPolicy, sampling: Sampling
-) -> float:
+def accuracy(study: Study, task: Task, policy: ModelPolicy, sampling: Sampling) -> float:
     """Return the mean accuracy on the levels of a task; the same numbers are drawn every time."""
     plan = EvaluationPlan(num_problems=study.test_problems, num_samples=study.test_samples, k=1)
-    options = {"preset": "seedling", "render": policy.render, **task["options"]}
-    scores = evaluate(policy, task["env"], plan, sampling, levels=task["levels"], **options)
+    options = {"preset": "seedling", "render": policy.render, **task.options}
+    scores = evaluate(policy, task.env, plan, sampling, levels=task.levels, **options)
     return float(np.mean([score.pass_at_1 for score in scores]))
 
 
@@ -82,19 +99,23 @@ def run(study: Study, name: str, seed: int) -> dict[str, Any]:
     """Train on a task, and return the accuracy before and after."""
     task, policy = TASKS[name], load_policy(f"hf:{study.model}")
     envs = gym.make_vec(
-        task["env"],
-        num_envs=study.num_problems * study.group_size,
+        task.env,
+        num_envs=(study.num_problems or task.num_problems) * study.group_size,
         group_size=study.group_size,
         preset="seedling",
-        levels=task["levels"],
-        **task["options"],
+        levels=task.levels,
+        **task.options,
     )
     envs = vector.PromptFormat(envs, render=policy.render)
     envs.reset(seed=seed)
     sampling = Sampling(max_tokens=48)
     before = accuracy(study, task, policy, sampling)
     config = GRPOConfig(
-        num_steps=study.num_steps, learning_rate=study.learning_rate, sampling=sampling, seed=seed
+        num_steps=study.num_steps,
+        learning_rate=study.learning_rate or task.learning_rate,
+        lr_schedule=task.lr_schedule,
+        sampling=sampling,
+        seed=seed,
     )
     rewards = [metrics["reward"] for metrics in train(envs, policy, config)]
     after = accuracy(study, task, policy, sampling)

@@ -32,16 +32,19 @@ EPISODES = [
     *((env_id, RULES) for env_id in IDS),
     *OWN,
     *((one, {**more, **RULES}) for one, more in OWN),
+    ("Countdown-v0", {"attempts": 2}),
+    ("Countdown-v0", {"tools": {"tools": ["calculator"], "style": "json", "max_calls": 2}}),
 ]
 HOSTILE = [
     "", "no answer", r"\boxed{?}", "<answer>1</answer>", "<calculator>9^9^9^9</calculator>", "\0\ud800",
     "<think><calculator>1+1</calculator>", r"\boxed{<calculator>2</calculator>}", "<tool_call>{}</tool_call>",
+    '<tool_call>{"name": "calculator", "arguments": {"expression": "1/3"}}</tool_call>',
     r"\boxed{" * 300, "9" * 2_000, "<calculator>" * 200 + "</calculator>" * 200,
 ]  # fmt: skip
 MOST = 3 * 60 + 8  # turns of any of them
 
 
-@pytest.fixture(params=EPISODES, ids=lambda one: f"{one[0]}-{len(one[1])}")
+@pytest.fixture(params=EPISODES, ids=lambda one: "-".join([one[0], *one[1]]))
 def episode(request):
     return request.param
 

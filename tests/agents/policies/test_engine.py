@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgewise.agents.algorithms import grpo  # noqa: E402
+from edgewise.agents.policies.chat import encode_further  # noqa: E402
 from edgewise.agents.policies.engine import EnginePolicy  # noqa: E402
 from edgewise.agents.policies.load import with_engine  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
@@ -69,6 +70,32 @@ def test_further_turns_follow_the_observations(policy):
     assert turns.tolist() == [True, False] * 6
     assert found.texts[1] == first.texts[1] and found.ended[1] == first.ended[1]
     assert gap(policy, found) < 1e-5
+
+
+def test_a_further_turn_begins_with_the_tokens_of_the_last_and_the_engine_stays_awake(
+    policy, monkeypatch
+):
+    """So that an engine with a prefix cache computes only what is new."""
+    asked = []
+    sample = policy.engine.sample
+
+    def kept(prompts, sampling, seeds, ends):
+        turns = sample(prompts, sampling, seeds, ends)
+        asked.append(
+            [(list(prompt), turn.tokens) for prompt, turn in zip(prompts, turns, strict=True)]
+        )
+        return turns
+
+    monkeypatch.setattr(policy.engine, "sample", kept)
+    found = sampled(policy)
+    policy.engine.calls.clear()
+    for told in ("Wrong. ", "No. "):
+        found = policy.extend(found, [told] * 12, SAMPLING, torch.Generator().manual_seed(1))
+    assert set(policy.engine.calls) <= {"sample", "wake"}
+    observed = [encode_further(policy.tokenizer, told) for told in ("Wrong. ", "No. ")]
+    for told, earlier, later in zip(observed, asked, asked[1:], strict=False):
+        for (prompt, said), (longer, _) in zip(earlier, later, strict=True):
+            assert longer == [*prompt, *said, *told]
 
 
 def test_weights_go_to_the_engine_once_after_they_have_changed(policy):

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 
+import gymnasium as gym
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -9,16 +10,18 @@ torch = pytest.importorskip("torch")
 from edgewise.agents.algorithms.optimizer import schedule  # noqa: E402
 from edgewise.agents.policies.model_card import made_for  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
-from edgewise.agents.seedlings.card import load_recipe, save_seedling  # noqa: E402
+from edgewise.agents.seedlings.card import environments, load_recipe, save_seedling  # noqa: E402
 from edgewise.agents.seedlings.pretrain import (  # noqa: E402
     PretrainConfig,
     Source,
     build_policy,
+    own_mistakes,
     pretrain,
     read,
     summed_loss,
 )
 from edgewise.agents.training.scores import EvaluationPlan  # noqa: E402
+from edgewise.env import unwrap  # noqa: E402
 
 TINY = PretrainConfig(
     sources=(Source(weights=(1.0,)),),
@@ -36,7 +39,7 @@ TINY = PretrainConfig(
 
 def test_only_worked_solutions_carry_loss():
     policy = build_policy(TINY)
-    rows = [next(read(TINY, policy.tokenizer)), ([1, 30, 31, 32, 2], [False] * 3 + [True] * 2)]
+    rows = [next(read(TINY, policy)), ([1, 30, 31, 32, 2], [False] * 3 + [True] * 2)]
     expected = torch.tensor(0.0)
     for tokens, learned in rows:
         logits = policy.model(torch.tensor([tokens])).logits[0].log_softmax(-1)
@@ -47,7 +50,7 @@ def test_only_worked_solutions_carry_loss():
 
 def test_a_row_is_a_training_prompt_its_solution_and_the_end():
     policy = build_policy(TINY)
-    rows = read(TINY, policy.tokenizer)
+    rows = read(TINY, policy)
     for _ in range(20):
         tokens, learned = next(rows)
         start = learned.index(True)
@@ -59,12 +62,38 @@ def test_a_row_is_a_training_prompt_its_solution_and_the_end():
 def test_levels_are_drawn_by_their_weights():
     config = replace(TINY, sources=(Source(weights=(0.0, 3.0, 1.0)),))
     policy = build_policy(config)
-    rows = read(config, policy.tokenizer)
+    rows = read(config, policy)
     pairs = [next(rows) for _ in range(400)]
     texts = [policy.tokenizer.decode(tokens[: learned.index(True)]) for tokens, learned in pairs]
     counts = [sum(text.count(",") == k for text in texts) for k in (1, 2, 3)]
     assert counts[0] == 0 and sum(counts) == 400
     assert 260 < counts[1] < 340  # 300, of standard deviation 8.7
+
+
+def test_own_mistakes_are_the_models_and_only_what_follows_them_is_learned():
+    rules = {"attempts": {"most": 2, "explain": True}}
+    source = Source(options=rules, own_mistakes=True, weights=(0.0, 1.0))
+    config = replace(TINY, sources=(source,))
+    policy = build_policy(config)
+    rows = read(config, policy)
+    env = unwrap(gym.make("Countdown-v0", preset="seedling", **rules))
+    problem, text = next(own_mistakes(env, 2, policy, [config.seed, 0, 1]))
+    tokens, learned = next(rows)
+    start = learned.index(True)
+    begun = policy.tokenizer.decode(tokens[:start])
+    assert begun.startswith(f"<bos>{env.prompt(problem)}{text}<eos>No answer was found.")
+    assert begun.endswith("Try again.") and all(learned[start:])  # random weights answer nothing
+    assert policy.tokenizer.decode(tokens[start:]) == f"{env.demonstrate(problem)}<eos>"
+    assert next(read(config, policy)) == (tokens, learned) != next(rows)
+    with torch.no_grad():
+        policy.model.get_input_embeddings().weight.mul_(0.5)
+    assert next(read(config, policy))[0] != tokens  # as the model is then
+
+
+def test_levels_without_mistakes_have_none_to_learn_from():
+    env = unwrap(gym.make("Countdown-v0", preset="seedling", attempts=1))
+    with pytest.raises(ValueError, match="must be of levels with mistakes"):
+        next(own_mistakes(env, 1, build_policy(TINY), [0]))
 
 
 def test_the_learning_rate_rises_and_falls():
@@ -87,7 +116,7 @@ def test_a_warm_restart_goes_on_with_other_problems():
     metrics = list(pretrain(config, policy))
     assert [record["step"] for record in metrics] == [1, 2, 3, 4, 5, 6, 7]
     assert list(pretrain(replace(config, further_steps=()), again)) == metrics[:4]
-    first, second = (read(config, policy.tokenizer, cycle) for cycle in (0, 1))
+    first, second = (read(config, policy, cycle) for cycle in (0, 1))
     assert [next(first) for _ in range(4)] != [next(second) for _ in range(4)]
 
 
@@ -113,6 +142,20 @@ def test_a_folder_says_what_it_is(tmp_path):
     loaded = TransformersPolicy.load(tmp_path)
     for one, two in zip(loaded.parameters(), policy.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_sources_of_the_same_environment_are_one_row_of_the_card():
+    attempts = {"attempts": 2}
+    sources = (
+        Source(options=attempts, own_mistakes=True, weights=(0.25,)),
+        Source(weights=(0.0, 1.0)),
+        Source(options=attempts, weights=(0.25, 0.5)),
+    )
+    found = environments(replace(TINY, sources=sources))
+    assert found == [
+        ("Countdown-v0", attempts, (0.5, 0.5)),
+        ("Countdown-v0", {}, (0.0, 1.0)),
+    ]
 
 
 def test_a_recipe_takes_defaults(tmp_path):

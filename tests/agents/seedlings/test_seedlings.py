@@ -60,7 +60,8 @@ def test_the_format_is_known_and_there_is_room_to_learn():
     torch.set_num_threads(1)
     recipe = load_recipe(seedlings() / "countdown" / "recipe.json")
     policy = load_policy("seedling:countdown")
-    for found in score(recipe, policy, EvaluationPlan(num_pass_k=25))["Countdown-v0"]:
+    (levels,) = score(recipe, policy, EvaluationPlan(num_pass_k=25))
+    for found in levels:
         assert found.num_problems == 200
         assert found.format_rate >= (0.97 if found.ood else 0.99)
         assert found.truncated <= 0.01
@@ -74,11 +75,12 @@ def test_puzzles_get_harder_for_the_model_that_knows_them_all():
     torch.set_num_threads(1)
     recipe = load_recipe(seedlings() / "puzzles" / "recipe.json")
     plan = EvaluationPlan(k=8)  # 200 problems: two levels of Blocksworld are nearly solved
-    for env_id, found in score(recipe, load_policy("seedling:puzzles"), plan).items():
+    scores = score(recipe, load_policy("seedling:puzzles"), plan)
+    for source, found in zip(recipe.sources, scores, strict=True):
         trained = [level for level in found if not level.ood]
         for easier, harder in pairwise(trained):  # of the hardest none may be right
-            assert harder.pass_at_1 < easier.pass_at_1 or harder.high < 0.01, env_id
-            assert harder.pass_at_k <= easier.pass_at_k + 0.02, env_id
-        assert trained[-1].high < trained[0].low, env_id
-        assert all(level.high < trained[0].low for level in found if level.ood), env_id
-        assert all(level.format_rate >= (0.8 if level.ood else 0.99) for level in found), env_id
+            assert harder.pass_at_1 < easier.pass_at_1 or harder.high < 0.01, source.env
+            assert harder.pass_at_k <= easier.pass_at_k + 0.02, source.env
+        assert trained[-1].high < trained[0].low, source.env
+        assert all(level.high < trained[0].low for level in found if level.ood), source.env
+        assert all(level.format_rate >= (0.8 if level.ood else 0.99) for level in found), source.env

@@ -28,6 +28,13 @@ def test_attempts_are_wrong_on_purpose_until_the_last():
     assert len(worked_episode(env, problem, np.random.default_rng(0))) == 1
 
 
+def test_a_mistake_is_the_first_attempt_and_not_learned():
+    env, problem = begun(id="Countdown-v0", attempts=3)
+    turns = worked_episode(env, problem, np.random.default_rng(0), mistake="1+1,\\boxed{1+1}")
+    assert [turn.is_slip for turn in turns] == [True, False]
+    assert turns[0][:2] == ("1+1,\\boxed{1+1}", "Wrong. Try again.")
+
+
 def test_only_right_turns_and_their_ends_are_learned():
     env, problem = begun(id="Countdown-v0", attempts=2)
     tokenizer = build_tokenizer()

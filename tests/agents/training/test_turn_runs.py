@@ -63,14 +63,19 @@ def test_flags_of_turns_are_keywords_of_the_environment_once():
         {"name": "calculator", "max_length": 200, "max_digits": 50}
     ]
     assert from_record(config.record()) == config
+    discounted = TrainConfig(attempts=2, attempt_discount=0.5).problems.keywords
+    assert discounted["attempts"] == {"most": 2, "discount": 0.5, "explain": False}
     by_options = TrainConfig(env_options='{"attempts": 2}').problems.keywords
     assert by_options["attempts"]["most"] == 2
     for wrong in (
         {"attempts": 2, "env_options": '{"attempts": 3}'},
         {"explain": True},
+        {"attempt_discount": 0.5},
+        {"attempts": 2, "attempt_discount": 0.0},
+        {"attempts": 2, "attempt_discount": 1.5},
         {"attempts": 0},
         {"tools": ("abacus",)},
         {"env_options": '{"attempts": {"most": 2, "bogus": 1}}'},
     ):
-        with pytest.raises(ValueError, match=r"attempts|explain|tool"):
+        with pytest.raises(ValueError, match=r"attempt|explain|tool"):
             TrainConfig(**wrong)

@@ -7,9 +7,11 @@ import pytest
 
 pytest.importorskip("tyro")
 
+from edgewise.benchmarks.evaluation.leaderboard import markdown, read_results
 from edgewise.benchmarks.evaluation.question import checksum, open_part
 from edgewise.benchmarks.evaluation.suite import SUITES, longest, parts_of
 from edgewise.cli import main
+from edgewise.judging import takes_turns
 from edgewise.task import Protocol
 
 TURNS = ["--env-options", '{"interactive": true}']
@@ -22,6 +24,7 @@ def test_the_protocols_are_those_of_the_papers():
         "sec": {Protocol(temperature=1.0, top_p=1.0, num_samples=8)},
         "e2h": {Protocol(temperature=0.0, top_p=1.0, num_samples=1)},
         "soar": {Protocol(temperature=1.0, top_p=1.0, num_samples=32)},
+        "turns": {Protocol(temperature=1.0, top_p=1.0, num_samples=8)},
     }
 
 
@@ -41,7 +44,7 @@ def test_the_protocol_is_told_and_so_is_what_departs_from_it(evaluate):
     assert told in said.out and told in (folder / "summary.md").read_text()
 
 
-def test_all_are_the_three_together():
+def test_all_are_the_four_together():
     assert len(parts_of("all")) == sum(map(len, SUITES.values()))
     with pytest.raises(ValueError, match="did you mean 'soar'"):
         parts_of("sor")
@@ -53,6 +56,58 @@ def test_the_test_set_of_countdown_is_fixed():
     assert len(opened.questions) == 800
     assert ladder == {1: False, 2: False, 3: False, 4: True}
     assert opened.record()["checksum"] == "fc2b7540196174fe"
+
+
+@pytest.mark.parametrize(
+    ("place", "num_problems", "expected"),
+    [
+        (0, 1000, "8131256f6a8e674d"),
+        (1, 1000, "584e3c78400de294"),
+        (2, 800, "ff66fc5fa60ef399"),
+        (3, 800, "b8cdc33187d7b8f3"),
+    ],
+    ids=["Guess", "Blocksworld", "attempts", "tools"],
+)
+def test_the_test_sets_of_turns_are_fixed(place, num_problems, expected):
+    opened = open_part(parts_of("turns")[place], num_problems=200, turns=True)
+    assert (len(opened.questions), opened.record()["checksum"]) == (num_problems, expected)
+    assert all(takes_turns(question.env, question.problem) for question in opened.questions)
+
+
+def test_the_suite_of_turns_is_played_by_who_can_and_has_two_parts_of_one_environment(evaluate):
+    folder, said = evaluate("oracle", "--suite", "turns", "--samples", "2")
+    summary = json.loads((folder / "summary.json").read_text())
+    names = [part["name"] for part in summary["parts"]]
+    assert names == [part.name for part in parts_of("turns")] and summary["complete"]
+    assert {row["pass_at_1"] for row in summary["levels"]} == {1.0} and not summary["skipped"]
+    assert "turns/Countdown-v0-tools: pass@1 1.000" in said.out
+    assert "departs from the suite, which has samples 8" in (folder / "summary.md").read_text()
+    answers = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    assert any(len(row.get("turns", ())) > 3 for row in answers)  # plans of Blocksworld
+    assert len({(row["part"], row["level"], row["problem_seed"]) for row in answers}) == 54
+    text = markdown(read_results(folder.parent))
+    assert "| Guess | Blocksworld | Countdown-attempts | Countdown-tools |" in text
+
+
+def test_who_plays_no_turns_is_told_so(evaluate):
+    folder, said = evaluate("random", "--suite", "turns", code=2)
+    assert "random plays no episodes of several turns; seedling, hf, vllm" in said.err
+    assert said.err.count("\n") == 1 and not folder.exists()
+
+
+def test_a_model_plays_what_it_has_room_for(evaluate, tiny_model):
+    flags = ["--suite", "turns", "--max-tokens", "4", "--samples", "1", "--levels", "1"]
+    folder, _ = evaluate(f"hf:{tiny_model}", *flags)  # made for Countdown
+    summary = json.loads((folder / "summary.json").read_text())
+    assert [part["name"] for part in summary["parts"]] == ["turns/Countdown-v0-attempts"]
+    assert summary["parts"][0]["preset"] == "seedling+" and summary["complete"]
+    reasons = {part["name"]: part["reason"] for part in summary["skipped"]}
+    assert "was made for Countdown-v0" in reasons["turns/Guess-v0"]
+    assert "`max_prompt_tokens` must be at least 163" in reasons["turns/Countdown-v0-tools"]
+    answers = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    assert {len(row["turns"]) for row in answers} == {3}
+    folder, _ = evaluate(f"hf:{tiny_model}", *flags, "--max-prompt-tokens", "0", output="all")
+    assert len(json.loads((folder / "summary.json").read_text())["parts"]) == 2
 
 
 def test_a_checksum_is_of_the_content():
