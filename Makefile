@@ -59,9 +59,12 @@ test-processors: install
 test-oldest: $(OLDEST)/done
 	$(OLDEST)/bin/python -m pytest tests/core tests/envs tests/wrappers
 
-# vLLM on one thread of a CPU; no core is bound, so others may run beside it
+# vLLM on one thread of a CPU; no core is bound, so others may run beside it. Each file in a process of its
+# own, as an engine that is dropped takes with it what a later one of its process shares with it
+WITH_VLLM = VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm
 test-vllm: $(VLLM)/done
-	VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm tests/agents/policies/test_vllm.py tests/agents/soar/test_vllm_students.py
+	$(WITH_VLLM) tests/agents/policies/test_vllm.py
+	$(WITH_VLLM) tests/agents/soar/test_vllm_students.py
 
 # real clusters of two workers
 test-ray: $(RAY)/done

@@ -57,8 +57,11 @@ def gaps(policy, completions):
 
 
 def agree(found):
-    """Whether gaps are rounding: log-probabilities in float32 are up to 4e-5 from float64."""
-    return found.quantile(0.99) < 1e-5 and found.max() < 1e-4
+    """Whether gaps are rounding: log-probabilities in float32 are up to 5e-5 from float64.
+
+    Those of the learner as of vLLM; with adapters one in a hundred is 1e-5 from float64 or more.
+    """
+    return found.quantile(0.99) < 2e-5 and found.max() < 1e-4
 
 
 @pytest.fixture(scope="module")
