@@ -130,7 +130,7 @@ class ReasoningEnv(gym.Env[str, str]):
         self._rng = np.random.Generator(np.random.Philox(key=0))
 
     def play_by(self, attempts: AttemptRules | None = None, tools: ToolRules | None = None) -> None:
-        """Play by these rules too, from the next `reset` on; names of problems say so.
+        """Play by `attempts` and `tools` too, from the next `reset` on; names of problems say so.
 
         Raises:
             ValueError: If there are such rules already.
@@ -221,7 +221,7 @@ class ReasoningEnv(gym.Env[str, str]):
     def choose_seed(
         self, rng: np.random.Generator, level: int, params: Mapping[str, Any], size: int | None
     ) -> int:
-        """Return the seed of a problem that fits; `size` is the count of rows, if there are any.
+        """Return the seed of a problem of `params` that fits; `size` is the count of rows, if there are any.
 
         Raises:
             ValueError: If none of many problems of the level fits.
@@ -292,7 +292,7 @@ class ReasoningEnv(gym.Env[str, str]):
     def score(
         self, problems: Sequence[Any], histories: Sequence[History], actions: Sequence[str]
     ) -> list[Outcome]:
-        """Score one action of each problem, after the outcomes of its episode so far.
+        """Score one action of each problem, after the outcomes of its episode, `histories`.
 
         Raises:
             TypeError: If an action is no text.

@@ -44,7 +44,7 @@ class Frame:
             raise ValueError(f"`opening` must be the end of {self.after!r}, got {self.opening!r}")
 
     def messages(self, prompt: str) -> list[Message]:
-        """Return the messages of a chat; the last, if `after` is not empty, is to be continued."""
+        """Return the messages of a chat for the task's text, `prompt`; the last, if `after` is not empty, is to be continued."""
         system = [{"role": "system", "content": self.before}] if self.before else []
         begun = [{"role": "assistant", "content": self.after}] if self.after else []
         return [*system, {"role": "user", "content": prompt}, *begun]

@@ -73,7 +73,7 @@ class Mixture(ReasoningEnv):
         return {"env": int(place), **self.members[place].choose(rng, options)}
 
     def play_by(self, attempts: AttemptRules | None = None, tools: ToolRules | None = None) -> None:
-        """Let all members play by these rules too."""
+        """Let all members play by these rules too: `attempts`, `tools`; None for none."""
         for member in self.members:
             member.play_by(attempts, tools)
         self._done = True
@@ -96,14 +96,14 @@ class Mixture(ReasoningEnv):
         return self.members[int(place)].frame_of(own)
 
     def demonstrate(self, problem: Any, answers: Sequence[str] = ()) -> str:
-        """Work the next turn out as its member does."""
+        """Work the next turn of `problem` out as its member does."""
         place, own = problem
         return self.members[int(place)].demonstrate(own, answers)
 
     def score(
         self, problems: Sequence[Any], histories: Sequence[History], actions: Sequence[str]
     ) -> list[Outcome]:
-        """Let each member score its problems, all at once."""
+        """Let each member score its problems, all at once, after the outcomes so far, `histories`."""
         outcomes: dict[int, Outcome] = {}
         for place, member in enumerate(self.members):
             own = [i for i, problem in enumerate(problems) if problem[0] == place]
@@ -121,7 +121,7 @@ class Mixture(ReasoningEnv):
         return any(member.anticipates for member in self.members)
 
     def anticipate(self, problem: Any, action: str) -> None:
-        """Let its member anticipate."""
+        """Let the member of `problem` anticipate."""
         place, own = problem
         self.members[int(place)].anticipate(own, action)
 

@@ -160,7 +160,7 @@ class Task(ABC, Generic[Problem]):
 
     @abstractmethod
     def generate(self, rng: np.random.Generator, *args: Any, **params: Any) -> Problem:
-        """Draw a solvable problem with the parameters of one level."""
+        """Draw a solvable problem with `params`, those of one level."""
 
     @abstractmethod
     def prompt(self, problem: Problem, template: str) -> str:
@@ -234,7 +234,7 @@ class Task(ABC, Generic[Problem]):
         return split_of_key(self.canonical(problem), self.held_out_percent)
 
     def draft(self, rng: np.random.Generator, *args: Any, **params: Any) -> Any:
-        """Draw a cheap first part that decides the split; None if there is none."""
+        """Draw a cheap first part, with `params`, that decides the split; None if there is none."""
         return None
 
     def draft_key(self, draft: Any) -> str:
@@ -273,13 +273,13 @@ class Task(ABC, Generic[Problem]):
         """Begin to verify what is likely to be the first answer, elsewhere; by default nothing."""
 
     def verify_many(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[Verdict]:
-        """Return `verify` of each pair."""
+        """Return `verify` of each pair of a problem and one of `answers`."""
         return [self.verify(*pair) for pair in zip(problems, answers, strict=True)]
 
     def turn_many(
         self, problems: Sequence[Problem], histories: Sequence[Sequence[str]]
     ) -> list[Turn]:
-        """Return `turn` of each pair; a single turn asks `verify_many`, once."""
+        """Return `turn` of each pair of a problem and one of `histories`; a single turn asks `verify_many`, once."""
         kind = type(self)
         if kind.turn is not Task.turn:
             return [self.turn(*pair) for pair in zip(problems, histories, strict=True)]
@@ -291,13 +291,13 @@ class Task(ABC, Generic[Problem]):
         return [single(*pair) for pair in zip(correct, credit, strict=True)]
 
     def num_rows(self, split: str, **params: Any) -> int | None:
-        """Return the number of problems of a level; None if they are generated."""
+        """Return the number of problems in `split` of the level of `params`; None if they are generated."""
         return None
 
     def draw(
         self, rng: np.random.Generator, problem_seed: int, split: str, **params: Any
     ) -> Problem:
-        """Generate with `rng`, which depends on `problem_seed`, until a problem is in `split`.
+        """Generate with `params` and `rng`, which depends on `problem_seed`, until a problem is in `split`.
 
         Raises:
             RuntimeError: If none of many problems is in the split.

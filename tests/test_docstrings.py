@@ -22,6 +22,15 @@ ARRAY = re.compile(r"NDArray|Floats|Ints|Bools|Tensor\b")
 SHAPE = re.compile(r"\((?:[A-Z]\w*|num_\w+|\d+)(?:, ?[\w ]+)*,?\)|\bshape\b")
 ARXIV = re.compile(r"\b\d{4}\.\d{5}\b")
 UNNAMED = ("self", "cls", "args", "kwargs")
+USUAL = {  # what means the same everywhere, as Gymnasium or the house's list of names has it
+    "rng", "seed", "options", "action", "actions", "state", "prompts", "completions", "sampling", "signal",
+}  # fmt: skip
+UNITS = {  # what has a unit, by its name, and how the unit is said
+    r"seconds|timeout|delay|deadline|patience": r"second|[Vv]alidations",
+    r"max_tokens|num_tokens|max_prompt|max_completion|max_length": r"token|character",
+    r"memory|num_bytes|max_bytes": r"byte|GB|memory",
+    r"max_chars|num_chars|max_characters": r"character",
+}
 OWN = {"Frontier", "Random", "RandomProblems", "Subset"}  # ours, and what others are told from
 
 
@@ -104,6 +113,68 @@ def test_where_arguments_are_listed_all_are(written):
         if section and missing:
             lacking.append((name, missing))
     assert lacking == []
+
+
+def inherited(name, owner, function):
+    """The docstrings that speak of a function: its own, its class's, and those of what it overrides."""
+    texts = [inspect.getdoc(function) or "", inspect.getdoc(owner) or ""]
+    for above in inspect.getmro(owner)[1:] if inspect.isclass(owner) else ():
+        found = vars(above).get(name.rpartition(".")[2])
+        found = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
+        texts += [inspect.getdoc(found) or ""] if inspect.isfunction(found) else []
+    return "\n".join(texts)
+
+
+def parameters():
+    """Yield the name of each public function, its parameters but the usual ones, and what is said of it."""
+    for name, owner in public():
+        for place, function in functions(name, owner):
+            names = inspect.signature(function).parameters.keys() - {*UNNAMED, *USUAL}
+            yield place, function, sorted(names), inherited(place, owner, function)
+
+
+def test_every_parameter_is_spoken_of():
+    pytest.importorskip("torch")
+    found = list(parameters())
+    lacking = [
+        (place, name)
+        for place, _, names, text in found
+        for name in names
+        if not re.search(rf"\b{name}\b", text)
+    ]
+    assert lacking == [] and len(found) > 300
+
+
+def test_times_and_sizes_have_their_units():
+    pytest.importorskip("torch")
+    lacking = [
+        (place, name)
+        for place, _, names, text in parameters()
+        for name in names
+        if (unit := next((unit for stem, unit in UNITS.items() if re.search(stem, name)), None))
+        and not re.search(unit, f"{name} {text}".replace("_", " "))
+    ]
+    lacking += [
+        (f"{name}.{field}", unit)
+        for name, owner in public()
+        if inspect.isclass(owner) and "__dataclass_fields__" in vars(owner)
+        for field in owner.__dataclass_fields__
+        for stem, unit in UNITS.items()
+        if re.search(stem, field)
+        and not re.search(unit, f"{field} {comment_of(owner, field)}".replace("_", " "))
+    ]
+    assert lacking == []
+
+
+def comment_of(owner, field):
+    """What a dataclass says of a field: below it, beside it or in its own docstring."""
+    text = inspect.getdoc(owner) or ""
+    for kind in inspect.getmro(owner):
+        if "__dataclass_fields__" in vars(kind) and field in kind.__annotations__:
+            source = inspect.getsource(kind)
+            own = re.search(rf"\n    {field}:.*\n(?:    \"\"\"(?:.|\n)*?\"\"\")?", source)
+            return text + (own[0] if own else "")
+    return text
 
 
 def test_functions_on_arrays_say_shapes(written):

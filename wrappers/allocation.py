@@ -59,7 +59,7 @@ class Allocation(ABC):
         """
 
     def observe(self, problems: Sequence[str], success: Floats) -> None:  # noqa: B027
-        """Learn the share of right completions of different problems, (P,)."""
+        """Learn the share of right completions, `success` in [0, 1], of different problems, (P,)."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `observe` changes, as plain numbers and lists."""
@@ -78,7 +78,7 @@ class Allocation(ABC):
             raise ValueError(f"`most` must be at most {MOST}, got {self.most}")
 
     def check_budget(self, count: int, budget: int) -> None:
-        """Raise ValueError if groups within the bounds cannot sum to `budget`."""
+        """Raise ValueError if `count` groups within the bounds cannot sum to `budget`."""
         if not count * self.least <= budget <= count * self.most:
             raise ValueError(
                 f"`budget` must be in [{count * self.least}, {count * self.most}], "
@@ -169,7 +169,7 @@ class VIP(Allocation):
         return self.rounded(4 * p * (1 - p), budget)
 
     def real_sizes(self, scales: Floats, budget: int) -> Floats:
-        """Return sizes that are no whole numbers, (P,), for a of each problem."""
+        """Return sizes that are no whole numbers, (P,), for a of each problem, `scales`, (P,)."""
         low, high = -80.0, 40.0  # ln lambda
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
@@ -177,7 +177,7 @@ class VIP(Allocation):
         return self.at(scales, (low + high) / 2)
 
     def at(self, scales: Floats, log_price: float) -> Floats:
-        """Return the best sizes where a completion costs exp(log_price), (P,)."""
+        """Return the best sizes for `scales`, both (P,), where a completion costs exp(log_price)."""
         price = np.exp(log_price)
         if self.estimator == "rloo":
             sizes: Floats = np.clip(1 + np.sqrt(scales / price), self.least, self.most)
@@ -192,7 +192,7 @@ class VIP(Allocation):
         return best
 
     def variances(self, scales: Floats, sizes: Floats | Ints) -> Floats:
-        """Return the variance of the gradient of each problem, (P,)."""
+        """Return the variance of the gradient of each problem, (P,), for a of each, `scales`."""
         variances: Floats = (
             scales / (sizes - 1)
             if self.estimator == "rloo"
@@ -201,7 +201,7 @@ class VIP(Allocation):
         return variances
 
     def rounded(self, scales: Floats, budget: int) -> Ints:
-        """Return whole sizes, (P,), from the real ones rounded down."""
+        """Return whole sizes for `scales`, both (P,), from the real ones rounded down."""
         sizes = np.floor(self.real_sizes(scales, budget) + CLIP).astype(np.int64)
         sizes = np.clip(sizes, self.least, self.most)
         return filled(

@@ -56,7 +56,7 @@ class TurnEnvironment:
         self._actions: list[str] = []
 
     def reset(self, problem: str, **columns: Any) -> str:
-        """Start a named problem, and return what follows its prompt.
+        """Start a named problem, and return what follows its prompt; other `columns` of its row are not read.
 
         Raises:
             ValueError: If the name is of another version of its environment, or of none.

@@ -115,7 +115,7 @@ class LoRAPolicy(TransformersPolicy):
         self.load_state_dict(load_file(Path(folder) / FILE))
 
     def export(self, folder: str | Path) -> None:
-        """Write the model with the adapters merged into it, for `TransformersPolicy.load`."""
+        """Write the model with the adapters merged into it to `folder`, for `TransformersPolicy.load`."""
         merged = deepcopy(self.model).merge_and_unload()
         TransformersPolicy(merged, self.tokenizer).save(folder)
 

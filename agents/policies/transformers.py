@@ -99,7 +99,7 @@ class TransformersPolicy:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> TransformersPolicy:
-        """Load a folder or the model of a hub id, with weights of `dtype`, on `device`.
+        """Load the folder or the model of the hub id `path`, with weights of `dtype`, on `device`.
 
         Weights are in safetensors, and code that comes with a model is not run.
 
@@ -130,7 +130,7 @@ class TransformersPolicy:
         self.load_state_dict(type(self).load(folder).state_dict())
 
     def export(self, folder: str | Path) -> None:
-        """Write the trained model, for `load`."""
+        """Write the trained model to `folder`, for `load`."""
         self.save(folder)
 
     def frozen(self) -> Scorer:
@@ -138,7 +138,7 @@ class TransformersPolicy:
         return deepcopy(self)
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> str:
-        """Return a chat in the model's own markup; the last message, if its own, is continued."""
+        """Return a chat, `messages`, in the model's own markup; the last message, if its own, is continued."""
         return render_chat(self.tokenizer, messages, self.chat)
 
     def parameters(self) -> Iterable[nn.Parameter]:
@@ -177,14 +177,14 @@ class TransformersPolicy:
         sampling: Sampling,
         generator: Generator,
     ) -> Completions:
-        """Append to each completion its observation and one more turn; "" appends nothing."""
+        """Append to each completion one of `observations` and one more turn; "" appends nothing."""
         start, rows = self.observe(completions, observations)
         return self.take_turn(start, rows, sampling, generator) if len(rows) else completions
 
     def observe(
         self, completions: Completions, observations: Sequence[str]
     ) -> tuple[Completions, Tensor]:
-        """Append to each completion its observation, and return the rows that have one."""
+        """Append to each completion one of `observations`, and return the rows that have one."""
         rows = [row for row, observation in enumerate(observations) if observation]
         known = {text: encode_further(self.tokenizer, text) for text in set(observations)}
         further = room.without_ends([known[text] for text in observations], completions, self.ends)
@@ -241,7 +241,7 @@ class TransformersPolicy:
         return within_memory(self.budget, completions, read)
 
     def read_passes(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
-        """Return log-probabilities and values, both (B, T), pass by pass."""
+        """Return log-probabilities and, if `valued`, values, both (B, T), pass by pass."""
         passes = self.budget.split(completions)
         if len(passes) == 1:
             return self.read_pass(completions, valued)
@@ -255,7 +255,7 @@ class TransformersPolicy:
         return logprobs, values
 
     def read_pass(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
-        """Return log-probabilities and values, both (B, T), of one pass.
+        """Return log-probabilities and, if `valued`, values, both (B, T), of one pass.
 
         Rows of like length are computed together, and equal prompts once for all of these, unless
         the layers are checkpointed or rows are long.
@@ -285,7 +285,7 @@ class TransformersPolicy:
         return logprobs, values
 
     def fast_read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
-        """Score as `read_pass` does, with the fused forward pass."""
+        """Score as `read_pass` does with `valued`, by the fused forward pass."""
         network = Network(self.model, torch.float32, completions.tokens.shape[1])
         hidden = read_states(network, completions)
         sampled = completions.mask.bool()
@@ -371,7 +371,7 @@ class TransformersPolicy:
     def finish(
         self, start: Completions, tokens: Tensor, mask: Tensor, logprobs: Tensor
     ) -> Completions:
-        """Return `start` with a turn, (B, T) each, appended."""
+        """Return `start` with a turn appended: tokens, mask and log-probabilities, (B, T) each."""
         texts = [
             text if row.any() else before
             for text, row, before in zip(self.decode(tokens), mask, start.texts, strict=True)

@@ -73,7 +73,7 @@ class Student(Protocol):
         """Return the share of `problems` whose greedy answer is right."""
 
     def success(self, problems: Sequence[Pair], num_samples: int, seed: int) -> Floats:
-        """Return the share of sampled answers that are right, (N,), of each problem."""
+        """Return the share of `num_samples` sampled answers that are right, (N,), of each problem."""
 
 
 @runtime_checkable

@@ -174,7 +174,7 @@ class TrainConfig(
             check_data(env_id, **problems.options(levels=problems.levels))
 
     def source(self, name: str) -> AbstractContextManager[None]:
-        """Prefix errors about a flag with the path of the recipe that sets it."""
+        """Prefix errors about the flag `name` with the path of the recipe that sets it."""
         if self.recipe is None or read_json(self.recipe).get(name) != getattr(self, name):
             return nullcontext()
         return about(self.recipe)

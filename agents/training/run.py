@@ -171,7 +171,7 @@ class Training:
             self.save()
 
     def failed(self, reason: str) -> str:
-        """Return the message for a failed step, with the checkpoint to resume from."""
+        """Return the message for a step that failed for `reason`, with the checkpoint to resume from."""
         kept: object = "not to be found"
         with suppress(FileError, IndexError):
             kept = self.folder.checkpoints()[-1]
@@ -196,7 +196,7 @@ class Training:
     def record(
         self, metrics: Mapping[str, float], groups: list[dict[str, Any]], trackers: Trackers
     ) -> None:
-        """Append the last step to groups.jsonl, samples.jsonl and metrics.jsonl, and track it."""
+        """Append the last step to groups.jsonl, samples.jsonl and metrics.jsonl, and to `trackers`."""
         rollout = self.state.rollout
         assert rollout is not None
         tokens = rollout.completions.mask.sum(dim=1).int().split(rollout.made.sum(dim=1).tolist())
@@ -226,7 +226,7 @@ class Training:
     def evaluated(
         self, plan: EvaluationPlan, progress: Callable[[LevelScore], None] = lambda score: None
     ) -> dict[str, Any]:
-        """Return the scores on all levels, as records; on all ranks those of rank 0."""
+        """Return the scores on all levels by `plan`, as records; on all ranks those of rank 0."""
         found: list[LevelScore] = []
         problems = self.setup.problems
         for member, env_id in zip(self.members, problems.ids, strict=True):
@@ -248,7 +248,7 @@ class Training:
         return self.export("model")
 
     def keep(self, score: float) -> None:
-        """Keep the model as the best so far, after a checkpoint of its step."""
+        """Keep the model as the best so far, of the validation score `score`, after a checkpoint of its step."""
         self.save()
         self.export(BEST, step=self.state.step, validation=score)
 

@@ -65,7 +65,7 @@ class Reply:
 
     @classmethod
     def of_turns(cls, question: Question, sample: int, turns: Sequence[str], **spent: Any) -> Reply:
-        """Make the reply of an episode of one turn, or of several."""
+        """Make the reply of an episode, `turns`, the text of each; `spent` are fields as seconds and num_tokens."""
         kept = tuple(text[:MAX_TEXT] for text in turns)
         several = kept if len(kept) > 1 else ()
         return cls(question, sample, "\n".join(kept), turns=several, **spent)
@@ -117,7 +117,7 @@ class ScriptAgent:
         self.script = script
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
-        """Yield the replies to each request; what the function returns must be a str.
+        """Yield the replies to each of `requests`; what the function returns must be a str.
 
         Raises:
             TypeError: If the script answers with something else than a text.

@@ -30,7 +30,7 @@ class EvaluationFolder(Folder):
 
     @classmethod
     def begin(cls, path: Path, config: Mapping[str, Any]) -> EvaluationFolder:
-        """Make the folder of an evaluation, or take up the one that asks the same.
+        """Make the folder of an evaluation at `path`, or take up the one that asks the same.
 
         Raises:
             ValueError: If it is not empty and of something else.
@@ -65,7 +65,7 @@ class EvaluationFolder(Folder):
 
     @classmethod
     def open(cls, path: Path) -> EvaluationFolder:
-        """Open the folder of an evaluation.
+        """Open the folder of an evaluation at `path`.
 
         Raises:
             ValueError: If it is none.

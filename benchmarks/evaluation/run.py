@@ -34,8 +34,8 @@ def evaluate(
 ) -> bool:
     """Ask `agent` what the folder has no answer to; return whether all is answered and verified.
 
-    Answers that could not be verified are verified anew first, and not asked again. By default each
-    answer is judged here before the next is waited for; `judge` may do it elsewhere, and at once.
+    Answers that could not be verified are verified anew first, and not asked again. `progress` is called with the number
+    of answers that are known, and of all. By default each answer is judged here before the next is waited for; `judge` may do it elsewhere, and at once.
 
     Example:
         >>> from edgewise.benchmarks.evaluation import SUITES, ScriptAgent, open_part

@@ -10,6 +10,7 @@ from typing import TypeGuard
 
 WIDTH, HEIGHT = 340, 200
 LEFT, RIGHT, TOP, BOTTOM = 42, 12, 8, 36  # margins
+MAX_BANDS = 6  # of more curves, intervals would hide the curves
 NUM_COLORS = 10
 NUM_MARKED = 50  # a line of more points has no dots
 LARGEST = 1e100  # that is drawn
@@ -57,7 +58,8 @@ def chart(
     ends += [end for end in (bottom, top) if end is not None]
     frame = Frame.around([dot.x for dot in dots], ends)
     drawn = [frame.grid(x_name)]
-    drawn += [curve(line, place % NUM_COLORS, frame) for place, line in enumerate(lines)]
+    is_sure = sum(bool(line.dots) for line in lines) <= MAX_BANDS
+    drawn += [curve(line, place % NUM_COLORS, frame, is_sure) for place, line in enumerate(lines)]
     size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
     image = f'<svg {size} role="img" aria-label="{escape(title)}">{"".join(drawn)}</svg>'
     names = legend(lines) if len(lines) > 1 else ""
@@ -73,15 +75,15 @@ def legend(lines: Sequence[Line]) -> str:
     return f'<ul class="legend">{items}</ul>'
 
 
-def curve(line: Line, color: int, frame: Frame) -> str:
-    """Return a curve with its intervals; what is pointed at says its values."""
+def curve(line: Line, color: int, frame: Frame, is_sure: bool = True) -> str:
+    """Return a curve, with its intervals if `is_sure`; what is pointed at says its values."""
     if not line.dots:
         return ""
     points = [frame.place(dot.x, dot.y) for dot in line.dots]
     sure = [(dot.x, dot.low, dot.high) for dot in line.dots]
     drawn = []
     ends = [(x, low, high) for x, low, high in sure if low is not None and high is not None]
-    if len(ends) > 1:
+    if is_sure and len(ends) > 1:
         around = [frame.place(x, high) for x, _, high in ends]
         around += [frame.place(x, low) for x, low, _ in reversed(ends)]
         drawn.append(f'<polygon class="band" points="{joined(around)}"/>')
@@ -150,7 +152,8 @@ class Frame:
                 f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
                 f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{short(value)}</text>'
             )
-        for value in ticks(self.left, self.right):
+        counts = [value for value in ticks(self.left, self.right) if value.is_integer()]
+        for value in counts:  # of steps, tokens and levels there are no parts
             x, y = self.place(value, self.bottom)
             drawn.append(
                 f'<text x="{x:.1f}" y="{y + 15:.1f}" text-anchor="middle">{short(value)}</text>'

@@ -29,7 +29,7 @@ from edgewise.folder import Folder
 
 LATEST = 10  # steps that "lately" is of
 NOTE = (
-    "Points are means over steps that follow each other. Bands are 95 % intervals over problems, "
+    "Points are means over steps that follow each other. Bands, of up to six curves, are 95 % intervals over problems, "
     "Wilson's. Accuracy is of the problems that were trained on, which a curriculum chooses; validation "
     "is on fixed ones."
 )

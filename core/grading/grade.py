@@ -22,7 +22,7 @@ PLAIN = re.compile(r"\s*+\$?\s*+(-?[0-9]{1,30}(?:\.[0-9]{1,30})?)\s*+\$?\s*+", r
 
 
 def equivalent(gold: str, answer: str) -> bool | None:
-    r"""Grade one answer; see `equivalent_many`.
+    r"""Grade `answer` against the gold answer `gold`; see `equivalent_many`.
 
     >>> equivalent(r"\frac{1}{2}", " 1/2")
     True
@@ -31,7 +31,7 @@ def equivalent(gold: str, answer: str) -> bool | None:
 
 
 def equivalent_many(golds: Sequence[str], answers: Sequence[str]) -> list[bool | None]:
-    """Grade each answer against its gold answer.
+    """Grade each of `answers` against its gold answer, one of `golds`.
 
     Each text is read as one typed value; two are equal within a type, or by a conversion that
     docs/grading.md states. What cannot be read is right only if it is the same text. Nothing of an
@@ -49,7 +49,7 @@ def equivalent_many(golds: Sequence[str], answers: Sequence[str]) -> list[bool |
 
 
 def anticipate(gold: str, answer: str) -> None:
-    """Start grading in the background a pair that `equivalent_many` will probably be asked for."""
+    """Start grading in the background `answer` against `gold`, a pair that `equivalent_many` will probably be asked for."""
     if compare(gold, answer) is None:
         shared_pool().submit([(gold, answer)])
 
@@ -130,7 +130,7 @@ def shared_pool() -> Executor:
 
 
 def read_number(text: str) -> Fraction | None:
-    r"""Parse an integer, a decimal or a fraction of integers; None for anything else.
+    r"""Parse `text`: an integer, a decimal or a fraction of integers; None for anything else.
 
     >>> read_number(r"-\frac{3}{4}"), read_number("1,200"), read_number("2 + 2")
     (Fraction(-3, 4), Fraction(1200, 1), None)

@@ -137,7 +137,7 @@ def test_a_comparison_goes_on_with_more_seeds(tiny_model, tmp_path, capsys):
         ("--suite sec --tasks Chess", "`task` must be one of"),
         ("--suite sec --curricula best", "must be one of"),
         ("--suite sec --tasks Mathematics", "`agent` must be given for MATH-v0"),
-        ("--suite sec --seeds 0", "`seeds` must be at least 1, got 0"),
+        ("--suite sec --seeds 0", "`num_seeds` must be at least 1, got 0"),
         ("--suite sec --num-looks 0", "`num_looks` must be at least 1, got 0"),
         ("--suite sec --algorithms grop", "`algorithm` must be one of"),
         ("--suite sec --group-size 1", "`group_size` must be at least 2 for grpo, got 1"),
@@ -184,7 +184,7 @@ COMMANDS = re.findall(r"edgewise (compare [^`\n]+)", PAGE.read_text(encoding="ut
 @pytest.mark.parametrize("command", [text for text in COMMANDS if "--suite soar --seeds" in text])
 def test_every_command_of_the_page_for_soar_names_games(command):
     config = parse(SOARCompareConfig, "compare", shlex.split(command)[1:])
-    assert len(compare_soar.games_of(config)) == 2 * config.seeds
+    assert len(compare_soar.games_of(config)) == 2 * config.num_seeds
 
 
 @pytest.mark.parametrize(
@@ -199,4 +199,4 @@ def test_every_command_of_the_page_can_be_carried_out(command, monkeypatch):
         rule.start(4)
     for task in tasks_of(suite, config.tasks).values():
         curricula = listed(config.curricula or suite.curricula)
-        compare.check(plan_of(task, curricula, listed(config.algorithms), config.seeds, size))
+        compare.check(plan_of(task, curricula, listed(config.algorithms), config.num_seeds, size))

@@ -119,13 +119,13 @@ class BMC(ProblemRule):
         self.seen[rows] = True
 
     def average(self, row: int, x: float, num_problems: int) -> None:
-        """Add x to the mean of a problem."""
+        """Add x to the mean of the problem `row`, asked `num_problems` to a batch."""
         count = self.counts[row]
         self.means[row] = (count * self.means[row] + x) / (count + 1)
         self.counts[row] += 1
 
     def surprise(self, row: int, x: float, num_problems: int) -> None:
-        """Forget more of a problem, and believe it less, the more x surprises."""
+        """Forget more of the problem `row`, of a batch of `num_problems`, and believe it less, the more x surprises."""
         scale = math.sqrt(self.variances[row])
         s = float(
             np.clip((x - self.means[row]) / scale, -self.largest / scale, self.largest / scale)

@@ -118,7 +118,7 @@ class MTGRPO(Rule):
         self.move(np.clip(gains, -self.clip, self.clip))
 
     def move(self, gains: Floats) -> None:
-        """Take a step of xi for the clipped improvements, (K,)."""
+        """Take a step of xi for the clipped improvements, `gains`, (K,)."""
         z, scores = self.probabilities(), gains + self.trade * self.rewards
         gradient = z * (scores - z @ scores)
         if self.optimizer == "gradient":

@@ -99,7 +99,7 @@ class PLR(ProblemRule):
         return rows
 
     def choose_rows(self, num_problems: int, rng: np.random.Generator) -> Ints:
-        """Return what to replay, and then what is new."""
+        """Return `num_problems` rows: what to replay, and then what is new."""
         seen, new = np.flatnonzero(self.posed), np.flatnonzero(self.posed == 0)
         share = len(seen) / len(self.names) if self.replay is None else self.replay
         wanted = int((rng.random(num_problems) < share).sum())

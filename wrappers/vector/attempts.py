@@ -33,7 +33,7 @@ class Attempts(TextWrapper):
         discount: float = 1.0,
         explain: bool = False,
     ) -> None:
-        """Wrap `env`, which must be reset anew; arguments as of the single form.
+        """Wrap `env`, which must be reset anew; `most`, `discount` and `explain` as of the single form.
 
         Raises:
             ValueError: If a number is out of range, or there are attempts already.

@@ -120,6 +120,14 @@ def with_rule(
 ) -> Curriculum:
     """Return `envs` under the curriculum that carries out `rule`, over arms or over problems.
 
+    Args:
+        envs: Consecutive ones form a group.
+        rule: Over arms, or over the problems of a pool.
+        pool_size: Problems of the pool, of a rule over problems.
+        rank: Number of this process among those that train together.
+        gather: Collects an object of every process, where there are several.
+        allotment: Sizes of the groups of a batch; None for groups of one size.
+
     Example:
         >>> from edgewise.wrappers import SEC, MoPPS
         >>> base = gym.make_vec("Countdown-v0", num_envs=4, group_size=2)

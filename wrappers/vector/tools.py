@@ -33,7 +33,10 @@ class Tools(TextWrapper):
         max_calls: int = 8,
         max_calls_per_turn: int = 4,
     ) -> None:
-        """Wrap `env`, which must be reset anew; arguments as of the single form.
+        """Wrap `env`, which must be reset anew.
+
+        `tools`, `style`, `max_calls` and `max_calls_per_turn` are as of the single form.
+
 
         Raises:
             ValueError: If there is no such tool, a number is out of range, or there are tools already.

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("tyro")
 
+from edgewise.benchmarks.pages.charts import Dot, Line, chart
 from edgewise.benchmarks.pages.run_page import latest
 from edgewise.benchmarks.view import view
 from edgewise.cli import main
@@ -177,3 +178,11 @@ def test_a_page_is_written_whole_by_the_command_without_torch(tmp_path):
 def test_flags_are_checked(flags, said, capsys):
     assert main(["view", "run", *flags]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("num_lines", "num_bands"), [(6, 6), (7, 0)])
+def test_intervals_of_many_curves_do_not_hide_them_and_steps_are_whole(num_lines, num_bands):
+    dots = tuple(Dot(x, 1.0, 0.2, 1.0) for x in (1, 2, 3))
+    drawn = chart("accuracy", [Line(f"level {n}", dots) for n in range(num_lines)], "step")
+    assert drawn.count('class="band"') == num_bands and drawn.count('class="line"') == num_lines
+    assert "level 1, 2: 1 [0.2, 1]" in drawn and ">1.2<" not in drawn and ">2</text>" in drawn

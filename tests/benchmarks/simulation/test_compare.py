@@ -156,7 +156,7 @@ def test_the_command_says_what_it_found(tmp_path, capsys):
         (["--curricula", "subset:arms=[9]"], "`arms` must be in range(4)"),
         (["--curricula", "random+speed"], "`screen` must be below group_size = 4, got 4"),
         (["--algorithm", "ppo"], "`algorithm` must be one of grpo, rloo"),
-        (["--seeds", "0"], "`seeds` must be at least 1, got 0"),
+        (["--seeds", "0"], "`num_seeds` must be at least 1, got 0"),
         (["--group-size", "1"], "`group_size` must be at least 2, got 1"),
     ],
 )
