@@ -131,7 +131,7 @@ class SPEED(Filter):
 
     @property
     def num_screened(self) -> int:
-        """The completions made first."""
+        """How many completions of a group are sampled before the rest is decided on."""
         return self.screen
 
 

@@ -278,7 +278,7 @@ class EnginePolicy:
 
     @property
     def budget(self) -> Budget:
-        """The learner's."""
+        """Tokens per pass of the learner."""
         return self.learner.budget
 
     def frozen(self) -> Scorer:

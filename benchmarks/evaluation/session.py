@@ -228,7 +228,7 @@ def prepare(
 
 
 def refuse_untold(session: Session) -> None:
-    """Check that nothing is asked of an agent's chats and prompts that it is not told.
+    """Check that no flag on chats and prompts is given for an agent that cannot follow it.
 
     Raises:
         ValueError: If it is, of an agent that is no model in this process.

@@ -197,7 +197,7 @@ class Bed:
             self.envs.load_state_dict(states[1])
 
     def best_arm(self) -> int:
-        """Return the arm after some steps of which the target's validation accuracy is best."""
+        """Return the arm that raises the target's validation accuracy most in a few steps of training."""
         means = []
         for arm in range(len(self.arms)):
             if asked():

@@ -236,7 +236,7 @@ class Zebra(Task[Problem]):
         return Problem(attributes, tuple([shown[place] for place in places]), asked, draft)
 
     def prompt(self, problem: Problem, template: str) -> str:
-        """Fill in those of `VIEWS` that the template names."""
+        """Fill in the fields of `VIEWS` that the template names."""
         fields = {name: view for name, view in VIEWS.items() if f"{{{name}}}" in template}
         return template.format(**{name: view(problem) for name, view in fields.items()})
 
