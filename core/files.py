@@ -58,7 +58,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def put(partial: Path, path: Path) -> None:
-    """Rename `partial` to `path`, in place of what is there."""
+    """Rename `partial` to `path`, replacing what is there."""
     if not (partial.is_dir() and path.is_dir()):
         os.replace(partial, path)
         return

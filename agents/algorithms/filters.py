@@ -46,7 +46,7 @@ class Filter(ABC):
 
     @property
     def refill(self) -> Refill | None:
-        """What draws the arms of groups posed anew; None for the curriculum, as it drew the first."""
+        """How the arms of replacement groups are drawn; None to draw them from the curriculum again."""
         return None
 
     def at(self, step: int) -> Filter:

@@ -302,7 +302,7 @@ def carry_out(
     console: Console,
     spread: Spread | None = None,
 ) -> dict[str, Any]:
-    """Ask what is open, write summary and report, and return the summary."""
+    """Ask the open questions, write summary and report, and return the summary."""
     questions = [question for one in opened for question in one.questions]
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     quiet = isinstance(agent, HumanAgent) or not console.is_terminal

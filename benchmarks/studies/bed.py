@@ -179,7 +179,7 @@ class Bed:
         return [parameter.detach().clone() for parameter in self.policy.parameters()]
 
     def load(self, weights: Sequence[Tensor]) -> None:
-        """Take up what `weights` returned."""
+        """Restore a state that `weights` returned."""
         with torch.no_grad():
             for parameter, weight in zip(self.policy.parameters(), weights, strict=True):
                 parameter.copy_(weight)

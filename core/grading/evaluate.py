@@ -44,7 +44,7 @@ lock = threading.RLock()  # the precision of flint is one for all threads
 
 
 def fresh_lock() -> None:
-    """Replace the lock after a fork, since its holder may not exist in the child."""
+    """Replace the lock after a fork: the thread that held it does not exist in the child."""
     global lock
     lock = threading.RLock()
 

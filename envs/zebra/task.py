@@ -67,7 +67,7 @@ QUESTIONS = ("first", "any", "table")
 
 
 def ladder(sizes: Sequence[tuple[int, int]], **params: str) -> dict[int, dict[str, int | str]]:
-    """Return levels of those counts of houses and of attributes."""
+    """Return one level for each pair of counts of houses and of attributes."""
     return {
         level: {"num_houses": n, "num_attributes": m, **params}
         for level, (n, m) in enumerate(sizes, start=1)
