@@ -12,10 +12,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := $(PYTEST) --numprocesses 2 --dist loadfile  # a file's fixtures are made once
-# those that import torch
-MODEL_TESTS := tests/agents $(addprefix tests/benchmarks/,evaluation simulation speed studies) \
-	$(addprefix tests/cli/test_,compare.py in_use.py main.py) tests/test_doctests.py tests/test_readme.py \
-	tests/envs/test_oracle.py tests/examples/test_algorithm.py
+# those that import torch; of the evaluation these do not
+TORCHLESS := $(patsubst %,tests/benchmarks/evaluation/test_%.py,leaderboard page scripted secret without_torch)
+MODEL_TESTS := tests/agents $(addprefix tests/benchmarks/,sharing simulation speed studies) \
+	$(filter-out $(TORCHLESS),$(wildcard tests/benchmarks/evaluation/test_*.py)) \
+	$(addprefix tests/cli/test_,compare.py in_use.py main.py) tests/test_docstrings.py tests/test_doctests.py \
+	tests/test_readme.py tests/envs/test_oracle.py tests/examples/test_algorithm.py \
+	tests/core/test_file_task.py tests/wrappers/test_further_turns.py
 FOLDERS := core envs wrappers agents benchmarks cli edgewise_verifiers
 MODELS := --editable ./seedlings  # `train` needs them; given by path, as no index has to be asked
 export OMP_NUM_THREADS ?= 1

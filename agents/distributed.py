@@ -186,7 +186,7 @@ def full_tensor(tensor: Any) -> Any:
 
 
 def distribute_like(tensor: Any, like: Any) -> Any:
-    """Shard a full tensor as `like` is sharded; what has another shape is returned as it is."""
+    """Shard a full tensor as `like` is sharded; return one of another shape unchanged."""
     if not isinstance(tensor, Tensor) or not is_sharded(like) or tensor.shape != like.shape:
         return tensor
     from torch.distributed.tensor import distribute_tensor

@@ -62,7 +62,7 @@ def run(
 
 
 def race_by(config: PlanCompareConfig) -> None:
-    """Run what is missing of a plan, and print its report."""
+    """Run the missing runs of a plan, and print its report."""
     plan = RacePlan.load(config.plan)
     if config.scored_cost is not None:
         with usage():

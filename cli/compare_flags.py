@@ -113,7 +113,7 @@ class SuiteCompareConfig(BatchFlags, RecipeFlags):
         return cls(suite="", recipe=path, **found)
 
     def of_cells(self) -> dict[str, Any]:
-        """Return what the recipe says of every cell, and no flag does.
+        """Return the recipe's settings of all cells that no flag sets.
 
         A cell is one process, so a recipe's `sharding` is left out.
 
@@ -245,7 +245,7 @@ class PlanCompareConfig(Flags):
 
 
 def check_rules(curricula: str, num_steps: int) -> None:
-    """Raise ValueError if there is no such rule; filters that stand after "+" are not looked at."""
+    """Raise ValueError if there is no such rule; filters after "+" are not checked."""
     for text in split_names(curricula):
         make_rule(text.partition("+")[0], num_steps)
 

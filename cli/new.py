@@ -32,7 +32,7 @@ OUTSIDE = ("pyproject.toml", "README.md")  # of the Python package
 
 
 def run(config: NewConfig, arguments: Sequence[str]) -> None:
-    """Write the package, whole or not at all, and say what to do with it."""
+    """Write the package atomically, and print the next steps."""
     path, package, title = Path(config.name), config.name.replace("-", "_"), title_of(config.name)
     check_name(config.name)
     if os.path.lexists(path):

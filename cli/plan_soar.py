@@ -11,7 +11,7 @@ from edgewise.errors import UsageError, usage
 
 
 def show(config: SOARRunConfig) -> None:
-    """Print what a game needs and the verdict.
+    """Print the memory and time that a game needs, and whether it fits.
 
     Raises:
         UsageError: If it does not fit, with the flags that take less memory.

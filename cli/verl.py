@@ -50,7 +50,7 @@ def run(config: VerlConfig, arguments: Sequence[str]) -> None:
 
 
 def run_python(words: Sequence[str]) -> int | None:
-    """Run Python in a process that is told to stop when this one is.
+    """Run Python in a process that gets this one's signals to stop.
 
     Returns:
         Its exit code; None if it was stopped from the terminal.

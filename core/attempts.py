@@ -1,4 +1,4 @@
-"""Several attempts at a problem: after a wrong answer its verdict is told, and there is another try."""
+"""Several attempts at a problem: a wrong answer is answered with its verdict and another try."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOW = {
 
 @dataclass(frozen=True)
 class AttemptRules:
-    """How many attempts there are, and what is told between them.
+    """The number of attempts, and the feedback between them.
 
     An episode ends at its first right answer, or at the last attempt. A right answer at the n-th
     attempt has its credit multiplied by discount^(n - 1), so that it never earns less than a wrong one.

@@ -54,7 +54,7 @@ def unknown(argument: str, got: object, choices: Iterable[str], see: str = "") -
 
 
 def nearest(text: str, names: Sequence[str], count: int, cutoff: float = 0.4) -> list[str]:
-    """Return the names that are most like `text`, whatever the case; none that is less than `cutoff`."""
+    """Return the names most similar to `text`, ignoring case; none with a ratio below `cutoff`."""
     stems = {stem(name): name for name in reversed(names)}
     return [stems[found] for found in get_close_matches(stem(text), stems, n=count, cutoff=cutoff)]
 
@@ -65,11 +65,11 @@ def stem(name: str) -> str:
 
 
 class DataError(ValueError):
-    """A file of data that cannot be read, told in one line on the command line."""
+    """A data file that cannot be read, reported in one line on the command line."""
 
 
 class UsageError(Exception):
-    """A mistake of the user, told in one line on the command line."""
+    """A mistake of the user, reported in one line on the command line."""
 
 
 class ModelError(UsageError, ValueError):

@@ -58,7 +58,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def put(partial: Path, path: Path) -> None:
-    """Rename `partial` to `path`, in place of what is there."""
+    """Rename `partial` to `path`, replacing what is there."""
     if not (partial.is_dir() and path.is_dir()):
         os.replace(partial, path)
         return
@@ -161,7 +161,7 @@ def is_cut_off(line: bytes) -> bool:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Make a FileError of what the system says while the block reads `path`."""
+    """Turn an OSError that is raised while the block reads `path` into a FileError."""
     try:
         yield
     except OSError as error:
@@ -172,7 +172,7 @@ def readable(path: Path) -> Iterator[None]:
 
 @contextmanager
 def writable(path: Path) -> Iterator[None]:
-    """Name `path` in what the system says while the block writes to it.
+    """Add `path` to any OSError that is raised while the block writes to it.
 
     Raises:
         OSError: If it cannot be written.

@@ -95,7 +95,7 @@ def repeatable(
 
 
 def acknowledge(reader: int, quiet: bool, say: Say | None) -> None:
-    """Say that a signal was heard, the first time that one's number comes out of a pipe."""
+    """Acknowledge the first signal whose number arrives in the pipe."""
     with open(reader, "rb", buffering=0) as numbers:
         while number := numbers.read(1):
             if number[0] in SIGNALS and not quiet:

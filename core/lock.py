@@ -81,7 +81,7 @@ def taken(place: Path, path: Path) -> int:
 
 
 def opened(place: Path) -> int:
-    """Return a descriptor of the file `place`, which is made with its folder if it is new."""
+    """Open the lock file `place`, creating it and its folder; return the descriptor."""
     for _ in range(TRIES):
         with suppress(FileNotFoundError):  # another process has just removed the folder
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -58,7 +58,7 @@ def import_typed(module: str, argument: str = "import") -> ModuleType:
 
 
 def import_again(modules: list[str]) -> None:
-    """Import in another process what was imported here, `typed`."""
+    """Import the modules `typed` again, in a worker process."""
     for module in modules:
         import_typed(module)
 

@@ -250,7 +250,7 @@ class Task(ABC, Generic[Problem]):
         return {}
 
     def num_answers(self, problem: Problem) -> int | None:
-        """Return the size of the answer space, which bounds guessing; None if it is vast."""
+        """Return the size of the answer space, which bounds guessing; None if it is too large to matter."""
         return None
 
     def parse(self, text: str, answer: str) -> Problem | None:
@@ -321,7 +321,7 @@ def single(correct: Verdict, credit: float | None) -> Turn:
 
 
 def split_of_key(key: str, percent: int = 10) -> str:
-    """Return "test" and "validation" for `percent` of all keys each, "train" for the others."""
+    """Return the split of a key: `percent` of all keys each are "test" and "validation", the rest "train"."""
     place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % 100
     return "train" if place >= 2 * percent else "test" if place < percent else "validation"
 

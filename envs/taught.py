@@ -105,7 +105,7 @@ class Taught(ProblemSet[Problem]):
         return problem.answer
 
     def canonical(self, problem: Problem) -> str:
-        """Forget where the pair comes from."""
+        """Return the question and answer, without the source of the pair."""
         return json.dumps([problem.question, problem.answer])
 
 

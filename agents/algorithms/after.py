@@ -1,4 +1,4 @@
-"""What rules that ask are told after the updates of a step: the policy's ratio to the one before."""
+"""What rules may learn after the updates of a step: the policy's ratio to the one before."""
 
 from __future__ import annotations
 

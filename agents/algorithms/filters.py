@@ -46,7 +46,7 @@ class Filter(ABC):
 
     @property
     def refill(self) -> Refill | None:
-        """What draws the arms of groups posed anew; None for the curriculum, as it drew the first."""
+        """How the arms of replacement groups are drawn; None to draw them from the curriculum again."""
         return None
 
     def at(self, step: int) -> Filter:
@@ -131,7 +131,7 @@ class SPEED(Filter):
 
     @property
     def num_screened(self) -> int:
-        """The completions made first."""
+        """How many completions of a group are sampled before the rest is decided on."""
         return self.screen
 
 

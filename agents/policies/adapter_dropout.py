@@ -29,7 +29,7 @@ class SeededDropout(nn.Module):
         self.seed = 0  # of the pass
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return `inputs`, (B, T, H), with some 0.0 and the others scaled to the same mean."""
+        """Apply inverted dropout to `inputs`, (B, T, H): zero some, rescale the others to keep the mean."""
         if not torch.is_grad_enabled():
             return inputs
         generator = Generator(inputs.device).manual_seed(self.seed * SPREAD + self.number)

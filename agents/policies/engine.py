@@ -278,7 +278,7 @@ class EnginePolicy:
 
     @property
     def budget(self) -> Budget:
-        """The learner's."""
+        """Tokens per pass of the learner."""
         return self.learner.budget
 
     def frozen(self) -> Scorer:
@@ -317,7 +317,7 @@ class EnginePolicy:
 
 
 def probed(learner: TransformersPolicy) -> list[tuple[Tensor, Tensor]]:
-    """Return weights of `learner`, and others that change what it samples.
+    """Return the weights of `learner`, and perturbed ones that change what it samples.
 
     They are embeddings and head, enlarged, or adapters, with noise, as these change nothing at first.
     """

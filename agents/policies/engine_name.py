@@ -13,7 +13,7 @@ SERVERS = ("http://", "https://")  # how the address of a vLLM server begins
 
 @dataclass(frozen=True)
 class VLLMSettings:
-    """What vLLM may take."""
+    """Arguments of vLLM: its share of the memory, longest sequence, and whether to run eagerly."""
 
     gpu_memory_utilization: float = 0.3  # of the GPU's memory, while it samples
     max_length: int | None = None  # of prompt and completion, in tokens; by default the model's

@@ -115,7 +115,7 @@ class FastDecoder:
         return self.network.logits(hidden.unflatten(0, (rows, length - first))[:, -1])[places]
 
     def past(self) -> Past:
-        """Return a copy of the states of the columns so far."""
+        """Return a copy of the cached states of the columns so far."""
         length, groups = self.length, self.network.num_groups
         return Past(
             [keys[..., :length].unflatten(0, (-1, groups)).clone() for keys in self.keys],

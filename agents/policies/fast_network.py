@@ -144,7 +144,7 @@ class Network:
         return self.normalize(hidden)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Return (N, V) of normed states, (N, H)."""
+        """Project normalised hidden states, (N, H), to logits, (N, V)."""
         return hidden @ self.head
 
     def as_head(self) -> Head:

@@ -169,7 +169,7 @@ class VLLMEngine:
 
 
 def room_of(rank: int) -> int:
-    """Return the least rank of adapters that vLLM makes room for, and that does for `rank`.
+    """Return the smallest `max_lora_rank` of vLLM that fits adapters of `rank`.
 
     >>> room_of(1), room_of(9)
     (1, 16)

@@ -44,7 +44,7 @@ pass@{k} is over {k} completions of each of the first {deep}):
 
 
 def load_recipe(path: str | Path) -> PretrainConfig:
-    """Return the configuration in a JSON file; what it leaves out has its default.
+    """Read a pretraining recipe from a JSON file; missing fields get their defaults.
 
     Raises:
         FileError: If it is none, or names an environment that is not registered.

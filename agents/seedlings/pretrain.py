@@ -54,7 +54,7 @@ class Source:
 
 @dataclass(frozen=True)
 class TrainDefaults:
-    """How a seedling is best trained by reinforcement, unless told otherwise."""
+    """Default settings of reinforcement learning on a seedling."""
 
     num_steps: int = 100
     num_problems: int = 32

@@ -61,7 +61,7 @@ def may_slip(env: ReasoningEnv, history: History) -> bool:
 
 
 def row_of(turns: list[Worked], prompt: list[int], tokenizer: Any) -> tuple[list[int], list[bool]]:
-    """Return the tokens of an episode, and which of them are learned."""
+    """Return the tokens of an episode and their loss mask."""
     tokens, learned = list(prompt), [False] * len(prompt)
     for turn in turns:
         own = [*tokenizer.encode(turn.text, add_special_tokens=False), tokenizer.eos_token_id]

@@ -34,7 +34,7 @@ class FreshPlan:
 
 @dataclass(frozen=True)
 class Game:
-    """A preset: everything but seeds and files."""
+    """The settings of a game of SOAR, except seeds and files."""
 
     agent: str  # of teacher and student
     env: str  # whose generator or data the hard problems come from

@@ -54,7 +54,7 @@ class ManyEngine(Protocol):
         """Sample a turn after each prompt, from the weights of its owner, an index into those loaded."""
 
     def wake(self) -> None:
-        """Take the memory that sampling needs."""
+        """Allocate the memory that sampling needs."""
 
     def sleep(self) -> None:
         """Leave the memory to the learner."""
@@ -79,7 +79,7 @@ class Shared:
         self.turns: dict[Request, Turn] = {}
 
     def answer(self, requests: Sequence[Request], sampling: Sampling) -> None:
-        """Sample all `requests` in one batch, in place of what was sampled before."""
+        """Sample all `requests` in one batch, replacing the earlier samples."""
         self.engine.wake()
         turns = self.engine.sample_each(
             [request.prompt for request in requests],

@@ -79,7 +79,7 @@ class Display:
                 self.refresh()
 
     def refresh(self) -> None:
-        """Draw the table anew, with what is below it."""
+        """Redraw the table and the lines below it."""
         said = [Text(self.validation)] if self.validation else []
         rows: list[RenderableType] = [
             self.progress(int(self.metrics["step"])),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from edgewise.files import write_atomically
 
@@ -16,6 +18,8 @@ def save_figure(figure: Figure, path: Path, dpi: int = 110) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=dpi)
+    figure.set_dpi(dpi)
+    canvas, content = FigureCanvasAgg(figure), io.BytesIO()
+    canvas.draw()  # once; `savefig` draws twice and writes the same bytes
+    imsave(content, canvas.buffer_rgba(), format="png", dpi=dpi)
     write_atomically(path, content.getvalue())

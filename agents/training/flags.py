@@ -71,7 +71,7 @@ class TurnFlags(Flags):
     attempts: Count | None = None
     """Attempts at a problem: a wrong answer gets its verdict and another try, see docs/turns.md."""
     explain: bool = False
-    """Whether the task's reason is told with the verdict of an attempt."""
+    """Whether the verdict of a wrong attempt comes with the task's reason."""
     attempt_discount: Discount = 1.0
     """What multiplies the credit of a right answer for each attempt before it; below 1 a first one earns most."""
     tools: tuple[str, ...] = ()
@@ -164,7 +164,7 @@ class ChatFlags(Flags):
     """Variables of the chat template."""
 
     chat_template_kwargs: str = "{}"
-    """What the chat template of the model is told, JSON: {"enable_thinking": false}."""
+    """Variables of the model's chat template, JSON: {"enable_thinking": false}."""
     chat_date: str | None = None
     """Day that chat templates take for today, YYYY-MM-DD; by default that on which the run begins."""
 

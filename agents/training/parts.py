@@ -218,7 +218,7 @@ class ValidationPart:
 
 @dataclass(frozen=True)
 class Setup:
-    """A whole training run."""
+    """All parts of a training run."""
 
     problems: Problems
     batch: Batch
@@ -277,7 +277,7 @@ def arm_names(env_ids: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> list
 
 
 def arm_sizes(envs: Envs) -> list[int] | None:
-    """Return the number of problems of each arm, (K,); None if an arm has no end."""
+    """Return the number of problems of each arm, (K,); None if one is generated without end."""
     base = unwrap_vector(envs)
     sizes: list[int] = []
     for arm in base.arms:

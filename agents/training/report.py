@@ -122,7 +122,7 @@ def sized(config: Mapping[str, Any]) -> str:
 
 
 def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:
-    """Return the table of scores, if there are some from both before and after training."""
+    """Return the table of scores, if the run was scored both before and after training."""
     if before is None or after is None:
         return ["Not evaluated both before and after.", ""]
     one = before["levels"][0]

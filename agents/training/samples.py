@@ -29,7 +29,7 @@ class Decoder(Protocol):
 
 
 def outcome(correct: bool, formatted: bool, ended: bool, verified: bool) -> str:
-    """Return what came of a completion, one of `OUTCOMES`.
+    """Classify a completion as one of `OUTCOMES`.
 
     >>> outcome(correct=False, formatted=False, ended=True, verified=True)
     'no answer'

@@ -36,7 +36,7 @@ class Tracker(Protocol):
         """Take rows with the same columns."""
 
     def close(self) -> None:
-        """Write what is left."""
+        """Flush and close the tracker."""
 
 
 class TensorBoard:
@@ -134,7 +134,7 @@ KINDS: Mapping[str, type[TensorBoard | WandB | Trackio]] = {
 
 
 class Trackers:
-    """All trackers of a run; arms have their names in what they are told."""
+    """All trackers of a run; metrics of arms are logged under the arms' names."""
 
     def __init__(self, trackers: Sequence[Tracker], arms: Sequence[str]) -> None:
         """Take trackers that are open."""
@@ -192,7 +192,7 @@ def closing(tracker: Tracker) -> Any:
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Raise ValueError unless the trackers can be had.
+    """Raise ValueError unless every tracker is known and installed.
 
     >>> check_trackers(["none", "tensorboard"])
     Traceback (most recent call last):

@@ -134,7 +134,7 @@ def load_agent(
 
 
 def fitting(opened: Opened, agent: Agent, max_prompt_tokens: int | None) -> Opened:
-    """Leave out the problems for whose prompts the model has no room.
+    """Filter out problems whose prompts do not fit the model's context.
 
     Raises:
         ValueError: If it has room for none of a level.

@@ -121,7 +121,7 @@ def expected(batches: Batches, asked: Collection[Key]) -> Iterator[Sequence[Repl
 
 
 def judged_here(batches: Batches, keep: Callable[[list[Record]], None]) -> Iterator[list[Record]]:
-    """Yield replies with their verdicts, for a file, batch by batch, before the next is waited for."""
+    """Yield replies with their verdicts as records, batch by batch, before waiting for the next."""
     for replies in batches:
         records: list[Record] = []
         for _, group in groupby(replies, key=lambda reply: reply.question.part):

@@ -1,4 +1,4 @@
-"""A key that is sent to a server, and never told: not as it is, not encoded, not in part."""
+"""A key that is sent to a server and never printed or stored, plain, encoded or in part."""
 
 from __future__ import annotations
 

@@ -256,7 +256,7 @@ def prepare(
 
 
 def refuse_untold(session: Session) -> None:
-    """Check that nothing is asked of an agent's chats and prompts that it is not told.
+    """Check that no flag on chats and prompts is given for an agent that cannot follow it.
 
     Raises:
         ValueError: If it is, of an agent that is no model in this process.
@@ -330,7 +330,7 @@ def carry_out(
     console: Console,
     spread: Spread | None = None,
 ) -> dict[str, Any]:
-    """Ask what is open, write summary and report, and return the summary."""
+    """Ask the open questions, write summary and report, and return the summary."""
     questions = [question for one in opened for question in one.questions]
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     quiet = isinstance(agent, HumanAgent) or not console.is_terminal

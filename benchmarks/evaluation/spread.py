@@ -93,7 +93,7 @@ class SpreadAgent:
         self.agent, self.seed, self.spread = agent, seed, spread
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
-        """Yield the replies to each request, many of which are under way.
+        """Yield the replies to each request, keeping many requests in flight.
 
         Raises:
             WorkerError: If an answer took too long or was lost; the others go on later.

@@ -152,7 +152,7 @@ def model_files(folder: Path) -> dict[str, Path | bytes]:
 
 
 def check_head(path: Path) -> None:
-    """Raise FileError unless a file begins as safetensors do: the size of a JSON object, and that."""
+    """Raise FileError unless a file has a safetensors header: the size of a JSON object, then that."""
     try:
         found: Any = json.loads(head_of(path))
     except (ValueError, RecursionError):

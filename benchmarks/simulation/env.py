@@ -138,7 +138,7 @@ class SimulatedVectorEnv(ReasoningVectorEnv):
     def step(
         self, actions: Sequence[str | None]
     ) -> tuple[tuple[str, ...], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """Pay for what is right."""
+        """Score the answers: 1 for a correct one, else 0."""
         if self._done.all():
             raise ResetNeeded("call `reset` before each `step`")
         if len(actions) != self.num_envs:

@@ -51,7 +51,7 @@ class Skills:
         self.skills = world.skills.copy()  # theta, (M,)
 
     def unlocked(self) -> Bools:
-        """Return which arms can be solved, (M,): of the locked ones, those whose arm before is learned.
+        """Return which arms are solvable, (M,): a locked one is once the arm before it is learned.
 
         An arm is learned when its skill is at least 0; behind a locked arm, all are.
         """

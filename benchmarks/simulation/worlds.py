@@ -108,7 +108,7 @@ def forgetting(num_arms: int, seed: int) -> World:
 
 
 def locked(num_arms: int, seed: int) -> World:
-    """As `neighbours`, but the hardest third is never solved until the arm before it is, half the time.
+    """As `neighbours`, but an arm of the hardest third is locked until the one before succeeds half the time.
 
     What is locked has success 0 however often it is posed, so it gives no signal at all; those out
     of distribution are locked too.

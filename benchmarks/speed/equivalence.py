@@ -167,7 +167,7 @@ def speed_lines(data: Path, size: int) -> list[str]:
 
 
 def timed(pairs: Sequence[tuple[str, str]]) -> tuple[list[bool | None], list[float]]:
-    """Return the verdicts on some pairs, and the processor's seconds for each."""
+    """Return the verdicts on some pairs, and the CPU-seconds of each."""
     verdicts, times = [], []
     for gold, answer in pairs:
         start = time.process_time()

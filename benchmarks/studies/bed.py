@@ -179,7 +179,7 @@ class Bed:
         return [parameter.detach().clone() for parameter in self.policy.parameters()]
 
     def load(self, weights: Sequence[Tensor]) -> None:
-        """Take up what `weights` returned."""
+        """Restore a state that `weights` returned."""
         with torch.no_grad():
             for parameter, weight in zip(self.policy.parameters(), weights, strict=True):
                 parameter.copy_(weight)
@@ -197,7 +197,7 @@ class Bed:
             self.envs.load_state_dict(states[1])
 
     def best_arm(self) -> int:
-        """Return the arm after some steps of which the target's validation accuracy is best."""
+        """Return the arm that raises the target's validation accuracy most in a few steps of training."""
         means = []
         for arm in range(len(self.arms)):
             if asked():

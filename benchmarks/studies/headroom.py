@@ -153,7 +153,7 @@ def choose_rate(config: HeadroomConfig, num_arms: int, folder: Path, say: Say) -
 
 
 def measure_headroom(config: HeadroomConfig, folder: Path, say: Say) -> str:
-    """Do all runs that are not done, write report.md, and return its text."""
+    """Run what is missing, write report.md, and return its text."""
     bed = checked(config)
     num_arms = len(bed.arms)
     begin(config, folder)

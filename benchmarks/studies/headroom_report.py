@@ -44,7 +44,7 @@ class Headroom:
 
     @property
     def counts(self) -> bool:
-        """Return whether rules can be told apart on the bed."""
+        """Return whether the best schedule's lead is large enough to compare rules on the bed."""
         points, factor = self.best.points.low, self.fastest.factor.low
         return points > LEAST_POINTS or factor > LEAST_FACTOR
 

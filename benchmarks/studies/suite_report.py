@@ -56,7 +56,7 @@ class Outcome:
         }
 
     def main_levels(self, hardest: bool) -> list[str]:
-        """Return the levels that a task is summed up by: all of the training columns."""
+        """Return the levels whose mean summarises a task: those of all training columns."""
         columns = self.columns(hardest).items()
         return [level for name, levels in columns for level in levels if not name.endswith("OOD")]
 

@@ -62,7 +62,7 @@ SUITES = {
 
 @dataclass(frozen=True)
 class Size:
-    """How large every cell of a comparison is; cells of two sizes do not mix."""
+    """Sizes that all cells of a comparison share; cells of different sizes do not mix."""
 
     num_steps: int = 60
     num_problems: int = 16

@@ -24,7 +24,7 @@ DISTINCT = 0.5  # of the problems that are drawn, at least
 
 
 def values(level: Level, count: int) -> Iterator[str]:
-    """Check that a task and its problems can be hashed, and are equal once they were pickled."""
+    """Check that a task and its problems are hashable and equal after pickling."""
     hash(level.env().task)
     for problem in level.problems(count):
         hash(problem)

@@ -75,7 +75,7 @@ def convert(gold: Value, answer: Value) -> bool:
 
 
 def value_of_named(gold: Value, answer: Named) -> bool:
-    """Return whether x = ... has the value that is asked for, which does not depend on x."""
+    """Return whether a named value, x = 3, equals a gold value that does not contain x."""
     if isinstance(gold, Expression) and answer.name in symbols_of(gold.node):
         return False
     return same(gold, answer.value)

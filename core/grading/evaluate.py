@@ -44,7 +44,7 @@ lock = threading.RLock()  # the precision of flint is one for all threads
 
 
 def fresh_lock() -> None:
-    """Replace the lock after a fork, since its holder may not exist in the child."""
+    """Replace the lock after a fork: the thread that held it does not exist in the child."""
     global lock
     lock = threading.RLock()
 
@@ -268,8 +268,8 @@ def extreme(values: Sequence[Value], is_largest: bool) -> Value:
     return flint.acb(total)
 
 
-def whole(function: Callable[..., int]) -> Callable[..., Fraction]:
-    """Apply `function` to integers."""
+def on_integers(function: Callable[..., int]) -> Callable[..., Fraction]:
+    """Lift a function of integers to values; any other argument is Undefined."""
 
     def called(*values: Value) -> Fraction:
         if not all(isinstance(value, Fraction) and value.denominator == 1 for value in values):
@@ -330,8 +330,8 @@ FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "ln": natural,
     "max": lambda *values: extreme(values, True),
     "min": lambda *values: extreme(values, False),
-    "gcd": whole(math.gcd),
-    "lcm": whole(math.lcm),
+    "gcd": on_integers(math.gcd),
+    "lcm": on_integers(math.lcm),
     "cis": lambda value: method("exp")(constant("i") * ball(value)),
     "cot": method("cot"),
     "sec": method("sec"),

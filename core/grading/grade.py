@@ -93,7 +93,7 @@ def judge(gold: str, answer: str) -> bool:
 
 
 def readable_many(answers: Sequence[str]) -> list[bool]:
-    """Check which answers can be graded as mathematics: parsed to a value that equals itself."""
+    """Check which answers can be graded: they parse to a value that equals itself."""
     return [is_readable(answer) for answer in answers]
 
 

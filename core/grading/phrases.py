@@ -230,7 +230,7 @@ def unit_parts(text: str) -> Unit | None:
 
 
 def read_words(tokens: Sequence[Token]) -> Words | None:
-    """Parse a text without its article; None if it is more than words."""
+    """Parse words, without a leading article; None if the text has anything but words."""
     tokens = [token for token in tokens if token.text not in ("{", "}")]
     if (
         not tokens

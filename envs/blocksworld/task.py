@@ -201,7 +201,7 @@ class Blocksworld(Task[Problem]):
     def draw(
         self, rng: np.random.Generator, problem_seed: int, split: str, **params: Any
     ) -> Problem:
-        """Generate a problem of `split`, which the start decides before a goal is looked for."""
+        """Generate a problem of `split`; the start decides the split, so no goal is searched in vain."""
         return self.generate(rng, split, **params)
 
     def prompt(self, problem: Problem, template: str) -> str:

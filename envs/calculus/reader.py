@@ -142,7 +142,7 @@ class Reader:
         if self.take("e"):
             return exponential(self.exponent() if self.take("^") else constant(1))
         base = self.factor()
-        return raise_to(base, whole(self.exponent())) if self.take("^") else base
+        return raise_to(base, integer_of(self.exponent())) if self.take("^") else base
 
     def exponent(self) -> Function:
         """Read what is above: a group, or a single factor with its own exponent."""
@@ -164,7 +164,7 @@ class Reader:
         if kind == "frac":
             return multiply(self.group("{"), invert(self.group("{")))
         if kind == "function":
-            times = whole(self.exponent()) if self.take("^") else 1
+            times = integer_of(self.exponent()) if self.take("^") else 1
             if times < 1:
                 raise Unreadable("sin^{-1} is another function")
             return raise_to(FUNCTIONS[text](self.argument(text)), times)
@@ -194,8 +194,8 @@ class Reader:
         return multiply(value, self.power()) if self.peek()[1] == "x" else value
 
 
-def whole(function: Function) -> int:
-    """Return the integer that a function is."""
+def integer_of(function: Function) -> int:
+    """Return the value of a constant function, which must be an integer."""
     value = next(iter(function.top.values()), Fraction(0))
     if function != constant(value) or value.denominator > 1:
         raise Unreadable("an exponent that is no integer")

@@ -37,7 +37,7 @@ Step = tuple[str, Value, Value, Value]  # operation, left, right, result
 
 
 def read_equation(text: str) -> tuple[list[str], int | None] | None:
-    r"""Return the tokens of an expression, and what it is said to equal if it is said.
+    r"""Split an equation into the tokens of its expression and its stated result, if it has one.
 
     None if the text is anything else; whether the tokens make an expression is left open.
 

@@ -274,7 +274,7 @@ def split_of_numbers(numbers: Sequence[int]) -> str:
 
 
 def fold_sec(numbers: list[int], choices: list[int]) -> int | None:
-    """Fold `numbers` from the left as the problems of SEC were, putting what was used in both.
+    """Fold `numbers` from the left as SEC's generator did; rewrite `numbers` and `choices` in place.
 
     A division that does not come out even takes, in place of its number, the first later one that
     divides, which is then used twice; if there is none, it becomes a subtraction. The generator was

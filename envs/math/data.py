@@ -339,7 +339,7 @@ def source_of(name: str, split: str) -> Source:
 
 @lru_cache
 def known_texts(folder: str, spoiled: frozenset[str] = frozenset()) -> frozenset[str]:
-    """Return the normalised texts of all test problems in `folder`, but of the `spoiled` sets."""
+    """Return the normalised texts of all test problems in `folder`, except those of the `spoiled` sets."""
     return frozenset(
         normalise(problem.text)
         for kind in DATASETS

@@ -55,7 +55,7 @@ class Layout:
 
 
 class Entry(NamedTuple):
-    """A row as it was read."""
+    """A parsed row of a data file."""
 
     place: str
     question: str  # with its options below

@@ -101,7 +101,7 @@ def distinct(masks: tuple[int, ...]) -> tuple[int, ...] | None:
 def propagate(
     masks: Masks, dirty: int, clues: Sequence[tuple[int, Clue]], rows: Sequence[Row]
 ) -> bool:
-    """Narrow `masks` until clues and attributes say no more; False if no house is left for one.
+    """Propagate the constraints in `masks` to a fixed point; False if a value has no house left.
 
     Only the unknowns in `dirty` have changed since the last time.
     """

@@ -67,7 +67,7 @@ QUESTIONS = ("first", "any", "table")
 
 
 def ladder(sizes: Sequence[tuple[int, int]], **params: str) -> dict[int, dict[str, int | str]]:
-    """Return levels of those counts of houses and of attributes."""
+    """Return one level for each pair of counts of houses and of attributes."""
     return {
         level: {"num_houses": n, "num_attributes": m, **params}
         for level, (n, m) in enumerate(sizes, start=1)
@@ -236,7 +236,7 @@ class Zebra(Task[Problem]):
         return Problem(attributes, tuple([shown[place] for place in places]), asked, draft)
 
     def prompt(self, problem: Problem, template: str) -> str:
-        """Fill in those of `VIEWS` that the template names."""
+        """Fill in the fields of `VIEWS` that the template names."""
         fields = {name: view for name, view in VIEWS.items() if f"{{{name}}}" in template}
         return template.format(**{name: view(problem) for name, view in fields.items()})
 

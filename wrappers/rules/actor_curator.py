@@ -22,7 +22,7 @@ from edgewise.wrappers.rules.signal import Floats, Ints, Updated
 
 @dataclass(eq=False)
 class ActorCurator(Rule):
-    """A table over arms: arms whose advantages the updated policy turned into probability.
+    """A table over arms: favours arms whose advantages the updated policy turned into probability.
 
     Of each problem trained on, u = mean of A s over its completions, where s is the ratio of the
     updated policy to the one before, the geometric mean over tokens, as in the released code. With q

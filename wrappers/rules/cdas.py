@@ -46,7 +46,7 @@ class CDAS(ProblemRule):
     paper: ClassVar[str] = "2505.17652"
 
     def start(self, names: Sequence[str], difficulties: Sequence[float]) -> None:
-        """Forget all visits."""
+        """Reset the visit counts."""
         super().start(names, difficulties)
         self.ability = 0.0  # R
         self.levels = np.zeros(len(self.names))  # d, (N,)

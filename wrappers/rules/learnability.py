@@ -55,7 +55,7 @@ class LastSuccess(ProblemRule):
 
 @dataclass(eq=False)
 class SFL(LastSuccess):
-    """The problems of the largest p (1 - p), beside new ones: sampling for learnability.
+    """Sampling for learnability: draw the problems with the largest p (1 - p), and some new ones.
 
     p is the share of completions that were right when the problem was last posed. A share `explore`
     of each batch is new while there are new problems; problems equally learnable are drawn at

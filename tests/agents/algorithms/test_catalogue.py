@@ -27,6 +27,7 @@ VARIANTS = {  # an algorithm that is not named here is tested with its defaults
     "reinforce++ of SEC": ("reinforce++", {"num_minibatches": 4}),
     "reinforce++-baseline": ("reinforce++", {"baseline": "group"}),
 }
+QUICK = {*ALGORITHMS, "DAPO", "GSPO"}  # of training until the bandit is solved
 CASES = {**{name: (name, {}) for name in ALGORITHMS}, **VARIANTS}
 
 
@@ -39,6 +40,11 @@ def case(request):
     return algorithm, algorithm.config(**{**defaults, **arguments})
 
 
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in CASES],
+    indirect=True,
+)
 def test_training_solves_a_bandit(bandit, case):
     algorithm, config = case
     policy, config = bandit.TablePolicy(), replace(config, num_steps=30)

@@ -37,7 +37,13 @@ def test_masked_tokens_do_not_count_whatever_they_are():
     assert metrics["entropy"] == 1.0 and own.grad.tolist() == [[-1.0, 0.0, 0.0]]
 
 
-@pytest.mark.parametrize("name", list(ALGORITHMS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in ("grpo", "ppo")))
+        for name in ALGORITHMS
+    ],
+)
 def test_a_large_bonus_keeps_the_policy_from_deciding(bandit, name):
     def entropies(coef):
         policy, envs = bandit.TablePolicy(), bandit.make(128)

@@ -75,7 +75,6 @@ ROWS = [
 ]
 QUICK = {
     ("resume", "config.json", "null"),
-    ("resume", "groups.jsonl", "deleted"),
     ("resume", "checkpoints/4/model/model.safetensors", "cut"),
     ("replay", "groups.jsonl", "cut"),
     ("report", "metrics.jsonl", "garbage"),

@@ -96,7 +96,9 @@ def reads(tree):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_other_module_reads_a_flag_of_a_run(path):
-    assert not set(reads(ast.parse(path.read_text(encoding="utf-8"))))
+    text = path.read_text(encoding="utf-8")
+    if any(maker in text for maker in MAKERS):  # else it has no config, and reading takes long
+        assert not set(reads(ast.parse(text)))
 
 
 @pytest.mark.parametrize(

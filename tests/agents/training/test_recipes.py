@@ -35,7 +35,13 @@ def test_a_recipe_is_the_config_that_its_flags_would_make(path):
     assert {**vars(parse(TrainConfig, "train", words)), "recipe": path} == vars(recipe)
 
 
-@pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[pytest.mark.slow] * (place % 2), id=path.stem)
+        for place, path in enumerate(TRAINING)
+    ],
+)
 def test_a_recipe_trains_a_small_model_in_place_of_its_own(path, tiny_model, tmp_path):
     if "lora_rank" in read(path):
         pytest.importorskip("peft")

@@ -262,8 +262,13 @@ def test_rejected_groups_that_were_not_recorded_are_missed(run, tmp_path):
     "changes",
     [
         {"algorithm": "grpo:filter=speed", "group_size": 6},
-        {"algorithm": "ppo", "curriculum": "pac:cold_steps=1"},
-        {"algorithm": "grpo:filter=dapo", "curriculum": "sec:signal=progress"},
+        *(
+            pytest.param(changes, marks=pytest.mark.slow)
+            for changes in (
+                {"algorithm": "ppo", "curriculum": "pac:cold_steps=1"},
+                {"algorithm": "grpo:filter=dapo", "curriculum": "sec:signal=progress"},
+            )
+        ),
     ],
 )
 def test_a_run_of_a_model_is_recomputed(tiny_model, tmp_path, changes, capsys):

@@ -214,7 +214,7 @@ def test_rules_that_learn_of_updates_and_a_refill_continue_and_are_recomputed(
     assert any(asked) == (curriculum != "frontier")
 
 
-@pytest.mark.parametrize("curriculum", ["sec", "mopps"])
+@pytest.mark.parametrize("curriculum", ["sec", *slowly("mopps")])
 def test_a_run_whose_groups_differ_in_size_continues_and_is_recomputed(
     tiny_model, tmp_path, curriculum
 ):

@@ -9,6 +9,8 @@ pytest.importorskip("tyro")
 
 from edgewise.benchmarks.view import view
 
+pytestmark = pytest.mark.slow  # test_page.py, of evaluations, has one that is not
+
 spec = importlib.util.spec_from_file_location("folders", Path(__file__).with_name("runs.py"))
 folders = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(folders)

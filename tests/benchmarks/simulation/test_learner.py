@@ -220,7 +220,9 @@ RULES = ["sec", "thompson", "tscl", "pac:cold_steps=5", "rlve:threshold=0.5", "a
 
 
 @pytest.mark.parametrize("keep", [None, "dapo"])
-@pytest.mark.parametrize("text", RULES)
+@pytest.mark.parametrize(
+    "text", [*RULES[:3], *(pytest.param(text, marks=pytest.mark.slow) for text in RULES[3:])]
+)
 def test_rules_come_to_the_same_through_countdown_and_without_text(text, keep):
     steps, test = (50, None) if keep is None else (10, FILTERS[keep]())
     countdown = gym.make_vec("Countdown-v0", num_envs=64, group_size=8, levels=(1, 2, 3))

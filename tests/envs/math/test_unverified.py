@@ -47,7 +47,7 @@ def test_grading(judge):
     assert equivalent("y", LOST) is None and equivalent("1", "1") is True
 
 
-@pytest.mark.parametrize("kind", [ProblemFile, MATH])
+@pytest.mark.parametrize("kind", [MATH, pytest.param(ProblemFile, marks=pytest.mark.slow)])
 def test_data_sets_of_mathematics(judge, kind):
     problem, task = Problem("?", "y"), kind()
     assert task.verify_many([problem] * 5, ANSWERS) == VERDICTS

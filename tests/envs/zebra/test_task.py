@@ -349,7 +349,9 @@ def test_our_prompts_are_those_of_sec(sec_rows):
         assert TASK.prompt(ours, PRESETS["sec"].template) == row["problem"]
 
 
-@pytest.mark.parametrize("level", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "level", [1, 4, *(pytest.param(level, marks=pytest.mark.slow) for level in (2, 3))]
+)
 def test_our_draws_are_like_those_of_sec(sec_rows, level):
     rows = [row for row in sec_rows if row["difficulty"] == level]
     theirs = [parse(row["problem"]) for row in rows]
