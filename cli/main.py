@@ -114,7 +114,7 @@ def execute(arguments: Sequence[str]) -> int:
     except OSError as error:
         return fail(said(error))
     except (UsageError, DataError, FloatingPointError, MemoryError, WorkerError) as error:
-        return fail(" ".join(str(error).split()))
+        return fail(" ".join(str(error).split()) or "the memory does not do for what was asked")
 
 
 def perform(command: str, arguments: Sequence[str]) -> int:
