@@ -43,6 +43,7 @@ class ExportConfig(RowsFlags, OneEnvFlags):
     """Split of the problems; no problem is in two."""
 
 
+MAX_ROWS = 10_000_000  # of a schedule
 OF_ENVS = {"env", "preset", "levels", "env_options", "data", "attempts", "explain", "tools"}
 
 
@@ -89,6 +90,11 @@ class ScheduleConfig(RowsFlags, OneEnvFlags):
             ValueError: If they do not go together.
         """
         super().__post_init__()
+        if self.num_steps > MAX_ROWS:
+            raise ValueError(f"`num_steps` must be at most {MAX_ROWS}, got {self.num_steps}")
+        if self.num_steps * self.num_problems > MAX_ROWS:
+            most = f"{MAX_ROWS // self.num_steps} with `num_steps` {self.num_steps}"
+            raise ValueError(f"`num_problems` must be at most {most}, got {self.num_problems}")
         if self.first_step >= self.num_steps:
             raise ValueError(
                 f"`first_step` must be from 0 to {self.num_steps - 1}, got {self.first_step}"

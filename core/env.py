@@ -159,7 +159,9 @@ class ReasoningEnv(gym.Env[str, str]):
             ValueError: If a level is none of those that are allowed.
         """
         if levels is None:
-            return tuple(level for level in self.preset.levels if level not in self.preset.ood)
+            ladder = self.preset.levels.items()
+            own = {level: params for level, params in ladder if level not in self.preset.ood}
+            return self.task.levels_of(self.split, own)
         if not levels or not set(levels) <= set(self.allowed):
             place = f"{self.preset_name!r} ({self.split})"
             raise ValueError(

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, NamedTuple
 from edgewise.problem_set import ProblemSet
 from edgewise.row_file import (
     LeftOut,
+    Stamp,
     Value,
     files_of,
     keep_rows,
@@ -21,6 +22,7 @@ from edgewise.row_file import (
     read_split,
     rows_of,
     split_of_place,
+    stamped,
 )
 from edgewise.rows import Row
 from edgewise.task import Preset, Problem
@@ -98,11 +100,19 @@ class FileTask(ProblemSet[Problem]):
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """Return the rows that are left out, each with its place and the reason."""
-        return load(self, needed_files(self)).left_out
+        return load(self, stamped(needed_files(self))).left_out
 
     def rows(self, split: str, **params: Any) -> Sequence[Problem]:
         """Return the problems of one split and level, in the order of the files."""
-        return choose(self, needed_files(self), split, **params)
+        return choose(self, stamped(needed_files(self)), split, **params)
+
+    def levels_of(self, split: str, levels: Mapping[int, Mapping[str, Any]]) -> tuple[int, ...]:
+        """Return the levels that have a problem; all if none has, or there is no file yet."""
+        try:
+            filled = [level for level, params in levels.items() if self.rows(split, **params)]
+        except FileNotFoundError:  # told when a problem is drawn
+            filled = []
+        return tuple(filled or levels)
 
     def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
         """Refuse: the rows have no parts."""
@@ -111,7 +121,7 @@ class FileTask(ProblemSet[Problem]):
 
 @lru_cache
 def choose(
-    task: FileTask[Problem], files: tuple[Path, ...], split: str, level: int
+    task: FileTask[Problem], files: tuple[Stamp, ...], split: str, level: int
 ) -> tuple[Problem, ...]:
     """Return the problems of one split and level."""
     return tuple(
@@ -122,14 +132,14 @@ def choose(
 
 
 @lru_cache
-def load(task: FileTask[Problem], files: tuple[Path, ...]) -> Loaded[Problem]:
+def load(task: FileTask[Problem], files: tuple[Stamp, ...]) -> Loaded[Problem]:
     """Read all problems, of equal ones the first of the split that is farthest from training.
 
     Raises:
         DataError: If no row is a problem, or with `strict` any row is none.
     """
-    rows = chain.from_iterable(map(rows_of, files))
-    source = task.data or str(files[0])
+    rows = chain.from_iterable(rows_of(file.path) for file in files)
+    source = task.data or str(files[0].path)
     found, left_out = keep_rows(source, rows, partial(read_posed, task), task.strict)
     kept: dict[str, Posed[Problem]] = {}
     for split in ("test", "validation", "train"):

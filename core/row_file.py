@@ -22,11 +22,25 @@ Value = str | int | float  # of a column, as JSON has it
 NAME_PARTS = re.compile(r"[a-z]+")
 
 
+class Stamp(NamedTuple):
+    """A file as it is now, so that what was read of it is not taken for what it has later."""
+
+    path: Path
+    changed: int  # ns
+    size: int  # bytes
+
+
 class LeftOut(NamedTuple):
     """A row that is not posed."""
 
     place: str  # "FILE:LINE" or "FILE, row N"
     reason: str
+
+
+def stamped(files: Iterable[Path]) -> tuple[Stamp, ...]:
+    """Return each file with its time and size."""
+    found = ((path, path.stat()) for path in files)
+    return tuple(Stamp(path, about.st_mtime_ns, about.st_size) for path, about in found)
 
 
 def files_of(data: str) -> list[Path]:

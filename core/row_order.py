@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,9 @@ class RowOrder:
     def next(self, rng: np.random.Generator, arm: str, num_rows: int) -> int:
         """Return the next row of `arm`."""
         if not num_rows:
-            raise ValueError(f"`level` must have problems in this split, got none for arm {arm}")
+            level, params = json.loads(arm)[1:] if arm.startswith("[") else (arm, None)
+            part = f" with {params}" if params else ""
+            raise ValueError(f"`level` must have problems in this split, got none of {level}{part}")
         if self.seed is None:
             self.seed = int(rng.integers(2**63))
         taken = self.pointers.get(arm, 0)

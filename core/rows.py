@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO, TypeVar
 
 from edgewise.errors import DataError
+from edgewise.json_text import unique
 
 MAX_LINE = 1_000_000  # characters
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -109,12 +110,14 @@ def line_rows(path: Path, file: TextIO) -> Iterator[Located]:
 def read_object(place: str, line: str) -> Located:
     """Return the row that a line of JSON holds."""
     try:
-        found = json.loads(line)
+        found = json.loads(line, object_pairs_hook=unique)
     except RecursionError:
         return Located(place, None, "is nested too deeply")
     except json.JSONDecodeError as error:
         return Located(place, None, f"is not JSON: {error.msg}, character {error.pos + 1}")
-    except ValueError as error:  # a number of more digits than Python reads
+    except (
+        ValueError
+    ) as error:  # a number of more digits than Python reads, a key that is there twice
         return Located(place, None, f"is not JSON that can be read: {error}")
     return located(place, found)
 
@@ -137,7 +140,7 @@ def begins_array(file: TextIO) -> bool:
 def array_rows(path: Path, file: TextIO) -> Iterator[Located]:
     """Yield the rows of one JSON array."""
     try:
-        found = json.load(file)
+        found = json.load(file, object_pairs_hook=Object)
     except RecursionError:
         raise DataError(f"{path}: must be an array of objects, and is nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -145,7 +148,31 @@ def array_rows(path: Path, file: TextIO) -> Iterator[Located]:
     except ValueError as error:
         raise DataError(f"{path}: is not JSON that can be read: {error}") from None
     for number, row in enumerate(found, start=1):
-        yield located(f"{path}, row {number}", row)
+        place = f"{path}, row {number}"
+        twice = key_twice(row)
+        told = f"is not JSON that can be read: {twice!r} twice in an object"
+        yield located(place, row) if twice is None else Located(place, None, told)
+
+
+class Object(dict[str, Any]):
+    """An object of JSON that knows whether a key is there twice, of which one is lost."""
+
+    twice: str | None = None
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        """Take the last of each key."""
+        super().__init__(pairs)
+        if len(self) < len(pairs):
+            keys = [key for key, _ in pairs]
+            self.twice = next(key for key in keys if keys.count(key) > 1)
+
+
+def key_twice(value: object) -> str | None:
+    """Return a key that is twice in an object anywhere within `value`."""
+    if isinstance(value, Object) and value.twice is not None:
+        return value.twice
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((key for key in map(key_twice, parts) if key is not None), None)
 
 
 def table_rows(path: Path, file: TextIO, separator: str) -> Iterator[Located]:

@@ -290,6 +290,10 @@ class Task(ABC, Generic[Problem]):
         credit = map(self.credit, problems, answers)
         return [single(*pair) for pair in zip(correct, credit, strict=True)]
 
+    def levels_of(self, split: str, levels: Mapping[int, Mapping[str, Any]]) -> tuple[int, ...]:
+        """Return which of `levels` are posed where none are asked for: all, or those that have rows."""
+        return tuple(levels)
+
     def num_rows(self, split: str, **params: Any) -> int | None:
         """Return the number of problems in `split` of the level of `params`; None if they are generated."""
         return None

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 
-from edgewise.agents.integrations.versions import OPENENV, SKYRL, TRL, VERIFIERS, VERL
+from edgewise.agents.integrations.versions import (
+    LM_EVAL,
+    NEMO_GYM,
+    OPENENV,
+    SKYRL,
+    TINKER,
+    TRL,
+    VERIFIERS,
+    VERL,
+)
 
 HEAD = ("trainer", "version", "what tells the rule", "lag", "state of the curriculum", "tested by")
 OURS = "edgewise.agents.integrations"
@@ -17,13 +26,16 @@ class Support:
     trainer: str
     versions: str
     hook: str  # "module:Class.method" or "module:function"
-    lag: int | None  # batches drawn before the last signals are heard; None without a curriculum
+    lag: (
+        int | str | None
+    )  # batches drawn before the last signals are heard; None without a curriculum
     state: str  # where it is saved
     tested: str  # a file or folder of tests
 
     def cells(self) -> list[str]:
         """Return the cells of the table."""
-        lag = {None: "no curriculum", 0: "none", 1: "one batch"}[self.lag]
+        known = {None: "no curriculum", 0: "none", 1: "one batch"}
+        lag = self.lag if isinstance(self.lag, str) else known[self.lag]
         trainer, versions, hook, _, state, tested = astuple(self)
         return [trainer, versions, f"`{hook}`", lag, state, f"`{tested}`"]
 
@@ -54,6 +66,25 @@ TABLE = (
         "verifiers, prime-rl: `edgewise-verifiers`", str(VERIFIERS),
         f"{OURS}.verifiers:ProblemTask.outcome", None,
         "none", "tests/agents/integrations/frameworks/test_verifiers.py",
+    ),
+    Support(
+        "prime-rl: `RuleSampler`", "0.8, as read", f"{OURS}.prime:RuleSampler.observe",
+        "as groups are in flight: of 1, 4, 8 in batches of 4 on average 0, 1.7, 4.1 batches",
+        "in prime-rl's checkpoints", "tests/agents/integrations/frameworks/test_prime.py",
+    ),
+    Support(
+        "tinker-cookbook: `CurriculumDataset`", str(TINKER), f"{OURS}.tinker:CurriculumDataset.end", 0,
+        "beside the cookbook's checkpoints, by their batch; resumes exactly",
+        "tests/agents/integrations/frameworks/test_tinker.py",
+    ),
+    Support(
+        "NeMo-Gym: `edgewise export --layout nemo-gym`", str(NEMO_GYM),
+        f"{OURS}.nemo_gym:ProblemServer.step", None,
+        "none", "tests/agents/integrations/frameworks/test_nemo_gym.py",
+    ),
+    Support(
+        "lm-eval: `edgewise export --layout lm-eval`", str(LM_EVAL), f"{OURS}.lm_eval:score", None,
+        "none", "tests/agents/integrations/frameworks/test_lm_eval.py",
     ),
     Support(
         "OpenEnv: `edgewise serve --openenv`", str(OPENENV), f"{OURS}.openenv:Session.step", None,

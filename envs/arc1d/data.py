@@ -17,6 +17,7 @@ from typing import Any
 from edgewise.envs.arc1d.grids import Grid
 from edgewise.envs.arc1d.task import ARC1D, Problem
 from edgewise.problem_set import ProblemSet
+from edgewise.row_file import Stamp, stamped
 from edgewise.rows import Row, convert_rows, quoted, read_rows
 from edgewise.task import Preset
 
@@ -51,7 +52,7 @@ class ARC1DDataset(ProblemSet[Problem], ARC1D):
 
     def rows(self, split: str, **params: Any) -> Sequence[Problem]:
         """Return the problems of one split whose longest grid has `min_size` to `max_size` cells."""
-        return select(data_files(self.data), split, **params)
+        return select(stamped(data_files(self.data)), split, **params)
 
     def divisions(self, kind: str) -> Sequence[dict[str, Any]]:
         """Refuse: the rows have no families."""
@@ -73,7 +74,7 @@ def data_files(data: str | None) -> tuple[Path, ...]:
 
 @lru_cache
 def select(
-    files: tuple[Path, ...], split: str, min_size: int, max_size: int
+    files: tuple[Stamp, ...], split: str, min_size: int, max_size: int
 ) -> tuple[Problem, ...]:
     """Return the problems in `files` of one split and of these sizes, in the order of the files."""
     return tuple(
@@ -86,9 +87,9 @@ def select(
 
 
 @lru_cache
-def read(file: Path) -> tuple[Problem, ...]:
+def read(file: Stamp) -> tuple[Problem, ...]:
     """Return the problems in `file`, one for each test pair."""
-    return tuple(chain.from_iterable(convert_rows(read_rows(file), read_row)))
+    return tuple(chain.from_iterable(convert_rows(read_rows(file.path), read_row)))
 
 
 def read_row(row: Row) -> list[Problem]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from edgewise.envs.countdown.task import Countdown, Problem
 from edgewise.file_task import FileTask
 from edgewise.rows import Row, quoted
+from edgewise.task import Unsolvable
 
 MAX_NUMBERS = 12
 MAX_VALUE = 10**9
+MAX_TRIED = 4  # numbers whose expressions are all tried, in less than a millisecond
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class CountdownFile(FileTask[Problem], Countdown):
     """Combine the numbers of a row of your file, each once, into an expression equal to its target.
 
     A row has `nums` (or `numbers`), a list of whole numbers, and `target`; a `solution` that is right
-    is kept for demonstrations. Other columns, such as `difficulty`, are named by `level_column`.
+    is kept for demonstrations. A row whose numbers cannot make the target is left out: of up to four
+    numbers every one, of more where the target is too large. Other columns, such as `difficulty`, are named by `level_column`.
 
     Example:
         >>> CountdownFile().read_row({"nums": [8, 73, 96], "target": 841, "solution": "73+(8*96)"})
@@ -36,7 +40,22 @@ class CountdownFile(FileTask[Problem], Countdown):
         bare = Problem(tuple(map(whole, numbers)), whole(row["target"]))
         solution = row.get("solution")
         known = isinstance(solution, str) and self.verify(bare, solution)
+        if not known:
+            check_possible(self, bare)
         return Problem(bare.numbers, bare.target, solution if known else None)
+
+
+def check_possible(task: Countdown, problem: Problem) -> None:
+    """Raise ValueError if the numbers cannot make the target, as far as is quickly known.
+
+    Few numbers are tried in every way. Of more, no expression is larger than their product, doubled for
+    each operation: numerator and denominator of a sum are at most that.
+    """
+    most = math.prod(2 * max(number, 1) for number in problem.numbers) // 2
+    if len(problem.numbers) <= MAX_TRIED:
+        task.solve(problem)
+    elif problem.target > most:
+        raise Unsolvable(f"`target` {problem.target} cannot be made of {problem.numbers}")
 
 
 def whole(value: object) -> int:

@@ -24,7 +24,7 @@ from edgewise.envs.math.presets import make_presets
 from edgewise.envs.math.problem_rows import Entry, Layout, read_entry
 from edgewise.errors import DataError, unknown
 from edgewise.grading import read_number
-from edgewise.row_file import LeftOut, Value, keep_rows, rows_of
+from edgewise.row_file import LeftOut, Stamp, Value, keep_rows, rows_of, stamped
 from edgewise.rows import Located
 from edgewise.task import Preset, Verdict, split_of_key
 
@@ -137,7 +137,7 @@ class ProblemFile(MathDataset):
 
     def rows(self, split: str, **params: Any) -> Sequence[Problem]:
         """Return the problems of one split and level, and of a part if it is given."""
-        return choose(self, split, **params)
+        return choose(self, source_stamp(self), split, **params)
 
     def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
         """Return one part for each subject, or for each label of a registered division."""
@@ -190,6 +190,7 @@ def same_text(gold: str, answer: str) -> bool:
 @lru_cache
 def choose(
     task: ProblemFile,
+    stamp: tuple[Stamp, ...],
     split: str,
     level: int,
     subject: str | None = None,
@@ -198,7 +199,7 @@ def choose(
 ) -> tuple[Problem, ...]:
     """Return the problems of one split, level and part, in the order of the data."""
     known = known_texts(str(data_folder(None))) if split == "train" else frozenset()
-    loaded = load_problems(task)
+    loaded = read_problems(task, stamp)
     return tuple(
         problem
         for problem, own in zip(loaded.problems, loaded.splits, strict=True)
@@ -209,9 +210,18 @@ def choose(
     )
 
 
-@lru_cache
 def load_problems(task: ProblemFile) -> Loaded:
+    """Return all problems of a task, of a file as it is now."""
+    return read_problems(task, source_stamp(task))
+
+
+@lru_cache
+def read_problems(task: ProblemFile, stamp: tuple[Stamp, ...]) -> Loaded:
     """Read all problems, each with its level, of equal texts the first that is farthest from training.
+
+    Args:
+        task: What is read, and how.
+        stamp: Of the file, by which one that changed is read anew.
 
     Raises:
         DataError: If no row is a problem, or with `strict` any row is none.
@@ -233,6 +243,14 @@ def load_problems(task: ProblemFile) -> Loaded:
     )
     splits = (entry.split or split_of_key(key, task.held_out) for key, entry in found.items())
     return Loaded(tuple(problems), tuple(splits), left_out)
+
+
+def source_stamp(task: ProblemFile) -> tuple[Stamp, ...]:
+    """Return the stamp of the file of a task; of none if it is a data set on the hub, or is not there."""
+    if task.data is not None and task.data.startswith(HUB):
+        return ()
+    path = Path(task.data) if task.data else find_file(data_folder(None), "problems")
+    return () if path is None or not path.is_file() else stamped([path])
 
 
 def open_rows(task: ProblemFile) -> tuple[str, Iterable[Located]]:

@@ -229,3 +229,75 @@ def test_a_file_without_rows_of_the_split_is_refused_in_one_line(command, tmp_pa
     assert main([*words, "--output", str(tmp_path / "out")]) == 2
     told = capsys.readouterr().err
     assert "must have problems" in told and told.count("\n") == 1
+
+
+def puzzle(letter):
+    """A row of each layout, which no other letter has."""
+    number = ord(letter)
+    grid = [[number % 10, 0, number // 10, *[0] * 9]]
+    return {
+        "CountdownFile-v0": {"nums": [number, 1], "target": number + 1},
+        "ProblemSet-v0": {"question": f"What is {number} + 1?", "answer": str(number + 1)},
+        "ARC1D-Dataset-v0": {
+            "train": [{"input": grid, "output": grid}] * 3,
+            "test": [{"input": grid, "output": grid}],
+        },
+    }
+
+
+@pytest.mark.parametrize("env_id", puzzle("a"))
+def test_a_file_that_changes_is_read_anew_in_the_same_process(tmp_path, env_id):
+    path = tmp_path / "mine.jsonl"
+
+    def shown():
+        for split in ("train", "validation", "test"):
+            for level in gym.make(env_id, data=str(path), split=split).unwrapped.preset.levels:
+                try:
+                    env = gym.make(env_id, data=str(path), split=split, levels=(level,))
+                    return env.reset(seed=0)[0]
+                except ValueError as error:
+                    assert "must have problems" in str(error) or "`levels` must be" in str(error)
+        raise AssertionError(path.read_text())
+
+    seen = []
+    for size, letter in enumerate("abc"):
+        path.write_text(json.dumps(puzzle(letter)[env_id]) + "\n" * size)  # the clock may be coarse
+        seen += [shown(), shown()]
+    assert len(set(seen)) == 3 and seen[::2] == seen[1::2]
+
+
+def test_levels_without_a_problem_are_not_posed_unless_they_are_asked_for(tmp_path):
+    data = write(tmp_path / "train.jsonl", [*rows(3, stage=1), *rows(7, stage=3)[3:]])
+    options = {"data": data, "level_column": "stage", "num_levels": 4}
+    env = gym.make("CountdownFile-v0", **options).unwrapped
+    assert env.levels == (1, 3)
+    assert {env.reset(seed=seed)[1]["level"] for seed in range(20)} == {1, 3}
+    envs = gym.make_vec("CountdownFile-v0", num_envs=2, group_size=1, **options)
+    assert [arm["level"] for arm in envs.unwrapped.arms] == [1, 3]
+    with pytest.raises(ValueError, match=r"must have problems in this split, got none of 2"):
+        gym.make("CountdownFile-v0", levels=(2,), **options).reset(seed=0)
+    with pytest.raises(ValueError, match="must have problems in this split"):
+        gym.make("CountdownFile-v0", split="test", **options).reset(seed=0)
+    gym.make("CountdownFile-v0", data=str(tmp_path / "none.jsonl"))  # told when one is drawn
+
+
+@pytest.mark.parametrize(
+    ("nums", "target", "possible"),
+    [
+        ([2, 2], 7, False), ([1, 2, 3, 4], 9_999, False), ([3, 3, 8, 8], 24, True),
+        ([0, 0, 5], 5, True), ([1, 1, 1, 1], 4, True), ([1, 1, 1, 1], 5, False),
+        ([1] * 5, 81, False), ([10] * 6, 10**6, True), ([9, 9, 9, 9, 9], 59_049, True),
+        ([1] * 12, 10**6, False), ([7], 7, True), ([7], 8, False),
+    ],
+)  # fmt: skip
+def test_numbers_that_cannot_make_the_target_are_left_out_with_their_line(
+    tmp_path, nums, target, possible
+):
+    data = write(tmp_path / "train.jsonl", [*rows(1), {"nums": nums, "target": target}])
+    if possible:
+        assert counts(CountdownFile(data=data))["train"] == [2]
+        return
+    with pytest.warns(UserWarning, match=rf"train\.jsonl:2: `target` {target} cannot be made of"):
+        assert counts(CountdownFile(data=data))["train"] == [1]
+    with pytest.raises(DataError, match=r"train\.jsonl:2: `target`"):
+        counts(CountdownFile(data=data, strict=True))

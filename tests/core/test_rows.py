@@ -133,3 +133,17 @@ def test_rows_are_converted_and_the_place_is_in_what_is_raised(tmp_path):
         assert next(rows) == 1
         with pytest.raises(ValueError, match=message):
             next(rows)
+
+
+@pytest.mark.parametrize(
+    "row", [{"a": 1, "b": 2}, {"c": {"a": 1, "b": 2}}, {"c": [[{"a": 1, "b": 2}]]}]
+)
+def test_a_row_with_a_key_twice_is_none_and_the_others_are_read(found, row):
+    twice = json.dumps(row).replace('"b"', '"a"')
+    good, reason = '{"a": 3}', "is not JSON that can be read: 'a' twice in an object"
+    assert found("rows.jsonl", f"{good}\n{twice}\n{good}") == [
+        (":1", {"a": 3}, ""), (":2", None, reason), (":3", {"a": 3}, ""),
+    ]  # fmt: skip
+    assert found("rows.json", f"[{good},\n{twice}, {good}]") == [
+        (", row 1", {"a": 3}, ""), (", row 2", None, reason), (", row 3", {"a": 3}, ""),
+    ]  # fmt: skip

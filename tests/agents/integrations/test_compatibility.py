@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from edgewise.agents.integrations.compatibility import TABLE, markdown
-from edgewise.agents.integrations.versions import OPENENV, SKYRL, TRL, VERIFIERS, VERL
+from edgewise.agents.integrations.versions import (
+    LM_EVAL,
+    NEMO_GYM,
+    OPENENV,
+    SKYRL,
+    TINKER,
+    TRL,
+    VERIFIERS,
+    VERL,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -47,7 +56,9 @@ def test_the_lag_of_the_stream_is_what_it_allows():
 
 
 @pytest.mark.parametrize(
-    "tested", [TRL, VERL, VERIFIERS, OPENENV, SKYRL], ids=lambda tested: tested.package
+    "tested",
+    [TRL, VERL, VERIFIERS, OPENENV, SKYRL, LM_EVAL, NEMO_GYM, TINKER],
+    ids=lambda tested: tested.package,
 )
 def test_the_extras_install_the_versions_that_are_tested(tested):
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -168,6 +168,11 @@ def test_the_command_lays_out_a_band_of_a_profile_and_its_control(tmp_path):
         (["--pass-rates", "0.8", "0.2"], "`pass_rates` must ascend, got"),
         (["--output", "rows.txt"], "`output` must end with .jsonl or .parquet"),
         (["--profile", "nowhere.jsonl"], "nowhere.jsonl"),
+        (
+            ["--batch", "99999999999"],
+            "`num_problems` must be at most 10000 with `num_steps` 1000",
+        ),
+        (["--steps", "99999999999"], "`num_steps` must be at most 10000000, got 99999999999"),
     ],
 )
 def test_mistakes_are_told_in_one_line(words, said, capsys):

@@ -79,7 +79,7 @@ def rollouts(command, folder, rows, repeats):
     words += [f"+num_repeats={repeats}", "+num_samples_in_parallel=1"]
     words += ["+upload_rollouts_to_wandb=false"]
     done = subprocess.run(
-        [*command, *words], cwd=folder, capture_output=True, text=True, timeout=900
+        [*command, *words], cwd=folder, capture_output=True, text=True, timeout=1800
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return [json.loads(line) for line in output.read_text().splitlines()]
