@@ -89,8 +89,8 @@ class ProblemServer(GymnasiumServer):  # type: ignore[misc]
         text, reward, terminated, truncated, info = env.step(extract_text(action)[:MAX_TEXT])
         if not info["verified"]:
             raise RuntimeError(f"an answer to {metadata.get('problem')} could not be verified")
-        told = {name: bool(info[name]) for name in ("correct", "formatted")}
-        told = {"problem": metadata.get("problem"), **told}  # NeMo-Gym drops it from the row
+        verdict = {name: bool(info[name]) for name in ("correct", "formatted")}
+        told = {"problem": metadata.get("problem"), **verdict}  # NeMo-Gym drops it from the row
         ended = terminated or truncated
         return None if ended else text, float(reward), terminated, truncated, told
 

@@ -166,7 +166,9 @@ class RuleSampler(Iterator[ProblemTask]):
                 "arms": batch.draw.arms.tolist(),
                 "chances": batch.draw.chances.tolist(),
                 "problems": batch.draw.problems.tolist(),
-                "heard": [[place, *map(list, told)] for place, told in batch.heard.items()],
+                "heard": [
+                    [place, *(list(part) for part in told)] for place, told in batch.heard.items()
+                ],
             }
             for number, batch in self._waiting.items()
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,7 +20,8 @@ def save_figure(figure: Figure, path: Path, dpi: int = 110) -> None:
         OSError: If it cannot be written.
     """
     figure.set_dpi(dpi)
-    canvas, content = FigureCanvasAgg(figure), io.BytesIO()
+    canvas: Any = FigureCanvasAgg(figure)
+    content = io.BytesIO()
     canvas.draw()  # once; `savefig` draws twice and writes the same bytes
     imsave(content, canvas.buffer_rgba(), format="png", dpi=dpi)
     write_atomically(path, content.getvalue())

@@ -28,7 +28,9 @@ def run(tmp_path, url, repeat):
     words += ["--model", "local-chat-completions", "--model_args", model, "--apply_chat_template"]
     words += ["--log_samples", "--output_path", str(output)]
     env = {**os.environ, "HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "OPENAI_API_KEY": "none"}
-    done = subprocess.run(words, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=1800)
+    done = subprocess.run(
+        words, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=1800
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     [samples] = output.rglob("samples_mine_*.jsonl")
     [results] = output.rglob("results_*.json")
