@@ -186,7 +186,7 @@ class RuleSampler(Iterator[ProblemTask]):
                     np.array(one["chances"]),
                     np.array(one["problems"], dtype=object),
                 ),
-                {place: tuple(told) for place, *told in one["heard"]},
+                {told[0]: (told[1], told[2], told[3], told[4]) for told in one["heard"]},
             )
             for one in state_dict["waiting"]
         }
