@@ -308,8 +308,10 @@ class ReportConfig(FileFlags):
     """Seed of everything that is drawn: by the tests of a comparison."""
 
     def check_folders(self) -> None:
-        """Check that all of them are there."""
+        """Check that there are one or two, and that these are there."""
         super().check_folders()
+        if len(self.folders) > 2:
+            raise ValueError(f"`folders` must be one or two, got {len(self.folders)}")
         for folder in self.folders:
             if folder.suffix != ".json" and kind_of(folder) is None:
                 check_begun(folder, None)

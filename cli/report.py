@@ -29,7 +29,7 @@ from edgewise.benchmarks.evaluation.page import write_page
 from edgewise.benchmarks.evaluation.paired import compare, markdown
 from edgewise.benchmarks.evaluation.summary import summarize
 from edgewise.cli.flags import ReportConfig
-from edgewise.errors import UsageError, usage
+from edgewise.errors import usage
 from edgewise.fields import build
 from edgewise.files import FileError, about, read_json, read_text, write_atomically
 
@@ -47,14 +47,12 @@ def run(config: ReportConfig, arguments: Sequence[str]) -> None:
             path = render(config.folders[0])
         say(read_text(path if path.suffix == ".md" else path.with_name("summary.md")))
         say(f"report {path}")
-    elif len(config.folders) == 2:
+    else:
         with usage():
             text = comparison(config)
         say(text)
         if config.output is not None:
             write_atomically(config.output, text)
-    else:
-        raise UsageError(f"`folders` must be one or two, got {len(config.folders)}")
 
 
 def say(text: str) -> None:

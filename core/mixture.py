@@ -38,6 +38,8 @@ class Mixture(ReasoningEnv):
     ) -> None:
         """Make `envs`, ids or keywords of `gym.make` with the id.
 
+        They are of `split` unless their keywords name another, and drawn as `render_mode` says.
+
         Raises:
             ValueError: If `envs` is no list of at least one environment, or a member is refused.
         """

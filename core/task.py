@@ -291,7 +291,7 @@ class Task(ABC, Generic[Problem]):
         return [single(*pair) for pair in zip(correct, credit, strict=True)]
 
     def levels_of(self, split: str, levels: Mapping[int, Mapping[str, Any]]) -> tuple[int, ...]:
-        """Return which of `levels` are posed where none are asked for: all, or those that have rows."""
+        """Return which of `levels` are posed where none are asked for: all, or those with rows in `split`."""
         return tuple(levels)
 
     def num_rows(self, split: str, **params: Any) -> int | None:

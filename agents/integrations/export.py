@@ -137,9 +137,9 @@ def export(env: gym.Env[str, str], layout: str, size: int, path: Path) -> Path:
         ValueError: If the ending of `path` names no format, or the layout is not for `env`.
         ImportError: If the format is parquet and pyarrow is not installed.
     """
-    check_format(path)
     base = unwrap(env)
     files = FILES[layout](base, path) if layout in FILES else {}
+    check_format(path)
     rows, levels = problem_rows(env, layout, size)
     told = {"levels": levels, "rewards": list(base.preset.rewards)}
     card = write_rows(rows, path, {**base.identity, "layout": layout}, told)

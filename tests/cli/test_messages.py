@@ -37,7 +37,10 @@ def told(capsys, words):
         ("export --layout ver", "did you mean 'verl'? see"),
         ("report a b c", "`folders` must be one or two, got 3"),
         ("train --env-options {", '`env_options` must be JSON with names, such as {"interactive"'),
-        ("schedule --num-problems 99999999999", "must be at most 10,000,000 rows, got 99,999,999,"),
+        (
+            "schedule --num-problems 99999999999",
+            "`num_problems` must be at most 10000 with `num_steps` 1000",
+        ),
     ],
 )
 def test_a_mistake_names_its_flag_and_what_it_must_be(words, message, capsys):

@@ -180,9 +180,9 @@ def test_the_suite_goes_on_where_it_stopped(model, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--seeds", "0"], "`seeds` must be at least 1, got 0"),
+        (["--seeds", "0"], "`num_seeds` must be at least 1, got 0"),
         (["--methods", "magic"], "`method` must be one of"),
-        (["--preset", "chess"], "`preset` must be one of"),
+        (["--preset", "chess"], "`game` must be one of"),
         (["--agent", "seedling:countdown"], "`hard` must be a file of hard problems"),
         (["--test", "nowhere.jsonl"], "nowhere.jsonl"),
     ],

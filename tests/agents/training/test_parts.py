@@ -135,7 +135,12 @@ def test_every_flag_but_that_of_the_folder_is_in_a_part():
     }  # fmt: skip
     apart = {"recipe", "output", "resume", "lora_alpha", "lora_targets", "lora_dropout"}
     apart |= {"validation", "patience"}
-    apart |= {"attempts", "explain", "tools"}  # which are put among the keywords
+    apart |= {
+        "attempts",
+        "explain",
+        "attempt_discount",
+        "tools",
+    }  # which are put among the keywords
     assert others.keys() | apart == FIELDS
     for name, value in others.items():
         changed = type(base)(**{**vars(base), name: value})
