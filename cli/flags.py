@@ -144,7 +144,7 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, OneEnvFlags):
     """
 
     suite: str | None = None
-    """Suite of a paper, with its protocol: sec, e2h, soar; turns, episodes of several turns; or all; by
+    """Suite of a paper: sec, e2h, soar, each with its protocol; turns, episodes of several turns; or all; by
     default the environment alone."""
     agent: str = "seedling"
     """Who answers: seedling, seedling:NAME, or hf:PATH for a folder or hub id; vllm:PATH, the same

@@ -76,7 +76,7 @@ def conclusion(text: str) -> str:
         doubt = doubtful(sentence_of(text, text.rindex(last) if last else 0))
         return concluded(last, last, True) if alone and last and not doubt else text
     last = text.partition("<|")[0].strip().removesuffix("I hope it is correct.").rstrip()
-    *_, previous, sentence = ["", *filter(None, SENTENCE.split(last))]
+    *_, previous, sentence = ["", "", *filter(None, SENTENCE.split(last))]
     if FORMULA.fullmatch(sentence.rstrip(f" .{languages.STOPS}")) and previous.rstrip()[
         -1:
     ] not in (".", ""):

@@ -186,6 +186,8 @@ class PlusMinus(Collection):
 def part(tokens: Sequence[Token], level: int) -> Value:
     """Parse one item of a list."""
     tokens = unwrapped(tokens)
+    if not tokens:
+        raise Unreadable("nothing")
     if tokens[0].kind == "word" and tokens[0].text.lower() == "only" and len(tokens) > 1:
         tokens = tokens[1:]
     if any(token.text in SIGNS for token in tokens):

@@ -39,6 +39,7 @@ OTHER_TYPE = {  # and with several types, and why
     "algorithm": TURNS,
     "curricula": MEANS_OTHER["curricula"],
     "engine": TURNS,
+    "layout": "lm-eval asks what it is given, and trains nothing",
     "plan": MEANS_OTHER["plan"],
     "resume": MEANS_OTHER["resume"],
 }
