@@ -34,7 +34,7 @@ class RowOrder:
         taken = self.pointers.get(arm, 0)
         self.pointers[arm] = taken + 1
         epoch, position = divmod(taken, num_rows)
-        if self._orders.get(arm, (-1, None))[0] != epoch:
+        if self._orders.get(arm, (-1, ()))[0] != epoch or len(self._orders[arm][1]) != num_rows:
             entropy = [self.seed, epoch, *arm.encode()]
             self._orders[arm] = epoch, np.random.default_rng(entropy).permutation(num_rows)
         return int(self._orders[arm][1][position])

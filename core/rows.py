@@ -169,10 +169,14 @@ class Object(dict[str, Any]):
 
 def key_twice(value: object) -> str | None:
     """Return a key that is twice in an object anywhere within `value`."""
-    if isinstance(value, Object) and value.twice is not None:
-        return value.twice
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next((key for key in map(key_twice, parts) if key is not None), None)
+    parts = [value]
+    while parts:  # nesting may be as deep as the reader takes it
+        part = parts.pop()
+        if isinstance(part, Object) and part.twice is not None:
+            return part.twice
+        if isinstance(part, (dict, list)):
+            parts += part.values() if isinstance(part, dict) else part
+    return None
 
 
 def table_rows(path: Path, file: TextIO, separator: str) -> Iterator[Located]:

@@ -69,7 +69,7 @@ def check(config: Any) -> None:
 def check_value(name: str, value: Any, hint: Any) -> None:
     """Raise ValueError if a type does not allow the value of the field `name`."""
     origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Annotated and isinstance(value, tuple):
+    if origin is Annotated:
         check_value(name, value, arguments[0])
     if origin is Literal and value not in arguments:
         raise ValueError(unknown(name, value, arguments))

@@ -80,7 +80,9 @@ class Session:
         """Return a part as this evaluation asks it."""
         protocol = part.protocol
         samples = 1 if self.kind == "human" else protocol.num_samples
-        protocol = replace(protocol, num_samples=self.num_samples or samples)
+        protocol = replace(
+            protocol, num_samples=self.num_samples if self.num_samples is not None else samples
+        )
         if self.temperature is not None:
             protocol = replace(protocol, temperature=self.temperature)
         options = dict(part.options)
@@ -161,7 +163,7 @@ def with_room(
 def refuse_none(opened: Sequence[Opened], skipped: Sequence[Mapping[str, str]]) -> None:
     """Raise ValueError if no part is left."""
     if not opened:
-        reasons = "; ".join(part["reason"] for part in skipped)
+        reasons = "; ".join(dict.fromkeys(part["reason"] for part in skipped))
         raise ValueError(f"`suite` must have a part that can be evaluated, got {reasons}")
 
 

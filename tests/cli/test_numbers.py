@@ -86,6 +86,7 @@ ONE_OF_EACH = [
     ("train", [], "evaluation.k"),
     ("trl", [], "lora_dropout"),
     ("eval", [], "server.timeout"),
+    ("eval", [], "num_samples"),  # which has an old spelling, and may be None
     ("headroom", [], "num_seeds"),
     ("view", ["folder"], "port"),
     ("play", [], "num_problems"),

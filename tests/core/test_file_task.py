@@ -266,6 +266,18 @@ def test_a_file_that_changes_is_read_anew_in_the_same_process(tmp_path, env_id):
     assert len(set(seen)) == 3 and seen[::2] == seen[1::2]
 
 
+@pytest.mark.parametrize("sizes", [(5, 10), (10, 3), (3, 4, 2, 9)])
+def test_a_file_whose_rows_become_more_or_fewer_is_posed_on(tmp_path, sizes):
+    path = tmp_path / "train.jsonl"
+    write(path, rows(sizes[0]))
+    env = gym.make("CountdownFile-v0", data=str(path))
+    env.reset(seed=0)
+    for size in sizes:
+        write(path, rows(size))
+        shown = [env.reset()[0] for _ in range(2 * size)]
+        assert len(set(shown)) == size  # as an epoch is among them
+
+
 def test_levels_without_a_problem_are_not_posed_unless_they_are_asked_for(tmp_path):
     data = write(tmp_path / "train.jsonl", [*rows(3, stage=1), *rows(7, stage=3)[3:]])
     options = {"data": data, "level_column": "stage", "num_levels": 4}

@@ -135,6 +135,12 @@ def test_rows_are_converted_and_the_place_is_in_what_is_raised(tmp_path):
             next(rows)
 
 
+def test_a_row_may_be_nested_as_deep_as_it_can_be_read(found):
+    deep = "[" * 900 + '{"a": 1, "a": 2}' + "]" * 900
+    rows = found("rows.json", f'[{{"a": 3}}, {{"b": {deep}}}]')
+    assert rows[0] == (", row 1", {"a": 3}, "") and "'a' twice in an object" in rows[1][2]
+
+
 @pytest.mark.parametrize(
     "row", [{"a": 1, "b": 2}, {"c": {"a": 1, "b": 2}}, {"c": [[{"a": 1, "b": 2}]]}]
 )
