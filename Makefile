@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := $(PYTEST) --numprocesses 2 --dist loadfile  # a file's fixtures are made once
 # those that import torch; of the evaluation these do not
 TORCHLESS := $(patsubst %,tests/benchmarks/evaluation/test_%.py,leaderboard page scripted secret without_torch)
-MODEL_TESTS := tests/agents $(addprefix tests/benchmarks/,sharing simulation speed studies) \
+MODEL_TESTS := tests/agents tests/benchmarks/sharing \
 	$(filter-out $(TORCHLESS),$(wildcard tests/benchmarks/evaluation/test_*.py)) \
 	$(addprefix tests/cli/test_,compare.py in_use.py main.py) tests/test_docstrings.py tests/test_doctests.py \
 	tests/test_readme.py tests/envs/test_oracle.py tests/examples/test_algorithm.py \
@@ -30,7 +30,7 @@ unexport PYTHONDONTWRITEBYTECODE  # else every process compiles what it imports 
 demo: $(VENV)/train
 	$(BIN)/edgewise compare --plan benchmarks/plans/demo.json --processes 2
 
-# two processes that share no import: half of the time of two workers, each of which takes any file
+# two processes of about the same time, of which the second imports torch for a few files alone
 test: install
 	$(MAKE) --jobs 2 test-models lint test-rest
 
