@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := $(PYTEST) --numprocesses 2 --dist loadfile  # a file's fixtures are made once
-# those that import torch; of the evaluation these do not
+# most of those that import torch; of the evaluation these do not
 TORCHLESS := $(patsubst %,tests/benchmarks/evaluation/test_%.py,leaderboard page scripted secret without_torch)
 MODEL_TESTS := tests/agents tests/benchmarks/sharing \
 	$(filter-out $(TORCHLESS),$(wildcard tests/benchmarks/evaluation/test_*.py)) \
