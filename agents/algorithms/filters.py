@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from edgewise.wrappers.refill import Refill
+from edgewise.wrappers.lessons.refill import Refill
 from edgewise.wrappers.vector import curriculum_of
 
 if TYPE_CHECKING:  # `edgewise list` names filters without torch

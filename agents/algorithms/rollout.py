@@ -19,7 +19,7 @@ from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions, Sampler, blank
 from edgewise.pool import refuse_unverified
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.batch import Gather
+from edgewise.wrappers.lessons.batch import Gather
 from edgewise.wrappers.vector import curriculum_of
 
 Envs = VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any]]

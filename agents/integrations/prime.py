@@ -28,7 +28,7 @@ from edgewise.agents.integrations.verifiers import (
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.names import read_name
 from edgewise.wrappers import make_rule
-from edgewise.wrappers.batch import Draw
+from edgewise.wrappers.lessons.batch import Draw
 from edgewise.wrappers.vector import with_rule
 
 MAX_WAITING = 16  # batches of which not all was heard; of older ones the rest is taken as lost

@@ -23,7 +23,7 @@ from edgewise.agents.integrations import named
 from edgewise.agents.integrations.named import Completion
 from edgewise.agents.policies.chat import bare
 from edgewise.pool import refuse_unverified
-from edgewise.wrappers.batch import Draw
+from edgewise.wrappers.lessons.batch import Draw
 from edgewise.wrappers.vector import Curriculum
 
 MAX_WAITING = 2  # batches that are drawn and not scored: the one in use, and the next

@@ -31,11 +31,11 @@ from edgewise.agents.training.run_records import listed
 from edgewise.fields import build
 from edgewise.files import FileError, about, read_json
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.arm_lesson import ArmLesson
-from edgewise.wrappers.lesson import Lesson
-from edgewise.wrappers.problem_lesson import ProblemLesson
-from edgewise.wrappers.record import as_current
-from edgewise.wrappers.refill import Refill
+from edgewise.wrappers.lessons.arm_lesson import ArmLesson
+from edgewise.wrappers.lessons.lesson import Lesson
+from edgewise.wrappers.lessons.problem_lesson import ProblemLesson
+from edgewise.wrappers.lessons.record import as_current
+from edgewise.wrappers.lessons.refill import Refill
 from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.rule import Rule
 from edgewise.wrappers.rules.rule_record import from_json

@@ -24,8 +24,8 @@ import tyro
 
 from edgewise.agents.statistics import Estimate, mean_interval
 from edgewise.agents.training.sheet import Sheet
-from edgewise.benchmarks.statistics import holm, paired_p_value
 from edgewise.benchmarks.studies.race_sheets import points
+from edgewise.benchmarks.studies.statistics import holm, paired_p_value
 from edgewise.files import FileError
 
 Means = Mapping[str, Mapping[int, float]]  # of each rule, by seed

@@ -16,7 +16,7 @@ from edgewise.agents.statistics import (
     hierarchical_draws,
     hierarchical_mean,
 )
-from edgewise.benchmarks.statistics import holm, improvement, interval, paired_p_value
+from edgewise.benchmarks.studies.statistics import holm, improvement, interval, paired_p_value
 
 Record = Mapping[str, Any]  # of a run: bed, schedule, seed, looks, correct, ...
 Key = TypeVar("Key")

@@ -14,10 +14,10 @@ from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.report import probabilities
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
-from edgewise.benchmarks.statistics import Scores as Table
-from edgewise.benchmarks.statistics import improvement, interval, iqm
 from edgewise.benchmarks.studies.plan import Plan
 from edgewise.benchmarks.studies.published import published_effect
+from edgewise.benchmarks.studies.statistics import Scores as Table
+from edgewise.benchmarks.studies.statistics import improvement, interval, iqm
 from edgewise.benchmarks.studies.study import num_due, past_looks
 from edgewise.benchmarks.studies.study_report import BEST, LAST, Scores, write_csv
 from edgewise.benchmarks.studies.suites import BASELINE, rule_name

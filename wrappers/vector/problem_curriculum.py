@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from edgewise.env import ReasoningEnv
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers.allocation import Allotment
-from edgewise.wrappers.batch import Gather
-from edgewise.wrappers.problem_lesson import ProblemLesson
+from edgewise.wrappers.lessons.batch import Gather
+from edgewise.wrappers.lessons.problem_lesson import ProblemLesson
 from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.rule import Rule
 from edgewise.wrappers.vector.curriculum import Curriculum

@@ -5,7 +5,6 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edgewise.benchmarks.statistics import holm, paired_p_value
 from edgewise.benchmarks.studies.race import Scores
 from edgewise.benchmarks.studies.race_figure import draw
 from edgewise.benchmarks.studies.race_report import of_folder, report
@@ -17,6 +16,7 @@ from edgewise.benchmarks.studies.race_sheets import (
     table,
 )
 from edgewise.benchmarks.studies.race_statistics import compare
+from edgewise.benchmarks.studies.statistics import holm, paired_p_value
 
 SLOW = [(0, 0.1), (100, 0.3)]
 FAST = [(0, 0.1), (50, 0.3), (100, 0.3)]

@@ -16,9 +16,9 @@ from edgewise.wrappers import (
     make_rule,
     vector,
 )
-from edgewise.wrappers.arm_lesson import ArmLesson
-from edgewise.wrappers.metrics import of_groups, of_posed
-from edgewise.wrappers.record import SCHEMA, as_current
+from edgewise.wrappers.lessons.arm_lesson import ArmLesson
+from edgewise.wrappers.lessons.metrics import of_groups, of_posed
+from edgewise.wrappers.lessons.record import SCHEMA, as_current
 from edgewise.wrappers.rules.catalogue import example_of
 from edgewise.wrappers.rules.signal import group_advantages, spread
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.wrappers.record import ObservedGroups
+from edgewise.wrappers.lessons.record import ObservedGroups
 from edgewise.wrappers.rules.signal import Bools, Floats, Groups, Ints, group_advantages
 
 Gather = Callable[[Any], Any]  # joins the arrays of all ranks along the first axis

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.wrappers.batch import Gather
-from edgewise.wrappers.lesson import Lesson
-from edgewise.wrappers.metrics import of_arms, of_groups
-from edgewise.wrappers.refill import Refill
+from edgewise.wrappers.lessons.batch import Gather
+from edgewise.wrappers.lessons.lesson import Lesson
+from edgewise.wrappers.lessons.metrics import of_arms, of_groups
+from edgewise.wrappers.lessons.refill import Refill
 from edgewise.wrappers.rules.rule import Rule
 from edgewise.wrappers.rules.rule_record import as_rule
 from edgewise.wrappers.rules.signal import Floats, Groups, Ints, spread

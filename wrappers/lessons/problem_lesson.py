@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.wrappers.batch import Gather
-from edgewise.wrappers.lesson import Lesson
-from edgewise.wrappers.metrics import of_groups, of_posed
+from edgewise.wrappers.lessons.batch import Gather
+from edgewise.wrappers.lessons.lesson import Lesson
+from edgewise.wrappers.lessons.metrics import of_groups, of_posed
 from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.rule_record import as_rule
 from edgewise.wrappers.rules.signal import Floats, Groups, Ints

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgewise.benchmarks.statistics import improvement, interval, iqm
+from edgewise.benchmarks.studies.statistics import improvement, interval, iqm
 
 
 def test_the_best_and_the_worst_quarter_do_not_count():

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from edgewise.wrappers.refill import Refill
+from edgewise.wrappers.lessons.refill import Refill
 
 
 def known(*rejected, **arguments):
