@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from edgewise.answer import without_markers
-from edgewise.attempts import HOW
+from edgewise.attempts import HOW, AttemptRules
 from edgewise.outcome import History, Outcome, answers_of_attempt, unfinished
-from edgewise.task import Task
+from edgewise.task import Preset, Task
+from edgewise.tools import ToolRules
 
-if TYPE_CHECKING:
-    from edgewise.env import ReasoningEnv
+
+class Rules(Protocol):
+    """What decides how an action is scored; a `ReasoningEnv` has it."""
+
+    task: Task[Any]
+    preset: Preset
+    attempts: AttemptRules | None
+    tools: ToolRules | None
+
+    def extract(self, action: str) -> str | None:
+        """Return the answer in a completion, None without one."""
 
 
 def judge(
-    env: ReasoningEnv,
+    env: Rules,
     problems: Sequence[Any],
     histories: Sequence[History],
     actions: Sequence[str],
@@ -23,7 +33,7 @@ def judge(
     """Score one action of each problem, after the outcomes of its episode so far.
 
     Args:
-        env: Of one task.
+        env: The environment, of one task.
         problems: That it has posed.
         histories: The outcomes of the earlier actions of each episode.
         actions: What a model wrote.
@@ -59,7 +69,7 @@ def judge(
     return [with_attempts(env, *one) for one in zip(problems, histories, outcomes, strict=True)]
 
 
-def with_attempts(env: ReasoningEnv, problem: Any, history: History, outcome: Outcome) -> Outcome:
+def with_attempts(env: Rules, problem: Any, history: History, outcome: Outcome) -> Outcome:
     """Apply the rules of attempts to an outcome that may end one."""
     assert env.attempts is not None
     if not outcome.done or outcome.num_calls:
@@ -72,7 +82,7 @@ def with_attempts(env: ReasoningEnv, problem: Any, history: History, outcome: Ou
     return env.attempts.after(outcome, history, env.preset.rewards[1], reason)
 
 
-def takes_turns(env: ReasoningEnv, problem: Any) -> bool:
+def takes_turns(env: Rules, problem: Any) -> bool:
     """Return whether an episode may have more than one turn."""
     if env.tools is not None or (env.attempts is not None and env.attempts.most > 1):
         return True

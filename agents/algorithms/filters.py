@@ -6,6 +6,7 @@ Rejected completions have been sampled: `Rollout` counts them, and a curriculum 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,8 +19,6 @@ from edgewise.wrappers.vector import curriculum_of
 
 if TYPE_CHECKING:  # `edgewise list` names filters without torch
     from torch import Tensor
-
-    from edgewise.agents.algorithms.rollout import Batch
 
 
 @dataclass(frozen=True)
@@ -230,18 +229,31 @@ def prepare(envs: VectorEnv[Any, Any, Any], filter: Filter, size: int) -> None:
         layer.lesson.keep_ratios(filter.refill)
 
 
-def screened(filter: Filter, batch: Batch, rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def screened(
+    filter: Filter,
+    rows: NDArray[Any],
+    size: int,
+    answer: Callable[[NDArray[Any]], None],
+    outcomes: Callable[[], tuple[Tensor, Tensor, Tensor]],
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Answer the first completions of the groups in `rows`; return the rows of those that pass.
+
+    Args:
+        filter: What keeps groups.
+        rows: Of whole groups.
+        size: G.
+        answer: Makes the completions of some rows.
+        outcomes: Returns what all have earned, as `kept_by` takes it.
 
     Returns:
         The rows that are left to answer, and the groups that failed.
     """
-    groups, first = np.unique(rows // batch.size), rows % batch.size < filter.num_screened
-    batch.answer(rows[first])
+    groups, first = np.unique(rows // size), rows % size < filter.num_screened
+    answer(rows[first])
     made = slice(0, filter.num_screened)
-    passed = kept_by(filter, *(earned[:, made] for earned in batch.outcomes()))
+    passed = kept_by(filter, *(earned[:, made] for earned in outcomes()))
     failed = groups[~passed.numpy()[groups]]
-    return rows[~first & ~np.isin(rows // batch.size, failed)], failed
+    return rows[~first & ~np.isin(rows // size, failed)], failed
 
 
 def kept_by(filter: Filter, rewards: Tensor, correct: Tensor, verified: Tensor) -> Tensor:

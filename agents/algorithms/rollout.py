@@ -119,7 +119,7 @@ def collect(
         rows = batch.pose(rows, options if turn == 0 else None)
         failed = np.zeros(0, np.int64)  # groups that are not worth completing
         if filter is not None and filter.num_screened and turn < num_rounds - 1:
-            rows, failed = screened(filter, batch, rows)
+            rows, failed = screened(filter, rows, size, batch.answer, batch.outcomes)
         if batch.any_rank_has(rows):
             batch.answer(rows)
         if filter is None:

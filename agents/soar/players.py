@@ -78,7 +78,7 @@ class Student(Protocol):
 
 @runtime_checkable
 class Cohort(Student, Protocol):
-    """A student of which several can be at work together; `PolicyStudent` is one."""
+    """A student of which several can be at work together; `PolicyCohort` is one."""
 
     def train_all(
         self,

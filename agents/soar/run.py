@@ -20,8 +20,8 @@ from edgewise.agents.soar.models import GamePolicy, load_models
 from edgewise.agents.soar.pairs import Pair, hard_pairs, save_pairs
 from edgewise.agents.soar.posing import FORMATS
 from edgewise.agents.soar.presets import Game
-from edgewise.agents.soar.student import PolicyStudent
 from edgewise.agents.soar.teacher import PolicyTeacher
+from edgewise.agents.soar.together import PolicyCohort
 from edgewise.agents.training.folder_kind import check_free
 from edgewise.agents.training.recipe_file import from_fields
 from edgewise.agents.training.run_folder import RunFolder
@@ -49,7 +49,7 @@ class SOARRun:
         self.hard: list[Pair] = within_reach(self.policy, self.game, every)
         self.num_too_long = len(every) - len(self.hard)
         self.teacher = make_teacher(self.policy, self.game)
-        self.student = PolicyStudent(models.student, self.game.exam, self.game.student)
+        self.student = PolicyCohort(models.student, self.game.exam, self.game.student)
         self.state = start(self.student, self.game.soar)
         saved = folder.restore(self.policy)
         if saved is None:
@@ -135,11 +135,11 @@ def make_teacher(policy: GamePolicy, game: Game) -> PolicyTeacher:
     return PolicyTeacher(policy, prompt, form, game.teacher)
 
 
-def make_student(config: SOARRunConfig, game: Game) -> PolicyStudent:
+def make_student(config: SOARRunConfig, game: Game) -> PolicyCohort:
     """Return a student with the weights of the model as it was loaded."""
     num_students = game.soar.num_datasets * game.soar.num_students
     policy = load_models(config.model(game.agent), num_students).student
-    return PolicyStudent(policy, game.exam, game.student)
+    return PolicyCohort(policy, game.exam, game.student)
 
 
 def begin(config: SOARRunConfig) -> SOARRun:

@@ -21,17 +21,10 @@ import torch
 from edgewise.agents.algorithms import rloo
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.soar.models import (
-    GamePolicy,
-    SharingPolicy,
-    as_now,
-    has_adapters,
-    learner_of,
-)
+from edgewise.agents.soar.models import GamePolicy, as_now, has_adapters, learner_of
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.promotion import Floats
 from edgewise.agents.soar.sizes import Exam, StudentConfig
-from edgewise.agents.soar.together import ManyEngine, ask_together, train_together
 from edgewise.agents.training.evaluation import ask
 from edgewise.answer import extract_answer
 from edgewise.pool import TooManyUnverified
@@ -100,41 +93,6 @@ class PolicyStudent:
             sampling=self.sampling(config.temperature),
             seed=seed,
         )
-
-    @property
-    def together(self) -> tuple[SharingPolicy, ManyEngine] | None:
-        """Return the policy and the engine if the latter samples from several students in one batch."""
-        if isinstance(self.policy, SharingPolicy) and isinstance(self.policy.engine, ManyEngine):
-            return self.policy, self.policy.engine
-        return None
-
-    def train_all(
-        self,
-        baseline: Mapping[str, Any],
-        datasets: Sequence[Sequence[Pair]],
-        num_steps: int,
-        seeds: Sequence[int],
-    ) -> list[Mapping[str, Any] | None] | None:
-        """Train a student on each data set, all from `baseline`, together.
-
-        Returns:
-            Their weights, None of one that crashed; or None if they are to be trained in turn.
-        """
-        if self.together is None:
-            return None
-        return train_together(self, *self.together, baseline, datasets, num_steps, seeds)
-
-    def accuracies(
-        self, weights: Sequence[Mapping[str, Any]], problems: Sequence[Pair]
-    ) -> list[float]:
-        """Return the greedy accuracy of each of several students over the verified `problems`."""
-        if self.together is not None:
-            return ask_together(self, *self.together, weights, problems)
-        found = []
-        for own in weights:
-            self.restore(own)
-            found.append(self.accuracy(problems))
-        return found
 
     def accuracy(self, problems: Sequence[Pair]) -> float:
         """Compute greedy accuracy over the verified `problems`."""

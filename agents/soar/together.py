@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -25,11 +25,9 @@ from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.inner import CRASHES
 from edgewise.agents.soar.models import SharingPolicy, as_now
 from edgewise.agents.soar.pairs import Pair
+from edgewise.agents.soar.student import PolicyStudent
 from edgewise.pool import WorkerError
 from edgewise.wrappers.vector.texts import Texts, TextWrapper
-
-if TYPE_CHECKING:
-    from edgewise.agents.soar.student import PolicyStudent
 
 Weights = Mapping[str, Any]
 
@@ -187,59 +185,74 @@ class Seat:
         self.weights = self.student.snapshot()
 
 
-def train_together(
-    student: PolicyStudent,
-    policy: SharingPolicy,
-    engine: ManyEngine,
-    baseline: Weights,
-    datasets: Sequence[Sequence[Pair]],
-    num_steps: int,
-    seeds: Sequence[int],
-) -> list[Weights | None]:
-    """Train a student on each data set, all from `baseline`; return their weights, None if it crashed."""
-    student.restore(baseline)
-    reference = as_now(policy)
-    seats: dict[int, Seat] = {
-        place: Seat(student, problems, num_steps, seed, baseline, reference)
-        for place, (problems, seed) in enumerate(zip(datasets, seeds, strict=True))
-    }
-    learner, sampling = policy.learner, student.sampling(student.config.temperature)
-    for _ in range(num_steps):
-        if not seats:
-            break
-        engine.load_each(learner, [seat.weights for seat in seats.values()])
-        shared = Shared(engine, len(seats), learner.ends.tolist())
-        working = list(seats.items())
-        requests = [
-            request
-            for owner, (_, seat) in enumerate(working)
-            for request in seat.requests(owner, learner, sampling)
-        ]
-        shared.answer(requests, sampling)
+class PolicyCohort(PolicyStudent):
+    """Trains and asks several students together if its engine samples from several in one batch."""
+
+    @property
+    def together(self) -> tuple[SharingPolicy, ManyEngine] | None:
+        """Return the policy and the engine if the latter samples from several students in one batch."""
+        if isinstance(self.policy, SharingPolicy) and isinstance(self.policy.engine, ManyEngine):
+            return self.policy, self.policy.engine
+        return None
+
+    def train_all(
+        self,
+        baseline: Weights,
+        datasets: Sequence[Sequence[Pair]],
+        num_steps: int,
+        seeds: Sequence[int],
+    ) -> list[Weights | None] | None:
+        """Train a student on each data set, all from `baseline`, together.
+
+        Returns:
+            Their weights, None of one that crashed; or None if they are to be trained in turn.
+        """
+        if self.together is None:
+            return None
+        policy, engine = self.together
+        self.restore(baseline)
+        reference = as_now(policy)
+        seats: dict[int, Seat] = {
+            place: Seat(self, problems, num_steps, seed, baseline, reference)
+            for place, (problems, seed) in enumerate(zip(datasets, seeds, strict=True))
+        }
+        learner, sampling = policy.learner, self.sampling(self.config.temperature)
+        for _ in range(num_steps):
+            if not seats:
+                break
+            engine.load_each(learner, [seat.weights for seat in seats.values()])
+            shared = Shared(engine, len(seats), learner.ends.tolist())
+            working = list(seats.items())
+            requests = [
+                request
+                for owner, (_, seat) in enumerate(working)
+                for request in seat.requests(owner, learner, sampling)
+            ]
+            shared.answer(requests, sampling)
+            with policy.answered_by(shared):
+                for shared.owner, (place, seat) in enumerate(working):
+                    try:
+                        seat.step()
+                    except WorkerError:  # it is not the student that cannot go on
+                        raise
+                    except CRASHES:
+                        del seats[place]
+        return [seats[place].weights if place in seats else None for place in range(len(datasets))]
+
+    def accuracies(self, weights: Sequence[Weights], problems: Sequence[Pair]) -> list[float]:
+        """Return the greedy accuracy of each of several students over the verified `problems`."""
+        if self.together is None:
+            return [self.accuracy_of(own, problems) for own in weights]
+        policy, engine = self.together
+        engine.load_each(policy.learner, weights)
+        shared = Shared(engine, len(weights), policy.learner.ends.tolist())
+        found = []
         with policy.answered_by(shared):
-            for shared.owner, (place, seat) in enumerate(working):
-                try:
-                    seat.step()
-                except WorkerError:  # it is not the student that cannot go on
-                    raise
-                except CRASHES:
-                    del seats[place]
-    return [seats[place].weights if place in seats else None for place in range(len(datasets))]
+            for shared.owner, own in enumerate(weights):
+                found.append(self.accuracy_of(own, problems))
+        return found
 
-
-def ask_together(
-    student: PolicyStudent,
-    policy: SharingPolicy,
-    engine: ManyEngine,
-    weights: Sequence[Weights],
-    problems: Sequence[Pair],
-) -> list[float]:
-    """Return the greedy accuracy of each of several students on the same problems."""
-    engine.load_each(policy.learner, weights)
-    shared = Shared(engine, len(weights), policy.learner.ends.tolist())
-    found = []
-    with policy.answered_by(shared):
-        for shared.owner, own in enumerate(weights):
-            student.restore(own)
-            found.append(student.accuracy(problems))
-    return found
+    def accuracy_of(self, weights: Weights, problems: Sequence[Pair]) -> float:
+        """Return the greedy accuracy of one student, whose weights stay loaded."""
+        self.restore(weights)
+        return self.accuracy(problems)

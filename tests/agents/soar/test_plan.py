@@ -15,7 +15,7 @@ from edgewise.agents.soar.game import play, start  # noqa: E402
 from edgewise.agents.soar.pairs import hard_pairs  # noqa: E402
 from edgewise.agents.soar.plan import SECONDS, plan_game  # noqa: E402
 from edgewise.agents.soar.run import make_teacher  # noqa: E402
-from edgewise.agents.soar.student import PolicyStudent  # noqa: E402
+from edgewise.agents.soar.together import PolicyCohort  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 from edgewise.cli.parse import parse  # noqa: E402
 
@@ -62,7 +62,7 @@ def test_a_game_computes_what_was_counted(poser_model, cap):
     )
     policies = [Counting.load(poser_model) for _ in range(2)]
     teacher = make_teacher(policies[0], game)
-    student = PolicyStudent(policies[1], game.exam, game.student)
+    student = PolicyCohort(policies[1], game.exam, game.student)
     hard = hard_pairs(poser_model / "hard-train.jsonl", game.question)
     metrics = list(play(teacher, student, hard, game.soar, start(student, game.soar)))
     promotions = [m["step"] for m in metrics if m["promoted"]]

@@ -12,7 +12,7 @@ from edgewise.agents.soar.game import grounded, start  # noqa: E402
 from edgewise.agents.soar.models import SharingPolicy  # noqa: E402
 from edgewise.agents.soar.pairs import Pair  # noqa: E402
 from edgewise.agents.soar.sizes import Exam, SOARConfig, StudentConfig  # noqa: E402
-from edgewise.agents.soar.student import PolicyStudent  # noqa: E402
+from edgewise.agents.soar.together import PolicyCohort  # noqa: E402
 
 EXAM = Exam(template=r"{problem} \boxed{}:", rewards=(1.0, 0.3, 0.0))
 CONFIG = StudentConfig(
@@ -56,7 +56,7 @@ def student(tiny_model, model_engine):
     def make(many):
         engine = (ManyModels if many else model_engine)(tiny_model)
         policy = SharingPolicy(TransformersPolicy.load(tiny_model), engine)
-        return PolicyStudent(policy, EXAM, CONFIG)
+        return PolicyCohort(policy, EXAM, CONFIG)
 
     return make
 
@@ -122,7 +122,7 @@ def test_a_crash_of_one_student_leaves_the_others(student, tiny_model):
 
 
 def test_without_an_engine_for_several_students_take_turns(tiny_model):
-    student = PolicyStudent(
+    student = PolicyCohort(
         TransformersPolicy.load(tiny_model), EXAM, replace(CONFIG, importance_cap=None)
     )
     assert student.together is None

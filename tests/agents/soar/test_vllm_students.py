@@ -9,7 +9,7 @@ from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.soar.config import SOARRunConfig, game_of  # noqa: E402
 from edgewise.agents.soar.models import load_models  # noqa: E402
 from edgewise.agents.soar.pairs import Pair  # noqa: E402
-from edgewise.agents.soar.student import PolicyStudent  # noqa: E402
+from edgewise.agents.soar.together import PolicyCohort  # noqa: E402
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # of vLLM
 PAIRS = [Pair("[3, 5, 2] -> 16: ", "1"), Pair("[7, 1, 4] -> 12: ", "2")]
@@ -32,7 +32,7 @@ def test_students_are_trained_and_asked_in_one_batch_of_vllm():
     )  # fmt: skip
     game = game_of(config)
     models = load_models(config.model(game.agent), num_students=2)
-    student = PolicyStudent(models.student, game.exam, game.student)
+    student = PolicyCohort(models.student, game.exam, game.student)
     policy, engine = student.together
     base = student.snapshot()
     adapters = [changed(base, seed) for seed in (1, 2)]
