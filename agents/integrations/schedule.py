@@ -18,7 +18,7 @@ from edgewise.names import read_name
 from edgewise.row_order import RowOrder
 from edgewise.scoring import posed
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.lessons.arm_lesson import ArmLesson
+from edgewise.wrappers.lessons.kinds import ArmLesson
 from edgewise.wrappers.rules.rule import Rule
 from edgewise.wrappers.rules.signal import Floats, Ints
 

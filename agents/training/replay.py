@@ -31,16 +31,15 @@ from edgewise.agents.training.run_records import listed
 from edgewise.fields import build
 from edgewise.files import FileError, about, read_json
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.lessons.arm_lesson import ArmLesson
+from edgewise.wrappers.lessons.kinds import ArmLesson, ProblemLesson
 from edgewise.wrappers.lessons.lesson import Lesson
-from edgewise.wrappers.lessons.problem_lesson import ProblemLesson
 from edgewise.wrappers.lessons.record import as_current
 from edgewise.wrappers.lessons.refill import Refill
 from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.rule import Rule
 from edgewise.wrappers.rules.rule_record import from_json
 from edgewise.wrappers.rules.signal import Floats, Updated
-from edgewise.wrappers.vector.problem_curriculum import draw_pool
+from edgewise.wrappers.vector.curriculum import draw_pool
 
 MAX_BATCH = 10_000_000  # completions of a step
 TOLERANCE = {1: 1e-6, 2: 1e-9, 3: 1e-9}  # by schema: in schema 1, rewards have seven digits

@@ -15,7 +15,7 @@ from edgewise.agents.training.parts import SamplingPart, Setup
 from edgewise.agents.training.prompt_limit import UNLIMITED, PromptLimit
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.lessons.problem_lesson import ProblemLesson
+from edgewise.wrappers.lessons.kinds import ProblemLesson
 from edgewise.wrappers.vector import Curriculum
 
 

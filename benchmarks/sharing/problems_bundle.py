@@ -11,7 +11,7 @@ from edgewise.agents.integrations.export import digest
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.sharing.bundle import README, Bundle
 from edgewise.benchmarks.sharing.public import places, public_value
-from edgewise.benchmarks.sharing.run_card import code
+from edgewise.benchmarks.sharing.run_bundle import code
 from edgewise.files import FileError, about, read_json, read_text, readable
 
 ENDING = ".card.json"

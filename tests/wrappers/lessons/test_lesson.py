@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edgewise.wrappers import SEC, Random
-from edgewise.wrappers.lessons.arm_lesson import ArmLesson
 from edgewise.wrappers.lessons.batch import OUTCOMES
+from edgewise.wrappers.lessons.kinds import ArmLesson
 
 ALL = np.ones(2, np.bool_)
 

@@ -23,8 +23,7 @@ from edgewise.wrappers import (
     register_rule,
     register_signal,
 )
-from edgewise.wrappers.lessons.arm_lesson import ArmLesson
-from edgewise.wrappers.lessons.problem_lesson import ProblemLesson
+from edgewise.wrappers.lessons.kinds import ArmLesson, ProblemLesson
 from edgewise.wrappers.rules.catalogue import example_of
 from edgewise.wrappers.rules.rule_record import OLD_CLASSES, as_begun, from_json, to_json
 

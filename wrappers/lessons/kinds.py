@@ -1,16 +1,17 @@
-"""A batch whose arms a `Rule` draws."""
+"""The lessons: a batch whose arms a `Rule` draws, or of problems that a `ProblemRule` chooses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from edgewise.wrappers.lessons.batch import Gather
 from edgewise.wrappers.lessons.lesson import Lesson
-from edgewise.wrappers.lessons.metrics import of_arms, of_groups
+from edgewise.wrappers.lessons.metrics import of_arms, of_groups, of_posed
 from edgewise.wrappers.lessons.refill import Refill
+from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.rule import Rule
 from edgewise.wrappers.rules.rule_record import as_rule
 from edgewise.wrappers.rules.signal import Floats, Groups, Ints, spread
@@ -87,3 +88,63 @@ class ArmLesson(Lesson):
         self.rule.signal.load_state_dict(state["signal"])
         if "refill" in state:
             self.refill = Refill.from_json(state["refill"])
+
+
+class ProblemLesson(Lesson):
+    """A batch whose arms are the rows of a pool, chosen by a `ProblemRule`."""
+
+    rule: ProblemRule
+
+    def __init__(
+        self,
+        rule: ProblemRule | Mapping[str, Any],
+        pool: tuple[Sequence[str], Sequence[float]],
+        shape: tuple[int, int],
+        rank: int = 0,
+        gather: Gather | None = None,
+    ) -> None:
+        """Start `rule`, or what `to_json` made of it, on the names and difficulties of `pool`."""
+        made = as_rule(rule)
+        if not isinstance(made, ProblemRule):
+            raise ValueError(f"`rule` must choose problems, got {type(made).__name__}, of arms")
+        self.rule = made
+        self.rule.start(*pool)
+        self._seen = np.zeros(len(self.rule.names), dtype=np.bool_)  # (N,)
+        super().__init__(shape, rank, gather)
+
+    def choose(self, num_groups: int, kept: Ints) -> tuple[Ints, Floats]:
+        """Return the rows that the rule proposes, each with probability 1."""
+        names = self.rule.propose(num_groups, self._rng)
+        return np.array([self.rule.rows[name] for name in names]), np.ones(num_groups)
+
+    def names(self, arms: Ints) -> list[str]:
+        """Return the names of the problems."""
+        return [self.rule.names[row] for row in arms.tolist()]
+
+    def update(self, arms: Ints, groups: Groups) -> None:
+        """Let the rule observe the groups; metrics are of difficulties, as if they were arms."""
+        self.rule.observe(self.names(arms), groups)
+        self._seen[arms] = True
+        ladder, places = np.unique(self.rule.difficulties, return_inverse=True)
+        self.metrics = {
+            **of_groups(groups),
+            **of_posed(places[arms], groups, len(ladder)),
+            "pool/difficulty": float(self.rule.difficulties[arms].mean()),
+            "pool/num_seen": int(self._seen.sum()),
+        }
+        for place in range(len(ladder)):  # what it came to, for a rule only proposes
+            share = self.metrics[f"arm/{place}_count"] / len(arms)
+            self.metrics[f"arm/{place}_probability"] = share
+
+    def pool(self) -> dict[str, Any]:
+        """Return the names and difficulties of the pool, for JSON."""
+        return {"names": list(self.rule.names), "difficulties": self.rule.difficulties.tolist()}
+
+    def rule_state(self) -> dict[str, Any]:
+        """Return the state of the rule, and which problems were posed."""
+        return {"rule": self.rule.state_dict(), "seen": self._seen.tolist()}
+
+    def load_rule_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `rule_state` returned."""
+        self.rule.load_state_dict(state["rule"])
+        self._seen = np.array(state["seen"])
