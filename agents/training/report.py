@@ -15,7 +15,7 @@ from edgewise.agents.statistics import Estimate
 from edgewise.agents.training import samples, trouble, validation
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.agents.training.score_file import read_scores
+from edgewise.agents.training.scores import read_scores
 from edgewise.agents.training.sheet import Sheet, escape
 
 WINDOW = 10  # steps that a curve is averaged over, at the most

@@ -26,7 +26,7 @@ from edgewise.agents.statistics import (
 from edgewise.agents.training import samples, trouble, validation
 from edgewise.agents.training.pair_figure import draw_pair
 from edgewise.agents.training.report import DISTANCE, NEEDED, OOD, budget
-from edgewise.agents.training.score_file import read_scores
+from edgewise.agents.training.scores import read_scores
 from edgewise.agents.training.sheet import Sheet, escape
 from edgewise.files import FileError
 from edgewise.folder import Folder

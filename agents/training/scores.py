@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 from edgewise.agents.statistics import Estimate, Floats, Stratum, pass_at_k, wilson
 from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.agents.training.prompt_limit import PromptLimit
+from edgewise.agents.training.samples import is_count
 from edgewise.env import ReasoningEnv, evaluation_set
+from edgewise.files import FileError
+from edgewise.folder import Folder
 from edgewise.names import read_name
 
 Options = Mapping[str, Any]  # of a problem: "level", "problem_seed" and "params"
+SCORES = ("pass_at_1", "low", "high")
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -238,3 +243,42 @@ def as_scalars(scores: Mapping[str, Any], place: str) -> dict[str, float]:
     means = {f"{place}/{name}": scores[name] for name in ("mean", "mean_ood")}
     levels = {f"{place}/{row['env']} {row['level']}": row["pass_at_1"] for row in scores["levels"]}
     return {name: value for name, value in {**means, **levels}.items() if value is not None}
+
+
+def read_scores(folder: Folder, name: str) -> Row | None:
+    """Return the record in a file of scores, None if there is no such file.
+
+    Raises:
+        FileError: If it has no scores of levels.
+    """
+    found = folder.read(name)
+    if found is not None:
+        levels_of(found, folder, name)
+    return found
+
+
+def levels_of(record: Mapping[str, Any], folder: Folder, name: str) -> list[Mapping[str, Any]]:
+    """Return the scores of each level in a record of the file `name`.
+
+    Raises:
+        FileError: If they are none.
+    """
+    found = record.get("levels")
+    if not isinstance(found, list) or not all(map(is_score, found)):
+        raise FileError(f"{folder.path / name}: must have the scores of levels, got {found!r:.50}")
+    return found
+
+
+def is_score(row: object) -> bool:
+    """Return whether a record is the score of a level."""
+    return (
+        isinstance(row, dict)
+        and {"env", "ood"} <= row.keys()
+        and is_count(row.get("level"))
+        and all(is_rate(row.get(name)) for name in SCORES)
+    )
+
+
+def is_rate(value: object) -> bool:
+    """Return whether a value is a number from 0 to 1."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewise.agents.training import validation
 from edgewise.agents.training.samples import is_count
-from edgewise.agents.training.score_file import levels_of
+from edgewise.agents.training.scores import levels_of
 from edgewise.benchmarks.pages.charts import is_number
 from edgewise.files import FileError
 from edgewise.folder import Folder

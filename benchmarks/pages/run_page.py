@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewise.agents.statistics import Estimate, Stratum, wilson
 from edgewise.agents.training import samples, trouble
-from edgewise.agents.training.score_file import levels_of
+from edgewise.agents.training.scores import levels_of
 from edgewise.benchmarks.pages.charts import is_number
 from edgewise.benchmarks.pages.records import Row, arm_of_problem, read_problem
 from edgewise.benchmarks.pages.run_curves import Records, charts

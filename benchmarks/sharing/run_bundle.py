@@ -12,7 +12,7 @@ import numpy as np
 from edgewise.agents.training import samples, trouble, validation
 from edgewise.agents.training.folder_kind import TRAIN, TRL, VERL, check_kind, kind_of
 from edgewise.agents.training.report import NEEDED, described, scored, troubled, validated
-from edgewise.agents.training.score_file import read_scores
+from edgewise.agents.training.scores import read_scores
 from edgewise.agents.training.sheet import Sheet, escape
 from edgewise.benchmarks.sharing.bundle import README, Bundle, model_files
 from edgewise.benchmarks.sharing.public import public_value

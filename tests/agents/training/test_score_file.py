@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgewise.agents.training.score_file import read_scores
+from edgewise.agents.training.scores import read_scores
 from edgewise.files import FileError
 from edgewise.folder import Folder
 

@@ -6,8 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from edgewise.benchmarks.studies.race import Scores
-from edgewise.benchmarks.studies.race_figure import draw
-from edgewise.benchmarks.studies.race_report import of_folder, report
+from edgewise.benchmarks.studies.race_report import draw, of_folder, report
 from edgewise.benchmarks.studies.race_sheets import (
     completion_sheet,
     overview,

@@ -16,7 +16,7 @@ from edgewise.wrappers import (
     RewardVariance,
     SuccessRate,
 )
-from edgewise.wrappers.lessons.metrics import of_arms, of_groups
+from edgewise.wrappers.lessons.kinds import of_arms, of_groups
 from edgewise.wrappers.rules.signal import group_advantages
 
 ARMS = np.array([0, 1])
