@@ -120,7 +120,7 @@ $(VENV)/train: $(VENV)/torch
 	touch $@
 
 # the checkout is linked file by file, so that mypy sees it, and linked anew when files come or go
-$(VENV)/dev: $(VENV)/torch $(VENV)/files
+$(VENV)/dev: $(VENV)/torch $(VENV)/files setup.py
 	rm -rf build
 	$(PIP) --editable ".[train,serve,math,dev]" --config-settings editable_mode=strict
 	touch $@
