@@ -17,8 +17,7 @@ from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.cells import folder_of_size, in_parallel
 from edgewise.benchmarks.studies.published import SOAR_METHODS
-from edgewise.benchmarks.studies.soar import Table, TableConfig
-from edgewise.benchmarks.studies.soar_report import sheets
+from edgewise.benchmarks.studies.soar import Table, TableConfig, sheets
 from edgewise.cli.compare_flags import SOARCompareConfig
 from edgewise.errors import usage
 from edgewise.interrupts import Stopped, asked, repeatable
