@@ -7,12 +7,12 @@ from edgewise.lazy import lazily
 if TYPE_CHECKING:
     from edgewise.agents.soar.game import play
     from edgewise.agents.soar.players import Student, Teacher
-    from edgewise.agents.soar.sizes import SOARConfig
+    from edgewise.agents.soar.presets import SOARConfig
 else:
     __getattr__, __dir__ = lazily(
         __name__,
         {
-            "SOARConfig": "edgewise.agents.soar.sizes",
+            "SOARConfig": "edgewise.agents.soar.presets",
             "Student": "edgewise.agents.soar.players",
             "Teacher": "edgewise.agents.soar.players",
             "play": "edgewise.agents.soar.game",

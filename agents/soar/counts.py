@@ -11,8 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from math import ceil
 
-from edgewise.agents.soar.presets import Game
-from edgewise.agents.soar.sizes import SOARConfig, StudentConfig, TeacherConfig
+from edgewise.agents.soar.presets import Game, SOARConfig, StudentConfig, TeacherConfig
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,8 @@ from edgewise.agents.soar.inner import train_each
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.players import Student, Teacher, Weights
 from edgewise.agents.soar.posing import Posed, TooFewProblems
+from edgewise.agents.soar.presets import SOARConfig
 from edgewise.agents.soar.promotion import Floats, Promotions, dataset_rewards
-from edgewise.agents.soar.sizes import SOARConfig
 
 Progress = Callable[[int, int], None]  # how many are done, and of how many
 

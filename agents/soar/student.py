@@ -23,8 +23,8 @@ from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.soar.models import GamePolicy, as_now, has_adapters, learner_of
 from edgewise.agents.soar.pairs import Pair
+from edgewise.agents.soar.presets import Exam, StudentConfig
 from edgewise.agents.soar.promotion import Floats
-from edgewise.agents.soar.sizes import Exam, StudentConfig
 from edgewise.agents.training.evaluation import ask
 from edgewise.answer import extract_answer
 from edgewise.pool import TooManyUnverified

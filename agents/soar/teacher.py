@@ -27,8 +27,8 @@ from edgewise.agents.algorithms import rloo
 from edgewise.agents.algorithms.token_rewards import penalize
 from edgewise.agents.policies.policy import Completions, Policy, blank
 from edgewise.agents.soar.posing import Format, Posed, gather_problems
+from edgewise.agents.soar.presets import TeacherConfig
 from edgewise.agents.soar.promotion import Floats
-from edgewise.agents.soar.sizes import TeacherConfig
 
 
 class PolicyTeacher:

@@ -11,8 +11,8 @@ pytest.importorskip("torch")
 from edgewise.agents.soar.game import play, start
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.posing import FORMATS, gather_problems
+from edgewise.agents.soar.presets import SOARConfig
 from edgewise.agents.soar.promotion import Promotions, dataset_rewards, median_place
-from edgewise.agents.soar.sizes import SOARConfig
 from edgewise.pool import WorkerError
 
 HARD = [Pair(f"hard {i}", "1") for i in range(20)]

@@ -11,7 +11,7 @@ from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E4
 from edgewise.agents.soar.game import grounded, start  # noqa: E402
 from edgewise.agents.soar.models import SharingPolicy  # noqa: E402
 from edgewise.agents.soar.pairs import Pair  # noqa: E402
-from edgewise.agents.soar.sizes import Exam, SOARConfig, StudentConfig  # noqa: E402
+from edgewise.agents.soar.presets import Exam, SOARConfig, StudentConfig  # noqa: E402
 from edgewise.agents.soar.together import PolicyCohort  # noqa: E402
 
 EXAM = Exam(template=r"{problem} \boxed{}:", rewards=(1.0, 0.3, 0.0))
