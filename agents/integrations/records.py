@@ -15,8 +15,8 @@ from edgewise.agents.training import samples
 from edgewise.agents.training.parts import arm_names
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.provenance import provenance
+from edgewise.wrappers.lessons.batch import SCHEMA
 from edgewise.wrappers.lessons.kinds import ArmLesson, ProblemLesson
-from edgewise.wrappers.lessons.record import SCHEMA
 from edgewise.wrappers.rules.rule_record import to_json
 from edgewise.wrappers.vector import Curriculum
 

@@ -26,14 +26,13 @@ from edgewise.agents.algorithms.filters import FILTERS
 from edgewise.agents.training.checkpoint import ENVS
 from edgewise.agents.training.config import UNRECORDED, TrainConfig, from_record
 from edgewise.agents.training.parts import Batch
-from edgewise.agents.training.run_folder import STATE, RunFolder, read_state
-from edgewise.agents.training.run_records import listed
+from edgewise.agents.training.run_folder import STATE, RunFolder, listed, read_state
 from edgewise.fields import build
 from edgewise.files import FileError, about, read_json
 from edgewise.vector_env import unwrap_vector
+from edgewise.wrappers.lessons.batch import as_current
 from edgewise.wrappers.lessons.kinds import ArmLesson, ProblemLesson
 from edgewise.wrappers.lessons.lesson import Lesson
-from edgewise.wrappers.lessons.record import as_current
 from edgewise.wrappers.lessons.refill import Refill
 from edgewise.wrappers.rules.problem_rule import ProblemRule
 from edgewise.wrappers.rules.rule import Rule

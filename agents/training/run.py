@@ -44,8 +44,8 @@ from edgewise.pool import WorkerError
 from edgewise.provenance import provenance
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import vector
+from edgewise.wrappers.lessons.batch import SCHEMA
 from edgewise.wrappers.lessons.kinds import ArmLesson
-from edgewise.wrappers.lessons.record import SCHEMA
 from edgewise.wrappers.rules.rule_record import to_json
 
 

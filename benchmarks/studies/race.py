@@ -34,7 +34,7 @@ from edgewise.benchmarks.studies.race_plan import RacePlan, RaceRun, pilot, pilo
 from edgewise.benchmarks.studies.race_ranking import SETTINGS
 from edgewise.benchmarks.studies.race_report import START, draw, report
 from edgewise.benchmarks.studies.race_sheets import BedStart, summary, table
-from edgewise.benchmarks.studies.race_statistics import Record
+from edgewise.benchmarks.studies.statistics import Record
 from edgewise.files import read_json, write_atomically
 from edgewise.interrupts import Stopped, asked
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from edgewise.agents.statistics import PERCENTILES, Estimate
-from edgewise.benchmarks.studies.race_statistics import Record
+from edgewise.benchmarks.studies.statistics import Record
 from edgewise.files import read_json
 
 Scores = NDArray[np.float64]

@@ -41,7 +41,7 @@ from edgewise.benchmarks.studies.race_sheets import (
     overview,
     pass_sheet,
 )
-from edgewise.benchmarks.studies.race_statistics import Record, all_of, by_entrant, holm_of
+from edgewise.benchmarks.studies.statistics import Record, all_of, by_entrant, holm_of
 from edgewise.files import read_json
 
 START = "start.json"  # of a bed: its learning rate, and what the model scores before training

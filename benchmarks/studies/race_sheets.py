@@ -12,7 +12,7 @@ import numpy as np
 from edgewise.agents.statistics import Estimate, mean_interval
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.headroom_report import Lead, lead_of
-from edgewise.benchmarks.studies.race_statistics import (
+from edgewise.benchmarks.studies.statistics import (
     Comparison,
     Record,
     accuracies,

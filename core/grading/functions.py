@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewise.grading.brackets import closes_at_end, indexed_top, split
+from edgewise.grading.stream import closes_at_end, indexed_top, split
 from edgewise.grading.tokens import Token
 from edgewise.grading.values import Function, Named, Record, Value
 from edgewise.grading.vocabulary import listed

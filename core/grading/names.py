@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from edgewise.grading import languages
-from edgewise.grading.brackets import split
 from edgewise.grading.parser import parse
 from edgewise.grading.sentences import DOUBT
+from edgewise.grading.stream import split
 from edgewise.grading.tokens import Token
 from edgewise.grading.tree import Node, key, symbols_of
 from edgewise.grading.vocabulary import NO_UNITS, is_word

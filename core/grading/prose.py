@@ -1,9 +1,10 @@
-"""Extract the answer from prose without a box."""
+"""Find the answer in a text: the last box, else what the prose states."""
 
 from __future__ import annotations
 
 import re
 
+from edgewise.answer import BOXES, Box, boxes_from_end
 from edgewise.grading import languages
 from edgewise.grading.sentences import (
     AMOUNT,
@@ -47,6 +48,10 @@ BEFORE = re.compile(r"[a-zA-Z\s,']+:?\s*")  # words alone
 AFTER = re.compile(
     rf"(?:\s|[.!*${languages.STOPS}]|I hope (?:it|this) is correct|<\|.*)*",
     re.IGNORECASE | re.DOTALL,
+)
+BETWEEN_BOXES = re.compile(
+    r"(?:[\s$,;]|\\[()\[\],;:! ]|\\q?quad|\\(?:text|mbox|mathrm)\s*\{\s*(?:and|or)?\s*\}|\band\b|\bor\b"
+    r"|(?<![a-zA-Z])[a-zA-Z]\s*=)*"
 )
 
 
@@ -152,3 +157,23 @@ def sentence_of(text: str, place: int) -> str:
     """Return the sentence around an index, up to the index."""
     starts = [match.end() for match in SENTENCE.finditer(text, 0, place)]
     return text[starts[-1] if starts else 0 : place]
+
+
+def find_answer(text: str) -> str:
+    r"""Extract the last ``\boxed{}`` of `text`, else the answer that its prose states (`conclusion`).
+
+    Boxes with nothing but commas, "and" or "or" between them are one list.
+
+    >>> find_answer(r"so \boxed{7}, no: \boxed{\frac{1}{2}}.")
+    '\\frac{1}{2}'
+    >>> find_answer(r"\boxed{2} \text{ and } \boxed{3}"), find_answer("7")
+    ('2, 3', '7')
+    """
+    if not any(box in text for box in BOXES):
+        return conclusion(text)
+    found: list[Box] = []
+    for box in boxes_from_end(text):
+        if found and not BETWEEN_BOXES.fullmatch(text[box.stop : found[-1].start]):
+            break
+        found.append(box)
+    return ", ".join(text[box.begin : box.end] for box in reversed(found)) if found else text

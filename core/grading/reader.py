@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from edgewise.grading import functions, matrices, phrases, relations
-from edgewise.grading.brackets import closes_at_end, indexed_top, split, top
 from edgewise.grading.conversions import same
 from edgewise.grading.evaluate import Undefined
 from edgewise.grading.expressions import is_defined
-from edgewise.grading.finding import find_answer
 from edgewise.grading.parser import parse
+from edgewise.grading.prose import find_answer
 from edgewise.grading.sets import LINE, complement, intersection, union
+from edgewise.grading.stream import closes_at_end, indexed_top, split, top
 from edgewise.grading.text import MAX_LENGTH, normalise
 from edgewise.grading.tokens import CLOSING, OPENING, Token, Unreadable, lex
 from edgewise.grading.tree import Node

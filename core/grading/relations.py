@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from edgewise.grading.brackets import indexed_top
 from edgewise.grading.evaluate import evaluate
 from edgewise.grading.expressions import (
     is_infinite,
@@ -18,6 +17,7 @@ from edgewise.grading.expressions import (
 from edgewise.grading.names import function_name, is_text, name_of, name_symbols, parameters_of
 from edgewise.grading.parser import parse
 from edgewise.grading.sets import Pieces, half_line, intersection, piece, point, union
+from edgewise.grading.stream import indexed_top
 from edgewise.grading.tokens import Token, Unreadable
 from edgewise.grading.tree import (
     INFINITY,

@@ -15,7 +15,7 @@ from edgewise.agents.training.run import begin, to_record  # noqa: E402
 from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
 from edgewise.cli import main  # noqa: E402
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, make_rule, vector  # noqa: E402
-from edgewise.wrappers.lessons.record import SCHEMA, as_current  # noqa: E402
+from edgewise.wrappers.lessons.batch import SCHEMA, as_current  # noqa: E402
 from edgewise.wrappers.rules.catalogue import example_of  # noqa: E402
 from edgewise.wrappers.rules.signal import Updated  # noqa: E402
 

@@ -14,8 +14,7 @@ from edgewise.benchmarks.studies.race_sheets import (
     summary,
     table,
 )
-from edgewise.benchmarks.studies.race_statistics import compare
-from edgewise.benchmarks.studies.statistics import holm, paired_p_value
+from edgewise.benchmarks.studies.statistics import compare, holm, paired_p_value
 
 SLOW = [(0, 0.1), (100, 0.3)]
 FAST = [(0, 0.1), (50, 0.3), (100, 0.3)]

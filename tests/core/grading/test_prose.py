@@ -113,7 +113,7 @@ def test_the_last_box_stays_the_answer():
 def test_long_texts_take_no_more_than_their_length():
     parts = ("答案是", "所以有1", "Donc ", "La réponse est 7. ", "**1**", "é ", "x = ", "So 7 ", "is 7 ", "\n", "  ", "$1$ ", "1-", "#")  # fmt: skip
     code = f"""
-from edgewise.grading.finding import find_answer
+from edgewise.grading.prose import find_answer
 for part in {parts!r}:
     find_answer(part * (1_000_000 // len(part)))
 """

@@ -10,7 +10,7 @@ pytest.importorskip("flint")
 
 from edgewise.answer import extract_answer
 from edgewise.grading import graded_by, read_number
-from edgewise.grading.finding import find_answer
+from edgewise.grading.prose import find_answer
 from edgewise.grading.reader import read, tokens_of
 from edgewise.grading.text import normalise
 

@@ -16,8 +16,8 @@ from edgewise.wrappers import (
     make_rule,
     vector,
 )
+from edgewise.wrappers.lessons.batch import SCHEMA, as_current
 from edgewise.wrappers.lessons.kinds import ArmLesson, of_groups, of_posed
-from edgewise.wrappers.lessons.record import SCHEMA, as_current
 from edgewise.wrappers.rules.catalogue import example_of
 from edgewise.wrappers.rules.signal import group_advantages, spread
 
