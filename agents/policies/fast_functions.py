@@ -99,28 +99,27 @@ class FeedForward(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        """Return the gradients of states and matrices."""
+        """Write gradients over what was kept, so that a graph is walked once; again raises."""
         normed, scale, inner, gate_up, down = ctx.saved_tensors
         of_hidden = torch.empty_like(normed)
-        of_gate_up, of_down = torch.zeros_like(gate_up), torch.zeros_like(down)
+        product = inner.new_empty(len(inner), len(down))
         for part in slices(len(normed)):
             of_added, (gate, up) = grads[0][part], inner[part].chunk(2, dim=1)
             opened = silu(gate)
+            torch.mul(opened, up, out=product[part])
             of_opened = of_added @ down.T
-            of_inner = torch.empty_like(inner[part])
-            of_gate, of_up = of_inner.chunk(2, dim=1)
-            torch.mul(of_opened, opened, out=of_up)
-            of_down.addmm_(opened.mul_(up).T, of_added)
-            torch.ops.aten.silu_backward.grad_input(of_opened.mul_(up), gate, grad_input=of_gate)
-            of_gate_up.addmm_(normed[part].T, of_inner)
-            of_normed = of_inner @ gate_up.T
+            of_up = opened.mul_(of_opened)
+            torch.ops.aten.silu_backward.grad_input(of_opened.mul_(up), gate, grad_input=gate)
+            up.copy_(of_up)
+            of_normed = inner[part] @ gate_up.T
             of_hidden[part] = of_states(of_normed, normed[part], scale[part]).add_(of_added)
-        return of_hidden, of_gate_up, of_down, None
+        return of_hidden, normed.T @ inner, product.T @ grads[0], None
 
 
 def slices(count: int) -> list[slice]:
-    """Divide `count` rows into parts of `ROWS`."""
-    return [slice(start, start + ROWS) for start in range(0, count, ROWS)]
+    """Divide `count` rows into like parts of at most `ROWS`: a product of few rows may be summed in another order."""
+    parts = -(-count // ROWS)
+    return [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
 
 
 def rotate(states: Tensor, rotations: Tensor, width: int) -> Tensor:
