@@ -11,7 +11,7 @@ import ctypes
 from functools import cache
 from typing import Any
 
-KEPT = 512 * 2**20  # bytes
+KEPT = 256 * 2**20  # bytes
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # numbers that glibc's `mallopt` knows them by
 LARGEST = (
     32 * 2**20

@@ -24,7 +24,7 @@ def test_what_is_freed_between_what_is_kept_is_given_back_beyond_a_limit(monkeyp
     kept, before = pieces[::64], resident()
     del pieces
     gc.collect()
-    heap.give_back()  # less than 512 MiB
+    heap.give_back()  # less than `KEPT`
     assert before - resident() < 8 * 2**20
     monkeypatch.setattr(heap, "KEPT", 2**20)
     heap.give_back()
