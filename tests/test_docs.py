@@ -1,5 +1,6 @@
 """What the pages say can be done: their Python runs, their commands parse, their links lead somewhere."""
 
+import ast
 import json
 import re
 import shlex
@@ -13,7 +14,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s#:]+)(?:#[^)\s]*)?\)")
 GENERATED = ("gallery.md", "reference/")  # pages that only the site has
 OPEN = re.compile(r" \.\.\.| my_\w+:|FIRST:")  # flags left out, or code or a machine not here
-NEEDS = {"trl.md": "trl"}  # what the Python of a page imports
+ON_GPUS = {"trl.md": "trl"}  # Python that needs a GPU and a model of the hub, and what it imports
 BEGUN = {"soar.md", "CONTRIBUTING.md"}  # Python that goes on from files that are not here
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="the pages are not here")
@@ -73,11 +74,19 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     blocks = [block for language, block in BLOCK.findall(page.read_text()) if language == "python"]
     if not blocks or page.name in BEGUN:
         pytest.skip("no Python that runs by itself")
-    pytest.importorskip(NEEDS.get(page.name, "edgewise"))
     monkeypatch.chdir(tmp_path)
     names = {}
+    if page.name in ON_GPUS:
+        pytest.importorskip(ON_GPUS[page.name])
+        blocks = imports(blocks)
     for block in blocks:
         exec(compile(block, str(page), "exec"), names)
+
+
+def imports(blocks):
+    """What of blocks of Python imports something."""
+    nodes = [node for block in blocks for node in ast.parse(block).body]
+    return [ast.unparse(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def test_the_messages_that_are_explained_are_messages():

@@ -20,17 +20,16 @@ from edgewise.agents.policies.fast_network import Network
 class Past:
     """The states of B rows, of their first columns, padding included."""
 
-    keys: list[Tensor]  # of each layer, (B, groups, D, T)
-    values: list[Tensor]  # of each layer, (B, groups, T, D)
+    memory: list[Tensor]  # of each layer, keys and values, (2, B, groups, T, D)
 
     @property
     def length(self) -> int:
         """Return the count of columns, T."""
-        return self.values[0].shape[2]
+        return self.memory[0].shape[3]
 
     def select(self, rows: Tensor) -> Past:
         """Return the states of `rows`, indices."""
-        return Past([keys[rows] for keys in self.keys], [values[rows] for values in self.values])
+        return Past([memory[:, rows] for memory in self.memory])
 
 
 class FastDecoder:
@@ -62,8 +61,9 @@ class FastDecoder:
         length = tokens.shape[1]
         self.network = Network(model, dtype, length + max_tokens)
         self.capacity, self.length = length + max_tokens, length  # of the caches, and of what is in
-        self.keys: list[Tensor] = []  # of each layer, (B groups, D, capacity)
-        self.values: list[Tensor] = []  # of each layer, (B groups, capacity, D)
+        self.memory: list[
+            Tensor
+        ] = []  # of each layer, keys and values, (2, B, groups, capacity, D)
         self.positions = attention.sum(dim=1)  # of the next tokens, (B,)
         self.padding = torch.zeros(len(tokens), self.network.num_groups, self.capacity)
         self.padding = self.padding.to(dtype)  # to be added to attention scores
@@ -94,16 +94,14 @@ class FastDecoder:
         earlier = torch.ones(length, length, dtype=torch.bool).tril()[first:]
         seen = attention[:, None, None].bool() & earlier | itself  # (rows, 1, T - first, T)
 
-        def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            queries, keys, values = (
-                part.unflatten(0, (rows, length - first)).transpose(1, 2)
-                for part in (queries, keys, values)
-            )
+        def attend(layer: int, queries: Tensor, memory: Tensor) -> Tensor:
+            queries = queries.unflatten(0, (rows, length - first)).transpose(1, 2)
+            memory = memory.unflatten(0, (rows, length - first)).unflatten(2, (2, -1))
+            memory = memory.permute(2, 0, 3, 1, 4)  # (2, rows, groups, T - first, D)
             if past is not None:
-                keys = torch.cat([past.keys[layer].transpose(2, 3), keys], dim=2)
-                values = torch.cat([past.values[layer], values], dim=2)
-            self.keys.append(self.cache(keys.transpose(2, 3)[places].flatten(0, 1), 2))
-            self.values.append(self.cache(values[places].flatten(0, 1), 1))
+                memory = torch.cat([past.memory[layer], memory], dim=3)
+            self.memory.append(self.cache(memory[:, places]))
+            keys, values = memory
             read = scaled_dot_product_attention(
                 queries, keys, values, attn_mask=seen, scale=1.0, enable_gqa=True
             )
@@ -116,18 +114,12 @@ class FastDecoder:
 
     def past(self) -> Past:
         """Return a copy of the cached states of the columns so far."""
-        length, groups = self.length, self.network.num_groups
-        return Past(
-            [keys[..., :length].unflatten(0, (-1, groups)).clone() for keys in self.keys],
-            [values[:, :length].unflatten(0, (-1, groups)).clone() for values in self.values],
-        )
+        return Past([memory[..., : self.length, :].clone() for memory in self.memory])
 
-    def cache(self, states: Tensor, dim: int) -> Tensor:
-        """Return `states` with room for the further tokens along `dim`."""
-        shape = list(states.shape)
-        shape[dim] = self.capacity
-        room = states.new_empty(shape)
-        room.narrow(dim, 0, self.length).copy_(states)
+    def cache(self, memory: Tensor) -> Tensor:
+        """Return `memory`, (2, B, groups, T, D), with room for the further tokens."""
+        room = memory.new_empty(*memory.shape[:3], self.capacity, memory.shape[4])
+        room.narrow(3, 0, self.length).copy_(memory)
         return room
 
     @torch.inference_mode()
@@ -139,27 +131,23 @@ class FastDecoder:
         self.positions = self.positions + 1
         return self.network.logits(self.network.hidden(tokens[:, 0], rotations, self.attend))
 
-    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    def attend(self, layer: int, queries: Tensor, memory: Tensor) -> Tensor:
         """Attend from the newest tokens, (B, heads D), after caching their keys and values."""
-        length, size = self.length, queries.shape[2]
-        all_keys, all_values = self.keys[layer], self.values[layer]
-        all_keys.narrow(2, length - 1, 1).copy_(keys.reshape(-1, size, 1))
-        all_values.narrow(1, length - 1, 1).copy_(values.reshape(-1, 1, size))
-        grouped = queries.reshape(len(all_keys), -1, size)
-        scores = torch.baddbmm(self.unseen, grouped, all_keys.narrow(2, 0, length))
-        read = torch.bmm(scores.softmax(dim=-1), all_values.narrow(1, 0, length))
-        return read.view(len(queries), -1)
+        cache, (rows, _, size) = self.memory[layer], queries.shape
+        newest = memory.view(rows, 2, -1, size).transpose(0, 1)
+        cache.select(3, self.length - 1).copy_(newest)
+        keys, values = cache.narrow(3, 0, self.length).flatten(1, 2)
+        grouped = queries.reshape(len(keys), -1, size)
+        scores = torch.baddbmm(self.unseen, grouped, keys.transpose(1, 2))
+        return torch.bmm(scores.softmax(dim=-1), values).view(rows, -1)
 
     @torch.inference_mode()
     def keep(self, rows: Tensor) -> None:
         """Drop all rows but `rows`, indices; cheap for rows that stay in their slot."""
-        kept, groups = len(rows), self.network.num_groups
+        kept = len(rows)
         self.positions, self.padding = self.positions[rows], self.padding[rows]
         to = (rows != torch.arange(kept)).nonzero()[:, 0]
         moved = rows[to]
-        for layer, caches in enumerate(zip(self.keys, self.values, strict=True)):
-            keys, values = (cache.unflatten(0, (-1, groups)) for cache in caches)
-            keys[to, ..., : self.length] = keys[moved, ..., : self.length]
-            values[to, :, : self.length] = values[moved, :, : self.length]
-            self.keys[layer] = keys[:kept].flatten(0, 1)
-            self.values[layer] = values[:kept].flatten(0, 1)
+        for layer, memory in enumerate(self.memory):
+            memory[:, to, :, : self.length] = memory[:, moved, :, : self.length]
+            self.memory[layer] = memory[:, :kept]

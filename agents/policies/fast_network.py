@@ -16,12 +16,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
-from torch.nn.functional import embedding, silu
+from torch.nn.functional import embedding
 from transformers.activations import ACT2FN
 from transformers.models.llama import modeling_llama as llama
 from transformers.models.qwen2 import modeling_qwen2 as qwen2
 
+from edgewise.agents.policies import fast_functions as functions
 from edgewise.agents.policies.head import Head
 from edgewise.agents.policies.hooks import is_hooked
 
@@ -35,7 +35,7 @@ MODULES = {
     *(nn.Linear, nn.Embedding, nn.ModuleList, type(ACT2FN["silu"])),
 }
 
-Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]  # of a layer: queries, keys, values
+Attend = Callable[[int, Tensor, Tensor], Tensor]  # of a layer: queries, keys and values
 
 
 def recognises(model: Any) -> bool:
@@ -126,22 +126,20 @@ class Network:
         Args:
             tokens: Shape (N,).
             rotations: Those of `self.rotations` at the position of each token, (N, 1, D / 2).
-            attend: Takes the number of a layer, queries, (N, heads, D), keys and values, (N,
-                groups, D), and returns what the queries read, (N, heads D).
+            attend: Takes the number of a layer, queries, (N, heads, D), and keys before values, (N,
+                2 groups, D), and returns what the queries read, (N, heads D).
         """
         heads, groups, size = self.num_heads, self.num_groups, self.head_size
         hidden: Tensor = embedding(tokens, self.embedding)
         for index, layer in enumerate(self.layers):
-            qkv = linear(self.normalize(hidden), layer.qkv, layer.bias)
-            qk, values = qkv.view(-1, heads + 2 * groups, size).split_with_sizes(
-                [heads + groups, groups], 1
+            qkv = linear(functions.normalize(hidden, self.least), layer.qkv, layer.bias)
+            states = functions.rotate(qkv, rotations, (heads + groups) * size)
+            queries, memory = states.view(-1, heads + 2 * groups, size).split_with_sizes(
+                [heads, 2 * groups], 1
             )
-            queries, keys = rotate(qk, rotations).split_with_sizes([heads, groups], 1)
-            hidden = torch.addmm(hidden, attend(index, queries, keys, values), layer.out)
-            gate_up = linear(self.normalize(hidden), layer.gate_up)
-            opened = open_gate(gate_up) if torch.is_grad_enabled() else swiglu(gate_up)
-            hidden = torch.addmm(hidden, opened, layer.down)
-        return self.normalize(hidden)
+            hidden = torch.addmm(hidden, attend(index, queries, memory), layer.out)
+            hidden = functions.feed_forward(hidden, layer.gate_up, layer.down, self.least)
+        return functions.normalize(hidden, self.least)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Project normalised hidden states, (N, H), to logits, (N, V)."""
@@ -150,73 +148,6 @@ class Network:
     def as_head(self) -> Head:
         """Return what maps states to logits."""
         return Head(self.logits, self.head.T)
-
-    def normalize(self, hidden: Tensor) -> Tensor:
-        """Divide each state, (N, H), by its length."""
-        if torch.is_grad_enabled():
-            return divide(hidden, self.least)
-        return hidden / norms(hidden, self.least)
-
-
-def norms(hidden: Tensor, least: Tensor) -> Tensor:
-    """Return the norm of each state, (N, 1), with `least` as one more coordinate.
-
-    With `least` = sqrt(H epsilon) it is sqrt(H) times the root of the mean square plus epsilon.
-    """
-    norm = torch.linalg.vector_norm(hidden, dim=1, keepdim=True, dtype=torch.float32)
-    return torch.hypot(norm, least).to(hidden.dtype)
-
-
-class Normalize(Function):
-    """Normalization of states, (N, H), with few passes over the memory."""
-
-    @staticmethod
-    def forward(ctx: Any, hidden: Tensor, least: Tensor) -> Tensor:
-        """Return states of length 1."""
-        scale = norms(hidden, least).reciprocal()
-        normed = hidden * scale
-        ctx.save_for_backward(normed, scale)
-        return normed
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        """Project out the component along the state, which has no influence."""
-        normed, scale = ctx.saved_tensors
-        along = (grads[0] * normed).sum(dim=1, keepdim=True)
-        return torch.addcmul(grads[0], normed, along, value=-1).mul_(scale), None
-
-
-def swiglu(gate_up: Tensor) -> Tensor:
-    """SwiGLU: silu of the first half times the second half, (N, 2 F) to (N, F)."""
-    gate, up = gate_up.chunk(2, dim=1)
-    return silu(gate).mul_(up)
-
-
-class Gate(Function):
-    """`swiglu` with a backward pass of few passes over the memory."""
-
-    @staticmethod
-    def forward(ctx: Any, gate_up: Tensor) -> Tensor:
-        """Return silu(gate) up."""
-        gate, up = gate_up.chunk(2, dim=1)
-        opened = silu(gate)
-        ctx.save_for_backward(gate_up, opened)
-        return opened * up
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        """Write the gradient over the input, so that a graph is walked once; again raises."""
-        gate_up, opened = ctx.saved_tensors
-        gate, up = gate_up.chunk(2, dim=1)
-        of_opened = grads[0] * up
-        torch.mul(grads[0], opened, out=up)
-        torch.ops.aten.silu_backward.grad_input(of_opened, gate, grad_input=gate)
-        gradient: Tensor = gate_up
-        return gradient
-
-
-divide: Callable[[Tensor, Tensor], Tensor] = Normalize.apply
-open_gate: Callable[[Tensor], Tensor] = Gate.apply
 
 
 def fuse_linears(weights: Sequence[Tensor], gain: Tensor, dtype: torch.dtype) -> Tensor:
@@ -227,10 +158,3 @@ def fuse_linears(weights: Sequence[Tensor], gain: Tensor, dtype: torch.dtype) ->
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return `inputs`, (N, in), times `weight`, (in, out), plus `bias`."""
     return inputs @ weight if bias is None else torch.addmm(bias, inputs, weight)
-
-
-def rotate(states: Tensor, rotations: Tensor) -> Tensor:
-    """Apply rotary embeddings: multiply adjacent pairs of `states`, (N, heads, D), by `rotations`."""
-    rows, heads, size = states.shape
-    pairs = torch.view_as_complex(states.float().view(rows, heads, size // 2, 2))
-    return torch.view_as_real(pairs * rotations).view(states.shape).to(states.dtype)

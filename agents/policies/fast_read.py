@@ -89,15 +89,14 @@ def states(network: Network, completions: Completions, prompts: Tensor, which: T
     heads = network.num_heads // network.num_groups
     masks = [float_mask(part).repeat(1, heads, 1)[:, None] for part in seen]
 
-    def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        early, late = zip(*(part.split(counts) for part in (queries, keys, values)), strict=True)
-        asked_queries, asked_keys, asked_values = map(before.spread, early)
-        own_queries, own_keys, own_values = map(after.spread, late)
-        own_keys = torch.cat([asked_keys[which], own_keys], dim=2)
-        own_values = torch.cat([asked_values[which], own_values], dim=2)
+    def attend(layer: int, queries: Tensor, memory: Tensor) -> Tensor:
+        early, late = zip(*(part.split(counts) for part in (queries, memory)), strict=True)
+        asked_queries, asked_memory = map(before.spread, early)
+        own_queries, own_memory = map(after.spread, late)
+        own_memory = torch.cat([asked_memory[which], own_memory], dim=2)
         found = [
-            grouped_attention(asked_queries, asked_keys, asked_values, masks[0]),
-            grouped_attention(own_queries, own_keys, own_values, masks[1]),
+            grouped_attention(asked_queries, asked_memory, masks[0]),
+            grouped_attention(own_queries, own_memory, masks[1]),
         ]
         return torch.cat([before.gather(found[0]), after.gather(found[1])])
 
@@ -125,9 +124,16 @@ def float_mask(seen: Tensor) -> Tensor:
     return torch.zeros(seen.shape).masked_fill(~seen, float("-inf"))
 
 
-def grouped_attention(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """Grouped-query attention: queries are (rows, heads, columns, D), heads of a group share keys."""
+def grouped_attention(queries: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
+    """Grouped-query attention: heads of a group share keys and values.
+
+    Args:
+        queries: Shape (rows, heads, columns, D).
+        memory: Keys before values, (rows, 2 groups, columns read, D).
+        mask: Added to the scores, (rows, 1, heads of a group x columns, columns read).
+    """
     rows, heads, columns, size = queries.shape
+    keys, values = memory.chunk(2, dim=1)
     grouped = queries.reshape(rows, keys.shape[1], -1, size)
     read = scaled_dot_product_attention(grouped, keys, values, attn_mask=mask, scale=1.0)
     return read.reshape(rows, heads, columns, size)

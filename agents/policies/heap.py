@@ -1,28 +1,49 @@
-"""The heap of the C library: what is freed is given back to the system where work of another kind begins.
+"""The heap of the C library: what is freed beyond `KEPT` goes back to the system where work of another kind begins.
 
 Tensors on a CPU live there. glibc keeps what they free for later, in pieces that the next kind of work,
 whose tensors have other sizes, does not fit into, so that each would add its own peak to the one before.
+Up to `KEPT` bytes are left: to get a page from the system again takes as long as a small model computes on it.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+KEPT = 256 * 2**20  # bytes
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # numbers that glibc's `mallopt` knows them by
+LARGEST = (
+    32 * 2**20
+)  # bytes that glibc takes from the heap at most, where the default is what was freed so far
+
+FIELDS = (  # of glibc's `mallinfo2`; "fordblks" are the bytes that are free in the heap
+    *("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks"),
+    *("uordblks", "fordblks", "keepcost"),
+)
+
+
+class Usage(ctypes.Structure):
+    """What `mallinfo2` returns, in bytes or blocks."""
+
+    _fields_ = tuple((name, ctypes.c_size_t) for name in FIELDS)
+
 
 @cache
-def trimmer() -> Callable[[int], Any] | None:
-    """Return glibc's `malloc_trim`, None where the C library is another."""
+def library() -> Any:
+    """Return glibc, told to keep what is freed until it is trimmed; None where the C library is another."""
     try:
-        found: Callable[[int], Any] = ctypes.CDLL(None).malloc_trim
+        found = ctypes.CDLL(None)
+        found.mallinfo2.restype = Usage
+        found.mallopt(TRIM_THRESHOLD, KEPT)
+        found.mallopt(MMAP_THRESHOLD, LARGEST)
+        found.malloc_trim.argtypes = (ctypes.c_size_t,)
     except (AttributeError, OSError, TypeError):  # no such function, or no such library
         return None
     return found
 
 
 def give_back() -> None:
-    """Give back the pages of the heap that hold nothing, where the C library can: some milliseconds."""
-    if (trim := trimmer()) is not None:
-        trim(0)
+    """Give back the pages of the heap that hold nothing, if they are more than `KEPT`: some milliseconds."""
+    if (glibc := library()) is not None and glibc.mallinfo2().fordblks > KEPT:
+        glibc.malloc_trim(0)

@@ -62,6 +62,16 @@ class PassShape:
         return 6 * self.hidden_size + 5 * self.attention_size + 4 * self.intermediate_size
 
     @property
+    def kept_fused(self) -> int:
+        """What `fast_network` keeps of a token in place of `kept`.
+
+        Two norms keep a state each; the attention keeps queries, keys, values, what it read and its copy for
+        the output matrix; the feed-forward network keeps gate and up.
+        """
+        attention = 3 * self.attention_size + 2 * self.key_value_size
+        return 2 * self.hidden_size + attention + 2 * self.intermediate_size
+
+    @property
     def working(self) -> int:
         """Values of a token that the backward pass of one layer holds besides: gradients.
 
@@ -82,6 +92,7 @@ def pass_bytes(
     value_bytes: int,
     *,
     checkpointing: bool,
+    fused: bool = False,
     masked: int = 0,
     batch_tokens: int = 0,
     logits_per_chunk: int = LOGITS_PER_CHUNK,
@@ -94,7 +105,7 @@ def pass_bytes(
         v * N * L * (a + m) + max(l * C * V + 5 * v * N * H, v * N * (b + 2 * H)) + h * V * H + 40 * M
 
     - v is `value_bytes`, and a what each layer keeps of a token until its gradient is computed: H, its
-      input, with checkpointing, since the rest is computed again then; else `PassShape.kept`.
+      input, with checkpointing, since the rest is computed again then; else `PassShape.kept`, or `kept_fused`.
     - m are the entries of the attention mask that each layer keeps of a token: the longest row where
       rows are read after their prompts, which they are without checkpointing if they are `SHORT`; else
       0, since without padding no mask is needed.
@@ -112,11 +123,13 @@ def pass_bytes(
         tokens: Of the pass, padding included: `max_tokens_per_pass` or the longest row if it is longer.
         value_bytes: Of one value that the model computes: 4 in float32, 2 in bfloat16.
         checkpointing: Whether layers are checkpointed one by one.
+        fused: Whether the model is a small one that computes by `fast_network`, without checkpointing.
         masked: Tokens of the longest row where rows are read with a mask, else 0.
         batch_tokens: Of the update, padding included.
         logits_per_chunk: Tokens of a chunk times vocabulary.
     """
-    layer = shape.hidden_size if checkpointing else shape.kept
+    whole = shape.kept_fused if fused else shape.kept
+    layer = shape.hidden_size if checkpointing else whole
     again = shape.kept if checkpointing else 0
     kept = value_bytes * tokens * shape.num_layers * (layer + masked)
     chunk = min(tokens, chunk_size(shape.vocab_size, logits_per_chunk))

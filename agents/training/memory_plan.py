@@ -199,11 +199,13 @@ def activations(work: Work) -> int:
     """Return what a pass and its backward pass hold."""
     shape, tokens = work.shape.a_pass, work.pass_tokens
     checkpointing = work.checkpointing
+    fused = work.fast and work.value_bytes == FULL and not checkpointing
     found = pass_bytes(
         shape,
         tokens,
         work.value_bytes,
         checkpointing=checkpointing,
+        fused=fused,
         masked=0 if work.fast else masked_tokens(work.row_tokens, checkpointing, not work.sharded),
         batch_tokens=work.minibatch * work.row_tokens,
     )
@@ -216,7 +218,7 @@ def activations(work: Work) -> int:
         head = shape.vocab_size * shape.hidden_size
         found += (2 * work.value_bytes + FULL) * work.shape.layer_parameters
         found += work.value_bytes * head
-    elif work.fast and work.value_bytes == FULL and not checkpointing:
+    elif fused:
         found += FULL * work.shape.num_parameters  # the joined matrices
         heads = shape.attention_size // shape.key_value_size  # that share keys, and have one mask
         found += FULL * tokens * heads * masked_tokens(work.row_tokens, False, True)

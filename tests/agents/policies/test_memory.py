@@ -30,6 +30,8 @@ def test_the_bytes_of_a_pass_are_those_worked_out_by_hand():
     # the logits of a chunk, 4 * 5 * 100, and 5 * 4 * 10 * 8 for the last states are 3600
     kept = pass_bytes(shape, 10, 4, checkpointing=False, logits_per_chunk=500)
     assert kept == 4 * 10 * 3 * 152 + 3600 + 4 * 100 * 8
+    fused = pass_bytes(shape, 10, 4, checkpointing=False, fused=True, logits_per_chunk=500)
+    assert kept - fused == 4 * 10 * 3 * (152 - 80)  # 2 * 8 + 3 * 8 + 2 * 4 + 2 * 16
     again = pass_bytes(shape, 10, 4, checkpointing=True, logits_per_chunk=500)
     assert again == 4 * 10 * 3 * 8 + 4 * 10 * (152 + 24 + 2 * 8) + 4 * 100 * 8  # 7680 of one layer
     half = pass_bytes(shape, 10, 2, checkpointing=True, logits_per_chunk=500)

@@ -4,9 +4,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from edgewise.benchmarks.speed import decode  # noqa: E402
 from edgewise.benchmarks.speed.training import (  # noqa: E402
     PARTS,
     SETTINGS,
+    in_process,
     problems,
     run,
     score,
@@ -27,6 +29,19 @@ def test_the_parts_of_a_step_add_up():
 def test_equal_groups_and_corrections_are_seen():
     record = run(next(setting for setting in OURS if setting["decode"] == "bfloat16"), num_steps=1)
     assert record["equal"] > 0.0 and record["score"] > 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", OURS, ids=lambda setting: setting["name"])
+def test_every_row_of_ours_is_measured_in_a_process_of_its_own(setting):
+    record = in_process(setting, num_steps=1)
+    assert record["name"] == setting["name"] and record["tokens"] > 0 < record["generate"]
+
+
+@pytest.mark.slow
+def test_rates_are_of_every_way():
+    rates = decode.run(8, num_repeats=1)
+    assert set(rates) == set(decode.WAYS) and min(rates.values()) > 0
 
 
 @pytest.mark.slow

@@ -1,0 +1,163 @@
+"""The parts of `fast_network`: in inference few operations, in training also few passes over the memory.
+
+Where a gradient is asked, it is written by hand.
+
+Shapes: N tokens, of all rows; H hidden size, F size of the feed-forward network, D head size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn.functional import silu
+
+ROWS = 256  # of the feed-forward network that are computed at once, so that what is between stays in caches
+
+
+def norms(hidden: Tensor, least: Tensor) -> Tensor:
+    """Return the norm of each state, (N, 1), with `least` as one more coordinate.
+
+    With `least` = sqrt(H epsilon) it is sqrt(H) times the root of the mean square plus epsilon.
+    """
+    norm = torch.linalg.vector_norm(hidden, dim=1, keepdim=True, dtype=torch.float32)
+    return torch.hypot(norm, least).to(hidden.dtype)
+
+
+def normalize(hidden: Tensor, least: Tensor) -> Tensor:
+    """Divide each state, (N, H), by its norm."""
+    if torch.is_grad_enabled():
+        apply: Callable[..., Tensor] = Normalize.apply
+        return apply(hidden, least)
+    return hidden / norms(hidden, least)
+
+
+class Normalize(Function):
+    """`normalize` in training."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, least: Tensor) -> Tensor:
+        """Return states of length 1."""
+        scale = norms(hidden, least).reciprocal()
+        normed = hidden * scale
+        ctx.save_for_backward(normed, scale)
+        return normed
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        """Return the gradient of the states."""
+        normed, scale = ctx.saved_tensors
+        return of_states(grads[0], normed, scale), None
+
+
+def of_states(gradient: Tensor, normed: Tensor, scale: Tensor) -> Tensor:
+    """Turn the gradient of normed states into that of the states: without what is along a state."""
+    along = (gradient * normed).sum(dim=1, keepdim=True)
+    return torch.addcmul(gradient, normed, along, value=-1).mul_(scale)
+
+
+def feed_forward(hidden: Tensor, gate_up: Tensor, down: Tensor, least: Tensor) -> Tensor:
+    """Add to states what the gated network makes of them normed: (silu(x gate) (x up)) down.
+
+    Args:
+        hidden: Shape (N, H).
+        gate_up: Both matrices side by side, (H, 2 F).
+        down: Shape (F, H).
+        least: See `norms`.
+    """
+    if torch.is_grad_enabled():
+        apply: Callable[..., Tensor] = FeedForward.apply
+        return apply(hidden, gate_up, down, least)
+    opened = swiglu(normalize(hidden, least) @ gate_up)
+    return torch.addmm(hidden, opened, down)
+
+
+def swiglu(gate_up: Tensor) -> Tensor:
+    """SwiGLU: silu of the first half times the second half, (N, 2 F) to (N, F)."""
+    gate, up = gate_up.chunk(2, dim=1)
+    return silu(gate).mul_(up)
+
+
+class FeedForward(Function):
+    """`feed_forward` in training."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, gate_up: Tensor, down: Tensor, least: Tensor) -> Tensor:
+        """Return new states, and keep the normed ones and what the first two matrices made of them."""
+        scale = norms(hidden, least).reciprocal()
+        normed, added = torch.empty_like(hidden), torch.empty_like(hidden)
+        inner = hidden.new_empty(len(hidden), gate_up.shape[1])
+        for part in slices(len(hidden)):
+            torch.mul(hidden[part], scale[part], out=normed[part])
+            torch.mm(normed[part], gate_up, out=inner[part])
+            torch.addmm(hidden[part], swiglu(inner[part]), down, out=added[part])
+        ctx.save_for_backward(normed, scale, inner, gate_up, down)
+        return added
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """Write gradients over what was kept, so that a graph is walked once; again raises."""
+        normed, scale, inner, gate_up, down = ctx.saved_tensors
+        of_hidden = torch.empty_like(normed)
+        product = inner.new_empty(len(inner), len(down))
+        for part in slices(len(normed)):
+            of_added, (gate, up) = grads[0][part], inner[part].chunk(2, dim=1)
+            opened = silu(gate)
+            torch.mul(opened, up, out=product[part])
+            of_opened = of_added @ down.T
+            of_up = opened.mul_(of_opened)
+            torch.ops.aten.silu_backward.grad_input(of_opened.mul_(up), gate, grad_input=gate)
+            up.copy_(of_up)
+            of_normed = inner[part] @ gate_up.T
+            of_hidden[part] = of_states(of_normed, normed[part], scale[part]).add_(of_added)
+        return of_hidden, normed.T @ inner, product.T @ grads[0], None
+
+
+def slices(count: int) -> list[slice]:
+    """Divide `count` rows into like parts of at most `ROWS`: a product of few rows may be summed in another order."""
+    parts = -(-count // ROWS)
+    return [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
+
+
+def rotate(states: Tensor, rotations: Tensor, width: int) -> Tensor:
+    """Apply rotary embeddings in place to the first `width` values of `states`, (N, heads D).
+
+    Args:
+        states: Of all heads, pairs adjacent; those of values are not rotated, and come last.
+        rotations: Complex numbers, one for each pair of a head, (N, 1, D / 2).
+        width: Values of queries and keys.
+    """
+    if torch.is_grad_enabled():
+        apply: Callable[..., Tensor] = Rotate.apply
+        return apply(states, rotations, width)
+    return turn(states, rotations, width)
+
+
+def turn(states: Tensor, rotations: Tensor, width: int) -> Tensor:
+    """Multiply the pairs in place."""
+    turned = states.narrow(1, 0, width)
+    pairs = turned.float().unflatten(1, (-1, rotations.shape[2], 2))  # no copy of float32
+    torch.view_as_complex(pairs).mul_(rotations)
+    if states.dtype != torch.float32:
+        turned.copy_(pairs.flatten(1))
+    return states
+
+
+class Rotate(Function):
+    """`rotate` in training."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, rotations: Tensor, width: int) -> Tensor:
+        """Rotate in place."""
+        ctx.mark_dirty(states)
+        ctx.rotations, ctx.width = rotations, width
+        return turn(states, rotations, width)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """Rotate the gradient back."""
+        back = ctx.rotations.conj().resolve_conj()
+        return turn(grads[0].clone(), back, ctx.width), None, None
