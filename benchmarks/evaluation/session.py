@@ -38,6 +38,7 @@ from edgewise.benchmarks.evaluation.spread_jobs import script_of
 from edgewise.benchmarks.evaluation.suite import OWN, Part, described
 from edgewise.benchmarks.evaluation.summary import Record, summarize
 from edgewise.errors import unknown
+from edgewise.folder import finished
 from edgewise.provenance import provenance
 from edgewise.registration import require, short_id, spec_of
 
@@ -341,7 +342,7 @@ def carry_out(
 
         def show(done: int, total: int) -> None:
             if done == total and bar.tasks[0].total is None:  # before anything was asked
-                console.print(f"finished: all {total} answers are there, and stay as they are")
+                console.print(finished(total, "answers are there"))
             bar.update(task, completed=done, total=total)
 
         evaluate(folder, questions, agent, show, None if spread is None else spread.judge)
