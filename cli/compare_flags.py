@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 import tyro
 
-from edgewise.agents.algorithms.config import Count, NotNegative, Positive, Several
+from edgewise.agents.algorithms.config import Count, NotNegative, Positive, Several, Workers
 from edgewise.agents.policies.model_card import is_own, model_path
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.soar.config import SOARRunConfig
@@ -75,7 +75,7 @@ class SuiteCompareConfig(BatchFlags, RecipeFlags):
     """Answers to each, at the temperature of the preset's protocol."""
     num_looks: Count = 4
     """Looks at a run on validation problems while it trains, the last at its end."""
-    processes: Count = 2
+    processes: Workers = 2
     """Runs that go on at the same time, one thread each."""
     output: Path | None = None
     """Folder of the runs and of the report; by default runs/compare-SUITE."""
@@ -150,7 +150,7 @@ class CompareConfig(BatchFlags):
     """Problems in a batch, P."""
     algorithm: Literal["grpo", "rloo"] = "grpo"
     """Whose advantages the learner forms: grpo or rloo."""
-    processes: Count = 2
+    processes: Workers = 2
     """Runs that go on at the same time, one thread each."""
     output: Path = Path("runs/compare")
     """Folder for the table, the report and the figure; what is done there is not done again."""
@@ -196,7 +196,7 @@ class SOARCompareConfig(LearnerFlags):
     """Fresh students of each teacher."""
     fresh_steps: Count | None = None
     """Training steps of a fresh student; by default the game's."""
-    processes: Count = 2
+    processes: Workers = 2
     """Runs that go on at the same time, one thread each."""
     output: Path = Path("runs/compare-soar")
     """Folder of the games and of the report."""
@@ -230,7 +230,7 @@ class PlanCompareConfig(Flags):
     scored_cost: NotNegative | None = None
     """What a token costs that rules have scored after an update, in generated tokens, as measured by
     `python -m edgewise.benchmarks.studies.scored_cost`; by default what the plan says."""
-    processes: Count = 2
+    processes: Workers = 2
     """Runs that go on at the same time, one thread each."""
     output: Path | None = None
     """Folder of the runs and of the report; by default runs/NAME, that of the plan."""
