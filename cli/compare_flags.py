@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 import tyro
 
-from edgewise.agents.algorithms.config import Count, NotNegative, Positive, Several, Workers
+from edgewise.agents.algorithms.config import Count, NotNegative, Positive, Seeds, Several, Workers
 from edgewise.agents.policies.model_card import is_own, model_path
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.soar.config import SOARRunConfig
@@ -54,7 +54,7 @@ class SuiteCompareConfig(BatchFlags, RecipeFlags):
     tasks: str | None = None
     """Tasks of the suite with commas between; by default all that a seedling can begin. Mathematics of
     sec, which is MATH in five arms of different sizes, needs an `agent` and its data."""
-    num_seeds: Annotated[Count, tyro.conf.arg(aliases=["--seeds"])] = 3
+    num_seeds: Annotated[Seeds, tyro.conf.arg(aliases=["--seeds"])] = 3
     """Paired seeds: from 1, as seed 0 is kept for the choice of a learning rate."""
     agent: str | None = None
     """Model that starts every run, as in `edgewise train`; by default the seedling of each task."""
@@ -140,7 +140,7 @@ class CompareConfig(BatchFlags):
     Random is always among them."""
     worlds: str | None = None
     """Worlds with commas between; all by default."""
-    num_seeds: Annotated[Count, tyro.conf.arg(aliases=["--seeds"])] = 20
+    num_seeds: Annotated[Seeds, tyro.conf.arg(aliases=["--seeds"])] = 20
     """Paired seeds: from 0, one learner in each world."""
     num_arms: Annotated[Several, tyro.conf.arg(aliases=["--arms"])] = 9
     """Training arms, easiest first."""
@@ -184,7 +184,7 @@ class SOARCompareConfig(LearnerFlags):
     """Hard training problems; by default those beside the model."""
     test: Path | None = None
     """Held-out hard problems; by default those beside the model."""
-    num_seeds: Annotated[Count, tyro.conf.arg(aliases=["--seeds"])] = 3
+    num_seeds: Annotated[Seeds, tyro.conf.arg(aliases=["--seeds"])] = 3
     """Paired seeds: from 0, one teacher of each kind."""
     num_steps: Count | None = None
     """Outer steps; by default the game's."""

@@ -89,10 +89,15 @@ def test_the_suite_of_turns_is_played_by_who_can_and_has_two_parts_of_one_enviro
     assert "| Guess | Blocksworld | Countdown-attempts | Countdown-tools |" in text
 
 
-def test_who_plays_no_turns_is_told_so(evaluate):
-    folder, said = evaluate("random", "--suite", "turns", code=2)
-    assert "random plays no episodes of several turns; seedling, hf, vllm" in said.err
-    assert said.err.count("\n") == 1 and not folder.exists()
+def test_the_right_answers_of_other_problems_are_played_to_the_end(evaluate):
+    folder, _ = evaluate("random", "--suite", "turns", "--samples", "1", "--levels", "1")
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["complete"] and not summary["skipped"] and len(summary["parts"]) == 4
+    answers = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    several = [row for row in answers if row["part"].startswith(("turns/Guess", "turns/Blocks"))]
+    assert several and all(len(row["turns"]) > 1 for row in several if not row["correct"])
+    attempts = [row for row in answers if row["part"] == "turns/Countdown-v0-attempts"]
+    assert all(len({*row["turns"]}) > 1 for row in attempts)  # another answer at another attempt
 
 
 def test_a_model_plays_what_it_has_room_for(evaluate, tiny_model):
