@@ -36,6 +36,7 @@ from edgewise.cli.compare_flags import (
     SuiteCompareConfig,
 )
 from edgewise.errors import usage
+from edgewise.folder import finished
 from edgewise.interrupts import repeatable
 from edgewise.lock import locked
 
@@ -152,7 +153,7 @@ def run_plans(
         cells[name] = [*first[name], *comparison_cells(plan, chosen)]
     paths = [folder / name / cell.name / LAST for name, found in cells.items() for cell in found]
     if all(path.is_file() for path in paths):
-        console.print(f"finished: all {len(paths)} cells are done, and stay as they are")
+        console.print(finished(len(paths), "cells are done"))
         return cells
     follow(plans, cells, folder, num_workers, console)
     return cells

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 import tyro
 
-from edgewise.agents.algorithms.config import Count, NotNegative, Positive, Several
+from edgewise.agents.algorithms.config import Count, NotNegative, Positive, Seeds, Several, Workers
 from edgewise.agents.policies.model_card import is_own, model_path
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.soar.config import SOARRunConfig
@@ -54,7 +54,7 @@ class SuiteCompareConfig(BatchFlags, RecipeFlags):
     tasks: str | None = None
     """Tasks of the suite with commas between; by default all that a seedling can begin. Mathematics of
     sec, which is MATH in five arms of different sizes, needs an `agent` and its data."""
-    num_seeds: Annotated[Count, tyro.conf.arg(aliases=["--seeds"])] = 3
+    num_seeds: Annotated[Seeds, tyro.conf.arg(aliases=["--seeds"])] = 3
     """Paired seeds: from 1, as seed 0 is kept for the choice of a learning rate."""
     agent: str | None = None
     """Model that starts every run, as in `edgewise train`; by default the seedling of each task."""
@@ -75,7 +75,7 @@ class SuiteCompareConfig(BatchFlags, RecipeFlags):
     """Answers to each, at the temperature of the preset's protocol."""
     num_looks: Count = 4
     """Looks at a run on validation problems while it trains, the last at its end."""
-    processes: Count = 2
+    processes: Workers = 2
     """Runs that go on at the same time, one thread each."""
     output: Path | None = None
     """Folder of the runs and of the report; by default runs/compare-SUITE."""
@@ -140,7 +140,7 @@ class CompareConfig(BatchFlags):
     Random is always among them."""
     worlds: str | None = None
     """Worlds with commas between; all by default."""
-    num_seeds: Annotated[Count, tyro.conf.arg(aliases=["--seeds"])] = 20
+    num_seeds: Annotated[Seeds, tyro.conf.arg(aliases=["--seeds"])] = 20
     """Paired seeds: from 0, one learner in each world."""
     num_arms: Annotated[Several, tyro.conf.arg(aliases=["--arms"])] = 9
     """Training arms, easiest first."""
@@ -150,7 +150,7 @@ class CompareConfig(BatchFlags):
     """Problems in a batch, P."""
     algorithm: Literal["grpo", "rloo"] = "grpo"
     """Whose advantages the learner forms: grpo or rloo."""
-    processes: Count = 2
+    processes: Workers = 2
     """Runs that go on at the same time, one thread each."""
     output: Path = Path("runs/compare")
     """Folder for the table, the report and the figure; what is done there is not done again."""
@@ -184,7 +184,7 @@ class SOARCompareConfig(LearnerFlags):
     """Hard training problems; by default those beside the model."""
     test: Path | None = None
     """Held-out hard problems; by default those beside the model."""
-    num_seeds: Annotated[Count, tyro.conf.arg(aliases=["--seeds"])] = 3
+    num_seeds: Annotated[Seeds, tyro.conf.arg(aliases=["--seeds"])] = 3
     """Paired seeds: from 0, one teacher of each kind."""
     num_steps: Count | None = None
     """Outer steps; by default the game's."""
@@ -196,7 +196,7 @@ class SOARCompareConfig(LearnerFlags):
     """Fresh students of each teacher."""
     fresh_steps: Count | None = None
     """Training steps of a fresh student; by default the game's."""
-    processes: Count = 2
+    processes: Workers = 2
     """Runs that go on at the same time, one thread each."""
     output: Path = Path("runs/compare-soar")
     """Folder of the games and of the report."""
@@ -230,7 +230,7 @@ class PlanCompareConfig(Flags):
     scored_cost: NotNegative | None = None
     """What a token costs that rules have scored after an update, in generated tokens, as measured by
     `python -m edgewise.benchmarks.studies.scored_cost`; by default what the plan says."""
-    processes: Count = 2
+    processes: Workers = 2
     """Runs that go on at the same time, one thread each."""
     output: Path | None = None
     """Folder of the runs and of the report; by default runs/NAME, that of the plan."""

@@ -25,6 +25,7 @@ from edgewise.benchmarks.simulation.report import Results, by_world, claims, ove
 from edgewise.benchmarks.simulation.worlds import WORLDS
 from edgewise.cli.compare_flags import CompareConfig
 from edgewise.errors import usage
+from edgewise.folder import finished
 from edgewise.interrupts import repeatable
 from edgewise.lock import locked
 from edgewise.wrappers.rules.catalogue import split_names
@@ -76,7 +77,7 @@ def show(console: Console, progress: Iterable[int], total: int) -> None:
     counts = iter(progress)
     first = next(counts)
     if first == total:
-        console.print(f"finished: all {total} cells are done, and stay as they are")
+        console.print(finished(total, "cells are done"))
     progress = chain([first], counts)
     if console.is_terminal:
         with Progress(console=console) as bar:

@@ -20,6 +20,7 @@ from edgewise.benchmarks.studies.published import SOAR_METHODS
 from edgewise.benchmarks.studies.soar import Table, TableConfig, sheets
 from edgewise.cli.compare_flags import SOARCompareConfig
 from edgewise.errors import usage
+from edgewise.folder import finished
 from edgewise.interrupts import Stopped, asked, repeatable
 from edgewise.lock import locked
 
@@ -47,17 +48,21 @@ def compare(config: SOARCompareConfig, command: str, console: Console) -> None:
             check(game, config.test)
         folder = folder_of_size(config.output, sizes(config))
     jobs = [(game,) for game in games]
+    played = all(game.output and (game.output / DONE).is_file() for game in games)
     with repeatable():
         with usage():
             for done, name in enumerate(in_parallel(play_game, jobs, config.processes), start=1):
                 console.print(f"games {done}/{len(games)}  {name}", highlight=False)
             table = Table(table_config(config))
+            known = len(table.records)
         for record in table.fill():
             label = SOAR_METHODS[record["method"]]
             told = f"students  {label}, teacher {record['teacher']}, student {record['student']}"
             console.print(told, highlight=False)
             if asked():
                 raise Stopped
+    if played and len(table.records) == known:
+        console.print(finished(known, "students are tested"))
     found = sheets(table.records)
     write_table(found, command, folder)
     for sheet in found:

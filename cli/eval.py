@@ -38,8 +38,9 @@ def run(config: EvalConfig, arguments: Sequence[str]) -> None:
     with locked(session.folder()), spreading(config.ray) as spread:
         with usage():
             folder, opened, agent = sessions.prepare(session, console, spread)
-        # the oracle may find that it cannot play an environment's episodes
-        refusal = usage() if is_scripted(config.agent) else nullcontext()
+        # a solver may find that it cannot play an environment's episodes
+        needs_solver = is_scripted(config.agent) or config.agent == "random"
+        refusal = usage() if needs_solver else nullcontext()
         with repeatable(say=announcer(console)), refusal:
             summary = sessions.carry_out(folder, opened, agent, console, spread)
             stopped = asked()

@@ -8,11 +8,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from edgewise.agents.algorithms.config import Count, Fraction, Natural
+from edgewise.agents.algorithms.config import Count, Fraction, Natural, check_held
 from edgewise.cli.flags import FileFlags, OneEnvFlags, Port
 from edgewise.wrappers.rules.catalogue import make_schedule
-
-MAX_ROWS = 10_000_000  # of a schedule, which are held in memory
 
 
 @dataclass(frozen=True)
@@ -89,11 +87,7 @@ class ScheduleConfig(RowsFlags, OneEnvFlags):
             ValueError: If they do not go together.
         """
         super().__post_init__()
-        if self.num_steps > MAX_ROWS:
-            raise ValueError(f"`num_steps` must be at most {MAX_ROWS}, got {self.num_steps}")
-        if self.num_steps * self.num_problems > MAX_ROWS:
-            possible = f"{MAX_ROWS // self.num_steps} with `num_steps` {self.num_steps}"
-            raise ValueError(f"`num_problems` must be at most {possible}, got {self.num_problems}")
+        check_held(num_steps=self.num_steps, num_problems=self.num_problems)
         if self.first_step >= self.num_steps:
             raise ValueError(
                 f"`first_step` must be from 0 to {self.num_steps - 1}, got {self.first_step}"

@@ -16,6 +16,7 @@ from edgewise.agents.algorithms.config import (
     Levels,
     Natural,
     NotNegative,
+    check_held,
 )
 from edgewise.agents.policies.model_card import is_own, model_path, preset_for
 from edgewise.agents.soar.presets import GAMES
@@ -170,8 +171,9 @@ class EvalConfig(RayFlags, ThreadFlags, DeviceFlags, TokenFlags, OneEnvFlags):
     is not asked again."""
 
     def __post_init__(self) -> None:
-        """Check what goes with a suite."""
+        """Check what goes with a suite, and how many answers are asked for."""
         super().__post_init__()
+        check_held(num_samples=self.num_samples or 1, num_problems=self.plan.num_problems)
         if self.suite is not None and self.env_options != "{}":
             raise ValueError(f"`env_options` must be left out with a suite, got {self.env_options}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgewise.agents.algorithms.config import Count
+from edgewise.agents.algorithms.config import Workers
 from edgewise.agents.policies.model_card import is_own, model_path
 from edgewise.agents.policies.options import Precision
 from edgewise.agents.training.flags import EvaluationPlan, Flags, ThreadFlags
@@ -22,7 +22,7 @@ class PretrainCommand(ThreadFlags):
     """Folder of the model, which must not exist."""
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
     """What is asked of each level for the model card."""
-    threads: Count = 1
+    threads: Workers = 1
     """Threads of torch; the same number gives the same model."""
 
     def check_folders(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from pkgutil import resolve_name
 from types import UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import tyro
 from tyro.constructors import (
@@ -170,6 +170,7 @@ def parse_flags(
     Raises:
         UsageError: If a flag does not exist, or its value is refused.
     """
+    check_once(arguments, kind)
     refused = io.StringIO()
     try:
         with redirect_stderr(refused), usage():
@@ -183,6 +184,42 @@ def parse_flags(
         text = plain(one_line(refused.getvalue()), kind)
         link = "" if text.endswith("?") else ";"
         raise UsageError(f"{text}{link} see edgewise {command} --help") from None
+
+
+def check_once(arguments: Sequence[str], kind: type[Any]) -> None:
+    """Check that no flag is given under both of its names.
+
+    Raises:
+        UsageError: If one is, for one of two values would be dropped.
+    """
+    names, given = names_of(kind), dict[str, str]()
+    for word in arguments:
+        spelled = word.partition("=")[0].replace("_", "-")
+        name = names.get(spelled)
+        if name is not None and given.setdefault(name, spelled) != spelled:
+            old = spelled if spelled != name else given[name]
+            raise UsageError(f"{name} must be given once, got it as {old} too, its old name")
+
+
+def names_of(kind: type[Any], place: str = "") -> dict[str, str]:
+    """Return the name of today for each name of a flag that has an old one, both with dashes.
+
+    >>> from edgewise.cli.flags import PlayConfig
+    >>> names_of(PlayConfig)
+    {'--num-problems': '--num-problems', '--problems': '--num-problems'}
+    """
+    found = dict[str, str]()
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+        inner = get_args(hint)[0] if extras else hint
+        if is_dataclass(inner):
+            is_flat = tyro.conf.OmitArgPrefixes in extras
+            found |= names_of(cast(type[Any], inner), place if is_flat else f"{place}{name}.")
+        for extra in extras:
+            old = getattr(extra, "aliases", None) or ()
+            today = f"--{place}{getattr(extra, 'name', None) or name}".replace("_", "-")
+            found |= {each: today for each in (today, *old)} if old else {}
+    return found
 
 
 def flag(arguments: Sequence[str], name: str) -> str | None:
@@ -232,7 +269,7 @@ def plain(text: str, kind: type[Any]) -> str:
     if found := re.match(
         r"Unrecognized options: (.*?)(?: Perhaps you meant: (--[\w.-]+).*)?$", text
     ):
-        hint = f"; did you mean {found[2]}?" if found[2] else ""
+        hint = f"; did you mean {names_of(kind).get(found[2], found[2])}?" if found[2] else ""
         return f"flags must be those of the command, got {found[1]}{hint}"
     return text
 

@@ -7,18 +7,12 @@ from collections.abc import Sequence
 import gymnasium as gym
 from rich.console import Console
 
+from edgewise.benchmarks.evaluation.scripted import in_format
 from edgewise.cli.flags import PlayConfig
 from edgewise.cli.parse import import_positional
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.errors import usage
 from edgewise.registration import check_id
-
-WRAPPED = {
-    "boxed": r"\boxed{%s}",
-    "any": r"\boxed{%s}",
-    "answer": "<answer>%s</answer>",
-    "think_answer": "<think>by hand</think><answer>%s</answer>",
-}
 
 
 def run(config: PlayConfig, arguments: Sequence[str]) -> None:
@@ -59,8 +53,7 @@ def play(env: ReasoningEnv, console: Console) -> tuple[bool, bool]:
         if not text:
             console.print("solution: " + env.task.solve(env.problem), markup=False)
             return True, False
-        wrapped = text if "\\boxed{" in text or "<answer>" in text else form(env) % text
-        observation, reward, terminated, truncated, info = env.step(wrapped)
+        observation, reward, terminated, truncated, info = env.step(in_format(env, text))
         if terminated or truncated:
             verdict = "right" if info["correct"] else "wrong"
             verdict = verdict if info["verified"] else "could not be verified"
@@ -68,8 +61,3 @@ def play(env: ReasoningEnv, console: Console) -> tuple[bool, bool]:
             console.print(f"{verdict}, reward {reward:g}")
             return True, bool(info["correct"])
         console.print(observation, markup=False, highlight=False)
-
-
-def form(env: ReasoningEnv) -> str:
-    """Return the preset's answer format as a template."""
-    return WRAPPED[env.preset.answer]

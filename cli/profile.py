@@ -34,6 +34,7 @@ from edgewise.benchmarks.evaluation.spread import Spread, spreading
 from edgewise.cli.flags import ProfileConfig
 from edgewise.env import unwrap
 from edgewise.errors import UsageError, usage
+from edgewise.folder import finished
 from edgewise.interrupts import repeatable
 from edgewise.lock import locked
 from edgewise.registration import check_id
@@ -105,7 +106,7 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
         except ValueError as error:
             raise UsageError(str(error)) from error
     if size_of(config.output) == before:
-        say(console, f"finished: all {len(records)} problems are measured, and stay as they are")
+        say(console, finished(len(records), "problems are measured"))
     for line in summary(config, [record["error_rate"] for record in records]):
         say(console, line)
     if config.fail_at is not None:

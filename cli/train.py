@@ -25,6 +25,7 @@ from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run import Training, begin, resume
 from edgewise.agents.training.samples import LINES as SAMPLES
 from edgewise.errors import usage
+from edgewise.folder import finished
 from edgewise.interrupts import Stopped, asked, stoppable
 
 
@@ -54,7 +55,7 @@ def work(training: Training, console: Console) -> None:
     for note in training.notes:
         say(console, note)
     if training.state.step == num_steps:
-        say(console, f"finished: all {num_steps} steps are done, and stay as they are")
+        say(console, finished(num_steps, "steps are done"))
     before = evaluated(training, console, "before")
     arms = training.folder.config()["arms"]
     with (

@@ -14,6 +14,7 @@ from edgewise.agents.integrations.trl_recipe import make_trainer
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run_folder import LINES, RunFolder
 from edgewise.errors import usage
+from edgewise.folder import finished
 from edgewise.interrupts import Stopped, asked, repeatable
 from edgewise.lock import locked
 from edgewise.registration import require
@@ -34,6 +35,7 @@ def run(config: TRLConfig, arguments: Sequence[str]) -> None:
             trainer = make_trainer(config)
         with repeatable(hint, quiet=rank() > 0):
             trainer.add_callback(stop_when_asked())
+            trainer.add_callback(say_if_finished(config.num_steps))
             trainer.train(resume_from_checkpoint=config.resume)
             if trainer.state.global_step < trainer.args.max_steps:
                 raise Stopped
@@ -59,6 +61,18 @@ def stop_when_asked() -> Any:
                 control.should_save = control.should_training_stop = True
 
     return StopWhenAsked()
+
+
+def say_if_finished(num_steps: int) -> Any:
+    """Return a callback of transformers that says so if a resumed run has no step left."""
+    from transformers import TrainerCallback
+
+    class SayIfFinished(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.global_step >= state.max_steps and state.is_world_process_zero:
+                print(finished(num_steps, "steps are done"))
+
+    return SayIfFinished()
 
 
 def begun_again(config: TRLConfig) -> TRLConfig:

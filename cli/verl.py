@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import signal
 import subprocess
@@ -14,11 +15,14 @@ from edgewise.agents.integrations import versions
 from edgewise.agents.integrations.verl_config import VerlConfig
 from edgewise.agents.integrations.verl_settings import command, printed
 from edgewise.agents.training.folder_kind import VERL, check_kind
-from edgewise.errors import UsageError, usage
+from edgewise.errors import UsageError, shown, usage
+from edgewise.files import FileError, read_text
+from edgewise.folder import finished
 from edgewise.interrupts import Stopped
 from edgewise.lock import locked
 from edgewise.registration import require
 
+NUMBER = re.compile(r"\d{1,12}", re.ASCII)
 LATEST = "latest_checkpointed_iteration.txt"  # where verl writes which of its checkpoints is whole
 
 
@@ -40,13 +44,26 @@ def run(config: VerlConfig, arguments: Sequence[str]) -> None:
         config.rule.make(config.envs())
         refuse_output(config)
     with locked(config.output):
-        code = run_python(command(begun_again(config)))
-        advice = hint(config, arguments)
-        if code is None:
-            raise Stopped(f"interrupted{advice}")
-        if code:
-            raise UsageError(f"verl ended with exit code {code}, see above{advice}")
+        if num_done(config) >= config.num_steps:
+            print(finished(config.num_steps, "steps are done"))
+        else:
+            train(config, arguments)
         write_report(config)
+
+
+def train(config: VerlConfig, arguments: Sequence[str]) -> None:
+    """Run verl.
+
+    Raises:
+        Stopped: If it was stopped from the terminal.
+        UsageError: If it ends with an error.
+    """
+    code = run_python(command(begun_again(config)))
+    advice = hint(config, arguments)
+    if code is None:
+        raise Stopped(f"interrupted{advice}")
+    if code:
+        raise UsageError(f"verl ended with exit code {code}, see above{advice}")
 
 
 def run_python(words: Sequence[str]) -> int | None:
@@ -92,6 +109,21 @@ def refuse_output(config: VerlConfig) -> None:
             f"`output` must hold no run, got {config.output}; "
             "continue it with --resume, or name another"
         )
+
+
+def num_done(config: VerlConfig) -> int:
+    """Return how many steps the run that is to be resumed has behind it, by verl's own file.
+
+    Raises:
+        FileError: If that has no number.
+    """
+    path = config.output / LATEST
+    if not config.resume or not path.exists():
+        return 0
+    text = read_text(path).strip()
+    if not NUMBER.fullmatch(text):
+        raise FileError(f"{path}: must be the number of a step, got {shown(text)}")
+    return int(text)
 
 
 def begun_again(config: VerlConfig) -> VerlConfig:

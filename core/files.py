@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ def read_json(path: Path) -> dict[str, Any]:
         size = path.stat().st_size
     if size > MAX_BYTES:
         raise FileError(f"{path}: must have at most {MAX_BYTES:,} bytes, got {size:,}")
-    found = parsed(read_text(path), path, None, unique)
+    found = parsed(read_text(path), path, None)
     if depth(found, MAX_DEPTH) > MAX_DEPTH:
         raise FileError(f"{path}: must be at most {MAX_DEPTH} deep, got more")
     return found
@@ -140,7 +140,7 @@ def numbered_jsonl(
         growing: Whether a last line without an end is one that a kill cut off, which is left out.
 
     Raises:
-        FileError: If there is no such file, or a line is no such object.
+        FileError: If there is no such file, or a line is no such object or has a key twice.
     """
     opened = gzip.open if path.suffix == ".gz" else open
     with readable(path), opened(path, "rb") as lines:
@@ -210,20 +210,17 @@ def decoded(content: bytes, path: Path, number: int) -> str:
         raise FileError(f"{path}:{line}: must be UTF-8, got the byte {found:#04x}") from error
 
 
-def parsed(
-    text: str, path: Path, number: int | None, made: Callable[[Any], Any] | None = None
-) -> dict[str, Any]:
+def parsed(text: str, path: Path, number: int | None) -> dict[str, Any]:
     """Return the JSON object in `text`, which is line `number` of `path`, or all of it.
 
     Args:
         text: JSON.
         path: Of the file.
         number: Of the line, None for the whole file.
-        made: Makes each object of its pairs; by default the last of a key counts.
     """
     place = f"{path}:{1 if number is None else number}"
     try:
-        found = json.loads(text, object_pairs_hook=made)
+        found = json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         place = f"{path}:{error.lineno if number is None else number}"
         raise FileError(f"{place}: must be JSON, got {error.msg} (column {error.colno})") from error

@@ -74,6 +74,15 @@ def as_lines(records: Iterable[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
+def finished(number: int, what: str) -> str:
+    """Return what a command says that finds all of its work done.
+
+    >>> finished(20, "steps are done")
+    'finished: all 20 steps are done, and stay as they are'
+    """
+    return f"finished: all {number} {what}, and stay as they are"
+
+
 class Folder:
     """A folder of files that are written whole or not at all, and of JSON lines that grow."""
 

@@ -40,6 +40,8 @@ NUMBER = Condition("a number", is_number)
 FINITE = Condition("finite", isfinite)  # the last, as what is not has been compared by then
 Natural = Annotated[int, WHOLE, Condition("at least 0", lambda n: n >= 0)]
 Count = Annotated[int, WHOLE, Condition("at least 1", lambda n: n >= 1)]
+Workers = Annotated[int, WHOLE, Condition("from 1 to 1024", lambda n: 1 <= n <= 1024)]
+Seeds = Annotated[int, WHOLE, Condition("from 1 to 10000", lambda n: 1 <= n <= 10_000)]
 Several = Annotated[int, WHOLE, Condition("at least 2", lambda n: n >= 2)]
 Positive = Annotated[float, NUMBER, Condition("positive", lambda x: x > 0), FINITE]
 NotNegative = Annotated[float, NUMBER, Condition("at least 0", lambda x: x >= 0), FINITE]
@@ -49,6 +51,16 @@ BelowOne = Annotated[float, NUMBER, Condition("in [0, 1)", lambda x: 0 <= x < 1)
 Finite = Annotated[float, NUMBER, FINITE]
 DISTINCT = Condition("different from each other", lambda values: len({*values}) == len(values))
 Levels = Annotated[tuple[Count, ...], DISTINCT]
+MAX_HELD = 10_000_000  # completions, problems or rows that are held in memory at once
+HELD = (  # fields of counts of which as many as their product are
+    ("group_size", "num_problems"),
+    ("num_samples", "num_problems"),
+    ("k", "num_pass_k"),
+    ("pool_size",),
+    ("num_datasets", "num_students", "dataset_size"),
+    ("validation_problems",),
+    ("test_samples", "test_problems"),
+)
 SWITCH = Condition("true or false", lambda value: isinstance(value, bool))
 
 
@@ -59,11 +71,29 @@ def check(config: Any) -> None:
     these; None is allowed where the type says so.
 
     Raises:
-        ValueError: If a field has a value that it cannot have.
+        ValueError: If a field has a value that it cannot have, or `HELD` are too many.
     """
     hints = declared(type(config))  # type: ignore[arg-type]  # a class is hashable, whatever mypy says
     for name in (field.name for field in fields(config)):
         check_value(name, getattr(config, name), hints[name])
+    for names in HELD:
+        counts = {name: getattr(config, name, None) for name in names}
+        check_held(**{name: count for name, count in counts.items() if isinstance(count, int)})
+
+
+def check_held(**counts: int) -> None:
+    """Check that the product of counts is one of things that can be held in memory at once.
+
+    Raises:
+        ValueError: If it is not; it names the first count that is too many with those before it.
+    """
+    held, before = 1, ""
+    for name, count in counts.items():
+        if held * count > MAX_HELD:
+            beside = f" with{before}" if before else ""
+            most = MAX_HELD // held
+            raise ValueError(f"`{name}` must be at most {most}{beside}, got {shown(count)}")
+        held, before = held * count, f"{before}{' and' if before else ''} `{name}` {count}"
 
 
 def check_value(name: str, value: Any, hint: Any) -> None:

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from edgewise.agents.algorithms.config import BelowOne, Count, Discount, Natural, Positive, check
+from edgewise.agents.algorithms.config import (
+    BelowOne,
+    Count,
+    Discount,
+    Natural,
+    Positive,
+    Workers,
+    check,
+)
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
 from edgewise.agents.policies.engine_name import check_engine
 from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS
@@ -258,7 +266,7 @@ class LearnerFlags(DeviceFlags):
 class ThreadFlags(Flags):
     """CPU threads."""
 
-    threads: Count = 1
+    threads: Workers = 1
     """Threads of torch; one is fastest for a small model on a busy machine."""
 
 

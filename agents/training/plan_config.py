@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any
 
-from edgewise.agents.algorithms.config import Count, Positive
+from edgewise.agents.algorithms.config import Count, Positive, Workers
 from edgewise.agents.training.config import TrainConfig
 from edgewise.errors import shown
 
@@ -24,7 +24,7 @@ class PreflightConfig(TrainConfig):
     memory: str | None = None
     """Memory of a GPU, or of the machine with --device cpu, that is planned for: 141GB, 24GiB; by default
     that of the one found."""
-    processes: Count = 1
+    processes: Workers = 1
     """Processes, one a GPU, that are planned for."""
     tokens_per_second: Positive | None = None
     """Tokens that are sampled and learned from in a second, as a preflight measures them, for the time."""

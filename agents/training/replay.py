@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from gymnasium.error import ResetNeeded
 
+from edgewise.agents.algorithms.config import check_held
 from edgewise.agents.algorithms.filters import FILTERS
 from edgewise.agents.training.checkpoint import ENVS
 from edgewise.agents.training.config import UNRECORDED, TrainConfig, from_record
@@ -40,7 +41,6 @@ from edgewise.wrappers.rules.rule_record import from_json
 from edgewise.wrappers.rules.signal import Floats, Updated
 from edgewise.wrappers.vector.curriculum import draw_pool
 
-MAX_BATCH = 10_000_000  # completions of a step
 TOLERANCE = {1: 1e-6, 2: 1e-9, 3: 1e-9}  # by schema: in schema 1, rewards have seven digits
 
 Record = Mapping[str, Any]
@@ -68,14 +68,10 @@ class Recorded:
     def __post_init__(self) -> None:
         """Check the size of a batch."""
         for name in ("num_problems", "group_size"):
-            if not 1 <= getattr(self, name) <= MAX_BATCH:
-                raise ValueError(
-                    f"`{name}` must be in [1, {MAX_BATCH:,}], got {getattr(self, name)}"
-                )
-        if self.num_problems * self.group_size > MAX_BATCH:
-            raise ValueError(f"`num_problems` x `group_size` must be at most {MAX_BATCH:,}")
-        if self.num_problems * self.batch.most > MAX_BATCH:
-            raise ValueError(f"`num_problems` x `most` must be at most {MAX_BATCH:,}")
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
+        check_held(group_size=self.group_size, num_problems=self.num_problems)
+        check_held(most=self.batch.most, num_problems=self.num_problems)
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0, got {self.seed}")
 

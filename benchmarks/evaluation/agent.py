@@ -16,10 +16,13 @@ from rich.console import Console
 
 from edgewise.benchmarks.evaluation.agent_names import check_world
 from edgewise.benchmarks.evaluation.question import Question
-from edgewise.benchmarks.evaluation.scripted import answers_of, completion
+from edgewise.benchmarks.evaluation.scripted import answers_of, completion, in_format
 from edgewise.benchmarks.simulation.skills import Draws, Skills
 from edgewise.benchmarks.simulation.worlds import WORLDS
+from edgewise.errors import UsageError
 from edgewise.interrupts import asked
+from edgewise.judging import takes_turns
+from edgewise.outcome import Outcome
 from edgewise.own_code import AGENTS, import_typed, own_object
 
 MAX_TEXT = 1_000_000  # characters of a completion that are kept
@@ -99,6 +102,8 @@ class Agent(Protocol):
 
 # from a question and the number of the sample to the text, or the texts of all turns of an episode
 Script = Callable[[Question, int], str | list[str]]
+# from these, and what was observed after each turn so far, to the text of the next turn
+TurnScript = Callable[[Question, int, Sequence[str]], str]
 
 
 class ScriptAgent:
@@ -121,6 +126,7 @@ class ScriptAgent:
 
         Raises:
             TypeError: If the script answers with something else than a text.
+            UsageError: If it answers with one text where an episode may have several turns.
         """
         for request in takewhile(lambda _: not asked(), requests):
             replies = []
@@ -130,9 +136,38 @@ class ScriptAgent:
                 turns = found if isinstance(found, list) else [found]
                 if not all(isinstance(text, str) for text in turns):
                     raise TypeError(f"`agent` must answer with a str, got {type(found).__name__}")
+                question = request.question
+                if isinstance(found, str) and takes_turns(question.env, question.problem):
+                    raise UsageError(
+                        f"`agent` must play the turns of {question.part}: be a function of a question, "
+                        "a sample and what was observed, or return a list of texts; it returned one text"
+                    )
                 seconds = time.perf_counter() - start
                 replies.append(Reply.of_turns(request.question, sample, turns, seconds=seconds))
             yield replies
+
+
+def by_turn(script: TurnScript) -> Script:
+    """Return a script that plays an episode to its end, asking `script` for the text of each turn.
+
+    Raises:
+        TypeError: If it gives something else than a text.
+    """
+
+    def play(question: Question, sample: int) -> list[str]:
+        env, problem = question.env, question.problem
+        texts, history = list[str](), list[Outcome]()
+        while not (history and history[-1].done):
+            text = script(question, sample, [outcome.observation for outcome in history])
+            if not isinstance(text, str):
+                raise TypeError(f"`agent` must answer with a str, got {type(text).__name__}")
+            texts.append(text)
+            if not takes_turns(env, problem):
+                break
+            history += env.score([problem], [history], [text])
+        return texts
+
+    return play
 
 
 class HumanAgent:
@@ -143,7 +178,7 @@ class HumanAgent:
         self.console = console
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Sequence[Reply]]:
-        """Show each prompt, and take a line as its answer, with or without the answer's format."""
+        """Show each prompt, and take a line as the answer of each turn, with or without the answer's format."""
         rest = takewhile(lambda _: not asked(), requests)
         for number, request in enumerate(rest, start=1):
             question = request.question
@@ -153,12 +188,21 @@ class HumanAgent:
                 self.console.print(question.prompt, markup=False, highlight=False)
                 start = time.perf_counter()
                 try:
-                    text = input("> ").strip()
+                    texts = by_turn(self.ask)(question, sample)
                 except EOFError:
                     return
-                if "\\boxed{" not in text and "<answer>" not in text:
-                    text = completion(question.env, text, "")
-                yield [Reply(question, sample, text, seconds=time.perf_counter() - start)]
+                seconds = time.perf_counter() - start
+                yield [Reply.of_turns(question, sample, texts, seconds=seconds)]
+
+    def ask(self, question: Question, sample: int, observed: Sequence[str]) -> str:
+        """Show what was observed last, and take a line as an answer or as the call of a tool.
+
+        Raises:
+            EOFError: At the end of input.
+        """
+        if observed:
+            self.console.print(observed[-1], markup=False, highlight=False)
+        return in_format(question.env, input("> ").strip())
 
 
 def oracle(question: Question, sample: int) -> list[str]:
@@ -174,32 +218,32 @@ def oracle(question: Question, sample: int) -> list[str]:
 def constant(text: str) -> Script:
     """Return a script that always gives the answer `text`, at every turn."""
 
-    def script(question: Question, sample: int) -> list[str]:
-        env, said = question.env, completion(question.env, text, "")
-        history = env.score([question.problem], [()], [said])
-        while not history[-1].done:
-            history += env.score([question.problem], [history], [said])
-        return [said] * len(history)
+    def script(question: Question, sample: int, observed: Sequence[str]) -> str:
+        return completion(question.env, text, "")
 
-    return script
+    return by_turn(script)
 
 
 def guess(seed: int) -> Script:
     """Return a script that gives the right answer of another problem of the same level.
 
-    Where there are few answers, as for the letters of a choice, that is chance.
+    Where there are few answers, as for the letters of a choice, that is chance. At each turn it gives
+    the next of another problem's answers, and after its last those of one more.
     """
 
-    def script(question: Question, sample: int) -> str:
+    def script(question: Question, sample: int, observed: Sequence[str]) -> str:
         env, rng = question.env, np.random.default_rng(entropy(seed, question, sample))
         size = env.task.num_rows(env.split, **env.preset.levels[question.level])
         if size == 1:
             return ""
         limit = size or 2**31
-        other = (question.problem_seed + 1 + int(rng.random() * (limit - 1))) % limit
-        return completion(env, env.task.solve(env.draw(question.level, other)), "")
+        answers = list[str]()
+        while len(answers) <= len(observed):
+            other = (question.problem_seed + 1 + int(rng.random() * (limit - 1))) % limit
+            answers += answers_of(env, env.draw(question.level, other))
+        return completion(env, answers[len(observed)], "")
 
-    return script
+    return by_turn(script)
 
 
 def simulated(world: str, seed: int) -> Script:
@@ -219,7 +263,7 @@ def simulated(world: str, seed: int) -> Script:
         place = np.array([levels.index(question.level) + 1])
         chance = learners[size].chances(place, np.array([question.problem_seed]))
         lot = Draws(entropy(seed, question, sample)[0]).uniform(1)
-        return oracle(question, sample) if lot < chance else ""
+        return oracle(question, sample) if lot < chance else [""]
 
     return script
 
@@ -231,10 +275,10 @@ def entropy(seed: int, question: Question, sample: int) -> list[int]:
     return [int.from_bytes(digest[start : start + 4], "big") for start in (0, 4, 8, 12)]
 
 
-def takes_two(function: Callable[..., Any]) -> bool:
-    """Return whether a function can be called with a question and a sample; so may what has no signature."""
+def takes(function: Callable[..., Any], *arguments: object) -> bool:
+    """Return whether a function can be called with `arguments`; so may what has no signature."""
     try:
-        inspect.signature(function).bind(None, 0)
+        inspect.signature(function).bind(*arguments)
     except TypeError:
         return False
     except ValueError:
@@ -243,7 +287,7 @@ def takes_two(function: Callable[..., Any]) -> bool:
 
 
 def own_agent(name: str) -> Agent:
-    """Return the agent that the user typed: an `Agent`, a class of one, or a `Script`.
+    """Return the agent that the user typed: an `Agent`, a class of one, a `Script` or a `TurnScript`.
 
     Args:
         name: "module:object", of a module that may be in the working folder, or the name under which an
@@ -258,9 +302,11 @@ def own_agent(name: str) -> Agent:
     made = found() if isinstance(found, type) else found
     if isinstance(made, Agent):
         return made
-    if callable(made) and takes_two(made):
+    if callable(made) and takes(made, None, 0):
         return ScriptAgent(made)
+    if callable(made) and takes(made, None, 0, []):
+        return ScriptAgent(by_turn(made))
     raise ValueError(
         "`agent` must have a method `answer`, or be a function of a question and the number of the "
-        f"sample, got {made!r}"
+        f"sample, and for turns of what was observed, got {made!r}"
     )

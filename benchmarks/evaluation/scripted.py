@@ -142,10 +142,17 @@ def answers_of(env: ReasoningEnv, problem: Any) -> list[str]:
             break
     if not lines or not turn.correct:
         raise ValueError(
-            f"`agent` must be another than oracle for {env.identity['env']} with these options: "
+            f"`agent` must be another than oracle or random for {env.identity['env']} with these options: "
             f"neither the solver's answer nor its lines, one a turn, solve a problem"
         )
     return lines[:count]
+
+
+def in_format(env: ReasoningEnv, line: str) -> str:
+    """Return a completion of what someone typed: an answer, with or without its format, or the call of a tool."""
+    is_call = env.tools is not None and any(True for _ in env.tools.calls_in(line))
+    is_whole = is_call or "\\boxed{" in line or "<answer>" in line
+    return line if is_whole else completion(env, line, "")
 
 
 def completion(env: ReasoningEnv, answer: str, opening: str) -> str:

@@ -38,10 +38,10 @@ from edgewise.benchmarks.evaluation.spread_jobs import script_of
 from edgewise.benchmarks.evaluation.suite import OWN, Part, described
 from edgewise.benchmarks.evaluation.summary import Record, summarize
 from edgewise.errors import unknown
+from edgewise.folder import finished
 from edgewise.provenance import provenance
 from edgewise.registration import require, short_id, spec_of
 
-PLAYERS = (*MODELS, "openai", "oracle", "constant", "simulated")  # of episodes of several turns
 MAX_NAME = 120  # characters of an agent in the name of a folder, its last
 
 
@@ -89,8 +89,6 @@ class Session:
         if self.data is not None and spec_of(part.env).kwargs.get("requires") == "math":
             options["data"] = self.data
         preset, reason = self.preset or part.preset, ""
-        if part.has_turns and self.kind not in PLAYERS:
-            reason = f"{self.agent} plays no episodes of several turns; {', '.join(PLAYERS)} do"
         if self.preset is None and self.kind in MODELS and part.suite != OWN:
             card = made_for(self.model)
             if part.env in card["envs"]:
@@ -125,7 +123,7 @@ def open_parts(session: Session) -> tuple[list[Opened], list[dict[str, str]]]:
     for part in map(session.adapted, session.parts):
         asked = (session.num_problems, session.max_tokens, session.split, session.levels)
         try:
-            one = open_part(part, *asked, turns=session.kind in PLAYERS)
+            one = open_part(part, *asked, turns=True)
         except (NotAtHand, ImportError, FileNotFoundError) as error:
             skipped.append({"name": part.name, "reason": str(error)})
             continue
@@ -341,7 +339,7 @@ def carry_out(
 
         def show(done: int, total: int) -> None:
             if done == total and bar.tasks[0].total is None:  # before anything was asked
-                console.print(f"finished: all {total} answers are there, and stay as they are")
+                console.print(finished(total, "answers are there"))
             bar.update(task, completed=done, total=total)
 
         evaluate(folder, questions, agent, show, None if spread is None else spread.judge)

@@ -40,7 +40,6 @@ class Part:
     options: Mapping[str, Any] = field(default_factory=dict)  # keywords of the environment
     reason: str = ""  # why it is not evaluated, if it is known beforehand
     label: str = ""  # tells it from another part of the same environment
-    has_turns: bool = False  # whether episodes have several turns, which not every agent plays
 
     @property
     def name(self) -> str:
@@ -67,7 +66,7 @@ def soar(env: str, ood: bool = False, **options: Any) -> Part:
 def turns(env: str, preset: str, label: str = "", **options: Any) -> Part:
     """Return a part of the suite of turns: eight episodes at temperature 1."""
     protocol = Protocol(temperature=1.0, num_samples=8)
-    return Part("turns", env, preset, protocol, options=options, label=label, has_turns=True)
+    return Part("turns", env, preset, protocol, options=options, label=label)
 
 
 SUITES: Mapping[str, tuple[Part, ...]] = {

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
+from edgewise.errors import UsageError
 from edgewise.files import said
 
 LOOPBACK = "127.0.0.1"
@@ -40,6 +43,11 @@ class PageServer(ThreadingHTTPServer):
     def url(self) -> str:
         """Where the page is."""
         return f"http://{LOOPBACK}:{self.server_port}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing of a client that goes away or says nothing; of anything else what socketserver does."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     def is_own(self, host: str | None) -> bool:
         """Return whether a Host header names this server, and no site that only points to it."""
@@ -85,5 +93,5 @@ def made(make: Callable[[], str]) -> tuple[HTTPStatus, str, str]:
         return HTTPStatus.OK, make(), "text/html"
     except OSError as error:
         return HTTPStatus.INTERNAL_SERVER_ERROR, f"{said(error)}\n", "text/plain"
-    except ValueError as error:
+    except (UsageError, ValueError) as error:
         return HTTPStatus.INTERNAL_SERVER_ERROR, f"{error}\n", "text/plain"

@@ -16,7 +16,7 @@ from edgewise.agents.training.scores import read_scores
 from edgewise.agents.training.sheet import Sheet, escape
 from edgewise.benchmarks.sharing.bundle import README, Bundle, model_files
 from edgewise.benchmarks.sharing.public import public_value
-from edgewise.files import FileError, about, read_text
+from edgewise.files import FileError, read_json, read_jsonl
 from edgewise.folder import Folder
 
 Row = Mapping[str, Any]
@@ -41,11 +41,10 @@ def scores(path: Path) -> Path | bytes:
     """Return a file of metrics as it is, or with its numbers, and the fields of `TEXTS`, alone.
 
     Raises:
-        FileError: If it is no JSON.
+        FileError: If it has anything else than objects of JSON, to its end.
     """
-    lines = read_text(path).splitlines() if path.suffix == ".jsonl" else [read_text(path)]
-    with about(path):
-        rows = [json.loads(line) for line in lines]
+    is_lines = path.suffix == ".jsonl"
+    rows = list(read_jsonl(path, growing=False)) if is_lines else [read_json(path)]
     kept = [numbers(row) for row in rows]
     return path if kept == rows else "".join(f"{json.dumps(row)}\n" for row in kept).encode()
 

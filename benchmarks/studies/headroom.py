@@ -27,6 +27,7 @@ from edgewise.benchmarks.studies.headroom_plan import (
 )
 from edgewise.benchmarks.studies.headroom_report import Record, best_of, report
 from edgewise.files import read_json, write_atomically
+from edgewise.folder import finished
 from edgewise.interrupts import Stopped, asked
 
 SETTINGS = "headroom.json"  # of all runs in a folder
@@ -89,7 +90,7 @@ def run_all(config: HeadroomConfig, runs: list[Run], folder: Path, say: Say) -> 
     """Return the records of runs, of which those that are done are read."""
     records: list[Record] = []
     if runs and all((folder / f"{run.name}.json").is_file() for run in runs):
-        say(f"finished: all {len(runs)} runs of {runs[0].phase} are done, and stay as they are")
+        say(finished(len(runs), f"runs of {runs[0].phase} are done"))
     for done, run in enumerate(runs, start=1):
         path = folder / f"{run.name}.json"
         if not path.is_file():

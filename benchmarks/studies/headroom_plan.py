@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewise.agents.algorithms.config import Count, Levels, Natural, Positive, Several
+from edgewise.agents.algorithms.config import Count, Levels, Natural, Positive, Several, Workers
 from edgewise.agents.training.config import TrainConfig
 from edgewise.agents.training.flags import Flags
 
@@ -72,7 +72,7 @@ class HeadroomConfig(Flags):
     """Test problems of each level; answered once at the end."""
     output: Path | None = None
     """Folder of the runs and of the report; by default runs/headroom-ENV."""
-    threads: Count = 1
+    threads: Workers = 1
     """Threads of torch."""
 
     def check_names(self) -> None:

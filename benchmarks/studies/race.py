@@ -36,6 +36,7 @@ from edgewise.benchmarks.studies.race_report import START, draw, report
 from edgewise.benchmarks.studies.race_sheets import BedStart, summary, table
 from edgewise.benchmarks.studies.statistics import Record
 from edgewise.files import read_json, write_atomically
+from edgewise.folder import finished
 from edgewise.interrupts import Stopped, asked
 
 REPORT = "report.md"
@@ -227,7 +228,7 @@ def race(plan: RacePlan, folder: Path, processes: int, say: Say) -> str:
     """
     begin(plan, folder)
     if all((folder / run.file).is_file() for run in runs_of(plan)):
-        say(f"finished: all {len(runs_of(plan))} runs are done, and stay as they are")
+        say(finished(len(runs_of(plan)), "runs are done"))
     beds = [(plan, name, folder) for name in plan.beds]
     for name in in_parallel(start_bed, beds, processes):
         say(name)

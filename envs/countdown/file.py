@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from edgewise.envs.countdown.reach import is_reachable
 from edgewise.envs.countdown.task import Countdown, Problem
 from edgewise.file_task import FileTask
 from edgewise.rows import Row, quoted
@@ -12,7 +13,9 @@ from edgewise.task import Unsolvable
 
 MAX_NUMBERS = 12
 MAX_VALUE = 10**9
-MAX_TRIED = 4  # numbers whose expressions are all tried, in less than a millisecond
+MAX_DECIDED = (
+    6  # numbers; five take some milliseconds, six a tenth of a second, seven would take seconds
+)
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class CountdownFile(FileTask[Problem], Countdown):
     """Combine the numbers of a row of your file, each once, into an expression equal to its target.
 
     A row has `nums` (or `numbers`), a list of whole numbers, and `target`; a `solution` that is right
-    is kept for demonstrations. A row whose numbers cannot make the target is left out: of up to four
+    is kept for demonstrations. A row whose numbers cannot make the target is left out: of up to six
     numbers every one, of more where the target is too large. Other columns, such as `difficulty`, are named by `level_column`.
 
     Example:
@@ -41,20 +44,19 @@ class CountdownFile(FileTask[Problem], Countdown):
         solution = row.get("solution")
         known = isinstance(solution, str) and self.verify(bare, solution)
         if not known:
-            check_possible(self, bare)
+            check_possible(bare)
         return Problem(bare.numbers, bare.target, solution if known else None)
 
 
-def check_possible(task: Countdown, problem: Problem) -> None:
-    """Raise ValueError if the numbers cannot make the target, as far as is quickly known.
+def check_possible(problem: Problem) -> None:
+    """Raise Unsolvable if the numbers cannot make the target, as far as is quickly known.
 
-    Few numbers are tried in every way. Of more, no expression is larger than their product, doubled for
+    Of up to six numbers it is decided. Of more, no expression is larger than their product, doubled for
     each operation: numerator and denominator of a sum are at most that.
     """
     most = math.prod(2 * max(number, 1) for number in problem.numbers) // 2
-    if len(problem.numbers) <= MAX_TRIED:
-        task.solve(problem)
-    elif problem.target > most:
+    is_few = len(problem.numbers) <= MAX_DECIDED
+    if problem.target > most or (is_few and not is_reachable(problem.numbers, problem.target)):
         raise Unsolvable(f"`target` {problem.target} cannot be made of {problem.numbers}")
 
 

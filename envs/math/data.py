@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from edgewise.envs.math.choices import names_option, write_options
 from edgewise.envs.math.files import (
+    DataFolder,
     Problem,
     check_problem,
     data_folder,
@@ -25,12 +26,13 @@ from edgewise.envs.math.files import (
     normalise,
 )
 from edgewise.envs.math.gold import compared
-from edgewise.envs.math.hub import HUB, SOURCES, Source, rows_of
+from edgewise.envs.math.hub import HUB, SOURCES, rows_of, source_of
 from edgewise.envs.math.presets import make_presets
 from edgewise.errors import unknown
 from edgewise.grading import anticipate, equivalent_many, graded_by
 from edgewise.problem_set import ProblemSet
 from edgewise.registration import DIVISIONS
+from edgewise.row_file import stamped
 from edgewise.rows import Row, convert_rows, read_rows
 from edgewise.task import Verdict, split_of_key
 
@@ -65,7 +67,7 @@ class MathDataset(ProblemSet[Problem]):
 
     def rows(self, split: str, **params: Any) -> Sequence[Problem]:
         """Return the problems of one split with `level`, and with `subject` if it is given."""
-        return select(type(self), str(data_folder(self.data)), split, **params)
+        return select(type(self), current(str(data_folder(self.data))), split, **params)
 
     def prompt(self, problem: Problem, template: str) -> str:
         """State the question and the answer format."""
@@ -272,10 +274,22 @@ DATASETS: tuple[type[MathDataset], ...] = (
 )  # fmt: skip
 
 
+IDS = "sec/math_train_ids"  # of what SEC trains on
+
+
+def current(path: str) -> DataFolder:
+    """Return a folder with the stamps of its files, by which what was read of others is not taken for them."""
+    if path == HUB:
+        return DataFolder(path, ())
+    names = {name for kind in DATASETS for name in kind.files.values()} | {IDS}
+    found = (find_file(Path(path), name) for name in sorted(names))
+    return DataFolder(path, stamped(file for file in found if file is not None))
+
+
 @lru_cache
 def select(
     kind: type[MathDataset],
-    folder: str,
+    folder: DataFolder,
     split: str,
     level: int,
     partition: str = "official",
@@ -295,7 +309,7 @@ def select(
 
 @lru_cache
 def read_partition(
-    kind: type[MathDataset], folder: str, split: str, partition: str
+    kind: type[MathDataset], folder: DataFolder, split: str, partition: str
 ) -> tuple[Problem, ...]:
     """Return the problems of one split, those for training without what is in a test set."""
     found = PARTITIONS[partition].read(kind, folder, split)
@@ -306,12 +320,12 @@ def read_partition(
 
 
 @lru_cache
-def read_split(kind: type[MathDataset], folder: str, split: str) -> tuple[Problem, ...]:
+def read_split(kind: type[MathDataset], folder: DataFolder, split: str) -> tuple[Problem, ...]:
     """Return the problems of one split, none if the data set has no such split."""
     if split not in kind.files:
         return ()
-    if folder != HUB:
-        return read_file(kind, needed_file(kind.name, folder, kind.files[split]))
+    if folder.path != HUB:
+        return read_file(kind, needed_file(kind.name, folder.path, kind.files[split]))
     source = source_of(kind.name, split)
     return distinct(
         convert_rows(rows_of(source), lambda row: check_problem(kind.read_row(source.read(row))))
@@ -330,21 +344,18 @@ def read_file(
     return distinct(convert_rows(read_rows(path), read))
 
 
-def source_of(name: str, split: str) -> Source:
-    """Return where a data set is on the hub."""
-    if name not in SOURCES:
-        raise ValueError(f"`data` must be a folder for {name}, which is not on the hub")
-    return SOURCES[name][split]
-
-
 @lru_cache
-def known_texts(folder: str, spoiled: frozenset[str] = frozenset()) -> frozenset[str]:
+def known_texts(folder: DataFolder, spoiled: frozenset[str] = frozenset()) -> frozenset[str]:
     """Return the normalised texts of all test problems in `folder`, except those of the `spoiled` sets."""
     return frozenset(
         normalise(problem.text)
         for kind in DATASETS
         if kind.name not in spoiled
-        if (kind.name in SOURCES if folder == HUB else find_file(Path(folder), kind.files["test"]))
+        if (
+            kind.name in SOURCES
+            if folder.path == HUB
+            else find_file(Path(folder.path), kind.files["test"])
+        )
         for problem in read_split(kind, folder, "test")
     )
 
@@ -353,21 +364,21 @@ def known_texts(folder: str, spoiled: frozenset[str] = frozenset()) -> frozenset
 class Partition:
     """A division of MATH into training and test problems."""
 
-    read: Callable[[type[MathDataset], str, str], tuple[Problem, ...]]
+    read: Callable[[type[MathDataset], DataFolder, str], tuple[Problem, ...]]
     spoiled: tuple[str, ...] = ()  # by training on it: the sets that may not be evaluated after
 
 
-def read_sec(kind: type[MathDataset], folder: str, split: str) -> tuple[Problem, ...]:
+def read_sec(kind: type[MathDataset], folder: DataFolder, split: str) -> tuple[Problem, ...]:
     """Return for training all of MATH but what SEC keeps out, and for test MATH500."""
     if split != "train":
         return read_split(MATH500, folder, split)
-    path = needed_file("MATH-v0 with partition 'sec'", folder, "sec/math_train_ids")
+    path = needed_file("MATH-v0 with partition 'sec'", folder.path, IDS)
     wanted = frozenset(convert_rows(read_rows(path), lambda row: str(row["math_id"])))
-    paths = [needed_file(kind.name, folder, kind.files[half]) for half in ("train", "test")]
+    paths = [needed_file(kind.name, folder.path, kind.files[half]) for half in ("train", "test")]
     return distinct(problem for path in paths for problem in read_file(kind, path, wanted))
 
 
-def read_soar(kind: type[MathDataset], folder: str, split: str) -> tuple[Problem, ...]:
+def read_soar(kind: type[MathDataset], folder: DataFolder, split: str) -> tuple[Problem, ...]:
     """Return one half, by content, of the test problems of MATH, for training or for test."""
     wanted = {"train": "validation", "test": "test"}.get(split)
     return tuple(

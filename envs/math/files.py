@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from edgewise.envs.math.hub import SOURCES
 from edgewise.registration import division
+from edgewise.row_file import Stamp
 from edgewise.rows import check_text
 
 MAX_QUESTION = 100_000  # characters
@@ -39,6 +41,13 @@ def normalise(text: str) -> str:
 def data_folder(data: str | None) -> Path:
     """Return the folder of the files."""
     return Path(data or os.environ.get("EDGEWISE_DATA", "."))
+
+
+class DataFolder(NamedTuple):
+    """A folder of data sets as it is now, or the hub, which has no files."""
+
+    path: str
+    files: tuple[Stamp, ...]
 
 
 def find_file(folder: Path, name: str) -> Path | None:

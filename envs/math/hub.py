@@ -135,3 +135,10 @@ def load(repo: str, config: str | None, split: str) -> Iterator[Located]:
     except (DatasetsError, ValueError) as error:
         raise DataError(f"{place}: must be a data set that can be read, got {error}") from error
     yield from (Located(f"{place}, row {i}", row) for i, row in enumerate(found, start=1))
+
+
+def source_of(name: str, split: str) -> Source:
+    """Return where a data set is on the hub."""
+    if name not in SOURCES:
+        raise ValueError(f"`data` must be a folder for {name}, which is not on the hub")
+    return SOURCES[name][split]

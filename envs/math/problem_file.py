@@ -16,8 +16,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from edgewise.envs.math.choices import names_option, read_options
-from edgewise.envs.math.data import MathDataset, known_texts
-from edgewise.envs.math.files import Problem, data_folder, find_file, matches, normalise
+from edgewise.envs.math.data import MathDataset, current, known_texts
+from edgewise.envs.math.files import DataFolder, Problem, data_folder, find_file, matches, normalise
 from edgewise.envs.math.gold import unwrap
 from edgewise.envs.math.hub import HUB, PREFIX, load
 from edgewise.envs.math.presets import make_presets
@@ -137,7 +137,8 @@ class ProblemFile(MathDataset):
 
     def rows(self, split: str, **params: Any) -> Sequence[Problem]:
         """Return the problems of one split and level, and of a part if it is given."""
-        return choose(self, source_stamp(self), split, **params)
+        known = current(str(data_folder(None)))
+        return choose(self, source_stamp(self), known, split, **params)
 
     def divisions(self, kind: str) -> Sequence[Mapping[str, Any]]:
         """Return one part for each subject, or for each label of a registered division."""
@@ -191,6 +192,7 @@ def same_text(gold: str, answer: str) -> bool:
 def choose(
     task: ProblemFile,
     stamp: tuple[Stamp, ...],
+    folder: DataFolder,
     split: str,
     level: int,
     subject: str | None = None,
@@ -198,7 +200,7 @@ def choose(
     part: str | None = None,
 ) -> tuple[Problem, ...]:
     """Return the problems of one split, level and part, in the order of the data."""
-    known = known_texts(str(data_folder(None))) if split == "train" else frozenset()
+    known = known_texts(folder) if split == "train" else frozenset()
     loaded = read_problems(task, stamp)
     return tuple(
         problem

@@ -16,7 +16,9 @@ import pytest
 
 pytest.importorskip("tyro")
 
+from edgewise.cli import main
 from edgewise.cli.main import COMMANDS
+from edgewise.cli.parse import names_of
 
 SUITES = [(None, None), ("sec", None), ("soar", None), (None, "plan.json")]  # of `compare`
 CLAUSE = re.compile(
@@ -146,6 +148,42 @@ def test_old_names_are_taken_on(command):
     place = COMMANDS[command][1]
     old = configure(command, place, " ".join(OLD[command]).split())
     assert old == configure(command, place, NEW[command].split())
+
+
+def kinds():
+    """Each command with its flags, of `compare` those of each suite."""
+    for command, (_, place) in COMMANDS.items():
+        kind = resolve_name(place)
+        for chosen in [(None, None)] if isinstance(kind, type) else SUITES:
+            suite = f" --suite {chosen[0]}" if chosen[0] else ""
+            yield command + suite, kind if isinstance(kind, type) else kind(*chosen)
+
+
+RENAMED = [
+    (command, old, new)
+    for command, kind in kinds()
+    for old, new in names_of(kind).items()
+    if old != new
+]
+
+
+def test_the_old_names_are_known():
+    found = {old for _, old, _ in RENAMED}
+    assert found >= {word for words in OLD.values() for word in " ".join(words).split()[::2]}
+    assert ("eval", "--samples", "--num-samples") in RENAMED
+
+
+@pytest.mark.parametrize(("command", "old", "new"), RENAMED)
+def test_a_flag_is_not_given_under_two_names(command, old, new, capsys):
+    """Nor does a message name the old one, but for this."""
+    for words in ([new, "3", old, "4"], [f"{old}=3", f"{new}=3"]):
+        assert main([*command.split(), *words]) == 2
+        told = capsys.readouterr().err
+        assert told == f"edgewise: {new} must be given once, got it as {old} too, its old name\n"
+    for words in ([f"{old}s", "3"], [old[:-1], "3"], [old], [old, ""], [f"{new}s", "3"]):
+        assert main([*command.split(), *words]) == 2, words
+        _, must, told = capsys.readouterr().err.partition(" must be")
+        assert not re.search(rf"(did you mean|`){old}[?`]", must + told), words
 
 
 def test_recipes_of_verl_have_its_flags():

@@ -38,7 +38,7 @@ def told(capsys, words):
         ("report a b c", "`folders` must be one or two, got 3"),
         ("train --env-options {", '`env_options` must be JSON with names, such as {"interactive"'),
         (
-            "schedule --num-problems 99999999999",
+            "schedule --num-problems 10001",
             "`num_problems` must be at most 10000 with `num_steps` 1000",
         ),
     ],
@@ -47,6 +47,48 @@ def test_a_mistake_names_its_flag_and_what_it_must_be(words, message, capsys):
     text, code = told(capsys, words)
     assert text.startswith("edgewise: ") and message in text and text.count("\n") == 1
     assert code == 2 and text.count("must be") == 1 and "typing" not in text
+
+
+N = 10**11
+HELD = {  # flags of counts that are held in memory, and what each may be at most
+    f"train --num-problems {N}": "`num_problems` must be at most 10000000, got",
+    f"train --group-size {N}": "`group_size` must be at most 10000000, got",
+    "train --group-size 1000 --num-problems 10001": "at most 10000 with `group_size` 1000, got 10001",
+    f"train --curriculum plr --pool-size {N}": "`pool_size` must be at most 10000000, got",
+    f"train --evaluation.num-problems {N}": "num_problems` must be at most 10000000, got",
+    f"train --validation.k {N}": "k` must be at most 10000000, got",
+    f"preflight --num-problems {N}": "`num_problems` must be at most 10000000, got",
+    f"preflight --plan --group-size {N}": "`group_size` must be at most 10000000, got",
+    f"trl --num-problems {N}": "`num_problems` must be at most 1250000 with `group_size` 8, got",
+    f"verl --group-size {N}": "`group_size` must be at most 10000000, got",
+    f"eval --agent oracle --num-problems {N}": "`num_problems` must be at most 10000000, got",
+    f"eval --agent oracle --num-samples {N}": "`num_samples` must be at most 10000000, got",
+    "eval --agent oracle --num-samples 100000": "at most 100 with `num_samples` 100000, got 200",
+    "profile --num-problems 2000000": "`num_problems` must be at most 1250000 with `num_samples` 8",
+    f"profile --num-samples {N}": "`num_samples` must be at most 10000000, got",
+    f"soar --num-datasets {N}": "`num_datasets` must be at most 10000000, got",
+    f"soar --dataset-size {N}": "`dataset_size` must be at most 10000000, got",
+    f"soar --num-students {N}": "`num_students` must be at most 10000000, got",
+    f"schedule --num-steps {N}": "`num_steps` must be at most 10000000, got",
+    f"export --num-problems {N}": "`num_problems` must be at most 10000000, got",
+    f"check Countdown-v0 --num-problems {N}": "`num_problems` must be at most 10000000, got",
+    f"headroom --num-problems {N}": "`num_problems` must be at most 1250000 with `group_size` 8",
+    f"compare --num-problems {N}": "`num_problems` must be at most ",
+    f"train --threads {N}": "`threads` must be from 1 to 1024, got",
+    f"compare --num-seeds {N}": "`num_seeds` must be from 1 to 10000, got",
+    f"compare --suite sec --num-seeds {N}": "`num_seeds` must be from 1 to 10000, got",
+    f"compare --num-arms {N}": "`num_arms` must be at most ",
+    f"compare --processes {N}": "`processes` must be from 1 to 1024, got",
+    f"compare --suite sec --test-samples {N}": "`test_samples` must be at most 10000000, got",
+}
+
+
+@pytest.mark.parametrize("words", HELD)
+def test_more_than_memory_can_hold_is_told_before_any_work(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text, code = told(capsys, words)
+    assert code == 2 and text.startswith("edgewise: ") and text.count("\n") == 1, text
+    assert HELD[words] in text and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

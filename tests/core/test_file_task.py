@@ -298,7 +298,7 @@ def test_levels_without_a_problem_are_not_posed_unless_they_are_asked_for(tmp_pa
     [
         ([2, 2], 7, False), ([1, 2, 3, 4], 9_999, False), ([3, 3, 8, 8], 24, True),
         ([0, 0, 5], 5, True), ([1, 1, 1, 1], 4, True), ([1, 1, 1, 1], 5, False),
-        ([1] * 5, 81, False), ([10] * 6, 10**6, True), ([9, 9, 9, 9, 9], 59_049, True),
+        ([1] * 5, 81, False), ([1] * 5, 7, False), ([7] * 6, 5_000, False), ([10] * 6, 10**6, True), ([9, 9, 9, 9, 9], 59_049, True),
         ([1] * 12, 10**6, False), ([7], 7, True), ([7], 8, False),
     ],
 )  # fmt: skip

@@ -77,6 +77,7 @@ DAMAGED = {
     "byte order mark": b"\xef\xbb\xbf{}",
     "UTF-16": '{"a": 1}'.encode("utf-16"),
     "NUL": b'{"a": 1}\0',
+    "a key twice": b'{"a": 1, "b": {"c": 1, "c": 2}}',
 }
 
 

@@ -150,6 +150,10 @@ def test_a_run_without_a_checkpoint_begins_again(tiny_model, tmp_path, capsys):
     assert main([*words, "--resume"]) == 0
     assert "has no checkpoint yet: the run begins again" in capsys.readouterr().out
     assert (tmp_path / "run" / "model" / "model.safetensors").read_bytes() == whole
+    assert main([*words, "--resume"]) == 0
+    told = capsys.readouterr().out
+    assert "finished: all 2 steps are done, and stay as they are" in told
+    assert (tmp_path / "run" / "model" / "model.safetensors").read_bytes() == whole
     metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
     assert [step["step"] for step in metrics] == list(range(1, len(metrics) + 1))
 

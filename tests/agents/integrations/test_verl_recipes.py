@@ -25,7 +25,7 @@ from edgewise.agents.integrations.verl_settings import (
 )
 from edgewise.cli import main
 from edgewise.cli.parse import parse
-from edgewise.cli.verl import begun_again, refuse_output
+from edgewise.cli.verl import begun_again, num_done, refuse_output
 from edgewise.errors import UsageError
 from edgewise.files import FileError
 from edgewise.registration import check_id
@@ -240,6 +240,22 @@ def test_a_run_without_a_checkpoint_begins_again(tmp_path, capsys):
     (tmp_path / "latest_checkpointed_iteration.txt").write_text("5")
     (tmp_path / "config.json").write_text("{}")
     assert begun_again(config) == config and (tmp_path / "config.json").exists()
+
+
+@pytest.mark.parametrize(("text", "number"), [("5", 5), (" 240\n", 240), (None, 0)])
+def test_verl_s_own_file_says_which_steps_are_done(text, number, tmp_path):
+    config = VerlConfig(preset="seedling", output=tmp_path, resume=True)
+    if text is not None:
+        (tmp_path / "latest_checkpointed_iteration.txt").write_text(text)
+    assert num_done(config) == number and num_done(replace(config, resume=False)) == 0
+
+
+@pytest.mark.parametrize("text", ["", "release", "-1", "\u0663", "9" * 5_000])
+def test_a_file_that_does_not_say_it_is_named(text, tmp_path):
+    path = tmp_path / "latest_checkpointed_iteration.txt"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(FileError, match=r"latest_check.*: must be the number of a step, got"):
+        num_done(VerlConfig(preset="seedling", output=tmp_path, resume=True))
 
 
 STOPPED = """

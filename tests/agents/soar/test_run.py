@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,19 @@ def test_a_table_goes_on_with_the_same_problems_wherever_they_lie(
     moved.write_text("".join(problems.splitlines(keepends=True)[1:]))
     with pytest.raises(ValueError, match="must be new, or have records of the same sizes"):
         soar_table.main()
+
+
+def test_a_comparison_that_is_finished_says_so_and_changes_nothing(whole, model, tmp_path, capsys):
+    shutil.copytree(whole, tmp_path / "grounded-s0")
+    words = ["compare", "--suite", "soar", "--agent", f"hf:{model}", "--output", str(tmp_path),
+             "--processes", "1", "--methods", "base", "--num-seeds", "1"]  # fmt: skip
+    assert main(words) == 0
+    assert "finished" not in capsys.readouterr().out
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "finished: all 1 students are tested, and stay as they are" in told
+    assert kept == {path: path.read_bytes() for path in kept}
 
 
 @pytest.mark.slow

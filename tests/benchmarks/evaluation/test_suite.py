@@ -89,10 +89,20 @@ def test_the_suite_of_turns_is_played_by_who_can_and_has_two_parts_of_one_enviro
     assert "| Guess | Blocksworld | Countdown-attempts | Countdown-tools |" in text
 
 
-def test_who_plays_no_turns_is_told_so(evaluate):
-    folder, said = evaluate("random", "--suite", "turns", code=2)
-    assert "random plays no episodes of several turns; seedling, hf, vllm" in said.err
-    assert said.err.count("\n") == 1 and not folder.exists()
+def test_who_plays_one_turn_alone_is_given_no_others():
+    with pytest.raises(ValueError, match="`env` must have one turn for this agent, Guess-v0"):
+        open_part(parts_of("turns")[0], num_problems=1)
+
+
+def test_the_right_answers_of_other_problems_are_played_to_the_end(evaluate):
+    folder, _ = evaluate("random", "--suite", "turns", "--samples", "1", "--levels", "1")
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["complete"] and not summary["skipped"] and len(summary["parts"]) == 4
+    answers = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    several = [row for row in answers if row["part"].startswith(("turns/Guess", "turns/Blocks"))]
+    assert several and all(len(row["turns"]) > 1 for row in several if not row["correct"])
+    attempts = [row for row in answers if row["part"] == "turns/Countdown-v0-attempts"]
+    assert all(len({*row["turns"]}) > 1 for row in attempts)  # another answer at another attempt
 
 
 def test_a_model_plays_what_it_has_room_for(evaluate, tiny_model):
@@ -157,7 +167,6 @@ def test_a_model_is_asked_what_it_was_made_for(evaluate, tiny_model):
         (["--suite", "sec", "--preset", "nosuch"], "`preset` must be one of"),
         (["--suite", "sec", "--server.concurrency", "0"], "must be at least 1"),
         (["--agent", "random", "--env", "Contdown-v0"], "did you mean 'Countdown-v0'"),
-        (["--agent", "random", "--env", "Blocksworld-v0", *TURNS], "must have one turn"),
         (["--suite", "sec", "--temperature", "-1"], "`temperature` must be at least 0, got -1.0"),
         (["--suite", "sec", "--temperature", "nan"], "`temperature` must be at least 0, got nan"),
         (["--suite", "sec", "--server.timeout", "inf"], "`server.timeout` must be finite"),

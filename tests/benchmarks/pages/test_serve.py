@@ -2,6 +2,8 @@
 
 import http.client
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -42,6 +44,41 @@ def ask(server, path="/", method="GET", host=None):
     text = answer.read().decode()
     connection.close()
     return answer.status, answer.headers, text
+
+
+ASKS = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [ASKS, ASKS[:20], b"\0" * 99, b"GET /" + b"/" * 70_000, b""])
+def test_a_client_that_goes_away_is_no_news(sent, capsys):
+    """It resets the connection before the page, of more than a buffer holds, is sent."""
+    with PageServer(lambda: "x" * 20_000_000, 0) as server:
+        server.daemon_threads = False  # so that leaving waits for all answers
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        client = socket.create_connection(("127.0.0.1", server.server_port))
+        client.sendall(sent.replace(b"PORT", str(server.server_port).encode()))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        assert len(ask(server)[2]) == 20_000_000
+        server.shutdown()
+        thread.join()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_is_wrong_beside_the_client_is_printed(capsys):
+    def make():
+        raise ZeroDivisionError("a fault of ours")
+
+    with PageServer(make, 0) as server:
+        server.daemon_threads = False
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with pytest.raises(http.client.RemoteDisconnected):
+            ask(server)
+        server.shutdown()
+        thread.join()
+    assert "ZeroDivisionError: a fault of ours" in capsys.readouterr().err
 
 
 def test_every_load_makes_the_page_anew_and_tells_what_is_wrong(server):

@@ -144,6 +144,28 @@ def spoiled(run, kind, monkeypatch):
         shutil.rmtree(model)
 
 
+DAMAGED = {
+    "empty brackets": b"[]\n",
+    "no object": b"7\n",
+    "deep lists": b"[" * 100_000 + b"\n",
+    "deep objects without an end": b'{"step":' * 100_000,
+    "a line cut off": b'{"step": 1',
+    "long digits": b'{"step": ' + b"9" * 5_000 + b"}\n",
+    "no UTF-8": b"\xff\n",
+}
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "validation.jsonl", "after.json"])
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_metrics_that_are_damaged_are_named(run, capsys, name, content):
+    """Also at their end, for a run that is pushed has ended."""
+    with (run / name).open("ab" if name.endswith("l") else "wb") as file:
+        file.write(content)
+    assert main(["push", str(run), "--dry-run"]) == 2
+    said = capsys.readouterr()
+    assert f"{run / name}:" in said.err and said.err.count("\n") == 1 and not said.out
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [

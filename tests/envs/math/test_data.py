@@ -144,6 +144,52 @@ def test_anything_but_the_letter_is_wrong(answer):
     assert not data.AQuA().verify(Problem("?", "C"), answer)
 
 
+def write_rows(folder, name, texts):
+    """A file of MATH's layout, with a time of its own whatever the clock's grain."""
+    rows = [{"id": t, "problem": t, "answer": "1", "level": 1, "subject": "Algebra"} for t in texts]
+    path = folder / f"{name}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(map(json.dumps, rows)))
+
+
+def texts_of(folder, split="train", env_id="MATH-v0", **options):
+    env = gym.make(env_id, data=str(folder), **options).unwrapped
+    return [problem.text for problem in env.task.rows(split, level=1)]
+
+
+def test_a_file_that_changes_is_read_anew(tmp_path, monkeypatch):
+    """Those for training also where a test set changes or a file is added, whose problems they leave out."""
+    write_rows(tmp_path, "math/train", ["one", "two", "three"])
+    write_rows(tmp_path, "math/test", ["four"])
+    assert texts_of(tmp_path) == ["one", "two", "three"]
+    write_rows(tmp_path, "math/train", ["one", "two", "three", "five"])
+    assert texts_of(tmp_path) == ["one", "two", "three", "five"]
+    write_rows(tmp_path, "math/test", ["four", "two"])
+    assert texts_of(tmp_path) == ["one", "three", "five"]
+    assert texts_of(tmp_path, "test") == ["four", "two"]
+    write_rows(tmp_path, "math/math500", ["five", "six"])  # a set that was not there
+    assert texts_of(tmp_path) == ["one", "three"]
+    (tmp_path / "own.jsonl").write_text(
+        "\n".join(json.dumps({"question": q, "answer": "1"}) for q in ("six", "two", "seven"))
+    )
+    monkeypatch.setenv("EDGEWISE_DATA", str(tmp_path))
+    own = gym.make("ProblemSet-v0", data=str(tmp_path / "own.jsonl")).unwrapped
+    assert [one.text for one in own.task.rows("train", level=1)] == ["seven"]
+    write_rows(tmp_path, "math/math500", ["five"])
+    assert [one.text for one in own.task.rows("train", level=1)] == ["six", "seven"]
+
+
+def test_the_ids_of_a_partition_are_read_anew(tmp_path):
+    write_rows(tmp_path, "math/train", ["one", "two"])
+    write_rows(tmp_path, "math/test", ["four"])
+    ids = tmp_path / "sec" / "math_train_ids.jsonl"
+    ids.parent.mkdir()
+    ids.write_text('{"math_id": "one"}\n')
+    assert texts_of(tmp_path, partition="sec") == ["one"]
+    ids.write_text('{"math_id": "one"}\n{"math_id": "four"}\n')
+    assert texts_of(tmp_path, partition="sec") == ["one", "four"]
+
+
 def test_files_may_be_in_gzip(tmp_path):
     (tmp_path / "aime24").mkdir()
     with gzip.open(tmp_path / "aime24" / "aime24.jsonl.gz", "wt") as file:
