@@ -59,10 +59,10 @@ def block(text: str) -> str:
     """Return `text` as a block of code, between fences longer than any that stands in it.
 
     >>> print(block("~~~~"), end="")
-    ~~~~~
+    ~~~~~ text
     ~~~~
     ~~~~~
     """
     longest = max(map(len, TILDES.findall(text)))
     fence = "~" * max(4, longest + 1)
-    return f"{fence}\n{text}\n{fence}\n"
+    return f"{fence} text\n{text}\n{fence}\n"

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgewise.agents.training import validation
 from edgewise.agents.training.folder_kind import TRAIN, TRL, VERL, check_kind, kind_of
+from edgewise.agents.training.run_reading import read_looks
 from edgewise.benchmarks.sharing.bundle import README, Bundle, model_files
 from edgewise.benchmarks.sharing.public import public_value
 from edgewise.benchmarks.sharing.run_card import run_card
@@ -67,7 +68,7 @@ def run_bundle(path: Path, repo: str, best: bool = False, licence: str | None = 
     if kind_of(path) is None:
         folder.config()  # says what is wrong
         raise FileError(f"{path}: must be the folder of a run, got none")
-    looks = list(folder.lines(validation.LINES, validation.NEEDED))
+    looks = read_looks(folder)
     look = validation.best_of(looks) if best else None
     if best and look is None:
         raise FileError(

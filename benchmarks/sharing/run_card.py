@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from edgewise.agents.training import samples, trouble, validation
-from edgewise.agents.training.report import NEEDED, described, scored, troubled, validated
+from edgewise.agents.training.report import described, scored, troubled, validated
+from edgewise.agents.training.run_reading import read_config, read_looks, read_metrics
 from edgewise.agents.training.score_file import read_scores
 from edgewise.agents.training.sheet import Sheet, escape
 from edgewise.benchmarks.sharing.public import public_value
@@ -42,9 +43,8 @@ def run_card(folder: Folder, repo: str, look: Row | None = None, licence: str | 
     Raises:
         FileError: If a file of the run is damaged.
     """
-    config = public_value(folder.config())
-    metrics = list(folder.lines("metrics.jsonl", NEEDED))
-    looks = list(folder.lines(validation.LINES, validation.NEEDED))
+    config = public_value(read_config(folder))
+    metrics, looks = read_metrics(folder), read_looks(folder)
     before, after = (read_scores(folder, name) for name in ("before.json", "after.json"))
     results = ([] if after is None else after["levels"]) if look is None else look["levels"]
     name = repo.rpartition("/")[2]
