@@ -34,7 +34,7 @@ def stack(axes: Axes, steps: Sequence[float], shares: Any, names: Sequence[str] 
     colors = [f"C{place % NUM_COLORS}" for place in range(shares.shape[1])]
     areas = axes.stackplot(steps, shares.T, labels=names, colors=colors, alpha=0.8)
     for place, area in enumerate(areas):
-        area.set_hatch(HATCHES[place // NUM_COLORS % len(HATCHES)] or None)
+        area.set_hatch(HATCHES[place // NUM_COLORS % len(HATCHES)])
 
 
 def save_figure(figure: Figure, path: Path, dpi: int = 110) -> None:
