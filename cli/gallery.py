@@ -19,6 +19,7 @@ One problem of each level of each preset, the first of its test set, with an ans
 `edgewise list --gallery FILE` writes this page.
 """
 TILDES = re.compile("~*")
+KIND = "{.text .prompt}"  # of a block; the style sheet of the site wraps its lines
 
 
 def gallery() -> str:
@@ -59,10 +60,10 @@ def block(text: str) -> str:
     """Return `text` as a block of code, between fences longer than any that stands in it.
 
     >>> print(block("~~~~"), end="")
-    ~~~~~
+    ~~~~~ {.text .prompt}
     ~~~~
     ~~~~~
     """
     longest = max(map(len, TILDES.findall(text)))
     fence = "~" * max(4, longest + 1)
-    return f"{fence}\n{text}\n{fence}\n"
+    return f"{fence} {KIND}\n{text}\n{fence}\n"

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from edgewise.agents.statistics import Estimate
 from edgewise.agents.training import samples, trouble, validation
-from edgewise.agents.training.figures import save_figure
+from edgewise.agents.training.figures import line_style, save_figure, stack
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.agents.training.run_reading import num_arms, read_config, read_looks, read_metrics
 from edgewise.agents.training.scores import read_scores
 from edgewise.agents.training.sheet import Sheet, escape
 
 WINDOW = 10  # steps that a curve is averaged over, at the most
 DISTANCE = "distance_from_uniform"
-NEEDED = ("step", "num_tokens", "num_extra_rollouts", "num_extra_tokens", "time/step_seconds")
 SHOWN = 10  # validations in the table, the last ones
 MARGIN = 0.03  # beside the ends of an axis, so that a curve at 0 or 1 is seen
 OOD = " OOD: out of distribution, levels kept out of training."
@@ -29,9 +29,7 @@ TESTED = 0.1  # a rule whose mean distance is below was hardly another than Rand
 
 def write_report(folder: RunFolder) -> Path:
     """Write report.md and report.png from the files of a run, and return the path of the first."""
-    config = folder.config()
-    metrics = list(folder.lines("metrics.jsonl", NEEDED))
-    looks = list(folder.lines(validation.LINES, validation.NEEDED))
+    config, metrics, looks = read_config(folder), read_metrics(folder), read_looks(folder)
     if metrics:
         draw(metrics, config["arms"], folder.path / "report.png", looks)
     text = "\n".join(
@@ -163,10 +161,7 @@ def interval(score: Mapping[str, Any]) -> str:
 
 def probabilities(metrics: Mapping[str, float]) -> NDArray[np.float64]:
     """Return the probability of each arm at one step, (K,)."""
-    found: list[float] = []
-    while f"arm/{len(found)}_probability" in metrics:
-        found.append(metrics[f"arm/{len(found)}_probability"])
-    return np.array(found)
+    return np.array([metrics[f"arm/{arm}_probability"] for arm in range(num_arms(metrics))])
 
 
 def draw(
@@ -204,11 +199,11 @@ def draw_validations(mean: Axes, levels: Axes, looks: Sequence[validation.Record
     """Plot the mean validation score, and that of each level with its interval."""
     steps = [look["step"] for look in looks]
     mean.plot(steps, [validation.score_of(look) for look in looks], marker=".")
-    for rows in zip(*(look["levels"] for look in looks), strict=True):
-        name = f"{rows[0]['env']} {rows[0]['level']}"
-        [line] = levels.plot(steps, [row["pass_at_1"] for row in rows], marker=".", label=name)
+    for place, rows in enumerate(zip(*(look["levels"] for look in looks), strict=True)):
+        name, style = f"{rows[0]['env']} {rows[0]['level']}", line_style(place)
+        levels.plot(steps, [row["pass_at_1"] for row in rows], marker=".", label=name, **style)
         low, high = ([row[end] for row in rows] for end in ("low", "high"))
-        levels.fill_between(steps, low, high, color=line.get_color(), alpha=0.15)
+        levels.fill_between(steps, low, high, color=style["color"], alpha=0.15)
     levels.legend(fontsize=8)
     mean.set(title="validation pass@1, mean of training levels", xlabel="step", ylim=(0, 1.02))
     levels.set(title="of each level, with 95 % intervals", xlabel="step", ylim=(0, 1.02))
@@ -222,10 +217,11 @@ def draw_arms(
     names = names[: shares.shape[1]]  # none without a curriculum
     if names:
         steps = [m["step"] for m in metrics]
-        arms.stackplot(steps, shares.T, labels=names, alpha=0.8)
+        stack(arms, steps, shares, names)
         arms.set_xlim(steps[0], max(steps[-1], steps[0] + 1))
     for arm in range(len(names)):
-        curve(accuracy, metrics, f"arm/{arm}_accuracy", "accuracy of each arm", top=1.0)
+        title = "accuracy of each arm"
+        curve(accuracy, metrics, f"arm/{arm}_accuracy", title, top=1.0, **line_style(arm))
     arms.set(title="arm probabilities", xlabel="step", ylim=(0, 1))
 
 
@@ -237,13 +233,14 @@ def curve(
     label: str | None = None,
     bottom: float = 0.0,
     top: float | None = None,
+    **style: Any,
 ) -> None:
-    """Plot one metric against the step, smoothed by a moving average."""
+    """Plot one metric against the step, smoothed by a moving average, in a style of matplotlib."""
     points = np.array([(m["step"], m[name]) for m in metrics if name in m]).reshape(-1, 2)
     width = min(WINDOW, 1 + len(points) // 4)
     if len(points):
         kernel = np.ones(width) / width
         smooth = np.convolve(points[:, 1], kernel, mode="valid")
-        axes.plot(points[width - 1 :, 0], smooth, label=label)
+        axes.plot(points[width - 1 :, 0], smooth, label=label, **style)
         axes.set_ylim(bottom - MARGIN, None if top is None else top + MARGIN)
     axes.set(title=title, xlabel="step")

@@ -25,10 +25,10 @@ from edgewise.agents.statistics import (
 )
 from edgewise.agents.training import samples, trouble, validation
 from edgewise.agents.training.pair_figure import draw_pair
-from edgewise.agents.training.report import DISTANCE, NEEDED, OOD, budget
+from edgewise.agents.training.report import DISTANCE, OOD, budget
+from edgewise.agents.training.run_reading import read_config, read_looks, read_metrics
 from edgewise.agents.training.scores import read_scores
 from edgewise.agents.training.sheet import Sheet, escape
-from edgewise.files import FileError
 from edgewise.folder import Folder
 
 Row = Mapping[str, Any]
@@ -75,17 +75,12 @@ class Side:
         Raises:
             FileError: If one of its files is damaged.
         """
-        metrics, config = list(folder.lines("metrics.jsonl", NEEDED)), folder.config()
-        for name in ("num_problems", "group_size"):
-            if name not in config:
-                raise FileError(
-                    f"{folder.path / 'config.json'}: must have {name!r}, got {list(config)}"
-                )
+        metrics, config = read_metrics(folder), read_config(folder)
         return cls(
             folder.path.name or str(folder.path.resolve().name),
             config,
             metrics,
-            list(folder.lines(validation.LINES, validation.NEEDED)),
+            read_looks(folder),
             read_scores(folder, "after.json"),
             trouble.signs(metrics, list(samples.read(folder))),
         )

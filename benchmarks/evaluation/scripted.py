@@ -9,6 +9,7 @@ import numpy as np
 
 from edgewise.agents.training.scores import Ask, Asker, Options, Verdicts
 from edgewise.benchmarks.evaluation.agent_names import check_world
+from edgewise.benchmarks.evaluation.completion import completion
 from edgewise.benchmarks.simulation.skills import Draws, Skills
 from edgewise.benchmarks.simulation.worlds import WORLDS
 from edgewise.env import ReasoningEnv
@@ -146,18 +147,3 @@ def answers_of(env: ReasoningEnv, problem: Any) -> list[str]:
             f"neither the solver's answer nor its lines, one a turn, solve a problem"
         )
     return lines[:count]
-
-
-def in_format(env: ReasoningEnv, line: str) -> str:
-    """Return a completion of what someone typed: an answer, with or without its format, or the call of a tool."""
-    is_call = env.tools is not None and any(True for _ in env.tools.calls_in(line))
-    is_whole = is_call or "\\boxed{" in line or "<answer>" in line
-    return line if is_whole else completion(env, line, "")
-
-
-def completion(env: ReasoningEnv, answer: str, opening: str) -> str:
-    """Return a completion that gives `answer` in the preset's format, after `opening`."""
-    if env.preset.answer in ("any", "boxed"):
-        return f"\\boxed{{{answer}}}"
-    thought = ".</think>" if "<think>" in opening else "<think>.</think>"
-    return f"{thought} <answer>{answer}</answer>"

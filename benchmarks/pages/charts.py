@@ -11,7 +11,7 @@ from typing import TypeGuard
 WIDTH, HEIGHT = 340, 200
 LEFT, RIGHT, TOP, BOTTOM = 42, 12, 8, 36  # margins
 MAX_BANDS = 6  # of more curves, intervals would hide the curves
-NUM_COLORS = 10
+NUM_COLORS, NUM_DASHES = 10, 5  # of page.css; together they tell 50 curves apart
 NUM_MARKED = 50  # a line of more points has no dots
 LARGEST = 1e100  # that is drawn
 TICKS = 5  # about so many on an axis
@@ -46,7 +46,7 @@ def chart(
 
     Args:
         title: Is put above.
-        lines: Their colours go by their place, also where one has no points.
+        lines: Their colours and dashes go by their place, also where one has no points.
         x_name: What the horizontal axis shows.
         bottom: What the vertical axis shows at least; by default what there is.
         top: Likewise.
@@ -59,23 +59,32 @@ def chart(
     frame = Frame.around([dot.x for dot in dots], ends)
     drawn = [frame.grid(x_name)]
     is_sure = sum(bool(line.dots) for line in lines) <= MAX_BANDS
-    drawn += [curve(line, place % NUM_COLORS, frame, is_sure) for place, line in enumerate(lines)]
+    drawn += [curve(line, style(place), frame, is_sure) for place, line in enumerate(lines)]
     size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
     image = f'<svg {size} role="img" aria-label="{escape(title)}">{"".join(drawn)}</svg>'
     names = legend(lines) if len(lines) > 1 else ""
     return f"<figure><figcaption>{escape(title)}</figcaption>{image}{names}</figure>"
 
 
+def style(place: int) -> str:
+    """Return the classes of the curve in a place: a colour, and after all of them a dash.
+
+    >>> style(3), style(13), style(53)
+    ('c3', 'c3 d1', 'c3')
+    """
+    dash = place // NUM_COLORS % NUM_DASHES
+    return f"c{place % NUM_COLORS}{f' d{dash}' if dash else ''}"
+
+
 def legend(lines: Sequence[Line]) -> str:
-    """Return the names of curves with their colours."""
+    """Return the names of curves with their colours and dashes."""
     items = "".join(
-        f'<li class="c{place % NUM_COLORS}">{escape(line.name)}</li>'
-        for place, line in enumerate(lines)
+        f'<li class="{style(place)}">{escape(line.name)}</li>' for place, line in enumerate(lines)
     )
     return f'<ul class="legend">{items}</ul>'
 
 
-def curve(line: Line, color: int, frame: Frame, is_sure: bool = True) -> str:
+def curve(line: Line, classes: str, frame: Frame, is_sure: bool = True) -> str:
     """Return a curve, with its intervals if `is_sure`; what is pointed at says its values."""
     if not line.dots:
         return ""
@@ -94,7 +103,7 @@ def curve(line: Line, color: int, frame: Frame, is_sure: bool = True) -> str:
                 f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="2.4">'
                 f"<title>{escape(said(line.name, dot))}</title></circle>"
             )
-    return f'<g class="c{color}"><title>{escape(line.name)}</title>{"".join(drawn)}</g>'
+    return f'<g class="{classes}"><title>{escape(line.name)}</title>{"".join(drawn)}</g>'
 
 
 def joined(points: Sequence[tuple[float, float]]) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 
 from edgewise.agents.training import samples, trouble, validation
 from edgewise.agents.training.folder_kind import TRAIN, TRL, VERL, check_kind, kind_of
-from edgewise.agents.training.report import NEEDED, described, scored, troubled, validated
+from edgewise.agents.training.report import described, scored, troubled, validated
+from edgewise.agents.training.run_reading import read_config, read_looks, read_metrics
 from edgewise.agents.training.scores import read_scores
 from edgewise.agents.training.sheet import Sheet, escape
 from edgewise.benchmarks.sharing.bundle import README, Bundle, model_files
@@ -85,7 +86,7 @@ def run_bundle(path: Path, repo: str, best: bool = False, licence: str | None = 
     if kind_of(path) is None:
         folder.config()  # says what is wrong
         raise FileError(f"{path}: must be the folder of a run, got none")
-    looks = list(folder.lines(validation.LINES, validation.NEEDED))
+    looks = read_looks(folder)
     look = validation.best_of(looks) if best else None
     if best and look is None:
         raise FileError(
@@ -116,9 +117,8 @@ def run_card(folder: Folder, repo: str, look: Row | None = None, licence: str | 
     Raises:
         FileError: If a file of the run is damaged.
     """
-    config = public_value(folder.config())
-    metrics = list(folder.lines("metrics.jsonl", NEEDED))
-    looks = list(folder.lines(validation.LINES, validation.NEEDED))
+    config = public_value(read_config(folder))
+    metrics, looks = read_metrics(folder), read_looks(folder)
     before, after = (read_scores(folder, name) for name in ("before.json", "after.json"))
     results = ([] if after is None else after["levels"]) if look is None else look["levels"]
     name = repo.rpartition("/")[2]

@@ -30,7 +30,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from edgewise.agents.training.figures import save_figure
+from edgewise.agents.training.figures import NUM_COLORS, line_style, save_figure
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.headroom_report import lead_of
 from edgewise.benchmarks.studies.race_ranking import SETTINGS, records_of
@@ -46,7 +46,6 @@ from edgewise.files import read_json
 
 START = "start.json"  # of a bed: its learning rate, and what the model scores before training
 NUM_POINTS = 41  # of each curve
-NUM_STYLED = 10  # colours of matplotlib's cycle
 
 
 def report(
@@ -132,13 +131,12 @@ def draw_bed(records: Sequence[Record], axes: Axes) -> None:
         looks = [np.array(run["looks"], np.float64).T for run in runs]
         curves = np.array([np.interp(tokens, used, scores) for used, scores in looks])
         mean, spread = curves.mean(axis=0), curves.std(axis=0, ddof=1)
-        style = "-" if place < NUM_STYLED else "--"
-        axes.plot(tokens / 1000, mean, style, label=name, color=f"C{place % NUM_STYLED}")
-        if len(entrants) <= NUM_STYLED:
+        axes.plot(tokens / 1000, mean, label=name, **line_style(place))
+        if len(entrants) <= NUM_COLORS:
             axes.fill_between(
                 tokens / 1000,
                 mean - spread,
                 mean + spread,
                 alpha=0.15,
-                color=f"C{place % NUM_STYLED}",
+                color=f"C{place}",
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from edgewise.agents.training.figures import save_figure
+from edgewise.agents.training.figures import line_style, save_figure, stack
 from edgewise.agents.training.report import probabilities
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
@@ -215,13 +215,14 @@ def draw_curves(outcomes: Sequence[Outcome], path: Path) -> None:
     """Draw the accuracy on validation problems at every look, with a band of one deviation."""
     figure = Figure(figsize=(5 * len(outcomes), 4), layout="constrained")
     for axes, outcome in zip(np.ravel(figure.subplots(1, len(outcomes))), outcomes, strict=True):
-        for rule in outcome.plan.rules:
-            names = outcome.scores.of("comparison", rule)
+        for place, rule in enumerate(outcome.plan.rules):
+            names, style = outcome.scores.of("comparison", rule), line_style(place)
             spent, points = curve_points(outcome, names)
             center = np.array([runs.mean() for runs in points])
             spread = np.array([runs.std(ddof=1) if len(runs) > 1 else 0.0 for runs in points])
-            axes.plot(spent, center, marker="o", markersize=3, label=rule)
-            axes.fill_between(spent, center - spread, center + spread, alpha=0.15)
+            axes.plot(spent, center, marker="o", markersize=3, label=rule, **style)
+            band = center - spread, center + spread
+            axes.fill_between(spent, *band, color=style["color"], alpha=0.15)
         axes.set(title=outcome.task, xlabel="completions", ylabel="accuracy, validation")
         axes.legend(fontsize=8)
     save_figure(figure, path)
@@ -249,7 +250,7 @@ def draw_arms(outcomes: Sequence[Outcome], path: Path) -> None:
         for axes, rule in zip(line, outcome.plan.rules, strict=False):
             shares = mean_shares(outcome, rule)  # (steps, K)
             if shares.size:
-                axes.stackplot(range(1, 1 + len(shares)), shares.T, alpha=0.8)
+                stack(axes, range(1, 1 + len(shares)), shares)
             axes.set(title=f"{outcome.task}: {rule}", xlabel="step", ylim=(0, 1))
             axes.title.set_fontsize(8)
         line[0].set_ylabel("probability, easiest arm below", fontsize=8)

@@ -13,7 +13,7 @@ from edgewise.problem_set import ProblemSet
 from edgewise.registration import env_ids
 
 HEADING = re.compile(r"^### (\S+) `(.+?)`, level (\d+)", re.MULTILINE)
-FENCED = re.compile(r"^(~{4,})\n(.*?)\n\1$", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^(~{4,}) \{\.text \.prompt\}\n(.*?)\n\1$", re.MULTILINE | re.DOTALL)
 
 
 def generated():
@@ -67,7 +67,8 @@ def test_a_text_with_fences_stays_within_its_own():
 @pytest.mark.parametrize("text", ["", "a", "`~~~`", "~" * 100, "a ~~~~\n~~~~ b"])
 def test_a_block_holds_any_text(text):
     fence, _, rest = block(text).partition("\n")
-    assert rest == f"{text}\n{fence}\n" and fence not in text
+    fence, _, kind = fence.partition(" ")
+    assert rest == f"{text}\n{fence}\n" and fence not in text and kind == "{.text .prompt}"
 
 
 def test_a_data_set_is_described_without_problems():

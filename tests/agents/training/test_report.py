@@ -4,7 +4,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgewise.agents.training.report import described, draw  # noqa: E402
+import numpy as np  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+
+from edgewise.agents.training.figures import line_style, stack  # noqa: E402
+from edgewise.agents.training.report import described, draw, draw_arms  # noqa: E402
 
 CONFIG = {
     "agent": "seedling",
@@ -40,3 +44,24 @@ def test_a_run_of_one_step_and_one_without_arms_are_drawn(tmp_path):
     arms = {"arm/0_probability": 0.5, "arm/1_probability": 0.5, "arm/0_accuracy": 0.2}
     draw([step(1, 0.0, **arms), step(2, 0.0, **arms)], ["a", "b"], tmp_path / "two.png")
     assert all((tmp_path / name).stat().st_size > 10_000 for name in ("one.png", "two.png"))
+
+
+def test_the_lines_of_fifty_arms_and_their_areas_are_all_told_apart():
+    styles = [line_style(arm) for arm in range(50)]
+    assert len({str(style) for style in styles}) == 50
+    assert [style["linestyle"] for style in styles[:10]] == ["-"] * 10
+    axes = Figure().subplots()
+    stack(axes, [1, 2], np.full((2, 30), 1 / 30))
+    looks = [(area.get_hatch(), tuple(area.get_facecolor()[0])) for area in axes.collections]
+    assert len({*looks}) == 30 and not any(hatch for hatch, _ in looks[:10])
+
+
+def test_an_arm_that_was_not_posed_keeps_the_colours_of_the_others():
+    metrics = [
+        {"step": step, **{f"arm/{arm}_probability": 1 / 3 for arm in range(3)}, "arm/2_accuracy": 1}
+        for step in (1, 2)
+    ]
+    accuracy, arms = Figure().subplots(2)
+    draw_arms(accuracy, arms, metrics, ["a", "b", "c"])
+    [line] = accuracy.get_lines()
+    assert line.get_color() == "C2" and len(arms.collections) == 3

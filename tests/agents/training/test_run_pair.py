@@ -121,4 +121,4 @@ def test_a_config_without_sizes_is_named(tmp_path, capsys):
     (tmp_path / "sec" / "config.json").write_text('{"arms": []}')
     assert main(["report", first, first]) == 2
     said = capsys.readouterr().err
-    assert "config.json: must have 'num_problems'" in said and said.count("\n") == 1
+    assert "config.json: must have 'env', got ['arms']" in said and said.count("\n") == 1

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("tyro")
 
+from edgewise.benchmarks.pages import charts
 from edgewise.benchmarks.pages.charts import Dot, Line, chart
 from edgewise.benchmarks.pages.run_page import latest
 from edgewise.benchmarks.view import view
@@ -178,6 +179,17 @@ def test_a_page_is_written_whole_by_the_command_without_torch(tmp_path):
 def test_flags_are_checked(flags, said, capsys):
     assert main(["view", "run", *flags]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_fifty_curves_are_all_told_apart():
+    dots = (Dot(1, 0.5), Dot(2, 0.6))
+    drawn = chart("accuracy", [Line(f"arm {n}", dots) for n in range(50)], "step")
+    styles = re.findall(r'<g class="([^"]*)">', drawn)
+    assert len({*styles}) == 50 and re.findall(r'<li class="([^"]*)">', drawn) == styles
+    css = Path(charts.__file__).with_name("page.css").read_text(encoding="utf-8")
+    names = {name for style in styles for name in style.split()}
+    assert all(re.search(rf"\.{name}\b", css) for name in names)
+    assert {place for place, style in enumerate(styles) if " d" in style} == {*range(10, 50)}
 
 
 @pytest.mark.parametrize(("num_lines", "num_bands"), [(6, 6), (7, 0)])

@@ -166,6 +166,47 @@ def test_metrics_that_are_damaged_are_named(run, capsys, name, content):
     assert f"{run / name}:" in said.err and said.err.count("\n") == 1 and not said.out
 
 
+def rewrite(path, **fields):
+    """Change fields of a JSON object, or of the last of some lines; None takes one out."""
+    *lines, last = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
+    found = {**json.loads(last), **fields}
+    for name in [name for name, value in fields.items() if value is REMOVED]:
+        del found[name]
+    path.write_text("".join(f"{line}\n" for line in (*lines, json.dumps(found))))
+
+
+REMOVED = object()
+WRONG = [REMOVED, None, [], {}, "x", True, [[[]]], {"a": {"b": [1]}}, 10**400]
+FIELDS = {
+    "config.json": [
+        "env", "curriculum", "algorithm", "agent", "preset", "num_steps", "num_problems",
+        "group_size", "learning_rate", "arms", "levels", "patience", "allocation",
+    ],
+    "metrics.jsonl": ["step", "num_tokens", "num_extra_tokens", "arm/0_probability",
+                      "distance_from_uniform", "reward", "time/step_seconds"],
+    "validation.jsonl": ["step", "mean", "levels"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("command", ["push", pytest.param("report", marks=pytest.mark.slow)])
+def test_a_field_of_another_type_is_told_with_its_file_or_shown(run, capsys, name, command):
+    """Of what is read of a run, whoever wrote it: never a traceback, nor a message without the file."""
+    before, words = (run / name).read_text(), ["push", str(run), "--dry-run"]
+    num_refused = 0
+    for field in FIELDS[name]:
+        for value in WRONG if command == "push" else WRONG[:3]:
+            rewrite(run / name, **{field: value})
+            code = main(words if command == "push" else ["report", str(run)])
+            said = capsys.readouterr()
+            place = run if (field, value) == ("arms", REMOVED) else run / name  # then it is no run
+            told = said.err.startswith(f"edgewise: {place}") and said.err.count("\n") == 1
+            assert (code, said.err) == (0, "") or (code == 2 and told), (field, value, said.err)
+            num_refused += code == 2
+            (run / name).write_text(before)
+    assert num_refused > len(FIELDS[name])
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
