@@ -40,8 +40,8 @@ NUMBER = Condition("a number", is_number)
 FINITE = Condition("finite", isfinite)  # the last, as what is not has been compared by then
 Natural = Annotated[int, WHOLE, Condition("at least 0", lambda n: n >= 0)]
 Count = Annotated[int, WHOLE, Condition("at least 1", lambda n: n >= 1)]
-Workers = Annotated[int, WHOLE, Condition("from 1 to 1024", lambda n: 1 <= n <= 1024)]
-Seeds = Annotated[int, WHOLE, Condition("from 1 to 10000", lambda n: 1 <= n <= 10_000)]
+Workers = Annotated[Count, Condition("at most 1024", lambda n: n <= 1024)]
+Seeds = Annotated[Count, Condition("at most 10000", lambda n: n <= 10_000)]
 Several = Annotated[int, WHOLE, Condition("at least 2", lambda n: n >= 2)]
 Positive = Annotated[float, NUMBER, Condition("positive", lambda x: x > 0), FINITE]
 NotNegative = Annotated[float, NUMBER, Condition("at least 0", lambda x: x >= 0), FINITE]
