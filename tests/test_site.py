@@ -78,6 +78,15 @@ def test_pages_are_whole_offline_in_both_schemes_and_widths(site, browser, width
     context.close()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_prompts_of_the_gallery_wrap(site, browser, width):
+    tab = browser.new_context(offline=True, viewport={"width": width, "height": 900}).new_page()
+    tab.goto((site / "gallery.html").as_uri())
+    count = "all => [all.length, all.filter(one => one.scrollWidth > one.clientWidth + 1).length]"
+    blocks, wide = tab.eval_on_selector_all(".prompt code", count)
+    assert blocks > 100 and wide == 0
+
+
 def test_a_search_finds_a_rule(site, browser):
     tab = browser.new_context(offline=True, viewport={"width": 1280, "height": 900}).new_page()
     tab.goto((site / "index.html").as_uri())

@@ -335,8 +335,7 @@ class RunFlags(Flags):
 
     def folder(self) -> Path:
         """Return the folder of the run: `resume`, `output`, or the first free runs/NAME[-N]."""
-        chosen = self.resume or self.output
-        name = self.run_name
+        chosen, name = self.resume or self.output, self.run_name
         names = [name, *(f"{name}-{number}" for number in range(2, 1_000))]
         return chosen or next(
             path for path in map(Path("runs").joinpath, names) if not path.exists()
