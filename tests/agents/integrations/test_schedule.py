@@ -170,7 +170,7 @@ def test_the_command_lays_out_a_band_of_a_profile_and_its_control(tmp_path):
         (["--profile", "nowhere.jsonl"], "nowhere.jsonl"),
         (
             ["--batch", "99999999999"],
-            "`num_problems` must be at most 10000 with `num_steps` 1000",
+            "`num_problems` must be at most 10000000, got 99999999999",
         ),
         (["--steps", "99999999999"], "`num_steps` must be at most 10000000, got 99999999999"),
     ],
