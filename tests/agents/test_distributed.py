@@ -138,7 +138,7 @@ class Dice:
         return Completions(texts, zeros, ones, ones.float(), zeros.float(), ended)
 
 
-def lesson(name):
+def lesson(name, num_steps):
     """What a curriculum comes to in some steps with `Dice`, some groups being drawn again."""
     count = distributed.num_ranks()
     given = name.split("+")
@@ -151,7 +151,7 @@ def lesson(name):
     envs.reset(seed=0)
     envs.lesson.forget()
     told = []
-    for _ in range(6):
+    for _ in range(num_steps):
         keep, generator = FILTERS[test](), torch.Generator()
         rollout = collect(envs, Dice(), Sampling(), generator, filter=keep)
         verified = rollout.verified
@@ -173,9 +173,11 @@ def train_seedling(path):
     list(begin(TrainConfig(output=path, learning_rate=2e-4, **size)).steps())
 
 
-def teach(folder, rules):
+def teach(folder, rules, num_steps):
     for name in rules:
-        (folder / f"{name}-{distributed.rank()}.json").write_text(json.dumps(lesson(name)))
+        (folder / f"{name}-{distributed.rank()}.json").write_text(
+            json.dumps(lesson(name, num_steps))
+        )
 
 
 def stop_and_resume(model, folder, name):
@@ -189,7 +191,7 @@ def stop_and_resume(model, folder, name):
 
 
 def quick(model, folder):
-    teach(folder, QUICK_RULES)
+    teach(folder, QUICK_RULES, 4)
     for name in QUICK:
         train(model, folder / name, **RUNS[name])
     stop_and_resume(model, folder, "fsdp")
@@ -213,7 +215,7 @@ def lower(model, path):
 
 
 def slow(model, folder):
-    teach(folder, SLOW_RULES)
+    teach(folder, SLOW_RULES, 6)
     train(model, folder / "plain", **RUNS["plain"])
     stop_and_resume(model, folder, "plain")
     for name in SLOW:
@@ -346,15 +348,15 @@ def test_a_model_is_divided_among_several_processes_only(tiny_model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("folder", "rules"),
-    [("two", QUICK_RULES), pytest.param("two_more", SLOW_RULES, marks=pytest.mark.slow)],
+    ("folder", "rules", "num_steps"),
+    [("two", QUICK_RULES, 4), pytest.param("two_more", SLOW_RULES, 6, marks=pytest.mark.slow)],
 )
 def test_a_scripted_policy_teaches_two_processes_exactly_what_it_teaches_one(
-    request, folder, rules
+    request, folder, rules, num_steps
 ):
     path = request.getfixturevalue(folder)
     for name in rules:
-        own = json.loads(json.dumps(lesson(name)))
+        own = json.loads(json.dumps(lesson(name, num_steps)))
         assert own == read(path / f"{name}-0.json") == read(path / f"{name}-1.json")
         sizes = {size for step in own for size in step["sizes"]}
         assert (len(sizes) > 1) is (name.count("+") == 2)
