@@ -7,6 +7,7 @@ prints the counts.
 
 from __future__ import annotations
 
+import importlib.readers  # noqa: F401  what opens the data of a package imports it late
 import json
 import subprocess
 import sys
