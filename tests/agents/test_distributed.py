@@ -66,6 +66,7 @@ SLOW_RULES = [
     "adarft-problems",
 ]
 SLOW_RULES += ["marin-learnability", "mt-grpo+rps", "frontier+rps"]
+NUM_STEPS = {"two": 4, "two_more": 6}  # of a curriculum, by the fixture of two ranks
 ROUNDED = {"abs_advantages", "arm_probability"}  # in records of groups
 PLAN = EvaluationPlan(num_problems=4, num_samples=2, k=4, num_pass_k=2)
 
@@ -198,7 +199,7 @@ def stop_and_resume(model, folder, name):
 
 
 def quick(model, folder):
-    teach(folder, QUICK_RULES, 4)
+    teach(folder, QUICK_RULES, NUM_STEPS["two"])
     for name in QUICK:
         train(model, folder / name, **RUNS[name])
     stop_and_resume(model, folder, "fsdp")
@@ -222,7 +223,7 @@ def lower(model, path):
 
 
 def slow(model, folder):
-    teach(folder, SLOW_RULES, 6)
+    teach(folder, SLOW_RULES, NUM_STEPS["two_more"])
     train(model, folder / "plain", **RUNS["plain"])
     stop_and_resume(model, folder, "plain")
     for name in SLOW:
@@ -355,15 +356,15 @@ def test_a_model_is_divided_among_several_processes_only(tiny_model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("folder", "rules", "num_steps"),
-    [("two", QUICK_RULES, 4), pytest.param("two_more", SLOW_RULES, 6, marks=pytest.mark.slow)],
+    ("folder", "rules"),
+    [("two", QUICK_RULES), pytest.param("two_more", SLOW_RULES, marks=pytest.mark.slow)],
 )
 def test_a_scripted_policy_teaches_two_processes_exactly_what_it_teaches_one(
-    request, folder, rules, num_steps
+    request, folder, rules
 ):
     path = request.getfixturevalue(folder)
     for name in rules:
-        own = json.loads(json.dumps(lesson(name, num_steps)))
+        own = json.loads(json.dumps(lesson(name, NUM_STEPS[folder])))
         assert own == read(path / f"{name}-0.json") == read(path / f"{name}-1.json")
         sizes = {size for step in own for size in step["sizes"]}
         assert (len(sizes) > 1) is (name.count("+") == 2)
