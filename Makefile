@@ -16,7 +16,7 @@ PARALLEL := $(PYTEST) --numprocesses 2 --dist loadfile  # a file's fixtures are 
 TORCHLESS := $(patsubst %,tests/benchmarks/evaluation/test_%.py,leaderboard page scripted secret without_torch)
 MODEL_TESTS := tests/agents $(patsubst %,tests/benchmarks/%,sharing simulation speed studies) \
 	$(filter-out $(TORCHLESS),$(wildcard tests/benchmarks/evaluation/test_*.py)) \
-	$(patsubst %,tests/cli/test_%.py,compare in_use main messages own) tests/test_docstrings.py tests/test_doctests.py \
+	$(patsubst %,tests/cli/test_%.py,compare in_use main messages own) tests/test_docs.py tests/test_docstrings.py tests/test_doctests.py \
 	tests/test_readme.py tests/envs/test_oracle.py tests/examples/test_algorithm.py \
 	tests/core/test_file_task.py tests/wrappers/test_further_turns.py
 FOLDERS := core envs wrappers agents benchmarks cli edgewise_verifiers
