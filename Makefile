@@ -14,9 +14,9 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := $(PYTEST) --numprocesses 2 --dist loadfile  # a file's fixtures are made once
 # most of those that import torch; of the evaluation these do not
 TORCHLESS := $(patsubst %,tests/benchmarks/evaluation/test_%.py,leaderboard page scripted secret without_torch)
-MODEL_TESTS := tests/agents tests/benchmarks/sharing \
+MODEL_TESTS := tests/agents $(patsubst %,tests/benchmarks/%,sharing simulation speed studies) \
 	$(filter-out $(TORCHLESS),$(wildcard tests/benchmarks/evaluation/test_*.py)) \
-	$(addprefix tests/cli/test_,compare.py in_use.py main.py) tests/test_docstrings.py tests/test_doctests.py \
+	$(patsubst %,tests/cli/test_%.py,compare in_use main messages own) tests/test_docs.py tests/test_docstrings.py tests/test_doctests.py \
 	tests/test_readme.py tests/envs/test_oracle.py tests/examples/test_algorithm.py \
 	tests/core/test_file_task.py tests/wrappers/test_further_turns.py
 FOLDERS := core envs wrappers agents benchmarks cli edgewise_verifiers

@@ -302,10 +302,10 @@ def wanted_of(kind: type[Any], name: str) -> str | None:
 def hints_of(kind: type[Any], place: str = "") -> dict[str, Any]:
     """Return the type of each flag by its name, those of parts with the part's name before a dot."""
     found = dict[str, Any]()
+    whole = get_type_hints(kind, include_extras=True)
     for name, hint in get_type_hints(kind).items():
-        whole = get_type_hints(kind, include_extras=True)[name]
         if is_dataclass(hint):
-            is_flat = tyro.conf.OmitArgPrefixes in get_args(whole)
+            is_flat = tyro.conf.OmitArgPrefixes in get_args(whole[name])
             found |= hints_of(cast(type[Any], hint), place if is_flat else f"{place}{name}.")
         else:
             found[f"{place}{name}"] = hint

@@ -30,9 +30,13 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "microsof
 
 
 def pytest_collection_finish():
-    """Leave what was imported out of garbage collection, which took a tenth of the time of the tests."""
+    """Leave what was imported out of garbage collection, which took a tenth of the time of the tests.
+
+    And collect seldom.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ VARIANTS = {  # an algorithm that is not named here is tested with its defaults
     "reinforce++ of SEC": ("reinforce++", {"num_minibatches": 4}),
     "reinforce++-baseline": ("reinforce++", {"baseline": "group"}),
 }
-QUICK = {*ALGORITHMS, "DAPO", "GSPO"}  # of training until the bandit is solved
+QUICK = {*ALGORITHMS, "GSPO"}  # of training until the bandit is solved
 CASES = {**{name: (name, {}) for name in ALGORITHMS}, **VARIANTS}
 
 

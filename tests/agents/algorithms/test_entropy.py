@@ -39,10 +39,7 @@ def test_masked_tokens_do_not_count_whatever_they_are():
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[pytest.mark.slow] * (name not in ("grpo", "ppo")))
-        for name in ALGORITHMS
-    ],
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "grpo")) for name in ALGORITHMS],
 )
 def test_a_large_bonus_keeps_the_policy_from_deciding(bandit, name):
     def entropies(coef):

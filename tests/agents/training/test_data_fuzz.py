@@ -7,6 +7,7 @@ prints the counts.
 
 from __future__ import annotations
 
+import importlib.readers  # noqa: F401  what opens the data of a package imports it late
 import json
 import subprocess
 import sys
@@ -302,10 +303,10 @@ def fuzz(count: int, seed: int, scratch: Path) -> dict[str, Any]:
 
 
 def test_mutated_data_works_as_named_or_is_refused_in_one_line(tmp_path):
-    found = fuzz(2_000, 0, tmp_path / "scratch.json")
+    found = fuzz(1_000, 0, tmp_path / "scratch.json")
     assert found["wrong"] == [] and found["events"] == []
     worked = {name: count for name, count in found["told"].items() if name.endswith("worked")}
-    assert len(worked) == 9 and sum(found["told"].values()) == 2_000
+    assert len(worked) == 9 and sum(found["told"].values()) == 1_000
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from edgewise.cli import main  # noqa: E402
 from edgewise.interrupts import TOLD  # noqa: E402
 from edgewise.pool import Pool  # noqa: E402
 
-SHORT, LONG = 7, 20  # steps of a run
+SHORT, LONG = 7, 12  # steps of a run
 
 
 def config(model, path, **changes):

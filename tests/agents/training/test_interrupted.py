@@ -21,7 +21,7 @@ from edgewise.cli import main  # noqa: E402
 from edgewise.frame import Frame  # noqa: E402
 from edgewise.pool import Pool, TooManyUnverified, as_verdict  # noqa: E402
 
-STEPS = 8
+STEPS = 5
 TO_GROUP = (signal.SIGINT, signal.SIGTERM)
 TO_WORKERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 JUDGE = """

@@ -37,11 +37,11 @@ def lines(path, name="metrics.jsonl"):
 
 def make(tiny_model, path, **changes):
     options = {"agent": f"hf:{tiny_model}", "output": path, "max_tokens": 12, "evaluate": False}
-    more = {"preset": "sec", "checkpoint_every": 2}  # a preset that rewards a box
+    more = {"preset": "sec", "num_steps": 4, "checkpoint_every": 2}  # a preset that rewards a box
     return begin(TrainConfig(**{**options, **more, **changes}))
 
 
-def weights(path, step=6):
+def weights(path, step=4):
     return (path / "checkpoints" / str(step) / "model" / "model.safetensors").read_bytes()
 
 
@@ -64,12 +64,12 @@ def test_the_config_tells_the_rule_and_the_hyperparameters_in_full(whole):
 
 
 def test_the_run_has_gradients(whole):
-    assert sum(record["grad_norm"] > 0 for record in lines(whole)) >= 3
+    assert sum(record["grad_norm"] > 0 for record in lines(whole)) >= 2
 
 
 def test_a_group_has_a_record(whole):
     groups = lines(whole, "groups.jsonl")
-    assert len(groups) == 6 * 4
+    assert len(groups) == 4 * 4
     first = groups[0]
     assert first["schema"] == 3 and first["step"] == 1 and first["kept"]
     assert [group["place"] for group in groups[:5]] == [0, 1, 2, 3, 0]
@@ -92,6 +92,7 @@ def test_a_stopped_run_continues_bit_for_bit(tiny_model, tmp_path, whole):
 @pytest.mark.slow
 def test_a_run_over_problems_continues_and_is_reported(tiny_model, tmp_path):
     options = {"curriculum": "mopps", "pool_size": 100, "algorithm": "grpo:filter=bae"}
+    options["num_steps"] = 6
     for name, stop in (("whole", 6), ("run", 3)):
         with closing(make(tiny_model, tmp_path / name, **options).steps()) as steps:
             for _ in range(stop):
@@ -99,7 +100,7 @@ def test_a_run_over_problems_continues_and_is_reported(tiny_model, tmp_path):
     resumed = resume(tmp_path / "run")
     list(resumed.steps())
     assert lines(tmp_path / "run") == lines(tmp_path / "whole")
-    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+    assert weights(tmp_path / "run", 6) == weights(tmp_path / "whole", 6)
     last = lines(tmp_path / "run")[-1]
     assert last["pool/num_seen"] > 6 * 4 and last["num_extra_rollouts"] > 0
     assert "arm_probability" not in lines(tmp_path / "run", "groups.jsonl")[0]
@@ -121,7 +122,8 @@ def test_a_run_that_was_killed_continues_bit_for_bit(start, tiny_model, tmp_path
     path = tmp_path / "run"
     flags = f"--agent hf:{tiny_model} --output {path} --preset sec --no-evaluate"
     command = start(
-        f"train {flags} --max-tokens 12 --checkpoint-every 2", after=path / "metrics.jsonl"
+        f"train {flags} --max-tokens 12 --num-steps 4 --checkpoint-every 2",
+        after=path / "metrics.jsonl",
     )
     command.until(command.held.exists)
     command.process.kill()
@@ -320,8 +322,8 @@ def test_what_is_wrong_is_named_before_a_folder_is_made(tiny_model, tmp_path, ch
 
 def test_the_report_tells_what_happened(whole):
     text = write_report(_folder(whole)).read_text()
-    assert "6 of 6 steps of 4 problems, 4 completions each" in text
-    assert "96 completions" in text
+    assert "4 of 4 steps of 4 problems, 4 completions each" in text
+    assert "64 completions" in text
     assert (whole / "report.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -29,7 +29,7 @@ def lines(path, name):
 
 def made(tiny_model, path, **changes):
     options = {"agent": f"hf:{tiny_model}", "output": path, "max_tokens": 8, "evaluate": False}
-    size = {"num_steps": 3, "num_problems": 2, "group_size": 4, "checkpoint_every": 1}
+    size = {"num_steps": 2, "num_problems": 2, "group_size": 4, "checkpoint_every": 1}
     more = {"preset": "sec", "curriculum": "sec", "max_prompt_tokens": 0}
     return begin(TrainConfig(**{**options, **size, **more, **changes}))
 
@@ -52,7 +52,7 @@ def test_a_run_in_turns_goes_on_bit_for_bit_and_its_names_have_the_rules(
         assert all(8 < length <= 3 * 8 for length in lengths)  # tokens of more than a turn
         assert overrides["attempts"] == {"most": 3, "discount": 1.0, "explain": True}
         assert score(records[0]["problem"], "1", "2")["correct"] is False
-    assert replay(RunFolder(whole)).num_steps == 3
+    assert replay(RunFolder(whole)).num_steps == 2
 
 
 def test_flags_of_turns_are_keywords_of_the_environment_once():

@@ -48,9 +48,10 @@ def test_patience_counts_validations_without_a_better_score():
 
 
 def make(path, **changes):
-    plan = ValidationPlan(num_problems=12, num_samples=2)
+    plan = ValidationPlan(num_problems=6, num_samples=2)
     options = {"agent": "seedling:sums", "env": "Arithmetic-v0", "output": path, "evaluate": False}
-    size = {"num_steps": 6, "num_problems": 4, "group_size": 8, "learning_rate": 3e-3}
+    options["levels"] = (1, 2)
+    size = {"num_steps": 6, "num_problems": 4, "group_size": 4, "learning_rate": 3e-3}
     more = {"checkpoint_every": 4, "keep_checkpoints": 9, "eval_every": 2, "validation": plan}
     return begin(TrainConfig(**{**options, **size, **more, **changes}))
 
@@ -83,7 +84,7 @@ def test_validations_are_recorded_and_change_nothing_of_the_training(tmp_path, w
     assert not (tmp_path / "run" / "validation.jsonl").exists()
     found = records(whole)
     assert [record["step"] for record in found] == [0, 2, 4, 6]
-    assert all(level["num_problems"] == 12 for record in found for level in record["levels"])
+    assert all(level["num_problems"] == 6 for record in found for level in record["levels"])
     assert len({record["mean"] for record in found}) > 1  # else nothing below is tested
 
 
@@ -91,7 +92,7 @@ def test_the_best_model_is_kept_with_its_step_and_can_be_asked(whole, tmp_path, 
     best = best_of(records(whole))
     assert kept(whole) == best["step"]
     words = f"eval --agent hf:{whole}/best --env Arithmetic-v0 --plan.split validation"
-    size = f"--plan.num-problems 12 --samples 2 --output {tmp_path / 'asked'}"
+    size = f"--plan.num-problems 6 --samples 2 --output {tmp_path / 'asked'}"
     assert main([*words.split(), *size.split()]) == 0
     told = capsys.readouterr().out
     assert all(f"Arithmetic-v0 {level['level']}" in told for level in best["levels"])

@@ -41,7 +41,7 @@ def parts(text):
     return {text[start : start + 8] for start in range(len(text) - 7)}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(KEYS, st.sampled_from(FORMS), AROUND, AROUND)
 def test_no_eight_characters_of_a_key_are_told(key, form, before, after):
     written = before + form(key) + after

@@ -36,7 +36,7 @@ def num_lines(path):
 def test_training_stops_after_its_step_and_goes_on_as_if_it_had_not(
     start, tiny_model, tmp_path, number
 ):
-    words = f"{TRAIN} --agent hf:{tiny_model} --num-steps 8 --checkpoint-every 2 --output"
+    words = f"{TRAIN} --agent hf:{tiny_model} --num-steps 5 --checkpoint-every 2 --output"
     after = tmp_path / "run" / "checkpoints" / "2"
     command = start(f"{words} {tmp_path / 'run'}", after=after)
     command.until(command.held.exists)

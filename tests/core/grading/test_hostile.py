@@ -82,7 +82,7 @@ print([compare(*pair) for pair in zip(golds, answers)], compare("x", "1.0001x"))
 """
 
 
-@pytest.mark.parametrize("seed", ["0", "1", "4242"])
+@pytest.mark.parametrize("seed", ["0", "4242", pytest.param("1", marks=pytest.mark.slow)])
 def test_the_verdict_is_the_same_for_every_hash_seed(seed):
     env = {**os.environ, "PYTHONHASHSEED": seed}
     done = subprocess.run(

@@ -75,7 +75,7 @@ def test_sec_is_solved_but_where_two_rules_fit(name, unsolved):
 
 
 @needs_data
-@pytest.mark.parametrize("size", [10, 20, 30])
+@pytest.mark.parametrize("size", [10, 30, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("num_draws", [700, pytest.param(2_000, marks=pytest.mark.slow)])
 def test_our_draws_are_those_of_sec_less_its_ill_posed_ones(size, num_draws):
     rows = rows_of_sec("arc_test_half") + rows_of_sec("arc_train_subset")

@@ -31,6 +31,7 @@ def solve_all(task, problems):
         assert task.verify(bare, task.solve(bare))
 
 
+@pytest.mark.slow  # the solver sees 20,000 rows; those of the other sets are fewer
 def test_sec_is_posed_in_its_splits_and_levels_and_solved():
     task, rows = load("sec/countdown_*.jsonl.gz", level_column="difficulty", num_levels=4)
     assert list(map(len, rows["test"])) == [100] * 4

@@ -329,7 +329,9 @@ def largest_gap(ours, theirs):
 
 
 @needs_data
-@pytest.mark.parametrize("level", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "level", [1, 4, *(pytest.param(level, marks=pytest.mark.slow) for level in (2, 3))]
+)
 def test_draws_of_sec_are_those_of_the_paper(level):
     source = "sec/countdown_train" if level < 4 else "sec/countdown_test_half"
     theirs = [problem_of(row) for row in rows(source) if row["difficulty"] == level]
