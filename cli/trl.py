@@ -8,9 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-from edgewise.agents.distributed import all_gather_object, rank
 from edgewise.agents.integrations.trl_config import TRLConfig, is_first
-from edgewise.agents.integrations.trl_recipe import make_trainer
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run_folder import LINES, RunFolder
 from edgewise.errors import usage
@@ -28,6 +26,9 @@ def run(config: TRLConfig, arguments: Sequence[str]) -> None:
     """
     with usage():
         require("trl")
+    from edgewise.agents.distributed import rank  # torch, which takes seconds to import
+    from edgewise.agents.integrations.trl_recipe import make_trainer
+
     hint = f"continue with: edgewise trl {shlex.join(with_resume(arguments))}"
     with locked(config.output) if is_first() else nullcontext():
         with usage():
@@ -54,6 +55,8 @@ def with_resume(arguments: Sequence[str]) -> list[str]:
 def stop_when_asked() -> Any:
     """Return a callback of transformers that saves and stops after a step if the user asks for it."""
     from transformers import TrainerCallback
+
+    from edgewise.agents.distributed import all_gather_object
 
     class StopWhenAsked(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

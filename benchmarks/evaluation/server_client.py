@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -32,6 +34,12 @@ class Transient(Exception):
 
 class Refused(Transient):
     """No server takes the connection."""
+
+
+@cache
+def certificates() -> ssl.SSLContext:
+    """Return the certificates that servers are checked by, which take longer to load than a client to start."""
+    return httpx.create_ssl_context()
 
 
 class Client:
@@ -60,7 +68,9 @@ class Client:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
-        self.http = httpx.AsyncClient(headers=self.headers, timeout=None, limits=self.limits)
+        self.http = httpx.AsyncClient(
+            headers=self.headers, timeout=None, limits=self.limits, verify=certificates()
+        )
         self.is_open = True
         return self
 
