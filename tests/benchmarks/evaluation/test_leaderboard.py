@@ -23,7 +23,14 @@ def numbers(folder):
     return summary
 
 
-@pytest.mark.parametrize("agent", ["oracle", "constant", "random", "simulated"])
+@pytest.mark.parametrize(
+    "agent",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("oracle", "constant")),
+        "random",
+        "simulated",
+    ],
+)
 def test_the_numbers_are_the_same_on_a_second_run(evaluate, agent):
     flags = ["--suite", "sec", "--samples", "4"]
     runs = [evaluate(agent, *flags, output=name)[0] for name in ("one", "two")]
