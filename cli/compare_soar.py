@@ -24,6 +24,15 @@ from edgewise.folder import finished
 from edgewise.interrupts import Stopped, asked, repeatable
 from edgewise.lock import locked
 
+# may change from one call to the next in the same folder
+NOT_OF_GAMES = (
+    "num_seeds",
+    "methods",
+    "num_fresh_students",
+    "processes",
+    "output",
+    "max_tokens_per_pass",
+)
 MEMORY = ("gradient_checkpointing", "max_tokens_per_pass")
 REWARDS: tuple[Literal["grounded", "learnability"], ...] = ("grounded", "learnability")
 DONE = "report.md"  # of a game
@@ -72,8 +81,10 @@ def compare(config: SOARCompareConfig, command: str, console: Console) -> None:
 
 def sizes(config: SOARCompareConfig) -> dict[str, object]:
     """Return what all that is in one folder has in common."""
-    free = {"seeds", "methods", "students", "processes", "output", "max_tokens_per_pass"}
-    return {name: value for name, value in asdict(config).items() if name not in free}
+    record = asdict(config)
+    for name in NOT_OF_GAMES:
+        del record[name]
+    return record
 
 
 def check(config: SOARRunConfig, test: Path | None) -> None:

@@ -18,6 +18,7 @@ from edgewise.agents.training.flags import (
     RecipeFlags,
     TokenFlags,
 )
+from edgewise.agents.training.folder_kind import TRL, check_kind
 from edgewise.agents.training.parts import CurriculumPart, Problems
 from edgewise.agents.training.recipe_file import read_options
 
@@ -83,7 +84,7 @@ class TRLConfig(AdapterFlags, TokenFlags, BatchFlags, CurriculumFlags, KeywordFl
             )
 
     def check_folders(self) -> None:
-        """Check that `output` has a run if it is to be resumed, and none otherwise.
+        """Check that `output` has a run of TRL if it is to be resumed, and nothing else otherwise.
 
         Raises:
             ValueError: If it does not.
@@ -91,6 +92,9 @@ class TRLConfig(AdapterFlags, TokenFlags, BatchFlags, CurriculumFlags, KeywordFl
         super().check_folders()
         if self.output.exists() and not self.output.is_dir():
             raise ValueError(f"`output` must be a folder, got {self.output}")
+        check_kind(
+            self.output, "output", TRL
+        )  # else its records would go with those of a run begun again
         has_run = (self.output / "config.json").exists()
         if self.resume and is_first() and not has_run:
             raise ValueError(f"`output` must have a run to resume, got {self.output}")

@@ -28,7 +28,9 @@ def folder_of_size(path: Path, size: Mapping[str, Any]) -> Path:
     record = json.loads(json.dumps(size, default=str))
     before = folder.read("size.json")
     if before is not None and before != record:
-        changed = [name for name, value in record.items() if before.get(name) != value]
+        missing = object()
+        names = {**record, **before}  # also those that only another version has
+        changed = [n for n in names if before.get(n, missing) != record.get(n, missing)]
         raise ValueError(
             f"`output` must be new, or have cells of the same size, got {path} with another "
             f"{changed[0]}; name another folder"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,8 @@ from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
 from edgewise.benchmarks.studies import soar as soar_table  # noqa: E402
 from edgewise.benchmarks.studies.published import SOAR_METHODS  # noqa: E402
 from edgewise.cli import main  # noqa: E402
+from edgewise.cli.compare_flags import SOARCompareConfig  # noqa: E402
+from edgewise.cli.compare_soar import sizes  # noqa: E402
 
 SIZES = ["--num-steps", "4", "--num-datasets", "2", "--dataset-size", "2", "--num-students", "1",
          "--inner-steps", "1", "--threshold", "-1"]  # fmt: skip
@@ -165,6 +168,28 @@ def test_a_comparison_that_is_finished_says_so_and_changes_nothing(whole, model,
     told = capsys.readouterr().out
     assert "finished: all 1 students are tested, and stay as they are" in told
     assert kept == {path: path.read_bytes() for path in kept}
+
+
+SIZE_OF_0_1 = {
+    "suite": "soar", "preset": "seedling", "agent": None, "hard": None, "test": None, "num_steps": 4,
+    "num_students": None, "fresh_steps": None, "gradient_checkpointing": False, "dtype": "float32",
+    "device": "cpu",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_seeds": 9},
+        {"num_fresh_students": 9},
+        {"methods": ("hard",)},
+        {"processes": 9},
+        {"output": Path("elsewhere")},
+        {"max_tokens_per_pass": 9},
+    ],
+)
+def test_more_may_be_asked_for_in_a_folder_of_the_suite_also_in_one_of_0_1(change):
+    assert sizes(SOARCompareConfig(num_steps=4, **change)) == SIZE_OF_0_1
 
 
 @pytest.mark.slow

@@ -62,8 +62,8 @@ COMMANDS = {  # and the folders that they take, which are tested elsewhere
     "leaderboard {}": (),
     "train --no-evaluate --output {}": ("empty", "nothing"),
     "soar --output {}": ("empty", "nothing"),
-    "trl --device cpu --resume --output {}": (),
-    "trl --device cpu --output {}": ("empty", "nothing", "suite"),
+    "trl --device cpu --resume --output {}": ("trl",),
+    "trl --device cpu --output {}": ("empty", "nothing"),
     "eval --agent random --plan.num-problems 1 --output {}": ("evaluation", "empty", "nothing"),
     "compare --output {}": ("simulated", "empty", "nothing"),
     "compare --suite sec --output {}": ("suite", "empty", "nothing"),
@@ -108,6 +108,15 @@ def test_a_folder_of_another_kind_is_told_in_one_line(
     asks_kind = command.startswith(("train --resume", "soar --resume", "replay", "report"))
     if asks_kind and folder in KINDS:
         assert KINDS[folder] in said and folder_kind.READ_BY[KINDS[folder]] in said
+
+
+@pytest.mark.parametrize("folder", [kind for kind in KINDS if kind != "trl"])
+def test_trl_takes_no_file_of_another_kind_of_run(folder, folders, capsys):
+    path = folders / folder
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    assert main(["trl", "--device", "cpu", "--resume", "--output", str(path)]) == 2
+    assert str(path) in capsys.readouterr().err
+    assert before == {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
 def test_the_kind_of_a_folder_is_seen(folders):

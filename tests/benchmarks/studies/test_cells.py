@@ -39,3 +39,13 @@ def test_a_folder_has_cells_of_one_size(tmp_path):
     assert folder_of_size(path, {"steps": 2, "rates": (1.0,)}) == path
     with pytest.raises(ValueError, match="with another rates; name another folder"):
         folder_of_size(path, {"steps": 2, "rates": (2.0,)})
+
+
+@pytest.mark.parametrize(
+    "size", [{"steps": 2}, {"steps": 2, "rates": None}, {"steps": 2, "rates": 1, "looks": None}]
+)
+def test_a_size_of_another_version_is_named(size, tmp_path):
+    folder_of_size(tmp_path / "runs", {"steps": 2, "rates": 1})
+    name = "looks" if "looks" in size else "rates"
+    with pytest.raises(ValueError, match=f"with another {name}; name another folder"):
+        folder_of_size(tmp_path / "runs", size)
