@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from edgewise.agents.integrations.trl_config import TRLConfig, is_first
+from edgewise.agents.training.folder_kind import TRL
 from edgewise.agents.training.report import write_report
-from edgewise.agents.training.run_folder import LINES, RunFolder
+from edgewise.agents.training.run_folder import RunFolder, forget_records
 from edgewise.errors import usage
 from edgewise.folder import finished
 from edgewise.interrupts import Stopped, asked, repeatable
@@ -82,11 +83,13 @@ def begun_again(config: TRLConfig) -> TRLConfig:
     """Restart a run that was stopped before its first checkpoint; else return `config`.
 
     Its records go, with the first process.
+
+    Raises:
+        FileError: If they may be those of another run.
     """
     if not config.resume or any(config.output.glob("checkpoint-*")):
         return config
     if is_first():
-        for name in ("config.json", *LINES):
-            (config.output / name).unlink(missing_ok=True)
+        forget_records(config.output, TRL)
         print(f"{config.output} has no checkpoint yet: the run begins again")
     return replace(config, resume=False)

@@ -130,13 +130,15 @@ def begun_again(config: VerlConfig) -> VerlConfig:
     """Restart a run that was stopped before its first checkpoint; else return `config`.
 
     Its records go.
+
+    Raises:
+        FileError: If they may be those of another run.
     """
     if not config.resume or (config.output / LATEST).exists():
         return config
-    from edgewise.agents.training.run_folder import LINES
+    from edgewise.agents.training.run_folder import forget_records
 
-    for name in ("config.json", *LINES):
-        (config.output / name).unlink(missing_ok=True)
+    forget_records(config.output, VERL)
     print(f"{config.output} has no checkpoint yet: the run begins again")
     return replace(config, resume=False)
 

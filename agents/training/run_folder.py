@@ -14,7 +14,7 @@ from typing import Any
 from edgewise.agents.policies.policy import Policy
 from edgewise.agents.training import samples, validation
 from edgewise.agents.training.checkpoint import NEEDED, check, fill, load
-from edgewise.agents.training.folder_kind import check_begun, check_free
+from edgewise.agents.training.folder_kind import check_begun, check_free, kind_of
 from edgewise.files import (
     PARTIAL,
     FileError,
@@ -250,6 +250,22 @@ class RunFolder(Folder):
         for note in self.notes:
             print(f"edgewise: {note}", file=sys.stderr)
         self.notes.clear()
+
+
+def forget_records(path: Path, kind: str) -> None:
+    """Drop config and records of a run of `kind` that has no checkpoint yet, so that it can begin again.
+
+    Raises:
+        FileError: If there are any that are not known to be of such a run; all is kept then.
+    """
+    config = path / "config.json"
+    if kind_of(path) != kind and any((path / name).exists() for name in (config.name, *LINES)):
+        raise FileError(
+            f"{config}: must be of {kind}, whose records would begin again, got none or a damaged one; "
+            "give `output` another folder"
+        )
+    for name in (*LINES, config.name):  # which tells the kind until the end
+        (path / name).unlink(missing_ok=True)
 
 
 def set_aside(path: Path) -> None:

@@ -232,7 +232,7 @@ def test_the_folder_must_be_of_a_run_of_verl_or_of_none(tmp_path):
 
 def test_a_run_without_a_checkpoint_begins_again(tmp_path, capsys):
     for name in ("config.json", "groups.jsonl", "metrics.jsonl"):
-        (tmp_path / name).write_text("{}")
+        (tmp_path / name).write_text('{"verl": {}}')
     config = VerlConfig(preset="seedling", output=tmp_path, resume=True)
     assert not begun_again(config).resume
     assert "has no checkpoint yet: the run begins again" in capsys.readouterr().out

@@ -12,7 +12,9 @@ from edgewise.agents.training import folder_kind  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402
 from edgewise.agents.training.folder_kind import kind_of  # noqa: E402
 from edgewise.agents.training.run import begin  # noqa: E402
+from edgewise.agents.training.run_folder import forget_records  # noqa: E402
 from edgewise.cli import main  # noqa: E402
+from edgewise.files import FileError  # noqa: E402
 
 SOAR = {"game": {"env": "Countdown-v0"}, "preset": "seedling", "device": "cpu", "dtype": "float32"}
 TRL = {"env": "Countdown-v0", "arms": ["1"], "rule": {}, "trl": {}}
@@ -117,6 +119,25 @@ def test_trl_takes_no_file_of_another_kind_of_run(folder, folders, capsys):
     assert main(["trl", "--device", "cpu", "--resume", "--output", str(path)]) == 2
     assert str(path) in capsys.readouterr().err
     assert before == {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("config", [None, "", "{", "[]", '{"arms": []}', '{"verl": {}}'])
+def test_records_that_may_be_of_another_run_do_not_begin_again(config, tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n')
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(FileError, match=r"config\.json: must be of a run of `edgewise trl`"):
+        forget_records(tmp_path, folder_kind.TRL)
+    assert before == {file: file.read_bytes() for file in tmp_path.iterdir()}
+
+
+def test_records_of_a_run_without_checkpoint_go_and_nothing_else(tmp_path):
+    for name, text in (("config.json", '{"trl": {}}'), ("groups.jsonl", ""), ("notes.txt", "mine")):
+        (tmp_path / name).write_text(text)
+    forget_records(tmp_path, folder_kind.TRL)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    forget_records(tmp_path, folder_kind.TRL)  # there is nothing of a run
 
 
 def test_the_kind_of_a_folder_is_seen(folders):
