@@ -8,6 +8,7 @@ Up to `KEPT` bytes are left: to get a page from the system again takes as long a
 from __future__ import annotations
 
 import ctypes
+import os
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,12 @@ KEPT = 256 * 2**20  # bytes
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # numbers that glibc's `mallopt` knows them by
 LARGEST = (
     32 * 2**20
-)  # bytes that glibc takes from the heap at most, where the default is what was freed so far
+)  # bytes that glibc takes from the heap; by default as many as were freed at once
+OWN = (
+    "MALLOC_TRIM_THRESHOLD_",
+    "MALLOC_MMAP_THRESHOLD_",
+    "GLIBC_TUNABLES",
+)  # a user's settings, which stay
 
 FIELDS = (  # of glibc's `mallinfo2`; "fordblks" are the bytes that are free in the heap
     *("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks"),
@@ -31,12 +37,13 @@ class Usage(ctypes.Structure):
 
 @cache
 def library() -> Any:
-    """Return glibc, told to keep what is freed until it is trimmed; None where the C library is another."""
+    """Return glibc, told to keep what is freed, unless the user told it something; None where the C library is another."""
     try:
         found = ctypes.CDLL(None)
         found.mallinfo2.restype = Usage
-        found.mallopt(TRIM_THRESHOLD, KEPT)
-        found.mallopt(MMAP_THRESHOLD, LARGEST)
+        if not any(name in os.environ for name in OWN):
+            found.mallopt(TRIM_THRESHOLD, KEPT)
+            found.mallopt(MMAP_THRESHOLD, LARGEST)
         found.malloc_trim.argtypes = (ctypes.c_size_t,)
     except (AttributeError, OSError, TypeError):  # no such function, or no such library
         return None
