@@ -13,6 +13,7 @@ from edgewise.agents.training.folder_kind import (
     TRL,
     VERL,
     check_kind,
+    check_undamaged,
     kind_of,
 )
 from edgewise.benchmarks.evaluation.answers import EvaluationFolder
@@ -36,6 +37,7 @@ def view(path: Path) -> str:
         FileError: If the folder is none of these, or one of its files is damaged.
         ValueError: If it is of something else.
     """
+    check_undamaged(path)
     kind = kind_of(path)
     check_kind(path, None, TRAIN, TRL, VERL, SOAR, EVALUATION, SIMULATED, SUITE)
     if kind == EVALUATION:

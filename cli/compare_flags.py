@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal, Self
 
 import tyro
 
-from edgewise.agents.algorithms.config import Count, NotNegative, Positive, Seeds, Several, Workers
+from edgewise.agents.algorithms.config import (
+    Count,
+    NotNegative,
+    Positive,
+    Seeds,
+    Several,
+    Workers,
+    check_held,
+)
 from edgewise.agents.policies.model_card import is_own, model_path
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.soar.config import SOARRunConfig
@@ -163,6 +171,7 @@ class CompareConfig(BatchFlags):
         for world in split_names(self.worlds or ""):
             if world not in WORLDS:
                 raise ValueError(unknown("worlds", world, WORLDS))
+        check_held(num_steps=self.num_steps)
         check_rules(self.curricula or "", self.num_steps)
 
 

@@ -18,6 +18,7 @@ from edgewise.agents.training.folder_kind import (
     TRL,
     VERL,
     check_kind,
+    check_undamaged,
     kind_of,
 )
 from edgewise.agents.training.report import write_report
@@ -99,9 +100,10 @@ def render(path: Path) -> Path:
     """Write the report of a folder anew where that can be done, and return where it is.
 
     Raises:
-        FileError: If it is of a comparison that has none yet.
+        FileError: If it is of a comparison that has none yet, or its config.json is damaged.
         ValueError: If it is of something else.
     """
+    check_undamaged(path)
     check_kind(path, None, *RUNS, SOAR, EVALUATION, SIMULATED, SUITE)
     if kind_of(path) in (SIMULATED, SUITE, None) and (path / REPORT).is_file():
         return path / REPORT  # of a comparison, which wrote it from more than its folder has

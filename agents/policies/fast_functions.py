@@ -160,4 +160,5 @@ class Rotate(Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         """Rotate the gradient back."""
         back = ctx.rotations.conj().resolve_conj()
-        return turn(grads[0].clone(), back, ctx.width), None, None
+        gradient = grads[0].clone(memory_format=torch.contiguous_format)  # pairs adjacent
+        return turn(gradient, back, ctx.width), None, None

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgewise.files import PARTIAL, FileError
+from edgewise.files import PARTIAL, FileError, read_json
 from edgewise.lock import LOCK
 
 TRAIN = "a run of `edgewise train`"
@@ -51,6 +51,12 @@ def kind_of(path: Path) -> str | None:
     if not isinstance(config, dict):
         return None
     return next((kind for sign, kind in SIGNS.items() if sign in config), OTHER)
+
+
+def check_undamaged(path: Path) -> None:
+    """Raise FileError if a folder has a config.json that cannot be read, so that its kind is not known."""
+    if kind_of(path) is None and (path / "config.json").is_file():
+        read_json(path / "config.json")
 
 
 def check_free(path: Path) -> None:

@@ -74,6 +74,7 @@ HELD = {  # flags of counts that are held in memory, and what each may be at mos
     f"check Countdown-v0 --num-problems {N}": "`num_problems` must be at most 10000000, got",
     f"headroom --num-problems {N}": "`num_problems` must be at most 1250000 with `group_size` 8",
     f"compare --num-problems {N}": "`num_problems` must be at most ",
+    f"compare --num-steps {N}": "`num_steps` must be at most 10000000, got",
     f"train --threads {N}": "`threads` must be at most 1024, got",
     f"compare --num-seeds {N}": "`num_seeds` must be at most 10000, got",
     f"compare --suite sec --num-seeds {N}": "`num_seeds` must be at most 10000, got",

@@ -77,3 +77,14 @@ def test_rotations_in_bfloat16_are_rounded_once():
         found = functions.rotate(rounded.clone(), angles, 16)
         wanted = functions.rotate(rounded.float(), angles, 16).bfloat16()
     assert torch.equal(found, wanted)
+
+
+def test_the_gradient_of_rotations_may_lie_column_by_column():
+    states, angles = random(9, 24), torch.polar(torch.ones(9, 1, 4), random(9, 1, 4))
+    weights = random(24, 9)
+    found = []
+    for gradient in (weights.T, weights.T.contiguous()):
+        leaf = states.clone().requires_grad_()
+        functions.rotate(leaf * 1.0, angles, 16).backward(gradient)
+        found.append(leaf.grad)
+    assert torch.equal(*found)

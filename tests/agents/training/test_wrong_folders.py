@@ -204,3 +204,13 @@ def test_a_template_that_fails_is_told_in_one_line(
     assert main(f"{command} --agent hf:{model} --preset e2h".split()) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "chat template" in said and str(model) in said
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", "\\udc80", "[" * 100_000])
+@pytest.mark.parametrize("command", ["report", "view"])
+def test_a_damaged_config_is_told_though_there_is_a_report(command, text, tmp_path, capsys):
+    (tmp_path / "config.json").write_text(text)
+    (tmp_path / "report.md").write_text("# Of another day\n")
+    assert main([command, str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert f"{tmp_path / 'config.json'}:" in told.err and not told.out
