@@ -1,8 +1,9 @@
-"""The heap of the C library: what is freed beyond `KEPT` goes back to the system where work of another kind begins.
+"""The heap of the C library: what is freed goes back to the system where work of another kind begins, if it is much.
 
 Tensors on a CPU live there. glibc keeps what they free for later, in pieces that the next kind of work,
 whose tensors have other sizes, does not fit into, so that each would add its own peak to the one before.
-Up to `KEPT` bytes are left: to get a page from the system again takes as long as a small model computes on it.
+As long as no more than `KEPT` bytes of it are free they are left: to get a page from the system again takes
+as long as a small model computes on it. glibc counts as free what was given back too, and tells no more.
 """
 
 from __future__ import annotations
@@ -51,6 +52,6 @@ def library() -> Any:
 
 
 def give_back() -> None:
-    """Give back the pages of the heap that hold nothing, if they are more than `KEPT`: some milliseconds."""
+    """Give back the pages of the heap that hold nothing, if more than `KEPT` bytes are free: some milliseconds."""
     if (glibc := library()) is not None and glibc.mallinfo2().fordblks > KEPT:
         glibc.malloc_trim(0)

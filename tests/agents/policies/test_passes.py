@@ -246,7 +246,7 @@ def a_sample(policy, completions):
     return policy.generate(["1 + 1 = "] * 256, Sampling(max_tokens=48), generator).logprobs
 
 
-WORK = {"update": (an_update, 60), "score": (a_score, 30), "sample": (a_sample, 30)}
+WORK = {"update": (an_update, 60), "score": (a_score, 30), "sample": (a_sample, 8)}
 
 
 @pytest.mark.slow
