@@ -56,16 +56,8 @@ SLOW = [name for name in RUNS if name not in QUICK]
 EACH = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 # a rule over arms, one over problems, one that learns after an update; filters and groups of any size
 QUICK_RULES = ["thompson", "actor-curator-problems", "mopps+rps+vip:least=2:most=9"]
-SLOW_RULES = [
-    "plr",
-    "sec+dapo+knapsack:most=8",
-    "sec",
-    "e2h-gaussian",
-    "pac",
-    "mopps",
-    "adarft-problems",
-]
-SLOW_RULES += ["marin-learnability", "mt-grpo+rps", "frontier+rps"]
+SLOW_RULES = ["plr", "sec+dapo+knapsack:most=8", "sec", "e2h-gaussian", "pac", "mopps"]
+SLOW_RULES += ["adarft-problems", "marin-learnability", "mt-grpo+rps", "frontier+rps"]
 NUM_STEPS = {"two": 4, "two_more": 6}  # of a curriculum, by the fixture of two ranks
 ROUNDED = {"abs_advantages", "arm_probability"}  # in records of groups
 PLAN = EvaluationPlan(num_problems=4, num_samples=2, k=4, num_pass_k=2)
