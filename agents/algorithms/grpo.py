@@ -33,12 +33,7 @@ from edgewise.agents.algorithms.entropy import with_entropy
 from edgewise.agents.algorithms.filters import filter_of
 from edgewise.agents.algorithms.hyperparameters import GRPOConfig
 from edgewise.agents.algorithms.length import penalized
-from edgewise.agents.algorithms.losses import (
-    kl,
-    masked,
-    per_verified_group,
-    sequence_mean,
-)
+from edgewise.agents.algorithms.losses import kl, masked, per_verified_group, sequence_mean
 from edgewise.agents.algorithms.on_policy import (
     State,
     check_group_size,

@@ -44,7 +44,7 @@ from edgewise.agents.algorithms.losses import (
 from edgewise.agents.algorithms.optimizer import MasterAdamW, anneal, optimizer_of
 from edgewise.agents.algorithms.rollout import Envs, Rollout
 from edgewise.agents.distributed import all_reduce_dict, shard_weighted
-from edgewise.agents.policies.passes import Loss, Minibatch, backward
+from edgewise.agents.policies.passes import Loss, Minibatch, Recalling, backward
 from edgewise.agents.policies.policy import Completions, Policy, Scorer
 from edgewise.vector_env import unwrap_vector
 
@@ -94,6 +94,8 @@ def start_with(
 ) -> State:
     """Return the state of a run that has done no step and trains `weights`, parameter groups."""
     reference = policy.frozen() if config.kl_coef else None
+    if isinstance(policy, Recalling):
+        policy.recalls = config.num_epochs * config.num_minibatches == 1  # others see new weights
     generator = torch.Generator().manual_seed(config.seed)
     return State(optimizer_of(config, weights), generator, reference, value_head)
 

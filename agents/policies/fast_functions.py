@@ -59,7 +59,14 @@ def of_states(gradient: Tensor, normed: Tensor, scale: Tensor) -> Tensor:
     return torch.addcmul(gradient, normed, along, value=-1).mul_(scale)
 
 
-def feed_forward(hidden: Tensor, gate_up: Tensor, down: Tensor, least: Tensor) -> Tensor:
+def feed_forward(
+    hidden: Tensor,
+    gate_up: Tensor,
+    down: Tensor,
+    least: Tensor,
+    inner: Tensor | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
     """Add to states what the gated network makes of them normed: (silu(x gate) (x up)) down.
 
     Args:
@@ -67,12 +74,14 @@ def feed_forward(hidden: Tensor, gate_up: Tensor, down: Tensor, least: Tensor) -
         gate_up: Both matrices side by side, (H, 2 F).
         down: Shape (F, H).
         least: See `norms`.
+        inner: In inference, where (x gate) and (x up) are written, (N, 2 F).
+        out: In inference, where the result is written.
     """
     if torch.is_grad_enabled():
         apply: Callable[..., Tensor] = FeedForward.apply
         return apply(hidden, gate_up, down, least)
-    opened = swiglu(normalize(hidden, least) @ gate_up)
-    return torch.addmm(hidden, opened, down)
+    opened = swiglu(torch.mm(normalize(hidden, least), gate_up, out=inner))
+    return torch.addmm(hidden, opened, down, out=out)
 
 
 def swiglu(gate_up: Tensor) -> Tensor:
@@ -101,19 +110,35 @@ class FeedForward(Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         """Write gradients over what was kept, so that a graph is walked once; again raises."""
         normed, scale, inner, gate_up, down = ctx.saved_tensors
-        of_hidden = torch.empty_like(normed)
-        product = inner.new_empty(len(inner), len(down))
-        for part in slices(len(normed)):
-            of_added, (gate, up) = grads[0][part], inner[part].chunk(2, dim=1)
-            opened = silu(gate)
-            torch.mul(opened, up, out=product[part])
-            of_opened = of_added @ down.T
-            of_up = opened.mul_(of_opened)
-            torch.ops.aten.silu_backward.grad_input(of_opened.mul_(up), gate, grad_input=gate)
-            up.copy_(of_up)
-            of_normed = inner[part] @ gate_up.T
-            of_hidden[part] = of_states(of_normed, normed[part], scale[part]).add_(of_added)
-        return of_hidden, normed.T @ inner, product.T @ grads[0], None
+        return *feed_forward_gradient(grads[0], normed, scale, inner, gate_up, down), None
+
+
+def feed_forward_gradient(
+    gradient: Tensor, normed: Tensor, scale: Tensor, inner: Tensor, gate_up: Tensor, down: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of the states and of both matrices, given that of what is returned.
+
+    Args:
+        gradient: Shape (N, H).
+        normed: The normed states, (N, H).
+        scale: What they were multiplied by, (N, 1).
+        inner: `normed` times `gate_up`, (N, 2 F); is overwritten.
+        gate_up: Shape (H, 2 F).
+        down: Shape (F, H).
+    """
+    of_hidden = torch.empty_like(normed)
+    product = inner.new_empty(len(inner), len(down))
+    for part in slices(len(normed)):
+        of_added, (gate, up) = gradient[part], inner[part].chunk(2, dim=1)
+        opened = silu(gate)
+        torch.mul(opened, up, out=product[part])
+        of_opened = of_added @ down.T
+        of_up = opened.mul_(of_opened)
+        torch.ops.aten.silu_backward.grad_input(of_opened.mul_(up), gate, grad_input=gate)
+        up.copy_(of_up)
+        of_normed = inner[part] @ gate_up.T
+        of_hidden[part] = of_states(of_normed, normed[part], scale[part]).add_(of_added)
+    return of_hidden, normed.T @ inner, product.T @ gradient
 
 
 def slices(count: int) -> list[slice]:
@@ -122,27 +147,20 @@ def slices(count: int) -> list[slice]:
     return [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
 
 
-def rotate(states: Tensor, rotations: Tensor, width: int) -> Tensor:
-    """Apply rotary embeddings in place to the first `width` values of `states`, (N, heads D).
-
-    Args:
-        states: Of all heads, pairs adjacent; those of values are not rotated, and come last.
-        rotations: Complex numbers, one for each pair of a head, (N, 1, D / 2).
-        width: Values of queries and keys.
-    """
+def rotate(states: Tensor, rotations: Tensor) -> Tensor:
+    """Multiply pairs of adjacent values of `states`, (N, W), by complex numbers, (N, W / 2), in place."""
     if torch.is_grad_enabled():
         apply: Callable[..., Tensor] = Rotate.apply
-        return apply(states, rotations, width)
-    return turn(states, rotations, width)
+        return apply(states, rotations)
+    return turn(states, rotations)
 
 
-def turn(states: Tensor, rotations: Tensor, width: int) -> Tensor:
+def turn(states: Tensor, rotations: Tensor) -> Tensor:
     """Multiply the pairs in place."""
-    turned = states.narrow(1, 0, width)
-    pairs = turned.float().unflatten(1, (-1, rotations.shape[2], 2))  # no copy of float32
-    torch.view_as_complex(pairs).mul_(rotations)
-    if states.dtype != torch.float32:
-        turned.copy_(pairs.flatten(1))
+    if states.dtype == torch.float32:
+        states.view(torch.complex64).mul_(rotations)
+    else:
+        states.copy_(states.float().view(torch.complex64).mul_(rotations).view(torch.float32))
     return states
 
 
@@ -150,15 +168,15 @@ class Rotate(Function):
     """`rotate` in training."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, rotations: Tensor, width: int) -> Tensor:
+    def forward(ctx: Any, states: Tensor, rotations: Tensor) -> Tensor:
         """Rotate in place."""
         ctx.mark_dirty(states)
-        ctx.rotations, ctx.width = rotations, width
-        return turn(states, rotations, width)
+        ctx.rotations = rotations
+        return turn(states, rotations)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         """Rotate the gradient back."""
         back = ctx.rotations.conj().resolve_conj()
         gradient = grads[0].clone(memory_format=torch.contiguous_format)  # pairs adjacent
-        return turn(gradient, back, ctx.width), None, None
+        return turn(gradient, back), None

@@ -22,8 +22,10 @@ from transformers.models.llama import modeling_llama as llama
 from transformers.models.qwen2 import modeling_qwen2 as qwen2
 
 from edgewise.agents.policies import fast_functions as functions
+from edgewise.agents.policies.fast_tape import LARGEST, Room, Tape, Track
 from edgewise.agents.policies.head import Head
 from edgewise.agents.policies.hooks import is_hooked
+from edgewise.agents.policies.memory import FLOAT32_BYTES
 
 MAX_PARAMETERS = 100_000_000  # a copy of the weights is held
 ROPE_TYPES = {"default", "linear", "llama3", "yarn"}  # whose frequencies do not change with length
@@ -89,7 +91,9 @@ class Network:
             cosine, sine = model.model.rotary_emb(torch.zeros(1), places)
         half = self.head_size // 2
         rotations = torch.complex(cosine[0, :, :half], sine[0, :, :half])
-        self.rotations = rotations[:, None]  # of each position, (T, 1, D / 2)
+        rotations = rotations.repeat(1, self.num_heads + self.num_groups)
+        values = rotations.new_ones(length, self.num_groups * half)  # are not rotated
+        self.rotations = torch.cat([rotations, values], dim=1)  # of each position
 
     def fuse(self, layer: Any, dtype: torch.dtype) -> Layer:
         """Fuse the weights of one layer."""
@@ -120,26 +124,55 @@ class Network:
         halves: Tensor = weight.unflatten(0, (-1, 2, self.head_size // 2))
         return halves.transpose(1, 2).flatten(0, 2) * scale
 
-    def hidden(self, tokens: Tensor, rotations: Tensor, attend: Attend) -> Tensor:
+    def hidden(
+        self,
+        tokens: Tensor,
+        rotations: Tensor,
+        attend: Attend,
+        asked: Tensor | None = None,
+        tape: Tape | None = None,
+    ) -> Tensor:
         """Return the last states of N tokens, (N, H), normed to length 1; `gain` is not in them.
 
         Args:
             tokens: Shape (N,).
-            rotations: Those of `self.rotations` at the position of each token, (N, 1, D / 2).
+            rotations: Those of `self.rotations` at the position of each token, (N, pairs of all heads).
             attend: Takes the number of a layer, queries, (N, heads, D), and keys before values, (N,
                 2 groups, D), and returns what the queries read, (N, heads D).
+            asked: Indices of the tokens whose states are returned; by default all.
+            tape: In inference, where the states of all layers are kept.
         """
         heads, groups, size = self.num_heads, self.num_groups, self.head_size
         hidden: Tensor = embedding(tokens, self.embedding)
-        for index, layer in enumerate(self.layers):
-            qkv = linear(functions.normalize(hidden, self.least), layer.qkv, layer.bias)
-            states = functions.rotate(qkv, rotations, (heads + groups) * size)
+        num_asked = len(tokens) if asked is None else len(asked)
+        rooms = [Room()] * len(self.layers)
+        if tape is not None:
+            rooms = tape.rooms(len(tokens), num_asked)
+        for index, (layer, room) in enumerate(zip(self.layers, rooms, strict=True)):
+            normed = functions.normalize(hidden, self.least)
+            qkv = linear(normed, layer.qkv, layer.bias, room.states)
+            states = functions.rotate(qkv, rotations)
             queries, memory = states.view(-1, heads + 2 * groups, size).split_with_sizes(
                 [heads, 2 * groups], 1
             )
-            hidden = torch.addmm(hidden, attend(index, queries, memory), layer.out)
-            hidden = functions.feed_forward(hidden, layer.gate_up, layer.down, self.least)
+            read = attend(index, queries, memory)
+            if asked is not None and layer is self.layers[-1]:
+                hidden, read = embedding(asked, hidden), embedding(asked, read)
+            if room.read is not None:
+                room.read.copy_(read)
+            hidden = torch.addmm(hidden, read, layer.out, out=room.attended)
+            matrices = layer.gate_up, layer.down
+            hidden = functions.feed_forward(hidden, *matrices, self.least, room.inner, room.left)
         return functions.normalize(hidden, self.least)
+
+    def tracks(self, num_tokens: int) -> list[Track] | None:
+        """Return empty tracks of all layers with room for `num_tokens`, None if they would be too large."""
+        layer = self.layers[0]
+        size = len(layer.qkv)
+        sizes = (layer.qkv.shape[1], len(layer.out), size, layer.gate_up.shape[1], size)
+        if FLOAT32_BYTES * num_tokens * sum(sizes) * len(self.layers) > LARGEST:
+            return None
+        return [Track(*(torch.empty(num_tokens, size) for size in sizes)) for _ in self.layers]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Project normalised hidden states, (N, H), to logits, (N, V)."""
@@ -155,6 +188,10 @@ def fuse_linears(weights: Sequence[Tensor], gain: Tensor, dtype: torch.dtype) ->
     return (torch.cat(list(weights)) * gain).T.contiguous().to(dtype)
 
 
-def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(
+    inputs: Tensor, weight: Tensor, bias: Tensor | None = None, out: Tensor | None = None
+) -> Tensor:
     """Return `inputs`, (N, in), times `weight`, (in, out), plus `bias`."""
-    return inputs @ weight if bias is None else torch.addmm(bias, inputs, weight)
+    if bias is None:
+        return torch.mm(inputs, weight, out=out)
+    return torch.addmm(bias, inputs, weight, out=out)

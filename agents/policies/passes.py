@@ -86,6 +86,13 @@ class Budgeted(Protocol):
         """How many tokens a pass holds."""
 
 
+@runtime_checkable
+class Recalling(Protocol):
+    """A policy whose first update can take from sampling what it needs of the forward pass."""
+
+    recalls: bool  # whether it does, of what it samples with gradients enabled
+
+
 def last_columns(completions: Completions) -> Tensor:
     """Return how many columns of each row are computed, (B,): up to the last sampled token."""
     columns = torch.arange(completions.tokens.shape[1], device=completions.mask.device)

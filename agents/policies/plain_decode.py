@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 from transformers import DynamicCache
 
+from edgewise.agents.policies.policy import Completions
+
 
 class Reader(Protocol):
     """What reads tokens with the library's forward pass: `read.Reader`."""
@@ -36,3 +38,6 @@ class PlainDecoder:
         """Drop all rows but `rows`, indices."""
         self.cache.batch_select_indices(rows)
         self.seen = self.seen[rows]
+
+    def taped(self, completions: Completions) -> None:
+        """Keep nothing for an update."""

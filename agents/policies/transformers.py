@@ -23,6 +23,7 @@ from edgewise.agents.policies.chat import ChatOptions, encode_further, encode_pr
 from edgewise.agents.policies.fast_decode import FastDecoder
 from edgewise.agents.policies.fast_network import Network, recognises
 from edgewise.agents.policies.fast_read import read_states
+from edgewise.agents.policies.fast_tape import Tape
 from edgewise.agents.policies.head import token_logprobs
 from edgewise.agents.policies.heap import give_back
 from edgewise.agents.policies.memory import SHORT
@@ -59,6 +60,8 @@ class TransformersPolicy:
     gradient_checkpointing = False  # whether layers are computed again for the gradient, not kept
     shares_prompts = True  # whether equal prompts of a pass may be computed once
     saved_weights: dict[str, Tensor] | None = None  # what `save` writes; None for the model's
+    recalls = False  # whether what sampling computes is kept for the gradient of the first update
+    tape: Tape | None = None  # with what the last batch computed, if it was kept
     on_finished: OnFinished | None = None  # called with rows that finish before the batch does
     chat = ChatOptions()  # for the template of its chats
 
@@ -135,6 +138,7 @@ class TransformersPolicy:
 
     def frozen(self) -> Scorer:
         """Return the policy as it is now, however this one is trained."""
+        self.tape = None  # which no copy needs
         return deepcopy(self)
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> str:
@@ -164,6 +168,8 @@ class TransformersPolicy:
     ) -> Completions:
         """Sample one completion of each prompt."""
         rows = torch.arange(len(prompts))
+        taped = self.recalls and torch.is_grad_enabled()
+        self.tape, self.turns.max_taped = None, self.budget.tokens if taped else 0
         return self.take_turn(self.start(prompts, sampling), rows, sampling, generator)
 
     def start(self, prompts: Sequence[str], sampling: Sampling) -> Completions:
@@ -287,7 +293,7 @@ class TransformersPolicy:
     def fast_read(self, completions: Completions, valued: bool) -> tuple[Tensor, Tensor]:
         """Score as `read_pass` does with `valued`, by the fused forward pass."""
         network = Network(self.model, torch.float32, completions.tokens.shape[1])
-        hidden = read_states(network, completions)
+        hidden = read_states(network, completions, self.recalled())
         sampled = completions.mask.bool()
         tokens, chunk = completions.tokens[sampled], self.reader.chunk
         found = [token_logprobs(network.as_head(), hidden, tokens, completions.scale, chunk)]
@@ -295,6 +301,14 @@ class TransformersPolicy:
         found.append(self.value_head(hidden * network.gain)[:, 0] if valued else none)
         logprobs, values = (torch.zeros(sampled.shape).masked_scatter(sampled, x) for x in found)
         return logprobs, values
+
+    def recalled(self) -> Tape | None:
+        """Return the tape, if a gradient is asked and the weights are those that made it."""
+        if self.tape is None or not torch.is_grad_enabled():
+            return None
+        if not self.tape.is_of(self.model):
+            self.tape = None
+        return self.tape
 
     def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return the tokens of `prompts`, padded on the left, and their attention; both (B, T)."""
@@ -319,7 +333,7 @@ class TransformersPolicy:
         live = torch.ones(len(rows), dtype=torch.bool)  # which of `rows` go on
         ended = start.ended.clone()
         ended[rows] = False
-        decoder = self.decoder(start, rows, sampling.max_tokens)
+        own, decoder = rows, self.decoder(start, rows, sampling.max_tokens)
         logits = decoder.logits  # (rows, V)
         for place in range(sampling.max_tokens):
             uniform = torch.rand(count, 1, generator=generator, dtype=torch.float64)
@@ -352,6 +366,7 @@ class TransformersPolicy:
         tokens = tokens[:, :length].masked_fill(~sampled, self.padding)
         logprobs = logprobs[:, :length].masked_fill(~sampled, 0.0)
         turn = self.finish(start, tokens, sampled.float(), logprobs)
+        self.tape = decoder.taped(turn.select(own))
         return replace(turn, ended=ended)
 
     def decoder(

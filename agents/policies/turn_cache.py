@@ -13,7 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgewise.agents.policies.fast_decode import FastDecoder, Past
+from edgewise.agents.policies.fast_cache import Past
+from edgewise.agents.policies.fast_decode import FastDecoder
+from edgewise.agents.policies.fast_tape import versions_of
 from edgewise.agents.policies.policy import Completions
 
 
@@ -35,6 +37,8 @@ class TurnCache:
     whoever asks, so that it changes nothing but rounding; and it depends on the episodes alone.
     """
 
+    max_taped = 0  # tokens of the tape of a first turn
+
     def __init__(self) -> None:
         """Start with nothing."""
         self.kept: Kept | None = None
@@ -45,10 +49,11 @@ class TurnCache:
         """Return a decoder after `rows` of `start`, and keep its states if it is a further turn."""
         tokens, attention = start.tokens[rows], start.attention[rows]
         further = bool(start.mask.any())
-        versions = [weight._version for weight in model.parameters()]  # counts changes in place
+        versions = versions_of(model)
         past = self.find(rows, tokens, attention, versions) if further else None
         self.kept = None
-        made = FastDecoder(model, dtype, tokens, attention, max_tokens, past)
+        taped = 0 if further or dtype != torch.float32 else self.max_taped
+        made = FastDecoder(model, dtype, tokens, attention, max_tokens, past, taped)
         if further:
             self.kept = Kept(rows, tokens, attention, versions, made.past())
         return made

@@ -53,7 +53,9 @@ def ask(
     width = max(1, batch // num_samples)
     for first in range(0, len(problems), width):
         envs, groups = pose(problems[first : first + width], num_samples)
-        yield collect(envs, policy, sampling, generator, options={"groups": groups})
+        with torch.no_grad():
+            rollout = collect(envs, policy, sampling, generator, options={"groups": groups})
+        yield rollout
 
 
 def verdicts(rollouts: Iterable[Rollout], num_samples: int) -> Verdicts:

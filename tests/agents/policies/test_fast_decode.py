@@ -9,43 +9,8 @@ from edgewise.agents.policies.fast_decode import FastDecoder  # noqa: E402
 from edgewise.agents.policies.fast_network import recognises  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.plain_decode import PlainDecoder  # noqa: E402
-from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
-from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402
 
 PROMPTS = ["1 + 1 = ", "[3, 5, 2] -> 16 in \\boxed{}: ", "?", "1 + 1 = "] * 8
-SHAPE = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "intermediate_size": 64,
-    "initializer_range": 0.2,  # so that the distributions are not flat
-}
-LONG = {"rope_type": "llama3", "rope_theta": 500.0, "factor": 4.0, "low_freq_factor": 1.0}
-LONG |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 16}
-KINDS = {
-    "qwen2": ("Qwen2", {}),
-    "qwen2 tied": ("Qwen2", {"tie_word_embeddings": True, "num_key_value_heads": 1}),
-    "llama": ("Llama", {}),
-    "llama long": ("Llama", {"rope_parameters": LONG, "head_dim": 16}),
-}
-
-
-def build(kind="qwen2", **options):
-    """Return a random model, with gains and biases that are not 1 and 0."""
-    tokenizer = build_tokenizer()
-    name, shape = KINDS[kind]
-    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-    make_config = getattr(transformers, f"{name}Config")
-    config = make_config(vocab_size=len(tokenizer), **{**SHAPE, **shape, **ends, **options})
-    torch.manual_seed(0)
-    model = getattr(transformers, f"{name}ForCausalLM")(config)
-    for weight in model.parameters():
-        if weight.dim() == 1:
-            weight.data += 0.2 * torch.randn_like(weight)
-    policy = TransformersPolicy(model, tokenizer)
-    policy.ends = torch.arange(tokenizer.eos_token_id, 16)  # so that rows end at many lengths
-    return policy
 
 
 def seeded(seed=0):
@@ -72,9 +37,8 @@ def assert_same(fast, plain):
     torch.testing.assert_close(fast.logprobs, plain.logprobs, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_tokens_are_those_of_the_plain_way(kind, temperature):
+def test_tokens_are_those_of_the_plain_way(build, kind, temperature):
     policy = build(kind)
     assert recognises(policy.model)
     fast, plain = both(policy, Sampling(max_tokens=40, temperature=temperature))
@@ -83,7 +47,7 @@ def test_tokens_are_those_of_the_plain_way(kind, temperature):
         assert len(fast.mask.sum(dim=1).unique()) > 10
 
 
-def test_a_further_turn_and_stop_strings_are_those_of_the_plain_way():
+def test_a_further_turn_and_stop_strings_are_those_of_the_plain_way(build):
     policy = build()
     free = policy.generate(PROMPTS, Sampling(max_tokens=24), seeded())
     stop = free.texts[0][3:5]
@@ -92,7 +56,7 @@ def test_a_further_turn_and_stop_strings_are_those_of_the_plain_way():
     assert_same(*both(policy, Sampling(max_tokens=9), after=fast))
 
 
-def test_a_row_alone_is_what_it_is_among_others():
+def test_a_row_alone_is_what_it_is_among_others(build):
     policy = build()
     sampling = Sampling(max_tokens=30, temperature=0.0)
     among = policy.generate(PROMPTS, sampling, seeded())
@@ -101,7 +65,7 @@ def test_a_row_alone_is_what_it_is_among_others():
         assert alone.texts[0] == among.texts[row]
 
 
-def test_the_weights_are_those_after_the_last_update():
+def test_the_weights_are_those_after_the_last_update(build):
     policy = build()
     before = policy.state_dict()
     before = {name: weight.clone() for name, weight in before.items()}
@@ -116,7 +80,7 @@ def test_the_weights_are_those_after_the_last_update():
     assert policy.generate(PROMPTS, Sampling(max_tokens=12), seeded()).texts == first.texts
 
 
-def test_weights_of_half_precision_sample_nearly_the_learners_distribution():
+def test_weights_of_half_precision_sample_nearly_the_learners_distribution(build):
     policy = build()
     policy.decode_dtype = torch.bfloat16
     completions = policy.generate(PROMPTS, Sampling(max_tokens=24), seeded())
@@ -125,7 +89,7 @@ def test_weights_of_half_precision_sample_nearly_the_learners_distribution():
     assert 1e-4 < difference.max() < 0.3  # another sampler, whose own numbers are kept
 
 
-def test_a_model_of_half_precision_is_sampled():
+def test_a_model_of_half_precision_is_sampled(build):
     policy = build()
     policy.model.to(torch.bfloat16)
     completions = policy.generate(PROMPTS, Sampling(max_tokens=24), seeded())
@@ -134,7 +98,7 @@ def test_a_model_of_half_precision_is_sampled():
     assert difference.max() < 0.3
 
 
-def test_other_structures_take_the_plain_way():
+def test_other_structures_take_the_plain_way(build):
     sliding = {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 0}
     adapted = build()
     adapted.model.model.layers[0].mlp.up_proj = torch.nn.Sequential(torch.nn.Linear(32, 64))
@@ -146,7 +110,7 @@ def test_other_structures_take_the_plain_way():
         policy.generate(PROMPTS, Sampling(max_tokens=4), seeded())
 
 
-def test_hooks_are_called_for_they_make_a_model_take_the_plain_way():
+def test_hooks_are_called_for_they_make_a_model_take_the_plain_way(build):
     policy = build()
     fast = policy.generate(PROMPTS, Sampling(max_tokens=4), seeded())
     policy.logprobs(fast)
@@ -168,7 +132,7 @@ def test_hooks_are_called_for_they_make_a_model_take_the_plain_way():
         assert recognises(policy.model)
 
 
-def test_a_replaced_forward_is_called():
+def test_a_replaced_forward_is_called(build):
     policy = build()
     attention, calls = policy.model.model.layers[1].self_attn, []
     forward = attention.forward
@@ -184,7 +148,7 @@ def test_a_replaced_forward_is_called():
     assert recognises(policy.model)
 
 
-def test_hooks_that_the_library_leaves_behind_do_not_count():
+def test_hooks_that_the_library_leaves_behind_do_not_count(build):
     policy = build()
     completions = policy.generate(PROMPTS, Sampling(max_tokens=4), seeded())
     policy.fast = False
@@ -192,7 +156,7 @@ def test_hooks_that_the_library_leaves_behind_do_not_count():
     assert recognises(policy.model)
 
 
-def test_rows_that_are_kept_decode_as_before():
+def test_rows_that_are_kept_decode_as_before(build):
     policy = build()
     tokens, attention = policy.encode(PROMPTS)
     decoders = [
@@ -209,8 +173,7 @@ def test_rows_that_are_kept_decode_as_before():
     torch.testing.assert_close(fast, plain, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_scores_and_gradients_are_those_of_the_plain_way(kind):
+def test_scores_and_gradients_are_those_of_the_plain_way(build, kind):
     policy = build(kind)
     policy.value_head.weight.data.normal_()
     first = policy.generate(PROMPTS, Sampling(max_tokens=20), seeded())

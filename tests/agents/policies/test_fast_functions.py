@@ -51,40 +51,38 @@ def test_normed_states():
 
 
 def test_rotations_by_hand_and_their_gradient():
-    states = torch.tensor(
-        [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]
-    )  # two heads that are rotated, one that is not
-    quarter = torch.tensor([[[1j]]])  # (1 + 2i) i = -2 + i
-    found = functions.rotate(states.clone(), quarter, 4)
+    states = torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]])
+    turned = torch.tensor([[1j, 1j, 1.0]])  # (1 + 2i) i = -2 + i; the last pair stays
+    found = functions.rotate(states.clone(), turned)
     assert found.tolist() == [[-2.0, 1.0, -4.0, 3.0, 5.0, 6.0]]
-    angles = torch.polar(torch.ones(9, 1, 4), random(9, 1, 4))
+    angles = torch.polar(torch.ones(9, 12), random(9, 12))
 
     def by_parts(states):
-        real, imaginary = states[:, :16].unflatten(1, (2, 4, 2)).unbind(-1)
+        real, imaginary = states.unflatten(1, (12, 2)).unbind(-1)
         cosine, sine = angles.real, angles.imag
         turned = [real * cosine - imaginary * sine, real * sine + imaginary * cosine]
-        return torch.cat([torch.stack(turned, dim=-1).flatten(1), states[:, 16:]], dim=1)
+        return torch.stack(turned, dim=-1).flatten(1)
 
     states = random(9, 24)
-    found = gradients(lambda part: functions.rotate(part * 1.0, angles, 16), states)
+    found = gradients(lambda part: functions.rotate(part * 1.0, angles), states)
     assert_all_close(found, gradients(by_parts, states))
 
 
 def test_rotations_in_bfloat16_are_rounded_once():
-    states, angles = random(9, 24), torch.polar(torch.ones(9, 1, 4), random(9, 1, 4))
+    states, angles = random(9, 24), torch.polar(torch.ones(9, 12), random(9, 12))
     rounded = states.bfloat16()
     with torch.no_grad():
-        found = functions.rotate(rounded.clone(), angles, 16)
-        wanted = functions.rotate(rounded.float(), angles, 16).bfloat16()
+        found = functions.rotate(rounded.clone(), angles)
+        wanted = functions.rotate(rounded.float(), angles).bfloat16()
     assert torch.equal(found, wanted)
 
 
 def test_the_gradient_of_rotations_may_lie_column_by_column():
-    states, angles = random(9, 24), torch.polar(torch.ones(9, 1, 4), random(9, 1, 4))
+    states, angles = random(9, 24), torch.polar(torch.ones(9, 12), random(9, 12))
     weights = random(24, 9)
     found = []
     for gradient in (weights.T, weights.T.contiguous()):
         leaf = states.clone().requires_grad_()
-        functions.rotate(leaf * 1.0, angles, 16).backward(gradient)
+        functions.rotate(leaf * 1.0, angles).backward(gradient)
         found.append(leaf.grad)
     assert torch.equal(*found)
