@@ -110,35 +110,43 @@ class FeedForward(Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         """Write gradients over what was kept, so that a graph is walked once; again raises."""
         normed, scale, inner, gate_up, down = ctx.saved_tensors
-        return *feed_forward_gradient(grads[0], normed, scale, inner, gate_up, down), None
+        of_hidden = torch.empty_like(normed)
+        product = inner.new_empty(len(inner), len(down))
+        for part in slices(len(normed)):
+            of_hidden[part] = of_entered(
+                grads[0][part], normed[part], scale[part], inner[part], product[part], gate_up, down
+            )
+        return of_hidden, normed.T @ inner, product.T @ grads[0], None
 
 
-def feed_forward_gradient(
-    gradient: Tensor, normed: Tensor, scale: Tensor, inner: Tensor, gate_up: Tensor, down: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradients of the states and of both matrices, given that of what is returned.
+def of_entered(
+    of_added: Tensor,
+    normed: Tensor,
+    scale: Tensor,
+    inner: Tensor,
+    product: Tensor,
+    gate_up: Tensor,
+    down: Tensor,
+) -> Tensor:
+    """Turn the gradient of what `feed_forward` returns into that of the states that it is given.
 
     Args:
-        gradient: Shape (N, H).
+        of_added: The gradient, (N, H).
         normed: The normed states, (N, H).
         scale: What they were multiplied by, (N, 1).
-        inner: `normed` times `gate_up`, (N, 2 F); is overwritten.
+        inner: `normed` times `gate_up`, (N, 2 F); its gradient is written over it.
+        product: Where what `down` was multiplied by is written, (N, F).
         gate_up: Shape (H, 2 F).
         down: Shape (F, H).
     """
-    of_hidden = torch.empty_like(normed)
-    product = inner.new_empty(len(inner), len(down))
-    for part in slices(len(normed)):
-        of_added, (gate, up) = gradient[part], inner[part].chunk(2, dim=1)
-        opened = silu(gate)
-        torch.mul(opened, up, out=product[part])
-        of_opened = of_added @ down.T
-        of_up = opened.mul_(of_opened)
-        torch.ops.aten.silu_backward.grad_input(of_opened.mul_(up), gate, grad_input=gate)
-        up.copy_(of_up)
-        of_normed = inner[part] @ gate_up.T
-        of_hidden[part] = of_states(of_normed, normed[part], scale[part]).add_(of_added)
-    return of_hidden, normed.T @ inner, product.T @ gradient
+    gate, up = inner.chunk(2, dim=1)
+    opened = silu(gate)
+    torch.mul(opened, up, out=product)
+    of_opened = of_added @ down.T
+    of_up = opened.mul_(of_opened)
+    torch.ops.aten.silu_backward.grad_input(of_opened.mul_(up), gate, grad_input=gate)
+    up.copy_(of_up)
+    return of_states(inner @ gate_up.T, normed, scale).add_(of_added)
 
 
 def slices(count: int) -> list[slice]:

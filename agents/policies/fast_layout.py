@@ -41,6 +41,13 @@ class Block:
         rows = states.transpose(1, 2).flatten(0, 1).flatten(1)
         return rows if len(self.places) == len(rows) else embedding(self.places, rows)
 
+    def write(self, states: Tensor, to: Tensor) -> None:
+        """Unpad (rows, heads, columns, D) to the tokens `to`, (n, heads, D)."""
+        if len(self.places) == self.used.numel():
+            to.unflatten(0, self.used.shape).copy_(states.transpose(1, 2))
+        else:
+            to.copy_(self.gather(states).view(to.shape))
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -97,23 +104,25 @@ class Layout:
         return torch.cat([self.before.gather(found[0]), self.after.gather(found[1])])
 
     def attend_gradient(self, queries: Tensor, memory: Tensor, of_read: Tensor) -> Tensor:
-        """Return the gradient of queries, keys and values, (N, heads + 2 groups, D), from that of what `attend` returns."""
-        parts = self.rectangles(queries, memory)
-        of_asked, of_own = self.split(of_read.view_as(queries))
-        asked, asked_memory = attention_gradient(
-            *parts[0], self.masks[0], self.before.spread(of_asked)
-        )
-        own, own_memory = attention_gradient(*parts[1], self.masks[1], self.after.spread(of_own))
+        """Return the gradient of queries, keys and values, (N, (heads + 2 groups) D), from that of what `attend` returns."""
+        blocks, found = (self.before, self.after), []
+        of_reads = self.split(of_read.view_as(queries))
+        parts = zip(self.rectangles(queries, memory), self.masks, blocks, of_reads, strict=True)
+        for (own, read), mask, block, gradient in parts:
+            found.append(attention_gradient(own, read, mask, block.spread(gradient)))
+        (_, asked_memory), (_, own_memory) = found
         first = asked_memory.shape[2]
         asked_memory.index_add_(0, self.which, own_memory[:, :, :first])
-        return torch.cat(
-            [
-                torch.cat([self.before.gather(asked), self.before.gather(asked_memory)], dim=1),
-                torch.cat(
-                    [self.after.gather(own), self.after.gather(own_memory[:, :, first:])], dim=1
-                ),
-            ]
+        whole = queries.new_empty(
+            len(queries), queries.shape[1] + memory.shape[1], queries.shape[2]
         )
+        of_memory = asked_memory, own_memory[:, :, first:]
+        for block, to, (own, _), read in zip(
+            blocks, self.split(whole), found, of_memory, strict=True
+        ):
+            block.write(own, to[:, : own.shape[1]])
+            block.write(read, to[:, own.shape[1] :])
+        return whole.flatten(1)
 
     def split(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Return the states of prompts and of rows."""

@@ -120,14 +120,23 @@ class LayerBack:
         return everywhere.index_add_(0, self.layout.asked, states)
 
     def feed_forward(self, gradient: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the gradient of the states before the feed-forward network, and of its weights."""
-        track, layer = self.track, self.layer
-        normed, inner = embedding(places, track.attended), embedding(places, track.inner)
-        scale = functions.norms(normed, self.network.least).reciprocal()
-        normed.mul_(scale)
-        return functions.feed_forward_gradient(
-            gradient, normed, scale, inner, layer.gate_up, layer.down
-        )
+        """Return the gradient of the states before the feed-forward network, and of its weights.
+
+        The latter are summed part by part, so that what is between stays in caches.
+        """
+        track, matrices = self.track, (self.layer.gate_up, self.layer.down)
+        of_gate_up, of_down = map(torch.zeros_like, matrices)
+        of_attended = torch.empty_like(gradient)
+        for part in functions.slices(len(places)):
+            own, of_left = places[part], gradient[part]
+            normed, inner = embedding(own, track.attended), embedding(own, track.inner)
+            scale = functions.norms(normed, self.network.least).reciprocal()
+            product = inner.new_empty(len(inner), inner.shape[1] // 2)
+            parts = (normed.mul_(scale), scale, inner, product)
+            of_attended[part] = functions.of_entered(of_left, *parts, *matrices)
+            of_gate_up.addmm_(normed.T, inner)
+            of_down.addmm_(product.T, of_left)
+        return of_attended, of_gate_up, of_down
 
     def attention(self, of_read: Tensor) -> Tensor:
         """Return the gradient of queries, keys and values, rotated, (N, heads D + 2 groups D)."""
