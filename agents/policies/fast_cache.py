@@ -59,7 +59,7 @@ class Cache:
         Returns:
             What is read, (B, heads D).
         """
-        keys, values = write(self.memory[layer], self.length, newest)
+        keys, values = write(self.memory[layer].narrow(3, 0, self.length + 1), newest)
         grouped = queries.reshape(len(keys), -1, queries.shape[2])
         scores = torch.baddbmm(self.unseen[..., : keys.shape[1]], grouped, keys.transpose(1, 2))
         return torch.bmm(scores.softmax(dim=-1), values).view(len(queries), -1)
@@ -83,31 +83,31 @@ class Cache:
 class SharedCache:
     """The states of B rows, in groups of one size that share a prompt."""
 
-    def __init__(self, prompts: Memory, unseen: Tensor, num_rows: int, max_tokens: int) -> None:
+    def __init__(self, prompts: Memory, unseen: Tensor, owners: Tensor, max_tokens: int) -> None:
         """Start after the prompts.
 
         Args:
-            prompts: Their states, in the order of the groups.
+            prompts: Their states, of P different ones.
             unseen: To be added to scores, minus infinity on padding, (P groups, 1, F).
-            num_rows: B, a multiple of P.
+            owners: The prompt of each row, (B,).
             max_tokens: Tokens of a row after its prompt at most.
         """
-        self.prompts, self.unseen, self.length = prompts, unseen, 0
-        _, _, groups, _, size = prompts[0].shape
-        shape = (2, num_rows, groups, max_tokens, size)
+        self.prompts, self.unseen, self.owners, self.length = prompts, unseen, owners, 0
+        _, _, groups, self.first, size = prompts[0].shape
+        shape = (2, len(owners), groups, self.first + max_tokens, size)  # with room for `joined`
         self.memory = [states.new_empty(shape) for states in prompts]
 
     def attend(self, layer: int, queries: Tensor, newest: Tensor) -> Tensor:
         """Do what `Cache.attend` does."""
-        keys, values = write(self.memory[layer], self.length, newest)
+        own = self.memory[layer].narrow(3, self.first, self.length + 1)
+        keys, values = write(own, newest)
         asked_keys, asked_values = self.prompts[layer].flatten(1, 2)
         grouped = queries.reshape(len(keys), -1, queries.shape[2])
         asked = torch.baddbmm(self.unseen, self.by_prompt(grouped), asked_keys.transpose(1, 2))
-        own = torch.bmm(grouped, keys.transpose(1, 2))
-        weights = torch.cat([self.by_row(asked), own], dim=2).softmax(dim=-1)
-        first = asked.shape[2]
-        read = self.by_row(torch.bmm(self.by_prompt(weights[..., :first]), asked_values))
-        return torch.baddbmm(read, weights[..., first:], values).view(len(queries), -1)
+        scores = [self.by_row(asked), torch.bmm(grouped, keys.transpose(1, 2))]
+        early, late = torch.cat(scores, dim=2).softmax(dim=-1).tensor_split([self.first], dim=2)
+        read = self.by_row(torch.bmm(self.by_prompt(early), asked_values))
+        return torch.baddbmm(read, late, values).view(len(queries), -1)
 
     def by_prompt(self, states: Tensor) -> Tensor:
         """Turn (B groups, heads of a group, n) into (P groups, rows of a prompt x heads, n)."""
@@ -129,32 +129,27 @@ class SharedCache:
 
     def keep(self, rows: Tensor) -> Cache:
         """Drop all rows but `rows`, indices, whose groups are no longer of one size."""
-        return self.joined(rows)
+        return self.joined().keep(rows)
 
     def past(self) -> Past:
         """Return a copy of the states so far."""
-        return self.joined(torch.arange(self.memory[0].shape[1])).past()
+        return self.joined().past()
 
-    def joined(self, rows: Tensor) -> Cache:
-        """Return the states of `rows`, each with a copy of those of its prompt."""
-        owner = rows // (self.memory[0].shape[1] // self.prompts[0].shape[1])
-        memory = []
-        for asked, own in zip(self.prompts, self.memory, strict=True):
-            first, groups = asked.shape[3], asked.shape[2]
-            room = own.new_empty(2, len(rows), groups, first + own.shape[3], own.shape[4])
-            room[..., :first, :] = asked[:, owner]
-            room[..., first : first + self.length, :] = own[:, rows, :, : self.length]
-            memory.append(room)
-        unseen = self.unseen.unflatten(0, (-1, groups))[owner]
-        unseen = pad(unseen, (0, own.shape[3])).flatten(0, 1)
-        return Cache(memory, unseen, first + self.length)
+    def joined(self) -> Cache:
+        """Return the states of the same rows, each with a copy of those of its prompt."""
+        for asked, memory in zip(self.prompts, self.memory, strict=True):
+            for states, room in zip(asked, memory[..., : self.first, :], strict=True):
+                room.copy_(states.index_select(0, self.owners))
+        groups, columns = self.memory[0].shape[2:4]
+        unseen = self.unseen.unflatten(0, (-1, groups))[self.owners].flatten(0, 1)
+        return Cache(self.memory, pad(unseen, (0, columns - self.first)), self.first + self.length)
 
 
-def write(memory: Tensor, column: int, newest: Tensor) -> Tensor:
-    """Write keys and values, (B, 2 groups, D), to `column`; return those up to it, (2, B groups, T, D)."""
+def write(memory: Tensor, newest: Tensor) -> Tensor:
+    """Write keys and values, (B, 2 groups, D), to the last column; return all, (2, B groups, T, D)."""
     rows, _, size = newest.shape
-    memory.select(3, column).copy_(newest.view(rows, 2, -1, size).transpose(0, 1))
-    return memory.narrow(3, 0, column + 1).flatten(1, 2)
+    memory.select(3, -1).copy_(newest.view(rows, 2, -1, size).transpose(0, 1))
+    return memory.flatten(1, 2)
 
 
 def cached(
@@ -170,14 +165,13 @@ def cached(
     """
     padding = prompts[0].new_zeros(attention.shape).masked_fill_(attention == 0, float("-inf"))
     owners = group_owners(places, len(attention))
-    order = places if owners is None else owners
-    shared = SharedCache(
-        [states[:, order].contiguous() for states in prompts],
-        padding[order, None].repeat_interleave(prompts[0].shape[2], dim=0),
-        len(places),
-        max_tokens,
-    )
-    return shared.joined(torch.arange(len(places))) if owners is None else shared
+    if owners is not None:  # which prompts then are in the order of
+        prompts, padding = [states[:, owners] for states in prompts], padding[owners]
+        places = torch.arange(len(owners)).repeat_interleave(len(places) // len(owners))
+    prompts = [states.contiguous() for states in prompts]
+    unseen = padding[:, None].repeat_interleave(prompts[0].shape[2], dim=0)
+    shared = SharedCache(prompts, unseen, places, max_tokens)
+    return shared.joined() if owners is None else shared
 
 
 def group_owners(places: Tensor, num_prompts: int) -> Tensor | None:

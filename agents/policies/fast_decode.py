@@ -100,7 +100,7 @@ class FastDecoder:
             return read.transpose(1, 2).flatten(2).flatten(0, 1)
 
         positions = (attention.cumsum(dim=1) - 1).clamp(min=0)[:, first:]
-        rotations = self.network.rotations[positions.flatten()]
+        rotations = self.network.at(positions.flatten())
         last = torch.arange(1, rows + 1) * (length - first) - 1
         hidden = self.network.hidden(
             tokens[:, first:].flatten(), rotations, attend, last, self.tape
@@ -115,7 +115,7 @@ class FastDecoder:
     @torch.inference_mode()
     def step(self, tokens: Tensor) -> Tensor:
         """Return the logits, (B, V), after one more token of each row, (B, 1)."""
-        rotations = self.network.rotations[self.positions]
+        rotations = self.network.at(self.positions)
         self.positions = self.positions + 1
         hidden = self.network.hidden(tokens[:, 0], rotations, self.cache.attend, None, self.tape)
         if self.tape is not None:

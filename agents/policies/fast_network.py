@@ -93,7 +93,8 @@ class Network:
         rotations = torch.complex(cosine[0, :, :half], sine[0, :, :half])
         rotations = rotations.repeat(1, self.num_heads + self.num_groups)
         values = rotations.new_ones(length, self.num_groups * half)  # are not rotated
-        self.rotations = torch.cat([rotations, values], dim=1)  # of each position
+        turns = torch.cat([rotations, values], dim=1)  # of each position
+        self.rotations = torch.view_as_real(turns).flatten(1)
 
     def fuse(self, layer: Any, dtype: torch.dtype) -> Layer:
         """Fuse the weights of one layer."""
@@ -124,6 +125,10 @@ class Network:
         halves: Tensor = weight.unflatten(0, (-1, 2, self.head_size // 2))
         return halves.transpose(1, 2).flatten(0, 2) * scale
 
+    def at(self, positions: Tensor) -> Tensor:
+        """Return the rotations at `positions`, (N,): complex numbers, (N, pairs of all heads)."""
+        return embedding(positions, self.rotations).view(torch.complex64)
+
     def hidden(
         self,
         tokens: Tensor,
@@ -136,7 +141,7 @@ class Network:
 
         Args:
             tokens: Shape (N,).
-            rotations: Those of `self.rotations` at the position of each token, (N, pairs of all heads).
+            rotations: Those `at` the position of each token.
             attend: Takes the number of a layer, queries, (N, heads, D), and keys before values, (N,
                 2 groups, D), and returns what the queries read, (N, heads D).
             asked: Indices of the tokens whose states are returned; by default all.

@@ -44,7 +44,7 @@ def read_states(network: Network, completions: Completions, tape: Tape | None = 
         if tape is not None and taped is not None and bool((taped[rows] >= 0).all()):
             parts.append(recall(network, layout, tape, taped[rows]))
         else:
-            rotations = network.rotations[layout.positions]
+            rotations = network.at(layout.positions)
             parts.append(network.hidden(layout.tokens, rotations, layout.attend, layout.asked))
         order.append(rows)
     counts = completions.mask.sum(dim=1).long()

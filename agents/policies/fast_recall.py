@@ -56,7 +56,7 @@ class Recall(Function):
         last = embedding(ctx.asked, tape.tracks[-1].left)
         scale = functions.norms(last, network.least).reciprocal()
         gradient = functions.of_states(grads[0], last.mul_(scale), scale)
-        rotations = network.rotations[layout.positions].conj().resolve_conj()
+        rotations = network.at(layout.positions).conj().resolve_conj()
         found: list[Tensor | None] = []
         for index in reversed(range(len(network.layers))):
             before = tape.tracks[index - 1].left if index else None

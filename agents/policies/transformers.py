@@ -338,7 +338,9 @@ class TransformersPolicy:
         for place in range(sampling.max_tokens):
             uniform = torch.rand(count, 1, generator=generator, dtype=torch.float64)
             distribution = logits.float().log_softmax(dim=-1)
-            chosen = choose(distribution, sampling, uniform[rows].to(device))  # (rows, 1)
+            chosen = choose(
+                distribution, sampling, uniform.index_select(0, rows).to(device)
+            )  # (rows, 1)
             tokens[rows, place] = chosen[:, 0]  # what follows an end is taken out below
             if start.scale != 1:
                 distribution = divided(distribution, start.scale).log_softmax(dim=-1)
