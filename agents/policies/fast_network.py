@@ -177,7 +177,8 @@ class Network:
         sizes = (layer.qkv.shape[1], len(layer.out), size, layer.gate_up.shape[1], size)
         if FLOAT32_BYTES * num_tokens * sum(sizes) * len(self.layers) > LARGEST:
             return None
-        return [Track(*(torch.empty(num_tokens, size) for size in sizes)) for _ in self.layers]
+        with torch.inference_mode(False):  # whose tensors autograd would not save
+            return [Track(*(torch.empty(num_tokens, size) for size in sizes)) for _ in self.layers]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Project normalised hidden states, (N, H), to logits, (N, V)."""

@@ -1,6 +1,9 @@
 """The gradient of a forward pass that was computed when its tokens were sampled.
 
-Shapes: N tokens of a layout, M asked ones, H hidden size.
+A layer is a function that computes nothing again: for autograd it returns a placeholder of the right
+shape, and its gradient is computed from what the tape has.
+
+Shapes: N tokens of a layout, M asked ones, H hidden size, D head size, I size of the feed-forward network.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from torch.nn.functional import embedding
 
 from edgewise.agents.policies import fast_functions as functions
 from edgewise.agents.policies.fast_layout import Layout
-from edgewise.agents.policies.fast_network import Layer, Network
-from edgewise.agents.policies.fast_tape import Tape, Track
+from edgewise.agents.policies.fast_network import Network
+from edgewise.agents.policies.fast_tape import Tape
 
 
 def recall(network: Network, layout: Layout, tape: Tape, rows: Tensor) -> Tensor:
@@ -28,122 +31,124 @@ def recall(network: Network, layout: Layout, tape: Tape, rows: Tensor) -> Tensor
         tape: Has their states.
         rows: Which rows of the tape those of the layout are.
     """
-    weights = [
-        weight
-        for layer in network.layers
-        for weight in (layer.qkv, layer.bias, layer.out, layer.gate_up, layer.down)
-    ]
-    apply: Callable[..., Tensor] = Recall.apply
-    return apply(network, layout, tape, rows, network.embedding, *weights)
+    through: Callable[..., Tensor] = RecallLayer.apply
+    replaced: Callable[..., Tensor] = Replaced.apply
+    places, asked = tape.positions(layout, rows)
+    back = network.at(layout.positions).conj().resolve_conj()
+    states = embedding(layout.tokens, network.embedding)
+    entered, entries = states.detach(), None
+    for layer, track in zip(network.layers, tape.tracks, strict=True):
+        chosen = asked if layer is network.layers[-1] else None
+        found = Found(network, layout, back, places, entries, chosen)
+        kept = (entered, track.states, track.read, track.attended, track.inner)
+        weights = (layer.qkv, layer.bias, layer.out, layer.gate_up, layer.down)
+        states = through(states, found, *kept, *weights)
+        entered, entries = track.left, places
+    return functions.normalize(replaced(states, embedding(asked, entered)), network.least)
 
 
-class Recall(Function):
-    """`recall`, with a gradient for every matrix."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, network: Network, layout: Layout, tape: Tape, rows: Tensor, *weights: Tensor
-    ) -> Tensor:
-        """Return the normed states."""
-        ctx.network, ctx.layout, ctx.tape = network, layout, tape
-        ctx.everywhere, ctx.asked = tape.positions(layout, rows)
-        return functions.normalize(tape.tracks[-1].left[ctx.asked], network.least)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """Go back through the layers."""
-        network, layout, tape = ctx.network, ctx.layout, ctx.tape
-        last = embedding(ctx.asked, tape.tracks[-1].left)
-        scale = functions.norms(last, network.least).reciprocal()
-        gradient = functions.of_states(grads[0], last.mul_(scale), scale)
-        rotations = network.at(layout.positions).conj().resolve_conj()
-        found: list[Tensor | None] = []
-        for index in reversed(range(len(network.layers))):
-            before = tape.tracks[index - 1].left if index else None
-            part = LayerBack(network, index, layout, tape.tracks[index], before, ctx.everywhere)
-            asked = ctx.asked if index == len(network.layers) - 1 else None
-            gradient, own = part.run(gradient, rotations, asked)
-            found = own + found
-        of_embedding = torch.zeros_like(network.embedding)
-        of_embedding.index_add_(0, layout.tokens, gradient)
-        return None, None, None, None, of_embedding, *found
-
-
-class LayerBack:
-    """One layer, backwards."""
+class Found:
+    """How the N tokens of a layer lie, and where on its track."""
 
     def __init__(
         self,
         network: Network,
-        index: int,
         layout: Layout,
-        track: Track,
-        before: Tensor | None,
+        back: Tensor,
         places: Tensor,
+        entries: Tensor | None,
+        asked: Tensor | None,
     ) -> None:
-        """Take the layer, and where its N tokens are on the track."""
-        self.network, self.layout, self.track, self.places = network, layout, track, places
-        self.before = before
-        self.layer: Layer = network.layers[index]
-
-    def run(
-        self, gradient: Tensor, rotations: Tensor, asked: Tensor | None
-    ) -> tuple[Tensor, list[Tensor | None]]:
-        """Return the gradient of the states that the layer was given, and of its weights.
+        """Take no weights, so that these are freed layer by layer.
 
         Args:
-            gradient: Of the states that it returned, (N, H), or (M, H) of the asked ones.
-            rotations: Back, of each token.
-            asked: If only some were, where these are on the track.
+            network: Gives its sizes.
+            layout: Of the tokens.
+            back: Their rotations, back, (N, pairs).
+            places: Of the tokens on the track, (N,).
+            entries: Where the states are that entered the layer, (N,); None if in the order of the tokens.
+            asked: Where the states after attention are, (M,), if it returns those of the asked tokens alone.
         """
-        places = self.places if asked is None else asked
-        gradient, of_gate_up, of_down = self.feed_forward(gradient, places)
-        of_out = embedding(places, self.track.read).T @ gradient
-        of_read = gradient @ self.layer.out.T
-        if asked is not None:
-            gradient, of_read = (self.scatter(part) for part in (gradient, of_read))
-        of_states = functions.turn(self.attention(of_read), rotations)
-        if self.before is None:
-            entered = embedding(self.layout.tokens, self.network.embedding)
-        else:
-            entered = embedding(self.places, self.before)
-        scale = functions.norms(entered, self.network.least).reciprocal()
-        normed = entered.mul_(scale)
-        of_normed = of_states @ self.layer.qkv.T
-        gradient = functions.of_states(of_normed, normed, scale).add_(gradient)
-        of_bias = None if self.layer.bias is None else of_states.sum(dim=0)
-        return gradient, [normed.T @ of_states, of_bias, of_out, of_gate_up, of_down]
+        self.num_heads, self.num_groups = network.num_heads, network.num_groups
+        self.least, self.layout, self.back = network.least, layout, back
+        self.places, self.entries = places, entries
+        self.asked, self.chosen = asked, places if asked is None else asked
+
+    def normed(self, states: Tensor, places: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return normed states at `places`, and what they were multiplied by."""
+        own = states if places is None else embedding(places, states)
+        scale = functions.norms(own, self.least).reciprocal()
+        return own * scale, scale
 
     def scatter(self, states: Tensor) -> Tensor:
-        """Turn states of the asked tokens, (M, n), to those of all, with 0.0 elsewhere."""
+        """Turn states of what the layer returns to those of all tokens, (N, n), with 0.0 elsewhere."""
+        if self.asked is None:
+            return states
         everywhere = states.new_zeros(len(self.places), states.shape[1])
         return everywhere.index_add_(0, self.layout.asked, states)
 
-    def feed_forward(self, gradient: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the gradient of the states before the feed-forward network, and of its weights.
+    def attention(self, states: Tensor, of_read: Tensor) -> Tensor:
+        """Return the gradient of queries, keys and values before their rotation, (N, heads D + 2 groups D)."""
+        counts = [self.num_heads, 2 * self.num_groups]
+        found = embedding(self.places, states).unflatten(1, (sum(counts), -1))
+        queries, memory = found.split_with_sizes(counts, 1)
+        return functions.turn(self.layout.attend_gradient(queries, memory, of_read), self.back)
+
+    def feed_forward(
+        self, gradient: Tensor, attended: Tensor, inner: Tensor, gate_up: Tensor, down: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gradients of the states before the feed-forward network, and of its matrices.
 
         The latter are summed part by part, so that what is between stays in caches.
         """
-        track, matrices = self.track, (self.layer.gate_up, self.layer.down)
-        of_gate_up, of_down = map(torch.zeros_like, matrices)
+        of_gate_up, of_down = torch.zeros_like(gate_up), torch.zeros_like(down)
         of_attended = torch.empty_like(gradient)
-        for part in functions.slices(len(places)):
-            own, of_left = places[part], gradient[part]
-            normed, inner = embedding(own, track.attended), embedding(own, track.inner)
-            scale = functions.norms(normed, self.network.least).reciprocal()
-            product = inner.new_empty(len(inner), inner.shape[1] // 2)
-            parts = (normed.mul_(scale), scale, inner, product)
-            of_attended[part] = functions.of_entered(of_left, *parts, *matrices)
-            of_gate_up.addmm_(normed.T, inner)
+        for part in functions.slices(len(self.chosen)):
+            own, of_left = self.chosen[part], gradient[part]
+            normed, scale = self.normed(attended, own)
+            opened = embedding(own, inner)
+            product = opened.new_empty(len(own), len(down))
+            parts = (of_left, normed, scale, opened, product)
+            of_attended[part] = functions.of_entered(*parts, gate_up, down)
+            of_gate_up.addmm_(normed.T, opened)
             of_down.addmm_(product.T, of_left)
         return of_attended, of_gate_up, of_down
 
-    def attention(self, of_read: Tensor) -> Tensor:
-        """Return the gradient of queries, keys and values, rotated, (N, heads D + 2 groups D)."""
-        network = self.network
-        heads, groups = network.num_heads, network.num_groups
-        states = embedding(self.places, self.track.states).view(
-            -1, heads + 2 * groups, network.head_size
-        )
-        queries, memory = states.split_with_sizes([heads, 2 * groups], 1)
-        return self.layout.attend_gradient(queries, memory, of_read)
+
+class RecallLayer(Function):
+    """One layer, whose forward pass is on the tape."""
+
+    @staticmethod
+    def forward(ctx: Any, below: Tensor, found: Found, *kept: Tensor | None) -> Tensor:
+        """Return a placeholder of the states, and keep five parts of the tape and the five weights."""
+        ctx.found = found
+        ctx.save_for_backward(*kept)
+        return below.new_empty(()).expand(len(found.chosen), below.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of the states below and of the weights."""
+        found, (entered, states, read, attended, inner, *weights) = ctx.found, ctx.saved_tensors
+        qkv, bias, out, gate_up, down = weights
+        gradient, *of_matrices = found.feed_forward(grads[0], attended, inner, gate_up, down)
+        of_out = embedding(found.chosen, read).T @ gradient
+        of_read = found.scatter(gradient @ out.T)
+        of_states = found.attention(states, of_read)
+        normed, scale = found.normed(entered, found.entries)
+        below = functions.of_states(of_states @ qkv.T, normed, scale).add_(found.scatter(gradient))
+        of_bias = None if bias is None else of_states.sum(dim=0)
+        return below, *(None,) * 6, normed.T @ of_states, of_bias, of_out, *of_matrices
+
+
+class Replaced(Function):
+    """States in place of their placeholder."""
+
+    @staticmethod
+    def forward(ctx: Any, placeholder: Tensor, states: Tensor) -> Tensor:
+        """Return the states."""
+        return states.view_as(states)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        """Pass on the gradient."""
+        return grads[0], None

@@ -168,8 +168,8 @@ class TransformersPolicy:
     ) -> Completions:
         """Sample one completion of each prompt."""
         rows = torch.arange(len(prompts))
-        taped = self.recalls and torch.is_grad_enabled()
-        self.tape, self.turns.max_taped = None, self.budget.tokens if taped else 0
+        self.tape, taped = None, self.recalls and torch.is_grad_enabled()
+        self.turns.max_taped = self.budget.tokens * (taped and not self.gradient_checkpointing)
         return self.take_turn(self.start(prompts, sampling), rows, sampling, generator)
 
     def start(self, prompts: Sequence[str], sampling: Sampling) -> Completions:
@@ -303,12 +303,11 @@ class TransformersPolicy:
         return logprobs, values
 
     def recalled(self) -> Tape | None:
-        """Return the tape, if a gradient is asked and the weights are those that made it."""
+        """Return the tape, once, if a gradient is asked and the weights are those that made it."""
         if self.tape is None or not torch.is_grad_enabled():
             return None
-        if not self.tape.is_of(self.model):
-            self.tape = None
-        return self.tape
+        tape, self.tape = self.tape, None  # so that the backward pass frees it layer by layer
+        return tape if tape.is_of(self.model) else None
 
     def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return the tokens of `prompts`, padded on the left, and their attention; both (B, T)."""
@@ -336,11 +335,10 @@ class TransformersPolicy:
         own, decoder = rows, self.decoder(start, rows, sampling.max_tokens)
         logits = decoder.logits  # (rows, V)
         for place in range(sampling.max_tokens):
-            uniform = torch.rand(count, 1, generator=generator, dtype=torch.float64)
+            drawn = torch.rand(count, 1, generator=generator, dtype=torch.float64)
+            uniform = drawn.index_select(0, rows).to(device)
             distribution = logits.float().log_softmax(dim=-1)
-            chosen = choose(
-                distribution, sampling, uniform.index_select(0, rows).to(device)
-            )  # (rows, 1)
+            chosen = choose(distribution, sampling, uniform)  # (rows, 1)
             tokens[rows, place] = chosen[:, 0]  # what follows an end is taken out below
             if start.scale != 1:
                 distribution = divided(distribution, start.scale).log_softmax(dim=-1)
