@@ -7,6 +7,10 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+import gymnasium as gym  # noqa: E402
+
+import edgewise.envs.countdown.task  # noqa: E402, F401
+from edgewise.agents.algorithms import grpo  # noqa: E402
 from edgewise.agents.policies import fast_read  # noqa: E402
 from edgewise.agents.policies.fast_layout import (  # noqa: E402
     attention_gradient,
@@ -16,6 +20,7 @@ from edgewise.agents.policies.fast_layout import (  # noqa: E402
 from edgewise.agents.policies.fast_network import Network  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.policy import append  # noqa: E402
+from edgewise.agents.training.evaluation import ask  # noqa: E402
 
 PROMPTS = ["1 + 1 = ", "[3, 5, 2] -> 16 in \\boxed{}: ", "?", "1 + 1 = "] * 8
 SAMPLING = Sampling(max_tokens=24)
@@ -213,6 +218,55 @@ def test_samples_are_the_same_with_a_tape(recalling):
     plain = policy.generate(PROMPTS, SAMPLING, seeded())
     assert torch.equal(taped.logprobs, plain.logprobs)
     assert replace(taped, logprobs=plain.logprobs).texts == plain.texts
+
+
+def train(policy, recalls=True, **options):
+    """Two steps of GRPO on Countdown, whose rewards fall with the length."""
+    envs = gym.make_vec("Countdown-v0", num_envs=16, group_size=4, preset="seedling")
+    envs.reset(seed=0)
+    config = grpo.GRPOConfig(
+        num_steps=2, sampling=Sampling(12), overlong_buffer=11, learning_rate=1e-6, **options
+    )
+    state = grpo.start(policy, config)
+    policy.recalls &= recalls
+    return list(grpo.train(envs, policy, config, state))
+
+
+def test_a_step_of_one_update_computes_no_forward_pass_and_learns_the_same(build, monkeypatch):
+    wanted = train(build(), recalls=False)
+    calls, hidden = [], Network.hidden
+
+    def counted(self, *arguments, **options):
+        calls.append(torch.is_grad_enabled())
+        return hidden(self, *arguments, **options)
+
+    monkeypatch.setattr(Network, "hidden", counted)
+    found = train(build())
+    assert calls and not any(calls)  # all of them sample
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert theirs["grad_norm"] > 0
+        for name in ("reward", "loss", "grad_norm", "num_tokens"):
+            assert ours[name] == pytest.approx(theirs[name], rel=1e-4, abs=1e-6), name
+
+
+@pytest.mark.parametrize("options", [{"num_minibatches": 2}, {"num_epochs": 2}])
+def test_steps_of_more_updates_keep_no_tape(build, options):
+    policy = build()
+    train(policy, **options)
+    assert not policy.recalls and policy.tape is None
+
+
+def test_evaluation_keeps_no_tape(build):
+    policy = build()
+    policy.recalls = True
+    problems = [{"level": 1, "problem_seed": seed} for seed in range(2)]
+
+    def pose(part, num_samples):
+        envs = gym.make_vec("Countdown-v0", num_envs=4, group_size=2, preset="seedling")
+        return envs, list(part)
+
+    assert len(list(ask(policy, problems, 2, SAMPLING, seeded(), pose))) == 1
+    assert policy.tape is None and torch.is_grad_enabled()
 
 
 @pytest.mark.parametrize("groups", [1, 2])
