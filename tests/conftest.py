@@ -8,14 +8,19 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two beside another busy process are far slower
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
+import faulthandler
 import gc
 import json
 import multiprocessing
 import shutil
 import sys
+import threading
 import time
+import warnings
 from copy import deepcopy
 from dataclasses import replace
+from importlib import import_module
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -92,6 +97,47 @@ IMPORTED = [
     "torch.utils.tensorboard",
     "transformers.models.qwen2.modeling_qwen2",
 ]
+
+
+def fork(_, arguments, kept):
+    """Run the code that is the last of the `arguments` of Python in a fork of this process.
+
+    It has the files `kept` and the streams, and the warnings of a process of its own.
+    """
+    if process := os.fork():
+        return process
+    try:
+        faulthandler.disable()  # it writes to a file that is closed here
+        for first, last in zip([2, *sorted(kept)], [*sorted(kept), 2**16], strict=True):
+            os.closerange(first + 1, last)
+        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+        warnings.resetwarnings()
+        for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", kind)
+        exec(arguments[-1], {})
+    finally:
+        os._exit(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session):
+    """Fork the server of `processes` from this process, which imports what they need in any case.
+
+    It is done before the first test, for torch computes no gradients in a fork of a process that did.
+    """
+    if not any("processes" in item.fixturenames for item in session.items):
+        return
+    if session.config.option.collectonly or threading.active_count() > 1:
+        return
+    for name in IMPORTED:
+        import_module(name)
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    resource_tracker.ensure_running()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multiprocessing.util, "spawnv_passfds", fork)
+        capture.resume_global_capture()
+        forkserver.ensure_running()
+        capture.suspend_global_capture()
 
 
 @pytest.fixture(scope="session")
