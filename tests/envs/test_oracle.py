@@ -14,7 +14,7 @@ DATA_SETS = (
     "MinervaMath", "HARP", "ARC1D-Dataset", "ARC1DFile", "BlocksworldFile", "CountdownFile", "ZebraFile",
     "ZebraLogic",
 )  # fmt: skip
-FEW = ["--plan.num-problems", "20", "--samples", "1"]
+FEW = ["--plan.num-problems", "8", "--samples", "1"]
 
 
 @pytest.mark.parametrize("name", DATA_SETS)
