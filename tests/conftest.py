@@ -20,6 +20,7 @@ import warnings
 from copy import deepcopy
 from dataclasses import replace
 from importlib import import_module
+from importlib.util import find_spec
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,6 +33,24 @@ from edgewise.envs.countdown.task import Countdown
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, SEC, vector
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "microsoft-edge")
+
+
+def pytest_configure():
+    """Make the parser of a command's flags once: a user's process needs one, this needs a thousand."""
+    if find_spec("tyro") is None:
+        return
+    from tyro import MISSING_NONPROP
+    from tyro._parsers import ParserSpecification
+
+    make, made = ParserSpecification.from_callable_or_type, {}
+
+    def once(f, **given):
+        is_own = given["parent_classes"] or given["default_instance"] is not MISSING_NONPROP
+        if is_own:  # a part of one, or with the values of a recipe
+            return make(f, **given)
+        return made.get(f) or made.setdefault(f, make(f, **given))
+
+    ParserSpecification.from_callable_or_type = staticmethod(once)
 
 
 def pytest_collection_finish():
@@ -100,10 +119,7 @@ IMPORTED = [
 
 
 def fork(_, arguments, kept):
-    """Run the code that is the last of the `arguments` of Python in a fork of this process.
-
-    It has the files `kept` and the streams, and the warnings of a process of its own.
-    """
+    """Run code, Python's last argument, in a fork with the files `kept`, the streams, and plain warnings."""
     if process := os.fork():
         return process
     try:
