@@ -50,9 +50,10 @@ test-all: install lint
 	$(PARALLEL) -m "slow or not slow"
 	$(MAKE) test-processors
 
-# the site and the pages of runs, looked at in Chromium; screenshots in build/pictures
+# the site and the pages of runs and evaluations, looked at in Chromium; screenshots in build/pictures
 test-site: $(VENV)/docs
-	EDGEWISE_NEEDS_BROWSER=1 $(PYTEST) -m "slow or not slow" tests/benchmarks/pages tests/test_site.py
+	EDGEWISE_NEEDS_BROWSER=1 $(PYTEST) -m "slow or not slow" tests/benchmarks/pages tests/test_site.py \
+		tests/benchmarks/evaluation/test_page.py
 
 # torch computes in other ways on other processors; what the newest can do is tested by `test`
 test-processors: install

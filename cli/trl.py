@@ -10,8 +10,6 @@ from typing import Any
 
 from edgewise.agents.integrations.trl_config import TRLConfig, is_first
 from edgewise.agents.training.folder_kind import TRL
-from edgewise.agents.training.report import write_report
-from edgewise.agents.training.run_folder import RunFolder, forget_records
 from edgewise.errors import usage
 from edgewise.folder import finished
 from edgewise.interrupts import Stopped, asked, repeatable
@@ -29,6 +27,8 @@ def run(config: TRLConfig, arguments: Sequence[str]) -> None:
         require("trl")
     from edgewise.agents.distributed import rank  # torch, which takes seconds to import
     from edgewise.agents.integrations.trl_recipe import make_trainer
+    from edgewise.agents.training.report import write_report
+    from edgewise.agents.training.run_folder import RunFolder
 
     hint = f"continue with: edgewise trl {shlex.join(with_resume(arguments))}"
     with locked(config.output) if is_first() else nullcontext():
@@ -90,6 +90,8 @@ def begun_again(config: TRLConfig) -> TRLConfig:
     if not config.resume or any(config.output.glob("checkpoint-*")):
         return config
     if is_first():
+        from edgewise.agents.training.run_folder import forget_records  # torch
+
         forget_records(config.output, TRL)
         print(f"{config.output} has no checkpoint yet: the run begins again")
     return replace(config, resume=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,12 @@ def provenance() -> dict[str, Any]:
     return {"version": version("edgewise"), "commit": commit_of(Path(__file__).resolve())}
 
 
+@cache
 def commit_of(path: Path) -> str | None:
-    """Return the commit of the checkout that has the file `path`, None if none tracks it."""
+    """Return the commit of the checkout that has the file `path`, None if none tracks it.
+
+    A process asks git once: what it runs is what it has imported.
+    """
     git = ["git", "-C", str(path.parent)]
     describe = ["describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
     try:

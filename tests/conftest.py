@@ -8,14 +8,20 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two beside another busy process are far slower
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
+import faulthandler
 import gc
 import json
 import multiprocessing
 import shutil
 import sys
+import threading
 import time
+import warnings
 from copy import deepcopy
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,6 +35,24 @@ from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, SEC, vector
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "microsoft-edge")
 
 
+def pytest_configure():
+    """Make the parser of a command's flags once: a user's process needs one, this needs a thousand."""
+    if find_spec("tyro") is None:
+        return
+    from tyro import MISSING_NONPROP
+    from tyro._parsers import ParserSpecification
+
+    make, made = ParserSpecification.from_callable_or_type, {}
+
+    def once(f, **given):
+        is_own = given["parent_classes"] or given["default_instance"] is not MISSING_NONPROP
+        if is_own:  # a part of one, or with the values of a recipe
+            return make(f, **given)
+        return made.get(f) or made.setdefault(f, make(f, **given))
+
+    ParserSpecification.from_callable_or_type = staticmethod(once)
+
+
 def pytest_collection_finish():
     """Leave what was imported out of garbage collection, which took a tenth of the time of the tests.
 
@@ -37,6 +61,13 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish():
+    """Collect the garbage of all tests once; pytest and the interpreter would do it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +116,44 @@ IMPORTED = [
     "torch.utils.tensorboard",
     "transformers.models.qwen2.modeling_qwen2",
 ]
+
+
+def fork(_, arguments, kept):
+    """Run code, Python's last argument, in a fork with the files `kept`, the streams, and plain warnings."""
+    if process := os.fork():
+        return process
+    try:
+        faulthandler.disable()  # it writes to a file that is closed here
+        for first, last in zip([2, *sorted(kept)], [*sorted(kept), 2**16], strict=True):
+            os.closerange(first + 1, last)
+        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+        warnings.resetwarnings()
+        for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", kind)
+        exec(arguments[-1], {})
+    finally:
+        os._exit(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session):
+    """Fork the server of `processes` from this process, which imports what they need in any case.
+
+    It is done before the first test, for torch computes no gradients in a fork of a process that did.
+    """
+    if not any("processes" in item.fixturenames for item in session.items):
+        return
+    if session.config.option.collectonly or threading.active_count() > 1:
+        return
+    for name in IMPORTED:
+        import_module(name)
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    resource_tracker.ensure_running()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multiprocessing.util, "spawnv_passfds", fork)
+        capture.resume_global_capture()
+        forkserver.ensure_running()
+        capture.suspend_global_capture()
 
 
 @pytest.fixture(scope="session")

@@ -39,8 +39,8 @@ def refuse_unsafe(path: str | Path) -> None:
         )
 
 
-def refuse_kernels(path: str | Path) -> None:
-    """Check that the config of a model, and of its parts, asks for no kernel that is code on the hub.
+def refuse_kernels(path: str | Path) -> Any:
+    """Return the config of a model if neither it nor its parts ask for a kernel that is code on the hub.
 
     Raises:
         ValueError: If it does.
@@ -50,6 +50,7 @@ def refuse_kernels(path: str | Path) -> None:
         wanted = getattr(part, "_attn_implementation_internal", None) or "eager"
         if wanted not in ATTENTION:
             raise ValueError(f"{path}: {unknown('attn_implementation', wanted, ATTENTION)}")
+    return config
 
 
 def load_pretrained(path: str | Path) -> tuple[Any, Any]:
@@ -60,9 +61,9 @@ def load_pretrained(path: str | Path) -> tuple[Any, Any]:
     """
     refuse_unsafe(path)
     try:
-        refuse_kernels(path)
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-        return AutoModelForCausalLM.from_pretrained(path, **SAFE), tokenizer
+        config = refuse_kernels(path)  # read once
+        tokenizer = AutoTokenizer.from_pretrained(path, config=config, trust_remote_code=False)
+        return AutoModelForCausalLM.from_pretrained(path, config=config, **SAFE), tokenizer
     except UNREADABLE as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(

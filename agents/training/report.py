@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewise.agents.statistics import Estimate
 from edgewise.agents.training import samples, trouble, validation
-from edgewise.agents.training.figures import line_style, save_figure, stack
+from edgewise.agents.training.figures import line_style, place_panels, save_figure, stack
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.run_reading import num_arms, read_config, read_looks, read_metrics
 from edgewise.agents.training.scores import read_scores
@@ -175,8 +175,9 @@ def draw(
     With validations, the scores of these too.
     """
     rows = 4 if looks else 3
-    figure = Figure(figsize=(12, 10 * rows / 3), layout="constrained")
-    reward, effective, accuracy, arms, level, distance, *more = figure.subplots(rows, 2).flat
+    figure = Figure(figsize=(12, 10 * rows / 3))
+    panels = figure.subplots(rows, 2)
+    reward, effective, accuracy, arms, level, distance, *more = panels.flat
     if looks:
         draw_validations(more[0], more[1], looks)
     curve(reward, metrics, "reward", "mean reward")
@@ -190,8 +191,10 @@ def draw(
     curve(distance, metrics, DISTANCE, "total variation of the arms from uniform", top=1.0)
     distance.axhline(TESTED, color="gray", linestyle=":")
     handles, labels = arms.get_legend_handles_labels()
+    legend = None
     if labels:
-        figure.legend(handles[::-1], labels[::-1], loc="outside right center", fontsize=8)
+        legend = figure.legend(handles[::-1], labels[::-1], loc="center right", fontsize=8)
+    place_panels(figure, panels, legend)
     save_figure(figure, path)
 
 

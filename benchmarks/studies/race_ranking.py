@@ -49,38 +49,41 @@ def simulated_name(entrant: Mapping[str, str]) -> str | None:
     return f"{entrant['curriculum']}+{found[1]}{rounds}"
 
 
-def spearman(first: Scores, second: Scores) -> float:
-    """Compute the rank correlation of two scores of the same entrants, (E,) each.
+def spearman(first: Scores, second: Scores) -> Scores:
+    """Compute the rank correlation of two scores of the same entrants, (..., E) each.
 
-    >>> spearman(np.array([0.1, 0.2, 0.3]), np.array([5.0, 9.0, 7.0]))
+    >>> spearman(np.array([0.1, 0.2, 0.3]), np.array([5.0, 9.0, 7.0])).item()
     0.5
     """
-    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+    ranks = (rankdata(scores, axis=-1) for scores in (first, second))
+    one, two = (each - each.mean(axis=-1, keepdims=True) for each in ranks)
+    found: Scores = (one * two).sum(axis=-1) / np.sqrt(
+        (one**2).sum(axis=-1) * (two**2).sum(axis=-1)
+    )
+    return found
 
 
 def correlation(real: Scores, simulated: Scores, rng: np.random.Generator) -> Estimate:
     """Correlate the means over seeds of two tables, (E, S) each with its own S, with an interval."""
-    draws = []
-    for _ in range(NUM_DRAWS):
-        tables = (
-            table[:, rng.integers(table.shape[1], size=table.shape[1])]
+    draws = [
+        [
+            table[:, rng.integers(table.shape[1], size=table.shape[1])].mean(axis=1)
             for table in (real, simulated)
-        )
-        draws.append(spearman(*(table.mean(axis=1) for table in tables)))
-    low, high = np.percentile(draws, PERCENTILES)
+        ]
+        for _ in range(NUM_DRAWS)
+    ]
+    low, high = np.percentile(spearman(*np.swapaxes(draws, 0, 1)), PERCENTILES)
     value = spearman(real.mean(axis=1), simulated.mean(axis=1))
-    return Estimate(value, float(low), float(high))
+    return Estimate(float(value), float(low), float(high))
 
 
 def reliability(real: Scores, rng: np.random.Generator) -> float:
     """Correlate the rankings by two halves of the seeds of a table, (E, S), the mean over splits."""
-    half, found = real.shape[1] // 2, []
+    half, means = real.shape[1] // 2, []
     for _ in range(NUM_DRAWS // 10):
         order = rng.permutation(real.shape[1])
-        found.append(
-            spearman(real[:, order[:half]].mean(axis=1), real[:, order[half:]].mean(axis=1))
-        )
-    return float(np.mean(found))
+        means.append([real[:, part].mean(axis=1) for part in (order[:half], order[half:])])
+    return float(spearman(*np.swapaxes(means, 0, 1)).mean())
 
 
 def records_of(folder: Path) -> list[Record]:

@@ -15,7 +15,7 @@ from edgewise.task import SPLITS
 COUNT = 100  # problems of a level
 NUM_HOSTILE = 30  # random hostile answers, beside those that are written down
 FEW = 20  # problems of a level for checks that find at once what they look for
-SECONDS = 0.2  # for a measure of speed
+SECONDS = 0.1  # for a measure of speed
 
 Check = Callable[[], Iterator[str]]  # yields what fails
 

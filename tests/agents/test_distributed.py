@@ -32,11 +32,11 @@ from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
 from edgewise.wrappers import SEC, Updated, make_rule, vector  # noqa: E402
 
 RUNS = {
-    "plain": {},
+    "plain": {"num_steps": 2},
     "filter": {"algorithm": "grpo:filter=dapo:num_minibatches=2:kl_coef=0.01"},
     "sized": {"allocation": "knapsack:most=12", "algorithm": "grpo:filter=dapo"},
     "screen": {"algorithm": "grpo:filter=speed:loss_mean=sequence"},
-    "fsdp": {"sharding": "fsdp"},
+    "fsdp": {"sharding": "fsdp", "num_steps": 2},
     "fsdp-ppo": {
         "sharding": "fsdp",
         "algorithm": "ppo:num_minibatches=2:kl_coef=0.01",
@@ -266,6 +266,10 @@ def done(request):
     return request.getfixturevalue("two" if name in QUICK else "two_more") / name
 
 
+def num_steps(name):
+    return RUNS[name].get("num_steps", 3)
+
+
 def lines(path, name):
     return [json.loads(line) for line in (path / name).read_text().splitlines()]
 
@@ -287,11 +291,11 @@ def test_two_processes_train_as_one(tiny_model, tmp_path, done, name):
         assert without_times(mine) == pytest.approx(without_times(theirs), rel=1e-4, abs=1e-6)
     groups = [lines(path, "groups.jsonl") for path in (tmp_path / "one", done)]
     for mine, theirs in zip(*groups, strict=True):
-        for name in ROUNDED & mine.keys():
-            assert mine.pop(name) == pytest.approx(theirs.pop(name), rel=1e-4, abs=1e-6)
+        for key in ROUNDED & mine.keys():
+            assert mine.pop(key) == pytest.approx(theirs.pop(key), rel=1e-4, abs=1e-6)
         assert mine == theirs
     one, two = (
-        load_file(path / "checkpoints" / "3" / "model" / "model.safetensors")
+        load_file(path / "checkpoints" / str(num_steps(name)) / "model" / "model.safetensors")
         for path in (tmp_path / "one", done)
     )
     torch.testing.assert_close(one, two, rtol=0, atol=1e-6)
@@ -301,8 +305,8 @@ def test_two_processes_train_as_one(tiny_model, tmp_path, done, name):
 def test_the_records_of_two_processes_are_enough_to_recompute_the_curriculum(done, name):
     told = replay(RunFolder.open(done))
     metrics = lines(done, "metrics.jsonl")
-    assert (told.num_steps, told.state_step) == (3, 3)
-    assert told.num_groups - told.num_rejected == 3 * 4
+    assert (told.num_steps, told.state_step) == (num_steps(name), num_steps(name))
+    assert told.num_groups - told.num_rejected == num_steps(name) * 4
     assert (told.num_rejected > 0) is any(record["num_extra_rollouts"] for record in metrics)
 
 

@@ -166,21 +166,25 @@ def test_the_version_is_that_of_the_package(capsys):
     assert capsys.readouterr().out == f"edgewise {edgewise.__version__}\n"
 
 
-def after(commands, path):
+@pytest.fixture(scope="module")
+def after(tmp_path_factory):
     """What each command, one after the other in one process, leaves: code, texts, modules, files."""
+    path = tmp_path_factory.mktemp("after")
+    (path / "taken").mkdir()
+    (path / "taken" / "plan.json").write_text(json.dumps(PLAN))
+    commands = [*MISTAKES, *USES]
     told = [json.loads(line) for line in python(AFTER, *commands, cwd=path).stdout.splitlines()]
-    assert len(told) == len(commands)
-    return zip(commands, told, strict=True)
+    return dict(zip(commands, told, strict=True))
 
 
-def test_mistakes_in_the_flags_are_told_without_torch(tmp_path):
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "plan.json").write_text(json.dumps(PLAN))
-    for words, (code, out, error, loaded, files) in after(MISTAKES, tmp_path):
+def test_mistakes_in_the_flags_are_told_without_torch(after):
+    for words in MISTAKES:
+        code, out, error, loaded, files = after[words]
         assert (code, out, loaded, files) == (2, "", [], ["taken"]), words
         assert error.count("\n") == 1, words
 
 
-def test_what_needs_no_model_needs_no_torch(tmp_path):
-    for words, (code, out, _, loaded, _) in after(USES, tmp_path):
-        assert (code, loaded) == (0, []) and USES[words] in out, words
+def test_what_needs_no_model_needs_no_torch(after):
+    for words, part in USES.items():
+        code, out, _, loaded, _ = after[words]
+        assert (code, loaded) == (0, []) and part in out, words

@@ -128,9 +128,9 @@ def test_a_worker_whose_memory_is_full_is_replaced(calls):
 
 
 def test_what_other_calls_left_in_the_memory_is_no_fault_of_a_call(calls):
-    jobs = [("keep", str(3 * 2**28)), ("use", str(2**29))]
-    with Pool(calls, num_workers=1, seconds=60.0, memory=2**30) as pool:
-        assert pool.map(jobs) == ["kept", str(2**29)]
+    jobs = [("keep", str(3 * 2**27)), ("use", str(2**28))]
+    with Pool(calls, num_workers=1, seconds=60.0, memory=2**29) as pool:
+        assert pool.map(jobs) == ["kept", str(2**28)]
 
 
 def test_what_keeps_a_worker_from_starting_is_told(calls):

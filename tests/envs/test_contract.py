@@ -204,7 +204,7 @@ def test_finished_problems_lie_in_the_split_of_their_draft(level):
     env = level.env()
     task, params = env.task, env.preset.levels[level.number]
     rng = np.random.default_rng(0)
-    for _ in range(20):
+    for _ in range(5):
         draft = task.draft(rng, **params)
         problem = task.generate(rng, draft, **params)
         assert task.split_of(problem) == split_of_key(task.draft_key(draft))
@@ -231,7 +231,7 @@ def frozen(env_id, preset, level):
     return FROZEN.get(env_id, {}).get(preset, {}).get(str(level))
 
 
-@pytest.mark.parametrize("place", DRAFTED, ids=name_of)
+@pytest.mark.parametrize("place", of_levels(DRAFTED), ids=name_of)
 def test_the_first_problems_of_the_test_set_are_frozen(place):
     assert digest(*place, FIRST) == (frozen(*place) or {}).get("first")
 
@@ -253,7 +253,7 @@ def test_the_test_set_has_200_problems_and_is_frozen(place):
 # Answers
 
 
-@pytest.mark.parametrize("count", [50, many])
+@pytest.mark.parametrize("count", [20, many])
 def test_the_reference_solver_is_right(level, count):
     assert not list(problems.solver(level, count))
 

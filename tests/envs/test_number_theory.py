@@ -73,7 +73,7 @@ def test_without_an_inverse_nothing_is_right(problem):
 @pytest.mark.parametrize("level", [1, 5])
 def test_answers_have_the_property_that_is_asked_for(kind, level):
     env = gym.make("NumberTheory-v0", levels=(level,), allow_ood=True).unwrapped
-    for seed in range(50):
+    for seed in range(20):
         problem = env.draw(level, seed, {"kind": kind})
         found, (first, second, *rest) = int(TASK.solve(problem)), problem.numbers
         if kind == "gcd":

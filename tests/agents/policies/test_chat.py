@@ -90,7 +90,7 @@ def test_a_rendered_chat_has_the_tokens_that_its_template_writes(make, count, me
     assert found.count(tokenizer.bos_token_id) == count
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(st.text(max_size=20))
 def test_a_text_begins_once_whether_or_not_it_says_so(text):
     plain = TOKENIZERS[0].encode(text, add_special_tokens=False)
@@ -126,7 +126,7 @@ def test_a_policy_samples_after_one_beginning_and_observations_have_none(tiny_mo
     assert (given == policy.tokenizer.bos_token_id).sum() == len(prompts)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(st.dates(date(1990, 1, 1), date(2100, 1, 1)))
 def test_a_template_takes_the_day_that_it_is_told_for_today(day):
     tokenizer = TOKENIZERS[0]

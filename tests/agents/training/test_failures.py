@@ -25,13 +25,13 @@ from edgewise.cli import main  # noqa: E402
 from edgewise.interrupts import TOLD  # noqa: E402
 from edgewise.pool import Pool  # noqa: E402
 
-SHORT, LONG = 7, 12  # steps of a run
+SHORT, LONG = 5, 9  # steps of a run
 
 
 def config(model, path, **changes):
     options = {"agent": f"hf:{model}", "output": path, "preset": "sec", "evaluate": False}
     size = {"num_steps": SHORT, "num_problems": 2, "group_size": 4, "max_tokens": 4}
-    return TrainConfig(**{**options, **size, "checkpoint_every": 3, **changes})
+    return TrainConfig(**{**options, **size, "checkpoint_every": 2, **changes})
 
 
 def run(model, path, num_steps=SHORT):
@@ -99,11 +99,11 @@ def whole(tiny_model, tmp_path_factory):
 def test_the_last_checkpoints_are_kept_and_each_continues(tiny_model, tmp_path, whole):
     path = tmp_path / "run"
     list(begin(config(tiny_model, path, keep_checkpoints=3)).steps())
-    assert checkpoints(path) == [3, 6, 7]
-    last(path).rename(tmp_path / "7")
-    last(path).rename(tmp_path / "6")
+    assert checkpoints(path) == [2, 4, 5]
+    last(path).rename(tmp_path / "5")
+    last(path).rename(tmp_path / "4")
     run(tiny_model, path)
-    assert recorded(path) == whole and checkpoints(path) == [3, 6, 7]
+    assert recorded(path) == whole and checkpoints(path) == [2, 4, 5]
 
 
 def test_a_run_that_is_interrupted_twice_stops_at_once(start, tiny_model, tmp_path, whole):
@@ -154,15 +154,15 @@ def no_files_above(size):
 def test_a_disk_that_is_full_leaves_the_last_checkpoint(tiny_model, tmp_path, whole):
     path = tmp_path / "run"
     steps = begin(config(tiny_model, path)).steps()
-    for _ in range(4):
+    for _ in range(3):
         next(steps)
     size = (last(path) / "model" / "model.safetensors").stat().st_size
     with (
         no_files_above(size - 1),  # lines and curves fit
-        pytest.raises(OSError, match=r"after step 6: .*too large.*the last checkpoint is .*/3$"),
+        pytest.raises(OSError, match=r"after step 4: .*too large.*the last checkpoint is .*/2$"),
     ):
         list(steps)
-    assert checkpoints(path) == [0, 3]
+    assert checkpoints(path) == [0, 2]
     run(tiny_model, path)
     assert recorded(path) == whole
 
@@ -171,10 +171,10 @@ def test_a_disk_that_is_full_leaves_the_last_checkpoint(tiny_model, tmp_path, wh
 def test_lines_that_do_not_fit_the_disk_are_written_again(tiny_model, tmp_path, whole):
     path = tmp_path / "run"
     steps = begin(config(tiny_model, path)).steps()
-    for _ in range(4):
+    for _ in range(3):
         next(steps)
     size = (path / "groups.jsonl").stat().st_size + 100  # in the middle of a line
-    with no_files_above(size), pytest.raises(OSError, match=r"the last checkpoint is .*/3$"):
+    with no_files_above(size), pytest.raises(OSError, match=r"the last checkpoint is .*/2$"):
         list(steps)
     assert not (path / "groups.jsonl").read_text().endswith("\n")
     run(tiny_model, path)
@@ -212,7 +212,7 @@ def test_a_folder_that_can_no_longer_be_written_leaves_the_last_checkpoint(
 ):
     path = tmp_path / "run"
     steps = begin(config(tiny_model, path)).steps()
-    for _ in range(4):
+    for _ in range(3):
         next(steps)
     (path / "checkpoints").rename(path / "before")
     (path / "checkpoints").touch()  # what is below a file cannot be written
@@ -228,11 +228,11 @@ def test_a_reward_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_
     path = tmp_path / "run"
     training = begin(config(tiny_model, path))
     steps = training.steps()
-    for _ in range(4):
+    for _ in range(3):
         next(steps)
     env = training.envs.unwrapped.env
     env.preset = dataclasses.replace(env.preset, rewards=(1.0, 0.1, float("nan")))
-    message = r"after step 4: `reward` must be finite, got nan for .*the last checkpoint is .*/3$"
+    message = r"after step 3: `reward` must be finite, got nan for .*the last checkpoint is .*/2$"
     with pytest.raises(FloatingPointError, match=message):
         list(steps)
     run(tiny_model, path)
@@ -243,10 +243,10 @@ def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tiny_model, tmp_pa
     path = tmp_path / "run"
     training = begin(config(tiny_model, path))
     steps = training.steps()
-    for _ in range(4):
+    for _ in range(3):
         next(steps)
     spoil = training.policy.model.lm_head.weight.register_hook(lambda gradient: gradient * np.nan)
-    message = r"after step .: `loss` must be finite, got .* gradient of norm nan; .* is .*/(3|6)$"
+    message = r"after step .: `loss` must be finite, got .* gradient of norm nan; .* is .*/(2|4)$"
     with spoil, pytest.raises(FloatingPointError, match=message):
         list(steps)
     run(tiny_model, path)
@@ -305,7 +305,7 @@ def test_an_update_that_runs_out_of_memory_leaves_the_last_checkpoint(tiny_model
     path = tmp_path / "run"
     training = begin(config(tiny_model, path))
     steps = training.steps()
-    for _ in range(4):
+    for _ in range(3):
         next(steps)
     with (
         training.policy.model.lm_head.weight.register_hook(too_much),

@@ -49,7 +49,7 @@ def terminal():
         os.close(end)
 
 
-@pytest.mark.parametrize("end", ["end", "error", "interrupt"])
+@pytest.mark.parametrize("end", ["end", pytest.param("error", marks=pytest.mark.slow), "interrupt"])
 def test_a_key_is_heard_at_once_and_the_terminal_is_as_before_afterwards(terminal, end):
     keyboard, screen = terminal
     before = modes(screen)

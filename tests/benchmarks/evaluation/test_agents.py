@@ -28,7 +28,7 @@ def test_a_constant_is_found_but_wrong(evaluate):
 
 
 def test_a_guess_is_right_by_chance_where_answers_are_few(evaluate, lines):
-    few = ["--suite", "sec", "--plan.num-problems", "6"]
+    few = ["--suite", "sec", "--plan.num-problems", "4"]
     folder, _ = evaluate("random", *few)
     answers = [row for row in lines(folder / "answers.jsonl") if row["part"] == "sec/Zebra-v0"]
     guessed = sum(row["correct"] for row in answers) / len(answers)
@@ -39,7 +39,7 @@ def test_a_guess_is_right_by_chance_where_answers_are_few(evaluate, lines):
 
 
 def test_a_simulated_learner_finds_harder_levels_harder(evaluate):
-    folder, _ = evaluate("simulated", *SMALL, "--plan.num-problems", "40")
+    folder, _ = evaluate("simulated", *SMALL, "--plan.num-problems", "20")
     rates = [row["pass_at_1"] for row in levels_of(folder) if row["part"] == "sec/Countdown-v0"]
     assert rates == sorted(rates, reverse=True) and rates[0] > 0.5 > 0.2 > rates[-1]
 

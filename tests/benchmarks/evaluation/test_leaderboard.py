@@ -32,7 +32,7 @@ def numbers(folder):
     ],
 )
 def test_the_numbers_are_the_same_on_a_second_run(evaluate, agent):
-    flags = ["--suite", "sec", "--samples", "4"]
+    flags = ["--suite", "sec", "--samples", "2"]
     runs = [evaluate(agent, *flags, output=name)[0] for name in ("one", "two")]
     assert numbers(runs[0]) == numbers(runs[1])
 

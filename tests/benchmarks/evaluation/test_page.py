@@ -100,6 +100,7 @@ def counted(tab):
     return rows, tab.locator("#shown .answer").count()
 
 
+@pytest.mark.slow  # `make test-site` looks at it, as at the pages of runs
 def test_a_browser_shows_and_filters_the_transcripts(opened):
     tab = opened
     assert tab.locator("h1").inner_text() == "hostile_agent:hostile on sec"
@@ -119,6 +120,7 @@ def test_a_browser_shows_and_filters_the_transcripts(opened):
     assert counted(tab) == (8, 2)  # two hostile ones of four levels
 
 
+@pytest.mark.slow
 def test_a_browser_shows_hostile_text_as_it_was_written(opened):
     tab = opened
     tab.select_option("#verdict", "none")

@@ -64,7 +64,9 @@ def begin(path):
     return EvaluationFolder.begin(path, {"asked": {}})
 
 
-@pytest.mark.parametrize("agent", ["oracle", "random", "simulated"])
+@pytest.mark.parametrize(
+    "agent", ["oracle", "simulated", pytest.param("random", marks=pytest.mark.slow)]
+)
 def test_answers_and_verdicts_are_those_of_this_process(agent, spread, tmp_path):
     questions = [
         q for part in SUITES["sec"][:3] for q in open_part(part, 2, levels=[1, 4]).questions

@@ -4,7 +4,7 @@ import json
 from string import ascii_letters, digits
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgewise.benchmarks.sharing.public import is_key_name, places, public, public_value
@@ -72,6 +72,7 @@ def test_no_part_of_a_path_and_no_key_is_seen(document):
     assert public_value(public_value(value)) == public_value(value)
 
 
+@settings(max_examples=30)
 @given(
     st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False), st.lists)
 )

@@ -61,7 +61,7 @@ def test_reflexive(text):
     assert same(text, text) and same(text, f"$ {text} $") and same(text, rf"so \boxed{{{text}}}")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(values(), min_size=3, max_size=8))
 def test_symmetric_and_transitive_within_a_type(texts):
     groups = {}

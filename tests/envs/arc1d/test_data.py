@@ -4,6 +4,7 @@ import collections
 import gzip
 import json
 import os
+from functools import cache
 from pathlib import Path
 
 import gymnasium as gym
@@ -19,6 +20,7 @@ DATA = Path(os.environ.get("EDGEWISE_DATA", BESIDE))
 needs_data = pytest.mark.skipif(not (DATA / "sec").is_dir(), reason="the public data is not there")
 
 
+@cache
 def rows_of_sec(name):
     with gzip.open(DATA / "sec" / f"{name}.jsonl.gz", "rt") as lines:
         rows = [json.loads(line) for line in lines]

@@ -95,11 +95,12 @@ def test_anything_else_is_wrong(answer):
 
 
 @pytest.mark.skipif(not HALF.is_file(), reason="the public data is not there")
-def test_public_solutions_count_in_every_layout_and_turned_ones_in_none():
+@pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.slow)])
+def test_public_solutions_count_in_every_layout_and_turned_ones_in_none(step):
     with gzip.open(HALF, "rt") as lines:
         rows = [json.loads(line) for line in lines]
     assert len(rows) == 250
-    for row in rows:
+    for row in rows[::step]:
         people = list(zip(row["names"], row["solution"], strict=True))
         for write in LAYOUTS.values():
             assert is_assignment(made(people), write(claims(people)))

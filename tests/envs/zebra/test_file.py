@@ -361,7 +361,8 @@ def test_a_row_of_sec_whose_answer_is_not_what_its_clues_say_is_left_out(tmp_pat
 
 
 @pytest.mark.skipif(not SEC_DATA.exists(), reason=f"{SEC_DATA} is absent")
-def test_every_row_of_sec_is_posed_as_it_is_and_solved():
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
+def test_every_row_of_sec_is_posed_as_it_is_and_solved(step):
     with gzip.open(SEC_DATA, "rt") as lines:
         rows = [json.loads(line) for line in lines]
     options = {"data": str(SEC_DATA), "level_column": "difficulty", "num_levels": 4}
@@ -370,8 +371,10 @@ def test_every_row_of_sec_is_posed_as_it_is_and_solved():
         env = gym.make("ZebraFile-v0", split="test", **options).unwrapped
         found = {env.prompt(p): p for n in env.levels for p in env.task.rows("test", level=n)}
     assert [len(env.task.rows("test", level=level)) for level in env.levels] == [100] * 4
-    for row in rows:
+    for place, row in enumerate(rows):
         problem = found[row["problem"]]
+        if place % step:
+            continue
         assert env.task.verify(problem, row["answer"]) and env.task.solve(problem) == row["answer"]
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import gymnasium as gym
@@ -28,10 +29,14 @@ TABLE = Problem((NAMES, DRINKS), CLUES, None)
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
-def problems(preset, level, count=20, task=TASK, split="test"):
-    params = PRESETS[preset].levels[level]
-    for seed in range(count):
-        yield task.draw(np.random.default_rng([seed, level]), seed, split, **params)
+@cache
+def drawn(preset, level, seed):
+    rng = np.random.default_rng([seed, level])
+    return TASK.draw(rng, seed, "test", **PRESETS[preset].levels[level])
+
+
+def problems(preset, level, count=20):
+    return [drawn(preset, level, seed) for seed in range(count)]
 
 
 def every_grid(num_houses, num_attributes):
@@ -148,7 +153,7 @@ def test_parameters_out_of_range_raise(params):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_search_allows_what_the_meaning_of_a_clue_allows(kind):
     rng = np.random.default_rng(KINDS.index(kind))
-    for _ in range(20):
+    for _ in range(10):
         items = rng.permutation(12)[:3].tolist()  # of 4 houses and 2 attributes, houses included
         clues = [Clue(kind, *(items if kind == "between" else items[:2]))]
         clues += [Clue(other, *rng.permutation(8)[:2].tolist()) for other in ("same", "not_same")]
@@ -230,7 +235,7 @@ def test_any_value_of_any_house_is_asked_for():
 @pytest.mark.parametrize("preset", PRESETS)
 def test_levels_get_harder(preset):
     ladder = PRESETS[preset].levels
-    posed = {level: list(problems(preset, level, 20)) for level in ladder}
+    posed = {level: problems(preset, level) for level in ladder}
     clues = [np.mean([len(p.clues) for p in posed[level]]) for level in ladder]
     work = [np.mean([len(TASK.demonstrate(p)) for p in posed[level]]) for level in ladder]
     assert clues == sorted(set(clues))
@@ -324,11 +329,12 @@ def sec_rows():
     if not SEC_DATA.exists():
         pytest.skip(f"{SEC_DATA} is absent")
     with gzip.open(SEC_DATA, "rt") as lines:
-        return [json.loads(line) for line in lines]
+        rows = [json.loads(line) for line in lines]
+    return [{**row, "parsed": parse(row["problem"])} for row in rows]
 
 
 def test_every_problem_of_sec_is_solved(sec_rows):
-    parsed = [parse(row["problem"]) for row in sec_rows]
+    parsed = [row["parsed"] for row in sec_rows]
     assert [TASK.solve(problem) for problem in parsed] == [row["answer"] for row in sec_rows]
     assert all(TASK.verify(p, row["answer"]) for p, row in zip(parsed, sec_rows, strict=True))
 
@@ -340,7 +346,7 @@ def test_our_prompts_are_those_of_sec(sec_rows):
         "lunch": "lunch", "smoothie": "smoothie",
     }  # fmt: skip
     for row in sec_rows:
-        problem = parse(row["problem"])
+        problem = row["parsed"]
         attributes = tuple(
             (next(name for word, name in short.items() if word in introduction), values)
             for introduction, values in problem.attributes
@@ -354,8 +360,8 @@ def test_our_prompts_are_those_of_sec(sec_rows):
 )
 def test_our_draws_are_like_those_of_sec(sec_rows, level):
     rows = [row for row in sec_rows if row["difficulty"] == level]
-    theirs = [parse(row["problem"]) for row in rows]
-    ours = list(problems("sec", level, 100))
+    theirs = [row["parsed"] for row in rows]
+    ours = problems("sec", level, 100)
     lengths = [len(TASK.prompt(problem, PRESETS["sec"].template)) for problem in ours]
     for one, two in (
         ([len(p.clues) for p in theirs], [len(p.clues) for p in ours]),
