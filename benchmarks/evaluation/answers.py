@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgewise.agents.algorithms.config import NotNegative
+from edgewise.agents.training.record_fields import Natural, Text, Texts, Whole, checked
 from edgewise.files import FileError
 from edgewise.folder import Folder, JsonLines
 from edgewise.lock import LOCK
 
 Key = tuple[str, int, int, int]
 KEY = ("part", "level", "problem_seed", "sample")
+PLACE: Mapping[str, Any] = {"part": Text, "level": Whole, "problem_seed": Whole}
+ANSWER: Mapping[str, Any] = {  # of answers.jsonl; counts are None where nobody counted
+    **PLACE,
+    "sample": Natural,
+    "completion": Text,
+    "turns": Texts,
+    "answer": Text | None,
+    "correct": bool | None,
+    "formatted": bool,
+    "ended": bool,
+    "num_tokens": NotNegative | None,
+    "num_prompt_tokens": NotNegative | None,
+    "seconds": NotNegative,
+}
+PROBLEM: Mapping[str, Any] = {  # of problems.jsonl
+    **PLACE, "ood": bool, "num_samples": Natural, "name": Text, "prompt": Text,
+}  # fmt: skip
 
 
 class EvaluationFolder(Folder):
@@ -74,6 +93,22 @@ class EvaluationFolder(Folder):
             raise ValueError(f"{path}: must be the folder of an evaluation, got none")
         return cls(path)
 
+    def answers(self, needed: Collection[str]) -> Iterator[dict[str, Any]]:
+        """Yield the answers, which must have the keys `needed`.
+
+        Raises:
+            FileError: If one is damaged, with the path and the line.
+        """
+        return self.lines("answers.jsonl", needed, checked(ANSWER))
+
+    def problems(self) -> Iterator[dict[str, Any]]:
+        """Yield the problems.
+
+        Raises:
+            FileError: If one is damaged, with the path and the line.
+        """
+        return self.lines("problems.jsonl", PROBLEM, checked(PROBLEM))
+
     def keep(self, name: str, text: str) -> None:
         """Write a file unless it has that text already.
 
@@ -103,7 +138,7 @@ class AnswerFile:
         Raises:
             FileError: If a line is damaged.
         """
-        self.file = JsonLines(path, (*KEY, "correct"))
+        self.file = JsonLines(path, (*KEY, "correct"), checked(ANSWER))
         self.known: set[Key] = set()  # answers with a verdict
         self.unverified: dict[Key, Mapping[str, Any]] = {}  # the others
         for record in () if path.is_dir() else self.file.read():
