@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeGuard
 
 from edgewise.agents.algorithms.config import FINITE, Condition, Fraction, check_value, is_number
+from edgewise.errors import shown
+from edgewise.fields import join
 from edgewise.files import Check
 
 MOST = 10**12  # of a count
@@ -40,6 +42,11 @@ def is_truth(value: object) -> bool:
     return isinstance(value, bool)
 
 
+def is_writable(value: object) -> bool:
+    """Return whether a value is a text that UTF-8 can write."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
 def is_whole(value: object) -> bool:
     """Return whether a value is a whole number, and no bool."""
     return type(value) is int
@@ -49,6 +56,9 @@ Step = Annotated[int, Condition("the number of a step", is_count)]
 Natural = Annotated[int, Condition(f"a whole number in [0, {MOST})", is_count)]
 Whole = Annotated[int, Condition("a whole number", is_whole)]
 Text = Annotated[str, Condition("a text", lambda value: isinstance(value, str))]
+Writable = Annotated[
+    str, Condition("a text without lone surrogates", lambda value: is_writable(value))
+]  # of a config, which stands in reports
 Number = Annotated[float, Condition("a number", is_figure)]
 Naturals = Annotated[list[int], Condition("a list of counts", lambda value: are(is_count, value))]
 Numbers = Annotated[
@@ -61,8 +71,11 @@ Truths = Annotated[
     list[bool], Condition("a list of true and false", lambda value: are(is_truth, value))
 ]
 Texts = Annotated[
+    list[str], Condition("a list of texts", lambda value: are(lambda x: isinstance(x, str), value))
+]
+Writables = Annotated[
     list[str],
-    Condition("a list of texts", lambda value: are(lambda part: isinstance(part, str), value)),
+    Condition("a list of texts without lone surrogates", lambda value: are(is_writable, value)),
 ]
 GROUP: Mapping[str, Any] = {  # of groups.jsonl; "arm" is -1 where no rule chose
     "schema": Whole,
@@ -82,6 +95,20 @@ GROUP: Mapping[str, Any] = {  # of groups.jsonl; "arm" is -1 where no rule chose
     "lengths": Naturals,
     "num_tokens": Naturals,
 }
+
+
+def check_fields(record: object, fields: Mapping[str, Any], where: str = "") -> None:
+    """Check that a part of a config has all fields, each of its type.
+
+    Raises:
+        ValueError: If it is no object, or one is missing or of another type.
+    """
+    if not isinstance(record, dict):
+        raise ValueError(f"`{where}` must be an object, got {shown(record)}")
+    for name, hint in fields.items():
+        if name not in record:
+            raise ValueError(f"must have `{join(where, name)}`, got {shown(sorted(record))}")
+        check_value(join(where, name), record[name], hint)
 
 
 def checked(fields: Mapping[str, Any]) -> Check:

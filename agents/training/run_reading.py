@@ -8,14 +8,7 @@ from typing import Annotated, Any
 
 from edgewise.agents.algorithms.config import Condition, Count, check_value
 from edgewise.agents.training import validation
-from edgewise.agents.training.record_fields import (
-    Number,
-    Step,
-    Text,
-    Texts,
-    are,
-    is_whole,
-)
+from edgewise.agents.training.record_fields import Number, Step, Writable, Writables, are, is_whole
 from edgewise.errors import shown
 from edgewise.files import Check, FileError, about
 from edgewise.folder import Folder
@@ -24,16 +17,16 @@ METRICS = "metrics.jsonl"
 NEEDED = ("step", "num_tokens", "num_extra_rollouts", "num_extra_tokens", "time/step_seconds")
 
 FIELDS: dict[str, Any] = {  # of config.json, that every run has
-    "env": Text,
-    "preset": Text | None,
-    "curriculum": Text,
-    "algorithm": Text,
-    "agent": Text,
+    "env": Writable,
+    "preset": Writable | None,
+    "curriculum": Writable,
+    "algorithm": Writable,
+    "agent": Writable,
     "num_steps": Count,
     "num_problems": Count,
     "group_size": Count,
     "learning_rate": Number,
-    "arms": Texts,
+    "arms": Writables,
 }
 OTHERS: dict[str, Any] = {  # and that some have
     "levels": Annotated[
@@ -41,7 +34,7 @@ OTHERS: dict[str, Any] = {  # and that some have
     ]
     | None,
     "patience": Count | None,
-    "allocation": Text,
+    "allocation": Writable,
 }
 
 

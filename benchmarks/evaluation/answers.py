@@ -9,8 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.agents.algorithms.config import NotNegative
-from edgewise.agents.training.record_fields import Natural, Text, Texts, Whole, checked
-from edgewise.files import FileError
+from edgewise.agents.training.record_fields import (
+    Natural,
+    Text,
+    Texts,
+    Whole,
+    Writable,
+    check_fields,
+    checked,
+)
+from edgewise.errors import shown
+from edgewise.files import FileError, about
 from edgewise.folder import Folder, JsonLines
 from edgewise.lock import LOCK
 
@@ -30,6 +39,15 @@ ANSWER: Mapping[str, Any] = {  # of answers.jsonl; counts are None where nobody 
     "num_prompt_tokens": NotNegative | None,
     "seconds": NotNegative,
 }
+CONFIG: Mapping[str, Any] = {  # of config.json
+    "command": Writable, "version": Writable, "commit": Writable | None,
+}  # fmt: skip
+ASKED: Mapping[str, Any] = {"suite": Writable, "agent": Writable, "checksum": Writable}
+PART: Mapping[str, Any] = {
+    "name": Writable, "preset": Writable, "num_problems": Natural, "num_samples": Natural,
+    "temperature": NotNegative, "top_p": NotNegative, "max_tokens": Natural, "checksum": Writable,
+}  # fmt: skip
+SKIPPED: Mapping[str, Any] = {"name": Writable, "reason": Writable}
 PROBLEM: Mapping[str, Any] = {  # of problems.jsonl
     **PLACE, "ood": bool, "num_samples": Natural, "name": Text, "prompt": Text,
 }  # fmt: skip
@@ -93,6 +111,18 @@ class EvaluationFolder(Folder):
             raise ValueError(f"{path}: must be the folder of an evaluation, got none")
         return cls(path)
 
+    def config(self) -> dict[str, Any]:
+        """Return what was asked of whom.
+
+        Raises:
+            FileError: If it is damaged or gone.
+        """
+        config = super().config()
+        if isinstance(config.get("asked"), dict):  # else it is of something else
+            with about(self.path / "config.json"):
+                check_config(config)
+        return config
+
     def answers(self, needed: Collection[str]) -> Iterator[dict[str, Any]]:
         """Yield the answers, which must have the keys `needed`.
 
@@ -120,6 +150,22 @@ class EvaluationFolder(Folder):
             raise FileError(f"{path}: must be a file, got a folder")
         if not path.exists() or path.read_bytes() != text.encode():
             self.write_text(name, text)
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Raise ValueError if a field of the config of an evaluation is missing or of another type."""
+    check_fields(config, CONFIG)
+    check_fields(config["asked"], ASKED, "asked")
+    for where, fields, parts in (
+        ("asked.parts", PART, config["asked"].get("parts")),
+        ("skipped", SKIPPED, config.get("skipped")),
+    ):
+        if not isinstance(parts, list):
+            raise ValueError(f"`{where}` must be a list, got {shown(parts)}")
+        for place, part in enumerate(parts):
+            check_fields(part, fields, f"{where}[{place}]")
+    prices = config.get("prices") or {}
+    check_fields(prices, dict.fromkeys(prices, NotNegative | None), "prices")
 
 
 def is_evaluation(path: Path) -> bool:
