@@ -13,7 +13,7 @@ tell of rejected groups: where there were any, the run is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
 from math import isclose
@@ -27,7 +27,7 @@ from edgewise.agents.algorithms.filters import FILTERS
 from edgewise.agents.training.checkpoint import ENVS
 from edgewise.agents.training.config import UNRECORDED, TrainConfig, from_record
 from edgewise.agents.training.parts import Batch
-from edgewise.agents.training.record_fields import GROUP, Number, checked, is_figure
+from edgewise.agents.training.record_fields import GROUP, Number, checked, is_count, is_figure
 from edgewise.agents.training.run_folder import STATE, RunFolder, listed, read_state
 from edgewise.agents.training.run_reading import METRICS, numbers
 from edgewise.errors import shown
@@ -95,8 +95,14 @@ class Replay:
     state_step: int | None  # of the checkpoint that agreed, if there was one to compare
 
 
-def replay(folder: RunFolder) -> Replay:
+def replay(
+    folder: RunFolder, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Replay:
     """Recompute the run in `folder`.
+
+    Args:
+        folder: Of the run.
+        progress: Called with how many steps are done, of at most how many.
 
     Raises:
         FileError: If records are damaged or missing, until the step of the checkpoint at least, or no
@@ -111,6 +117,7 @@ def replay(folder: RunFolder) -> Replay:
     lesson.draw(np.ones(lesson.shape[0], dtype=np.bool_))  # when the environments were seeded
     lesson.forget()
     checkpoint, saved = last_state(folder)
+    total = config["num_steps"] if is_count(config.get("num_steps")) else 0
     num_steps = num_groups = num_rejected = 0
     agreed = compare_state(lesson, 0, saved) if checkpoint == 0 else None
     for step, metrics, records in recorded_steps(folder):
@@ -124,6 +131,7 @@ def replay(folder: RunFolder) -> Replay:
         compare_step(lesson, step, metrics, records)
         num_steps, num_groups = num_steps + 1, num_groups + len(records)
         num_rejected += sum(not record["kept"] for record in records)
+        progress(step, max(step, total))
         if step == checkpoint:
             agreed = compare_state(lesson, step, saved)
     refuse_short(folder, num_steps, checkpoint or 0)
