@@ -8,11 +8,22 @@ from typing import Annotated, Any
 
 from edgewise.agents.algorithms.config import Condition, Count, check_value
 from edgewise.agents.training import validation
-from edgewise.agents.training.record_fields import Number, Step, Writable, Writables, are, is_whole
+from edgewise.agents.training.record_fields import (
+    Natural,
+    Number,
+    Step,
+    Writable,
+    Writables,
+    are,
+    check_fields,
+    is_whole,
+)
+from edgewise.agents.training.scores import read_scores
 from edgewise.errors import shown
 from edgewise.files import Check, FileError, about
 from edgewise.folder import Folder
 
+Row = Mapping[str, Any]
 METRICS = "metrics.jsonl"
 NEEDED = ("step", "num_tokens", "num_extra_rollouts", "num_extra_tokens", "time/step_seconds")
 
@@ -27,6 +38,10 @@ FIELDS: dict[str, Any] = {  # of config.json, that every run has
     "group_size": Count,
     "learning_rate": Number,
     "arms": Writables,
+}
+SCORED: dict[str, Any] = {  # of each level, beside what all scores have
+    **dict.fromkeys(("num_problems", "num_samples", "k", "num_pass_k"), Natural),
+    **dict.fromkeys(("pass_at_k", "format_rate", "truncated"), Number),
 }
 OTHERS: dict[str, Any] = {  # and that some have
     "levels": Annotated[
@@ -87,6 +102,31 @@ def numbers(needed: Collection[str]) -> Check:
     return check
 
 
+def read_both(folder: Folder) -> tuple[Row | None, Row | None]:
+    """Return the scores before and after training, None where it was not scored.
+
+    Raises:
+        FileError: If they are damaged, or not of the same levels.
+    """
+    found = {name: read_scores(folder, name) for name in ("before.json", "after.json")}
+    for name, scores in found.items():
+        if scores is not None:
+            with about(folder.path / name):
+                check_fields(scores, {"mean": Number})
+                for place, level in enumerate(scores["levels"]):
+                    check_fields(level, SCORED, f"levels[{place}]")
+    before, after = found.values()
+    if before and after and places(before) != places(after):
+        path = folder.path / "after.json"
+        raise FileError(f"{path}: must have scores of the levels of before.json, got others")
+    return before, after
+
+
+def places(scores: Row) -> list[tuple[str, int]]:
+    """Return the environment and the number of each level that was scored."""
+    return [(level["env"], level["level"]) for level in scores["levels"]]
+
+
 def num_arms(metrics: Mapping[str, float]) -> int:
     """Return how many arms have a probability, the first ones."""
     return next(arm for arm in count() if f"arm/{arm}_probability" not in metrics)
@@ -100,7 +140,7 @@ def read_looks(folder: Folder) -> list[validation.Record]:
     """
     path = folder.path / validation.LINES
     found: list[validation.Record] = list(validation.read(folder))
-    levels = [[(row["env"], row["level"]) for row in look["levels"]] for look in found]
+    levels = [places(look) for look in found]
     if any(other != levels[0] for other in levels):
         raise FileError(f"{path}: must have scores of the same levels each time, got others")
     return found
