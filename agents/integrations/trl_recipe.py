@@ -12,7 +12,13 @@ from edgewise.agents.policies.chat import encode_prompt, read_chat_options, rend
 from edgewise.agents.policies.load import check_device
 from edgewise.agents.policies.lora import import_peft
 from edgewise.agents.policies.room import positions_of
-from edgewise.agents.policies.weights import ATTENTION, SAFE, refuse_kernels, refuse_unsafe
+from edgewise.agents.policies.weights import (
+    ATTENTION,
+    SAFE,
+    refuse_adapters,
+    refuse_kernels,
+    refuse_unsafe,
+)
 from edgewise.agents.training.prompt_limit import UNLIMITED, PromptLimit
 from edgewise.agents.training.recipe_file import read_object
 from edgewise.agents.training.run_folder import RunFolder
@@ -128,6 +134,7 @@ def make_trainer(config: TRLConfig) -> Any:
     check_device(config.device)
     envs = config.envs()
     refuse_unsafe(config.model)
+    refuse_adapters(config.model)
     refuse_kernels(config.model)
     tokenizer = AutoTokenizer.from_pretrained(config.model, trust_remote_code=False)
     chat = read_chat_options(chat_date_of(config), config.chat_template_kwargs)
