@@ -51,7 +51,11 @@ def refuse_adapters(path: str | Path) -> None:
     Raises:
         ValueError: If it has, with how to merge them.
     """
-    if find_adapter_config_file(str(path)) is not None:
+    try:
+        found = find_adapter_config_file(str(path))
+    except UNREADABLE:  # what is read next says why
+        return
+    if found is not None:
         words = MERGE.format(old=str(path), new=f"{Path(path).name}-merged")
         raise ValueError(
             f"{path}: must be a whole model, got adapters, adapter_config.json, of a model that they "

@@ -223,7 +223,7 @@ def test_adapters_of_another_run_are_refused_and_none_of_them_is_loaded(
     policy.save(tmp_path)
     before = {name: weight.clone() for name, weight in policy.state_dict().items()}
     save_file(change(load_file(tmp_path / FILE)), tmp_path / FILE)
-    with pytest.raises(FileError, match="must have the weights of the model, got: .* must "):
+    with pytest.raises(FileError, match=r"must have the weights of the model, got: .* must "):
         restore(tmp_path, policy)
     assert all(torch.equal(weight, before[name]) for name, weight in policy.state_dict().items())
 
