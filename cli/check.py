@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
+from edgewise.cli.bar import bar
 from edgewise.cli.flags import CheckConfig
 from edgewise.cli.parse import import_positional
 from edgewise.contract import Report, check_environment
@@ -15,9 +16,9 @@ from edgewise.errors import usage
 
 def run(config: CheckConfig, arguments: Sequence[str]) -> int:
     """Check, print what was measured, what holds and what fails, and return 1 if anything does."""
-    with usage():
+    with usage(), bar("levels") as progress:
         import_positional(config.env)
-        report = check_environment(config.env, config.num_problems)
+        report = check_environment(config.env, config.num_problems, progress)
     console = Console()
     if report.levels:
         console.print(table(report))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from itertools import chain
+from multiprocessing import get_context
 
-import torch
-from rich.console import Console
-from rich.progress import Progress
+from rich.console import Console, RenderableType
+from rich.progress import Progress, TimeElapsedColumn
 
 from edgewise.agents.training.display import announcer
 from edgewise.agents.training.folder_kind import SIMULATED, check_kind
@@ -57,13 +57,14 @@ def fill(config: CompareConfig) -> None:
         check_kind(config.output, "output", SIMULATED)
         record = {"agent": config.agent, **asdict(size)}
         file = CellFile(config.output, record)
-    torch.set_num_threads(1)
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH
     cells = cells_of(worlds, curricula, config.num_seeds)
+    num_made = get_context("spawn").Value("q", 0)
     with repeatable(say=announcer(console)):
-        show(console, run_cells(config.agent, size, cells, file, config.processes), len(cells))
+        done = run_cells(config.agent, size, cells, file, config.processes, num_made)
+        show(console, done, len(cells), lambda: num_made.value / size.budget)
     results = Results([file.done[cell] for cell in cells])
     report = write_report(config.output, results, record)
     for sheet in (overall(results), by_world(results)):
@@ -72,7 +73,28 @@ def fill(config: CompareConfig) -> None:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def show(console: Console, progress: Iterable[int], total: int) -> None:
+class Bar(Progress):
+    """A bar that moves while a cell is under way, by what `under_way` returns at each refresh."""
+
+    def __init__(
+        self, console: Console, begun: int, total: int, under_way: Callable[[], float]
+    ) -> None:
+        """Show `begun` of `total` cells, and those that `under_way` counts, in parts too."""
+        columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+        super().__init__(*columns, console=console)
+        self.begun, self.under_way = begun, under_way
+        self.cells = self.add_task(f"cells {begun}/{total}", total=total, completed=begun)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the bar as it is now."""
+        for task in self.task_ids:  # none while this is made
+            self.update(task, completed=self.begun + self.under_way())
+        yield from super().get_renderables()
+
+
+def show(
+    console: Console, progress: Iterable[int], total: int, under_way: Callable[[], float]
+) -> None:
     """Run through `progress`, the number of cells done, showing it: a bar or a line now and then."""
     counts = iter(progress)
     first = next(counts)
@@ -80,10 +102,9 @@ def show(console: Console, progress: Iterable[int], total: int) -> None:
         console.print(finished(total, "cells are done"))
     progress = chain([first], counts)
     if console.is_terminal:
-        with Progress(console=console) as bar:
-            task = bar.add_task("cells", total=total)
+        with Bar(console, first, total, under_way) as bar:
             for done in progress:
-                bar.update(task, completed=done)
+                bar.update(bar.cells, description=f"cells {done}/{total}")
         return
     shown = -1
     for done in progress:

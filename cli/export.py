@@ -9,6 +9,7 @@ import gymnasium as gym
 
 from edgewise.agents.integrations.export import export
 from edgewise.agents.training.recipe_file import read_options
+from edgewise.cli.bar import bar
 from edgewise.cli.export_flags import ExportConfig
 from edgewise.errors import usage
 from edgewise.registration import check_id
@@ -21,5 +22,6 @@ def run(config: ExportConfig, arguments: Sequence[str]) -> None:
         options: dict[str, Any] = {"preset": config.preset, "levels": config.levels}
         options.update(read_options(config.env_options, [config.env], config.data))
         env = gym.make(config.env, split=config.split, **options)
-        card = export(env, config.layout, config.num_problems, config.output)
+        with bar("levels") as progress:
+            card = export(env, config.layout, config.num_problems, config.output, progress)
     print(f"{config.output}: problems of {config.env} for {config.layout}; {card} says which")

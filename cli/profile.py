@@ -12,7 +12,6 @@ import gymnasium as gym
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.policies.chat import is_dated, read_chat_options, today
 from edgewise.agents.policies.engine import EnginePolicy
@@ -31,6 +30,7 @@ from edgewise.benchmarks.evaluation.plans import ProfilePlan
 from edgewise.benchmarks.evaluation.profile import WIDTH, begun_on, profile
 from edgewise.benchmarks.evaluation.scripted import scripted
 from edgewise.benchmarks.evaluation.spread import Spread, spreading
+from edgewise.cli.bar import bars
 from edgewise.cli.flags import ProfileConfig
 from edgewise.env import unwrap
 from edgewise.errors import UsageError, usage
@@ -86,9 +86,7 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
     console, before = Console(), size_of(config.output)
     for note in notes:
         say(console, note)
-    columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("problems", total=None)
+    with bars(console) as add:
         try:
             with repeatable(say=announcer(console)):
                 records = profile(
@@ -100,7 +98,7 @@ def measure(config: ProfileConfig, spread: Spread | None) -> None:
                     agent=config.agent,
                     limit=limit,
                     chat=chat,
-                    progress=lambda done, total: bar.update(task, completed=done, total=total),
+                    progress=add("problems", 0),
                     **options,
                 )
         except ValueError as error:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgewise.agents.training.folder_kind import TRAIN, TRL, VERL, check_kind
 from edgewise.agents.training.replay import replay
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.cli.bar import bar
 from edgewise.cli.flags import ReplayConfig
 from edgewise.errors import usage
 
@@ -16,7 +17,8 @@ def run(config: ReplayConfig, arguments: Sequence[str]) -> None:
     with usage():
         check_kind(config.run, None, TRAIN, TRL, VERL)
         folder = RunFolder.open(config.run, None)
-        result = replay(folder)
+        with bar("steps") as progress:
+            result = replay(folder, progress)
     folder.tell()
     rejected = f" ({result.num_rejected:,} of them rejected)" if result.num_rejected else ""
     state = "no checkpoint to compare the state with"

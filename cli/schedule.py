@@ -17,6 +17,7 @@ from edgewise.agents.integrations.schedule import (
 from edgewise.agents.training.parts import CurriculumPart, Problems
 from edgewise.agents.training.profile_file import control, in_band, read_profile
 from edgewise.agents.training.recipe_file import read_options
+from edgewise.cli.bar import bar
 from edgewise.cli.export_flags import ScheduleConfig
 from edgewise.errors import usage
 from edgewise.wrappers import Rule
@@ -30,14 +31,18 @@ def run(config: ScheduleConfig, arguments: Sequence[str]) -> None:
         check_format(config.output)
         rule, source, card = parts_of(config)
         steps = range(config.first_step, config.num_steps)
-        placed = list(lay_out(rule, source, steps, config.num_problems, config.seed, config.even))
-        counts = Counter(place.arm for place in placed)
+        rows, counts = list[dict[str, Any]](), Counter[int]()
+        laid_out = lay_out(rule, source, steps, config.num_problems, config.seed, config.even)
+        with bar("steps") as progress:
+            for place in laid_out:
+                rows.append(row_of(place, config.layout))
+                counts[place.arm] += 1
+                progress(len(rows) // config.num_problems, len(steps))
         arms = [{**arm, "num_rows": counts[k]} for k, arm in enumerate(source.arms)]
-        rows = [row_of(place, config.layout) for place in placed]
-        place = write_rows(rows, config.output, {**card, "layout": config.layout}, {"arms": arms})
+        told = write_rows(rows, config.output, {**card, "layout": config.layout}, {"arms": arms})
     shares = " ".join(str(arm["num_rows"]) for arm in arms)
     print(
-        f"{config.output}: {len(rows)} rows of {len(steps)} steps, of each arm {shares}; {place} says which"
+        f"{config.output}: {len(rows)} rows of {len(steps)} steps, of each arm {shares}; {told} says which"
     )
 
 

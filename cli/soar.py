@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from shlex import quote
 from typing import Any
 
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from edgewise.agents.soar.check import OWN, CheckRow, check_game
 from edgewise.agents.soar.config import SOARRunConfig
-from edgewise.agents.soar.game import Progress as Report
 from edgewise.agents.soar.report import write_report
 from edgewise.agents.soar.run import SOARRun, begin, resume
 from edgewise.agents.training.display import announcer, clock
+from edgewise.cli.bar import bars
 from edgewise.cli.plan_soar import show
 from edgewise.cli.train import say
 from edgewise.errors import usage
@@ -31,7 +30,7 @@ def run(config: SOARRunConfig, arguments: Sequence[str]) -> None:
         return
     console = Console()
     if config.check:
-        with usage(), bar(console) as add:
+        with usage(), bars(console) as add:
             for row in check_game(config, add("students", 0)):
                 say(console, row.line())
                 if row.name == OWN:
@@ -68,19 +67,6 @@ def teacher_lines(row: CheckRow) -> Iterator[str]:
     )
 
 
-@contextmanager
-def bar(console: Console) -> Iterator[Callable[[str, int], Report]]:
-    """Show progress bars in a terminal; yields a function that adds one, with how many are done."""
-    columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
-
-        def add(name: str, begun: int) -> Report:
-            task = shown.add_task(name, completed=begun, total=None)
-            return lambda done, total: shown.update(task, completed=done, total=total)
-
-        yield add
-
-
 def work(game: SOARRun, console: Console, judge: str | None) -> None:
     """Play until the end or the first request to stop, and report.
 
@@ -93,7 +79,7 @@ def work(game: SOARRun, console: Console, judge: str | None) -> None:
         say(console, f"finished: {game.state.step} of {num_steps} outer steps are done")
     if game.num_too_long:
         say(console, f"{game.num_too_long} hard problems are left out: too long for the model")
-    with bar(console) as add, stoppable(say=announcer(console)), ExitStack() as stack:
+    with bars(console) as add, stoppable(say=announcer(console)), ExitStack() as stack:
         outer, inner = add("outer steps", game.state.step), add("students", 0)
         for metrics in stack.enter_context(closing(game.steps(inner))):
             outer(game.state.step, num_steps)

@@ -26,7 +26,7 @@ def run(config: TRLConfig, arguments: Sequence[str]) -> None:
     with usage():
         require("trl")
     from edgewise.agents.distributed import rank  # torch, which takes seconds to import
-    from edgewise.agents.integrations.trl_recipe import make_trainer
+    from edgewise.agents.integrations.trl_recipe import make_trainer, save_model
     from edgewise.agents.training.report import write_report
     from edgewise.agents.training.run_folder import RunFolder
 
@@ -41,7 +41,7 @@ def run(config: TRLConfig, arguments: Sequence[str]) -> None:
             trainer.train(resume_from_checkpoint=config.resume)
             if trainer.state.global_step < trainer.args.max_steps:
                 raise Stopped
-        trainer.save_model(str(config.output / "model"))
+        save_model(trainer, config.output / "model", config.lora_rank is not None)
         if rank() == 0:
             report = write_report(RunFolder.open(config.output))
             print(f"model    {config.output / 'model'}\nreport   {report}")

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from edgewise.errors import UsageError
 from edgewise.json_text import MAX_BYTES, MAX_DEPTH, depth, unique
 
 PARTIAL = ".partial"  # the end of the name of what is not yet whole, or no longer
+Check = Callable[[dict[str, Any]], object]  # raises ValueError about an object that is refused
 
 
 class FileError(UsageError, ValueError):
@@ -123,14 +124,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_jsonl(
-    path: Path, needed: Collection[str] = (), growing: bool = True
+    path: Path, needed: Collection[str] = (), growing: bool = True, check: Check | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield the objects that `numbered_jsonl` does, without their lines."""
-    return (record for _, record in numbered_jsonl(path, needed, growing))
+    return (record for _, record in numbered_jsonl(path, needed, growing, check))
 
 
 def numbered_jsonl(
-    path: Path, needed: Collection[str] = (), growing: bool = True
+    path: Path, needed: Collection[str] = (), growing: bool = True, check: Check | None = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield line and object of a file of JSON lines, which may be packed by gzip; blank lines are none.
 
@@ -138,6 +139,7 @@ def numbered_jsonl(
         path: The file.
         needed: Keys that every object must have.
         growing: Whether a last line without an end is one that a kill cut off, which is left out.
+        check: What every object must pass.
 
     Raises:
         FileError: If there is no such file, or a line is no such object or has a key twice.
@@ -151,6 +153,9 @@ def numbered_jsonl(
             for key in needed:
                 if key not in record:
                     raise FileError(f"{path}:{number}: must have {key!r}, got {list(record)}")
+            if check is not None:
+                with about(Path(f"{path}:{number}")):
+                    check(record)
             yield number, record
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgewise.files import FileError, read_json, read_jsonl, writable, write_atomically
+from edgewise.files import Check, FileError, read_json, read_jsonl, writable, write_atomically
 
 
 class JsonLines:
@@ -24,18 +24,20 @@ class JsonLines:
         [{'step': 1}, {'step': 2}]
     """
 
-    def __init__(self, path: Path, needed: Collection[str] = ()) -> None:
-        """Take a file, which need not be there; each object must have the keys `needed`."""
-        self.path, self.needed = path, needed
+    def __init__(
+        self, path: Path, needed: Collection[str] = (), check: Check | None = None
+    ) -> None:
+        """Take a file, which need not be there; each object must have the keys `needed` and pass `check`."""
+        self.path, self.needed, self.check = path, needed, check
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Yield the objects of the complete lines.
 
         Raises:
-            FileError: If a line is damaged or lacks a key, with the path and the line.
+            FileError: If a line is damaged, lacks a key or is refused, with the path and the line.
         """
         if self.path.exists():
-            yield from read_jsonl(self.path, self.needed)
+            yield from read_jsonl(self.path, self.needed, check=self.check)
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Add objects, in one write where the system allows it.
@@ -115,13 +117,15 @@ class Folder:
         """
         return read_json(self.path / "config.json")
 
-    def lines(self, name: str, needed: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+    def lines(
+        self, name: str, needed: Collection[str] = (), check: Check | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Yield the complete lines of a JSON-lines file, none if it is not there.
 
         Raises:
-            FileError: If one is damaged or has not all keys of `needed`.
+            FileError: If one is damaged, has not all keys of `needed` or does not pass `check`.
         """
-        return JsonLines(self.path / name, needed).read()
+        return JsonLines(self.path / name, needed, check).read()
 
     def append(self, name: str, records: Iterable[Mapping[str, Any]]) -> None:
         """Add lines to a JSON-lines file.

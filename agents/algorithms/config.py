@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from math import isfinite
+from sys import float_info
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -37,7 +37,9 @@ def is_number(value: Any) -> bool:
 
 WHOLE = Condition("a whole number", lambda n: type(n) is int)
 NUMBER = Condition("a number", is_number)
-FINITE = Condition("finite", isfinite)  # the last, as what is not has been compared by then
+FINITE = Condition(
+    "finite", lambda x: abs(x) <= float_info.max
+)  # also of whole numbers, as a float
 Natural = Annotated[int, WHOLE, Condition("at least 0", lambda n: n >= 0)]
 Count = Annotated[int, WHOLE, Condition("at least 1", lambda n: n >= 1)]
 Workers = Annotated[Count, Condition("at most 1024", lambda n: n <= 1024)]

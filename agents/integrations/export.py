@@ -21,6 +21,7 @@ from edgewise.frame import Frame, Message
 from edgewise.registration import require
 
 FORMATS = (".jsonl", ".parquet")
+Report = Callable[[int, int], None]  # how many levels are done, and of how many
 
 
 def chat(frame: Frame, prompt: str) -> list[Message]:
@@ -99,11 +100,12 @@ FILES: dict[str, Callable[[ReasoningEnv, Path], dict[Path, str]]] = {  # that go
 
 
 def problem_rows(
-    env: gym.Env[str, str], layout: str, size: int
+    env: gym.Env[str, str], layout: str, size: int, progress: Report = lambda done, total: None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return rows of the first `size` different problems of each level, and a summary of each level.
 
-    They are those of `evaluation_set`, in the split of `env`, level after level.
+    They are those of `evaluation_set`, in the split of `env`, level after level. `progress` is called
+    with how many levels are done, of how many.
     """
     base = unwrap(env)
     rows: list[dict[str, Any]] = []
@@ -125,10 +127,17 @@ def problem_rows(
                 "sha256": digest("\n".join(names).encode()),
             }
         )
+        progress(len(levels), len(base.levels))
     return rows, levels
 
 
-def export(env: gym.Env[str, str], layout: str, size: int, path: Path) -> Path:
+def export(
+    env: gym.Env[str, str],
+    layout: str,
+    size: int,
+    path: Path,
+    progress: Report = lambda done, total: None,
+) -> Path:
     """Write the rows to `path`, and what goes with them and the card beside it; return the card's path.
 
     The same arguments give the same bytes, in parquet with the same version of pyarrow.
@@ -140,7 +149,7 @@ def export(env: gym.Env[str, str], layout: str, size: int, path: Path) -> Path:
     base = unwrap(env)
     files = FILES[layout](base, path) if layout in FILES else {}
     check_format(path)
-    rows, levels = problem_rows(env, layout, size)
+    rows, levels = problem_rows(env, layout, size, progress)
     told = {"levels": levels, "rewards": list(base.preset.rewards)}
     card = write_rows(rows, path, {**base.identity, "layout": layout}, told)
     for place, text in files.items():

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+import torch
 
 from edgewise.agents.algorithms.rollout import Envs
 from edgewise.agents.integrations.trl_config import TRLConfig
 from edgewise.agents.policies.chat import encode_prompt, read_chat_options, render_chat, today
 from edgewise.agents.policies.load import check_device
-from edgewise.agents.policies.lora import import_peft
+from edgewise.agents.policies.lora import import_peft, refuse_tied
 from edgewise.agents.policies.room import positions_of
-from edgewise.agents.policies.weights import ATTENTION, SAFE, refuse_kernels, refuse_unsafe
+from edgewise.agents.policies.weights import (
+    ATTENTION,
+    SAFE,
+    refuse_adapters,
+    refuse_kernels,
+    refuse_unsafe,
+)
 from edgewise.agents.training.prompt_limit import UNLIMITED, PromptLimit
 from edgewise.agents.training.recipe_file import read_object
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.errors import shown, unknown
+from edgewise.files import replacing
 from edgewise.frame import Render
 from edgewise.vector_env import unwrap_vector
 from edgewise.wrappers import vector
@@ -121,15 +131,20 @@ def make_trainer(config: TRLConfig) -> Any:
         ImportError: If TRL, or for adapters peft, is not installed, or TRL is of another version.
         ValueError: If any part of `config` is refused.
     """
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     from edgewise.agents.integrations.trl import CurriculumGRPOTrainer, CurriculumRLOOTrainer
 
     check_device(config.device)
     envs = config.envs()
     refuse_unsafe(config.model)
+    refuse_adapters(config.model)
     refuse_kernels(config.model)
     tokenizer = AutoTokenizer.from_pretrained(config.model, trust_remote_code=False)
+    settings = AutoConfig.from_pretrained(config.model, trust_remote_code=False)
+    if config.lora_rank is not None:
+        with torch.device("meta"):  # no weights are needed
+            refuse_tied(AutoModelForCausalLM.from_config(settings), config.lora_targets)
     chat = read_chat_options(chat_date_of(config), config.chat_template_kwargs)
     render = partial(render_chat, tokenizer, options=chat)
     limit_prompts(
@@ -137,7 +152,7 @@ def make_trainer(config: TRLConfig) -> Any:
         envs,
         tokenizer,
         render,
-        AutoConfig.from_pretrained(config.model, trust_remote_code=False),
+        settings,
     )
     framed = vector.PromptFormat(envs, render=render)
     curriculum = vector.with_rule(framed, config.rule.make(envs), config.pool_size)
@@ -155,6 +170,20 @@ def make_trainer(config: TRLConfig) -> Any:
         max_prompt_tokens=config.max_prompt_tokens,
     )
     return trainer
+
+
+def save_model(trainer: Any, path: Path, adapted: bool) -> None:
+    """Write the trained model to `path`, with its adapters merged into it.
+
+    Where FSDP or DeepSpeed hold a part of the weights in each process, TRL writes the adapters alone.
+    """
+    if not adapted or trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        trainer.save_model(str(path))
+    elif trainer.is_world_process_zero():
+        merged = trainer.accelerator.unwrap_model(trainer.model).merge_and_unload()
+        with replacing(path) as partial:
+            merged.save_pretrained(partial)
+            trainer.processing_class.save_pretrained(partial)
 
 
 def chat_date_of(config: TRLConfig) -> str | None:

@@ -8,6 +8,7 @@ dropout of 0.1 is by argument. Ratios are to the policy that sampled, which has 
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class Adapters:
             raise ValueError(f"`lora_alpha` must be positive, got {self.alpha}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"`lora_dropout` must be in [0, 1), got {self.dropout}")
+        if not self.targets or not all(self.targets):
+            raise ValueError(f"`lora_targets` must name matrices, got {tuple(self.targets)}")
 
 
 class LoRAPolicy(TransformersPolicy):
@@ -66,9 +69,10 @@ class LoRAPolicy(TransformersPolicy):
 
         Raises:
             ImportError: If peft is not installed.
-            ValueError: If the model has no such matrices.
+            ValueError: If the model has no such matrices, or one is tied to another.
         """
         peft = import_peft()
+        refuse_tied(model, adapters.targets)
         settings = peft.LoraConfig(
             r=adapters.rank,
             lora_alpha=adapters.alpha,
@@ -100,8 +104,22 @@ class LoRAPolicy(TransformersPolicy):
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load weights that `state_dict` returned."""
-        for name, weight in self.state_dict().items():
+        """Load weights that `state_dict` returned.
+
+        Raises:
+            ValueError: If they are of other adapters.
+        """
+        own = self.state_dict()
+        if differ := sorted(own.keys() ^ state.keys()):
+            raise ValueError(f"adapters must be those of the run, of which {differ[0]} differs")
+        for name, weight in own.items():
+            found = state[name]
+            if found.shape != weight.shape or not found.is_floating_point():
+                raise ValueError(
+                    f"{name} must have floats of shape {tuple(weight.shape)}, got {found.dtype} "
+                    f"{tuple(found.shape)}"
+                )
+        for name, weight in own.items():
             weight.copy_(state[name])
 
     def save(self, folder: str | Path) -> None:
@@ -134,6 +152,26 @@ class LoRAPolicy(TransformersPolicy):
     def frozen(self) -> WithoutAdapters:
         """Return the policy without its adapters, which is what it was at the start."""
         return WithoutAdapters(self)
+
+
+def refuse_tied(model: nn.Module, targets: Iterable[str]) -> None:
+    """Check that no matrix that gets adapters is shared with another module.
+
+    Merged into one of them, they would change what the other computes too.
+
+    Raises:
+        ValueError: If one is.
+    """
+    weights = dict(model.named_parameters(remove_duplicate=False))
+    counts = Counter(map(id, weights.values()))
+    for name, weight in weights.items():
+        matrix = f".{name.removesuffix('.weight')}"
+        ends = [target for target in targets if matrix.endswith(f".{target}")]
+        if counts[id(weight)] > 1 and ends:
+            raise ValueError(
+                f"`lora_targets` must name no matrix that is tied to another, got {ends[0]}; "
+                "edgewise untie writes a model without ties"
+            )
 
 
 class WithoutAdapters:

@@ -7,6 +7,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import find_adapter_config_file
 
 from edgewise.errors import unknown
 
@@ -17,6 +18,11 @@ SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
 CONVERT = (
     "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; "
     "M.from_pretrained({old!r}, use_safetensors=False).save_pretrained({new!r}); "
+    "T.from_pretrained({old!r}).save_pretrained({new!r})"
+)
+MERGE = (
+    "from peft import AutoPeftModelForCausalLM as M; from transformers import AutoTokenizer as T; "
+    "M.from_pretrained({old!r}).merge_and_unload().save_pretrained({new!r}); "
     "T.from_pretrained({old!r}).save_pretrained({new!r})"
 )
 
@@ -36,6 +42,24 @@ def refuse_unsafe(path: str | Path) -> None:
         raise ValueError(
             f"{folder}: weights must be in safetensors, got {found[0]}, which may run code when it is "
             f'loaded; if you trust it, convert it with: python -c "{words}"'
+        )
+
+
+def refuse_adapters(path: str | Path) -> None:
+    """Check that a folder or hub id has no adapters, whose settings name another model to load in its place.
+
+    Raises:
+        ValueError: If it has, with how to merge them.
+    """
+    try:
+        found = find_adapter_config_file(str(path))
+    except UNREADABLE:  # what is read next says why
+        return
+    if found is not None:
+        words = MERGE.format(old=str(path), new=f"{Path(path).name}-merged")
+        raise ValueError(
+            f"{path}: must be a whole model, got adapters, adapter_config.json, of a model that they "
+            f'name; merge them into it with: python -c "{words}"'
         )
 
 
@@ -60,6 +84,7 @@ def load_pretrained(path: str | Path) -> tuple[Any, Any]:
         ValueError: If there is none, or its weights are in another format than safetensors.
     """
     refuse_unsafe(path)
+    refuse_adapters(path)
     try:
         config = refuse_kernels(path)  # read once
         tokenizer = AutoTokenizer.from_pretrained(path, config=config, trust_remote_code=False)

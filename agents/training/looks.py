@@ -15,10 +15,10 @@ from edgewise.agents.training.tracking import Trackers
 from edgewise.agents.training.validation import (
     BEST,
     LINES,
-    NEEDED,
     Record,
     best_of,
     is_exhausted,
+    read,
     scalars,
     score_of,
 )
@@ -51,7 +51,7 @@ class Looks:
         Raises:
             FileError: If a line is damaged.
         """
-        return list(self.folder.lines(LINES, NEEDED))
+        return list(read(self.folder))
 
     @property
     def exhausted(self) -> bool:

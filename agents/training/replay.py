@@ -13,7 +13,7 @@ tell of rejected groups: where there were any, the run is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
 from math import isclose
@@ -22,16 +22,19 @@ from typing import Any
 import numpy as np
 from gymnasium.error import ResetNeeded
 
-from edgewise.agents.algorithms.config import check_held
+from edgewise.agents.algorithms.config import check_held, check_value
 from edgewise.agents.algorithms.filters import FILTERS
 from edgewise.agents.training.checkpoint import ENVS
 from edgewise.agents.training.config import UNRECORDED, TrainConfig, from_record
 from edgewise.agents.training.parts import Batch
+from edgewise.agents.training.record_fields import GROUP, Number, checked, is_count, is_figure
 from edgewise.agents.training.run_folder import STATE, RunFolder, listed, read_state
+from edgewise.agents.training.run_reading import METRICS, numbers
+from edgewise.errors import shown
 from edgewise.fields import build
 from edgewise.files import FileError, about, read_json
 from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.lessons.batch import as_current
+from edgewise.wrappers.lessons.batch import PARTS, as_current
 from edgewise.wrappers.lessons.kinds import ArmLesson, ProblemLesson
 from edgewise.wrappers.lessons.lesson import Lesson
 from edgewise.wrappers.lessons.refill import Refill
@@ -41,6 +44,7 @@ from edgewise.wrappers.rules.rule_record import from_json
 from edgewise.wrappers.rules.signal import Floats, Updated
 from edgewise.wrappers.vector.curriculum import draw_pool
 
+GROUPS = "groups.jsonl"
 TOLERANCE = {1: 1e-6, 2: 1e-9, 3: 1e-9}  # by schema: in schema 1, rewards have seven digits
 
 Record = Mapping[str, Any]
@@ -91,8 +95,14 @@ class Replay:
     state_step: int | None  # of the checkpoint that agreed, if there was one to compare
 
 
-def replay(folder: RunFolder) -> Replay:
+def replay(
+    folder: RunFolder, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Replay:
     """Recompute the run in `folder`.
+
+    Args:
+        folder: Of the run.
+        progress: Called with how many steps are done, of at most how many.
 
     Raises:
         FileError: If records are damaged or missing, until the step of the checkpoint at least, or no
@@ -107,17 +117,21 @@ def replay(folder: RunFolder) -> Replay:
     lesson.draw(np.ones(lesson.shape[0], dtype=np.bool_))  # when the environments were seeded
     lesson.forget()
     checkpoint, saved = last_state(folder)
+    total = config["num_steps"] if is_count(config.get("num_steps")) else 0
     num_steps = num_groups = num_rejected = 0
     agreed = compare_state(lesson, 0, saved) if checkpoint == 0 else None
     for step, metrics, records in recorded_steps(folder):
         try:
             replay_step(lesson, records)
         except (KeyError, IndexError, TypeError, ValueError, ResetNeeded) as error:
-            path = folder.path / "groups.jsonl"
+            path = folder.path / GROUPS
             raise FileError(f"{path}: step {step}: {damaged(error)}") from error
+        with about(folder.path / METRICS):
+            check_text(lesson, step, metrics)
         compare_step(lesson, step, metrics, records)
         num_steps, num_groups = num_steps + 1, num_groups + len(records)
         num_rejected += sum(not record["kept"] for record in records)
+        progress(step, max(step, total))
         if step == checkpoint:
             agreed = compare_state(lesson, step, saved)
     refuse_short(folder, num_steps, checkpoint or 0)
@@ -191,34 +205,50 @@ def recorded_steps(folder: RunFolder) -> Iterator[tuple[int, Record, list[dict[s
     Raises:
         FileError: If the records of a step are missing.
     """
-    groups, needed = folder.path / "groups.jsonl", ("step", "num_extra_rollouts")
-    by_step = groupby(folder.lines(groups.name, ("step",)), key=lambda record: record["step"])
-    for number, metrics in enumerate(folder.lines("metrics.jsonl", needed), start=1):
+    groups, needed = folder.path / GROUPS, ("step", "num_extra_rollouts")
+    by_step = groupby(recorded_groups(folder), key=lambda record: record["step"])
+    for number, metrics in enumerate(folder.lines(METRICS, needed, numbers(needed)), start=1):
         if metrics["step"] != number:
             raise FileError(
-                f"{folder.path / 'metrics.jsonl'}: must have the steps in order from 1, got step "
+                f"{folder.path / METRICS}: must have the steps in order from 1, got step "
                 f"{metrics['step']} where the record of step {number} is missing"
             )
         step, found = next(by_step, (None, iter(())))
         if step != number:
             raise FileError(f"{groups}: the records of step {number} are missing")
-        try:
-            records = [as_current(record, place) for place, record in enumerate(found)]
-        except FileError:
-            raise
-        except (KeyError, TypeError, ValueError) as error:
-            raise FileError(f"{groups}: step {step}: {damaged(error)}") from error
+        records = [as_current(record, place) for place, record in enumerate(found)]
         if metrics["num_extra_rollouts"] and records[0]["schema"] == 1:
             raise ValueError(
                 f"step {step}: groups were rejected, of which schema 1 does not tell; "
                 "what they taught the rule is not known"
             )
         yield metrics["step"], metrics, records
+    for _ in by_step:  # of a step that was not completed: checked, and no more
+        pass
+
+
+def recorded_groups(folder: RunFolder) -> Iterator[dict[str, Any]]:
+    """Yield the records of groups, those of each step after those before it.
+
+    Raises:
+        FileError: If one is damaged, or of an earlier step than the one before it.
+    """
+    check_fields, last = checked(GROUP), 1
+
+    def check(record: dict[str, Any]) -> None:
+        nonlocal last
+        check_fields(record)
+        as_current(record, 0)
+        if record["step"] < last:
+            raise ValueError(f"`step` must be at least {last}, got {record['step']}")
+        last = record["step"]
+
+    return folder.lines(GROUPS, ("schema", "step", "problem", "arm", *PARTS), check)
 
 
 def refuse_short(folder: RunFolder, num_steps: int, checkpoint: int) -> None:
     """Raise FileError if there are records of fewer steps than a checkpoint has, or of none."""
-    path = folder.path / "metrics.jsonl"
+    path = folder.path / METRICS
     if num_steps < checkpoint:
         lacking = listed(list(range(num_steps + 1, checkpoint + 1)))
         raise FileError(
@@ -237,7 +267,10 @@ def damaged(error: Exception) -> str:
 
 def replay_step(lesson: ArmLesson | ProblemLesson, records: Sequence[Record]) -> None:
     """Let the rule draw and learn from the recorded groups of one step."""
-    for number in range(1 + max(record["round"] for record in records)):
+    last = max(record["round"] for record in records)
+    if last >= len(records):
+        raise ValueError(f"round {last} of {len(records)} groups")
+    for number in range(1 + last):
         replay_round(lesson, [record for record in records if record["round"] == number])
     kept = [record["abs_advantages"] for record in records if record["kept"]]
     lesson.feedback(rectangular(kept, lesson))
@@ -266,6 +299,12 @@ def rectangular(rows: Sequence[Sequence[float]], lesson: Lesson) -> Floats:
     for place, row in enumerate(rows):
         padded[place, : len(row)] = row
     return padded
+
+
+def check_text(lesson: Lesson, step: int, metrics: Record) -> None:
+    """Raise ValueError if a metric of the curriculum is a text."""
+    for name in lesson.metrics.keys() & metrics.keys():
+        check_value(f"step {step}: {name}", metrics[name], Number)
 
 
 def compare_step(
@@ -318,7 +357,9 @@ def refuse(where: str, found: tuple[str, Any, Any] | None) -> None:
     """Raise ValueError if something was found to differ."""
     if found is not None:
         name, recorded, replayed = found
-        raise ValueError(f"{where}: `{name}` is {recorded} in the run and {replayed} in the replay")
+        raise ValueError(
+            f"{where}: `{name}` is {shown(recorded)} in the run and {shown(replayed)} in the replay"
+        )
 
 
 def difference(
@@ -341,15 +382,10 @@ def difference(
             return name, recorded, replayed
         both = enumerate(zip(recorded, replayed, strict=True))
         pairs = [(f"{name}[{place}]", one, other) for place, (one, other) in both]
-    elif is_number(recorded) and is_number(replayed) and float in map(type, (recorded, replayed)):
+    elif is_figure(recorded) and is_figure(replayed) and float in map(type, (recorded, replayed)):
         same = isclose(recorded, replayed, rel_tol=tolerance, abs_tol=tolerance)
         return None if same else (name, recorded, replayed)
     else:
         return None if recorded == replayed else (name, recorded, replayed)
     found = (difference(one, other, tolerance, part.lstrip(".")) for part, one, other in pairs)
     return next((each for each in found if each is not None), None)
-
-
-def is_number(value: Any) -> bool:
-    """Return whether a value is an int or a float, and no bool."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -15,8 +15,13 @@ from edgewise.agents.statistics import Estimate
 from edgewise.agents.training import samples, trouble, validation
 from edgewise.agents.training.figures import line_style, place_panels, save_figure, stack
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.agents.training.run_reading import num_arms, read_config, read_looks, read_metrics
-from edgewise.agents.training.scores import read_scores
+from edgewise.agents.training.run_reading import (
+    num_arms,
+    read_both,
+    read_config,
+    read_looks,
+    read_metrics,
+)
 from edgewise.agents.training.sheet import Sheet, escape
 
 WINDOW = 10  # steps that a curve is averaged over, at the most
@@ -40,7 +45,7 @@ def write_report(folder: RunFolder) -> Path:
             *validated(config, looks),
             "",
             *troubled(trouble.signs(metrics, list(samples.read(folder)))),
-            *scored(*(read_scores(folder, name) for name in ("before.json", "after.json"))),
+            *scored(*read_both(folder)),
             "![training curves](report.png)" if metrics else "No step was done.",
             "",
         ]
@@ -121,7 +126,7 @@ def sized(config: Mapping[str, Any]) -> str:
 
 def scored(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:
     """Return the table of scores, if the run was scored both before and after training."""
-    if before is None or after is None:
+    if not (before and before["levels"]) or after is None:
         return ["Not evaluated both before and after.", ""]
     one = before["levels"][0]
     deep = [f"pass@{one['k']} before", "after"] if one["k"] > 1 else []

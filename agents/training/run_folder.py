@@ -11,13 +11,16 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgewise.agents.algorithms.config import check_value
 from edgewise.agents.policies.policy import Policy
 from edgewise.agents.training import samples, validation
 from edgewise.agents.training.checkpoint import NEEDED, check, fill, load
 from edgewise.agents.training.folder_kind import check_begun, check_free, kind_of
+from edgewise.agents.training.record_fields import Step, checked, is_count
 from edgewise.files import (
     PARTIAL,
     FileError,
+    about,
     decoded,
     flush,
     is_cut_off,
@@ -237,7 +240,7 @@ class RunFolder(Folder):
         Raises:
             FileError: If a line is damaged.
         """
-        metrics = self.lines("metrics.jsonl", ("step",))
+        metrics = self.lines("metrics.jsonl", ("step",), checked({"step": Step}))
         lacking = missing(Counter(record["step"] for record in metrics), last, 1)
         return f"{self.path / 'metrics.jsonl'}: {lacking}" if lacking else ""
 
@@ -283,7 +286,7 @@ def read_state(path: Path) -> tuple[int, dict[str, Any]]:
     """
     saved = read_json(path)
     step, state = saved.get("step"), saved.get("curriculum")
-    if not isinstance(step, int) or not isinstance(state, dict):
+    if not is_count(step) or not isinstance(state, dict):
         raise FileError(f"{path}: must have the step and the curriculum, got {sorted(saved)}")
     return step, state
 
@@ -300,23 +303,21 @@ def readable_records(path: Path, reasons: list[str]) -> Records:
                 continue
             try:
                 record = parsed(decoded(line, path, number), path, number)
-                step_of(record, path, number)
+                check_step(record, path, number)
             except FileError as error:
                 reasons.append(str(error))
                 continue
             yield record
 
 
-def step_of(record: Mapping[str, Any], path: Path, number: int) -> int:
-    """Return the step of a record, which is line `number` of `path`.
+def check_step(record: Mapping[str, Any], path: Path, number: int) -> None:
+    """Check the step of a record, which is line `number` of `path`.
 
     Raises:
         FileError: If it has none.
     """
-    step = record.get("step")
-    if not isinstance(step, int):
-        raise FileError(f"{path}:{number}: must have the number of a step, got {step!r:.50}")
-    return step
+    with about(Path(f"{path}:{number}")):
+        check_value("step", record.get("step"), Step)
 
 
 def counted(record: Mapping[str, Any]) -> bool:

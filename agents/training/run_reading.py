@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import count
 from typing import Annotated, Any
 
-from edgewise.agents.algorithms.config import Condition, Count, check_value, is_number
+from edgewise.agents.algorithms.config import Condition, Count, check_value
 from edgewise.agents.training import validation
-from edgewise.agents.training.scores import levels_of
+from edgewise.agents.training.record_fields import (
+    Natural,
+    Number,
+    Step,
+    Writable,
+    Writables,
+    are,
+    check_fields,
+    is_whole,
+)
+from edgewise.agents.training.scores import read_scores
 from edgewise.errors import shown
-from edgewise.files import FileError, about
+from edgewise.files import Check, FileError, about
 from edgewise.folder import Folder
 
+Row = Mapping[str, Any]
 METRICS = "metrics.jsonl"
 NEEDED = ("step", "num_tokens", "num_extra_rollouts", "num_extra_tokens", "time/step_seconds")
-MAX_BITS = 1_000  # of a whole number, so that it can be a float
 
-Text = Annotated[str, Condition("a text", lambda value: isinstance(value, str))]
-Number = Annotated[float, Condition("a number", lambda value: is_figure(value))]
 FIELDS: dict[str, Any] = {  # of config.json, that every run has
-    "env": Text,
-    "preset": Text | None,
-    "curriculum": Text,
-    "algorithm": Text,
-    "agent": Text,
+    "env": Writable,
+    "preset": Writable | None,
+    "curriculum": Writable,
+    "algorithm": Writable,
+    "agent": Writable,
     "num_steps": Count,
     "num_problems": Count,
     "group_size": Count,
     "learning_rate": Number,
-    "arms": Annotated[list[str], Condition("a list of texts", lambda value: are(str, value))],
+    "arms": Writables,
+}
+SCORED: dict[str, Any] = {  # of each level, beside what all scores have
+    **dict.fromkeys(("num_problems", "num_samples", "k", "num_pass_k"), Natural),
+    **dict.fromkeys(("pass_at_k", "format_rate", "truncated"), Number),
 }
 OTHERS: dict[str, Any] = {  # and that some have
     "levels": Annotated[
-        list[int], Condition("a list of whole numbers", lambda value: are(int, value))
+        list[int], Condition("a list of whole numbers", lambda value: are(is_whole, value))
     ]
     | None,
     "patience": Count | None,
-    "allocation": Text,
+    "allocation": Writable,
 }
-
-
-def is_figure(value: object) -> bool:
-    """Return whether a value is a number that can be a float, finite or not."""
-    return is_number(value) and not (isinstance(value, int) and value.bit_length() > MAX_BITS)
-
-
-def are(kind: type[Any], value: object) -> bool:
-    """Return whether a value is a list of nothing else than a kind."""
-    return isinstance(value, list) and all(type(one) is kind for one in value)
 
 
 def read_config(folder: Folder) -> dict[str, Any]:
@@ -76,17 +78,53 @@ def read_metrics(folder: Folder) -> list[dict[str, float]]:
         FileError: If they are damaged, one is no number, or not every step has the same arms.
     """
     path, found = folder.path / METRICS, list[dict[str, float]]()
-    for record in folder.lines(METRICS, NEEDED):
-        added = {name for name, value in record.items() if isinstance(value, str)} - {*NEEDED}
-        found.append({name: value for name, value in record.items() if name not in added})
-        for name, value in found[-1].items():
-            if not is_figure(value):
-                place = f"{path}: step {shown(record['step'])}"
-                raise FileError(f"{place} must have a number as {name!r}, got {shown(value)}")
+    for record in folder.lines(METRICS, NEEDED, numbers(NEEDED)):
+        found.append({name: value for name, value in record.items() if not isinstance(value, str)})
         if num_arms(found[-1]) != num_arms(found[0]):
             arms = f"{num_arms(found[0])} arms in every step"
             raise FileError(f"{path}: must have {arms}, got {num_arms(found[-1])}")
     return found
+
+
+def numbers(needed: Collection[str]) -> Check:
+    """Return the check that the metrics of a step are numbers, but for texts that someone may have added.
+
+    Args:
+        needed: Metrics that every step has, in whose place there is no text.
+    """
+
+    def check(record: dict[str, Any]) -> None:
+        check_value("step", record["step"], Step)
+        for name, value in record.items():
+            if name in needed or not isinstance(value, str):
+                check_value(shown(name)[1:-1], value, Number)
+
+    return check
+
+
+def read_both(folder: Folder) -> tuple[Row | None, Row | None]:
+    """Return the scores before and after training, None where it was not scored.
+
+    Raises:
+        FileError: If they are damaged, or not of the same levels.
+    """
+    found = {name: read_scores(folder, name) for name in ("before.json", "after.json")}
+    for name, scores in found.items():
+        if scores is not None:
+            with about(folder.path / name):
+                check_fields(scores, {"mean": Number})
+                for place, level in enumerate(scores["levels"]):
+                    check_fields(level, SCORED, f"levels[{place}]")
+    before, after = found.values()
+    if before and after and places(before) != places(after):
+        path = folder.path / "after.json"
+        raise FileError(f"{path}: must have scores of the levels of before.json, got others")
+    return before, after
+
+
+def places(scores: Row) -> list[tuple[str, int]]:
+    """Return the environment and the number of each level that was scored."""
+    return [(level["env"], level["level"]) for level in scores["levels"]]
 
 
 def num_arms(metrics: Mapping[str, float]) -> int:
@@ -101,14 +139,8 @@ def read_looks(folder: Folder) -> list[validation.Record]:
         FileError: If they are damaged, or have no scores of the same levels.
     """
     path = folder.path / validation.LINES
-    found: list[validation.Record] = list(folder.lines(path.name, validation.NEEDED))
-    levels = [
-        [(row["env"], row["level"]) for row in levels_of(look, folder, path.name)] for look in found
-    ]
+    found: list[validation.Record] = list(validation.read(folder))
+    levels = [places(look) for look in found]
     if any(other != levels[0] for other in levels):
         raise FileError(f"{path}: must have scores of the same levels each time, got others")
-    for look in found:
-        mean = validation.score_of(look)
-        if not is_figure(look["step"]) or not is_figure(mean):
-            raise FileError(f"{path}: must have a step and its mean score, got {shown(mean)}")
     return found

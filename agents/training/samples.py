@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from edgewise.files import FileError
+from edgewise.agents.training.record_fields import Natural, Step, Text, checked
 from edgewise.folder import Folder
 
 if TYPE_CHECKING:
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from edgewise.agents.algorithms.rollout import Rollout
 
 LINES = "samples.jsonl"
-NUMBERS, TEXTS = ("step", "place"), ("problem", "prompt", "completion", "outcome")
-MOST = 10**12  # of a number
+FIELDS: Mapping[str, Any] = {  # that every sample has
+    "step": Step, "place": Natural, "arm": Natural | None,
+    **dict.fromkeys(("problem", "prompt", "completion", "outcome"), Text),
+}  # fmt: skip
 OUTCOMES = ("right", "wrong", "no answer", "cut", "unverified")
 
 
@@ -163,22 +165,9 @@ def read(folder: Folder) -> Iterator[dict[str, Any]]:
     """Yield the samples of a run, which may be going on; none if it kept none.
 
     Raises:
-        FileError: If one is damaged.
+        FileError: If one is damaged, with the path and the line.
     """
-    for sample in folder.lines(LINES, (*NUMBERS, "arm", *TEXTS)):
-        wrong = [name for name in NUMBERS if not is_count(sample[name])]
-        wrong += ["arm"] if not (sample["arm"] is None or is_count(sample["arm"])) else []
-        wrong += [name for name in TEXTS if not isinstance(sample[name], str)]
-        if wrong:
-            raise FileError(
-                f"{folder.path / LINES}: must have a {wrong[0]}, got {sample[wrong[0]]!r:.50}"
-            )
-        yield sample
-
-
-def is_count(value: object) -> TypeGuard[int]:
-    """Return whether a value of a record is the number of a step, an arm or a place."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST
+    return folder.lines(LINES, FIELDS, checked(FIELDS))
 
 
 def level_of(group: Mapping[str, Any]) -> int:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from edgewise.agents.statistics import Estimate, Floats, Stratum, pass_at_k, wilson
 from edgewise.agents.training.flags import EvaluationPlan
 from edgewise.agents.training.prompt_limit import PromptLimit
-from edgewise.agents.training.samples import is_count
+from edgewise.agents.training.record_fields import is_count
 from edgewise.env import ReasoningEnv, evaluation_set
-from edgewise.files import FileError
+from edgewise.errors import shown
+from edgewise.files import about
 from edgewise.folder import Folder
 from edgewise.names import read_name
 
@@ -253,27 +254,24 @@ def read_scores(folder: Folder, name: str) -> Row | None:
     """
     found = folder.read(name)
     if found is not None:
-        levels_of(found, folder, name)
+        with about(folder.path / name):
+            check_levels(found)
     return found
 
 
-def levels_of(record: Mapping[str, Any], folder: Folder, name: str) -> list[Mapping[str, Any]]:
-    """Return the scores of each level in a record of the file `name`.
-
-    Raises:
-        FileError: If they are none.
-    """
+def check_levels(record: Mapping[str, Any]) -> None:
+    """Raise ValueError if a record does not have the scores of levels."""
     found = record.get("levels")
     if not isinstance(found, list) or not all(map(is_score, found)):
-        raise FileError(f"{folder.path / name}: must have the scores of levels, got {found!r:.50}")
-    return found
+        raise ValueError(f"must have the scores of levels, got {shown(found)}")
 
 
 def is_score(row: object) -> bool:
     """Return whether a record is the score of a level."""
     return (
         isinstance(row, dict)
-        and {"env", "ood"} <= row.keys()
+        and isinstance(row.get("env"), str)
+        and isinstance(row.get("ood"), bool)
         and is_count(row.get("level"))
         and all(is_rate(row.get(name)) for name in SCORES)
     )

@@ -6,13 +6,36 @@ model with the best score in best/, whose edgewise.json has the step and the sco
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from edgewise.agents.algorithms.config import Fraction, check_value
+from edgewise.agents.training.record_fields import Step
+from edgewise.agents.training.scores import check_levels
+from edgewise.folder import Folder
 
 LINES = "validation.jsonl"
 BEST = "best"  # folder of the model
 Record = Mapping[str, Any]  # the "step", and scores as `as_records` returns them
 NEEDED = ("step", "mean", "mean_ood", "levels")
+
+
+def read(folder: Folder) -> Iterator[Record]:
+    """Yield the validations of a run, none if it made none.
+
+    Raises:
+        FileError: If one is damaged, with the path and the line.
+    """
+    return folder.lines(LINES, NEEDED, check)
+
+
+def check(record: Record) -> None:
+    """Raise ValueError if a validation has no step, no scores of levels or no mean."""
+    check_value("step", record["step"], Step)
+    check_levels(record)
+    for name in ("mean", "mean_ood"):
+        check_value(name, record[name], Fraction | None)
+    check_value("mean", score_of(record), Fraction)
 
 
 def score_of(record: Record) -> float:

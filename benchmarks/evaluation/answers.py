@@ -4,16 +4,53 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgewise.files import FileError
+from edgewise.agents.algorithms.config import NotNegative
+from edgewise.agents.training.record_fields import (
+    Natural,
+    Text,
+    Texts,
+    Whole,
+    Writable,
+    check_fields,
+    checked,
+)
+from edgewise.errors import shown
+from edgewise.files import FileError, about
 from edgewise.folder import Folder, JsonLines
 from edgewise.lock import LOCK
 
 Key = tuple[str, int, int, int]
 KEY = ("part", "level", "problem_seed", "sample")
+PLACE: Mapping[str, Any] = {"part": Text, "level": Whole, "problem_seed": Whole}
+ANSWER: Mapping[str, Any] = {  # of answers.jsonl; counts are None where nobody counted
+    **PLACE,
+    "sample": Natural,
+    "completion": Text,
+    "turns": Texts,
+    "answer": Text | None,
+    "correct": bool | None,
+    "formatted": bool,
+    "ended": bool,
+    "num_tokens": NotNegative | None,
+    "num_prompt_tokens": NotNegative | None,
+    "seconds": NotNegative,
+}
+CONFIG: Mapping[str, Any] = {  # of config.json
+    "command": Writable, "version": Writable, "commit": Writable | None,
+}  # fmt: skip
+ASKED: Mapping[str, Any] = {"suite": Writable, "agent": Writable, "checksum": Writable}
+PART: Mapping[str, Any] = {
+    "name": Writable, "preset": Writable, "num_problems": Natural, "num_samples": Natural,
+    "temperature": NotNegative, "top_p": NotNegative, "max_tokens": Natural, "checksum": Writable,
+}  # fmt: skip
+SKIPPED: Mapping[str, Any] = {"name": Writable, "reason": Writable}
+PROBLEM: Mapping[str, Any] = {  # of problems.jsonl
+    **PLACE, "ood": bool, "num_samples": Natural, "name": Text, "prompt": Text,
+}  # fmt: skip
 
 
 class EvaluationFolder(Folder):
@@ -74,6 +111,34 @@ class EvaluationFolder(Folder):
             raise ValueError(f"{path}: must be the folder of an evaluation, got none")
         return cls(path)
 
+    def config(self) -> dict[str, Any]:
+        """Return what was asked of whom.
+
+        Raises:
+            FileError: If it is damaged or gone.
+        """
+        config = super().config()
+        if isinstance(config.get("asked"), dict):  # else it is of something else
+            with about(self.path / "config.json"):
+                check_config(config)
+        return config
+
+    def answers(self, needed: Collection[str]) -> Iterator[dict[str, Any]]:
+        """Yield the answers, which must have the keys `needed`.
+
+        Raises:
+            FileError: If one is damaged, with the path and the line.
+        """
+        return self.lines("answers.jsonl", needed, checked(ANSWER))
+
+    def problems(self) -> Iterator[dict[str, Any]]:
+        """Yield the problems.
+
+        Raises:
+            FileError: If one is damaged, with the path and the line.
+        """
+        return self.lines("problems.jsonl", PROBLEM, checked(PROBLEM))
+
     def keep(self, name: str, text: str) -> None:
         """Write a file unless it has that text already.
 
@@ -85,6 +150,22 @@ class EvaluationFolder(Folder):
             raise FileError(f"{path}: must be a file, got a folder")
         if not path.exists() or path.read_bytes() != text.encode():
             self.write_text(name, text)
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Raise ValueError if a field of the config of an evaluation is missing or of another type."""
+    check_fields(config, CONFIG)
+    check_fields(config["asked"], ASKED, "asked")
+    for where, fields, parts in (
+        ("asked.parts", PART, config["asked"].get("parts")),
+        ("skipped", SKIPPED, config.get("skipped")),
+    ):
+        if not isinstance(parts, list):
+            raise ValueError(f"`{where}` must be a list, got {shown(parts)}")
+        for place, part in enumerate(parts):
+            check_fields(part, fields, f"{where}[{place}]")
+    prices = config.get("prices") or {}
+    check_fields(prices, dict.fromkeys(prices, NotNegative | None), "prices")
 
 
 def is_evaluation(path: Path) -> bool:
@@ -103,7 +184,7 @@ class AnswerFile:
         Raises:
             FileError: If a line is damaged.
         """
-        self.file = JsonLines(path, (*KEY, "correct"))
+        self.file = JsonLines(path, (*KEY, "correct"), checked(ANSWER))
         self.known: set[Key] = set()  # answers with a verdict
         self.unverified: dict[Key, Mapping[str, Any]] = {}  # the others
         for record in () if path.is_dir() else self.file.read():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from edgewise.benchmarks.evaluation.answers import EvaluationFolder
+from edgewise.benchmarks.evaluation.answers import KEY, EvaluationFolder
 from edgewise.benchmarks.evaluation.suite import described
 from edgewise.benchmarks.evaluation.summary import Record, expense, incomplete, number, shown
 from edgewise.benchmarks.pages.shell import (
@@ -53,12 +53,12 @@ def page_of(folder: EvaluationFolder, summary: Record) -> str:
 def transcripts(folder: EvaluationFolder) -> list[Record]:
     """Return the problems that have answers, with them."""
     answers: dict[Any, dict[int, Record]] = defaultdict(dict)
-    for record in folder.lines("answers.jsonl"):
+    for record in folder.answers((*KEY, *SHOWN)):
         row = answers[record["part"], record["level"], record["problem_seed"]]
         if row.get(record["sample"], {}).get("correct") is None:
             row[record["sample"]] = {name: record[name] for name in SHOWN}
     problems = []
-    for problem in folder.lines("problems.jsonl"):
+    for problem in folder.problems():
         found = answers.get((problem["part"], problem["level"], problem["problem_seed"]))
         if found:
             rows = [found[sample] for sample in sorted(found)]

@@ -134,7 +134,7 @@ def successes(
             read_name(row["name"]).key,
             row["prompt"],
         )
-        for row in folder.lines("problems.jsonl")
+        for row in folder.problems()
     }
     found = {}
     for level in levels:

@@ -14,9 +14,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from edgewise.agents.algorithms.config import Fraction
 from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.training.prompt_limit import PromptLimit
+from edgewise.agents.training.record_fields import Natural, checked
 from edgewise.agents.training.scores import Asker
 from edgewise.benchmarks.evaluation.plans import ProfilePlan
 from edgewise.env import unwrap
@@ -69,7 +71,7 @@ def profile(
         raise ValueError(f"`split` must have problems, got none of {env_id} in {plan.split}")
     batches = posed if limit is None else [list(limit.fitting(base, part)) for part in posed]
     asked = described(agent, sampling, plan, chat)
-    file = JsonLines(path)
+    file = JsonLines(path, check=checked({"pass_rate": Fraction, "unverified": Natural}))
     records = resume(file, base, asked, batches)
     total, done = sum(map(len, batches)), 0
     file.append([])  # an empty profile is a file, too

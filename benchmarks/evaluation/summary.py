@@ -16,7 +16,7 @@ from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.evaluation.answers import KEY, EvaluationFolder
 from edgewise.benchmarks.evaluation.question import checksum_of_records
 from edgewise.benchmarks.evaluation.suite import described
-from edgewise.files import FileError, read_jsonl
+from edgewise.files import FileError
 
 Record = dict[str, Any]
 ALL = "all parts"
@@ -81,7 +81,7 @@ def read_levels(folder: EvaluationFolder) -> list[Level]:
         FileError: If a file is damaged, or the problems are not those that were asked.
     """
     answers: dict[tuple[str, int, int], dict[int, Record]] = defaultdict(dict)
-    for record in folder.lines("answers.jsonl", ANSWERED):
+    for record in folder.answers(ANSWERED):
         row = answers[record["part"], record["level"], record["problem_seed"]]
         if row.get(record["sample"], {}).get("correct") is None:  # none yet, or none with a verdict
             row[record["sample"]] = record
@@ -105,7 +105,7 @@ def read_problems(folder: EvaluationFolder) -> list[Record]:
         FileError: If they are others, or damaged.
     """
     path, config = folder.path / "problems.jsonl", folder.config()
-    problems = list(read_jsonl(path, (*KEY[:3], "ood", "num_samples", "name", "prompt")))
+    problems = list(folder.problems())
     asked = config["asked"].get("checksum")
     try:
         found = checksum_of_records(problems)

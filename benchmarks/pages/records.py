@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from edgewise.agents.training import validation
-from edgewise.agents.training.samples import is_count
-from edgewise.agents.training.scores import levels_of
+from edgewise.agents.training.record_fields import Step, checked, is_count
 from edgewise.benchmarks.pages.charts import is_number
-from edgewise.files import FileError
 from edgewise.folder import Folder
 
 Row = Mapping[str, Any]
 
 
-def stepped(folder: Folder, name: str, needed: Collection[str] = ("step",)) -> Iterator[Row]:
-    """Yield the records of a file, each with the number of its step, and with the keys `needed`.
+def stepped(folder: Folder, name: str) -> Iterator[Row]:
+    """Yield the records of a file, each with the number of its step.
 
     Raises:
-        FileError: If one has not.
+        FileError: If one has none.
     """
-    for row in folder.lines(name, needed):
-        if not is_count(row["step"]):
-            raise FileError(f"{folder.path / name}: must have steps, got {row['step']!r:.50}")
-        yield row
+    return folder.lines(name, ("step",), checked({"step": Step}))
 
 
 def figures(folder: Folder) -> Iterator[dict[str, Any]]:
@@ -71,15 +65,3 @@ def read_problem(problem: object) -> Row:
     except (ValueError, RecursionError):
         return {}
     return named if isinstance(named, dict) else {}
-
-
-def looks(folder: Folder) -> Iterator[Row]:
-    """Yield the validations of a run.
-
-    Raises:
-        FileError: If one has no scores.
-    """
-    for row in stepped(folder, validation.LINES, validation.NEEDED):
-        if not is_number(row["mean_ood"] if row["mean"] is None else row["mean"]):
-            raise FileError(f"{folder.path / validation.LINES}: must have a mean score, got none")
-        yield {**row, "levels": levels_of(row, folder, validation.LINES)}

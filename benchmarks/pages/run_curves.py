@@ -13,7 +13,7 @@ import numpy as np
 from edgewise.agents.statistics import Stratum, wilson
 from edgewise.agents.training import validation
 from edgewise.benchmarks.pages.charts import Dot, Line, chart, is_number
-from edgewise.benchmarks.pages.records import Row, figures, looks, solved
+from edgewise.benchmarks.pages.records import Row, figures, solved
 from edgewise.folder import Folder
 
 NUM_POINTS = 60  # of a curve, at most
@@ -47,7 +47,7 @@ class Records:
             config.get("num_steps"),
             metrics,
             list(solved(folder, arms)),
-            list(looks(folder)),
+            list(validation.read(folder)),
         )
 
     @property

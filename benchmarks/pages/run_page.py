@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewise.agents.statistics import Estimate, Stratum, wilson
 from edgewise.agents.training import samples, trouble
-from edgewise.agents.training.scores import levels_of
+from edgewise.agents.training.scores import read_scores
 from edgewise.benchmarks.pages.charts import is_number
 from edgewise.benchmarks.pages.records import Row, arm_of_problem, read_problem
 from edgewise.benchmarks.pages.run_curves import Records, charts
@@ -127,8 +127,8 @@ def rated(rates: Sequence[float]) -> str:
 
 def tested(folder: Folder, name: str) -> list[Row]:
     """Return the scores of levels in a file, none if it is not there."""
-    record = folder.read(name)
-    return [] if record is None else levels_of(record, folder, name)
+    record = read_scores(folder, name)
+    return [] if record is None else record["levels"]
 
 
 def scores_table(before: Sequence[Row], after: Sequence[Row]) -> str:

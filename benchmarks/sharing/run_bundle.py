@@ -12,8 +12,7 @@ import numpy as np
 from edgewise.agents.training import samples, trouble, validation
 from edgewise.agents.training.folder_kind import TRAIN, TRL, VERL, check_kind, kind_of
 from edgewise.agents.training.report import described, scored, troubled, validated
-from edgewise.agents.training.run_reading import read_config, read_looks, read_metrics
-from edgewise.agents.training.scores import read_scores
+from edgewise.agents.training.run_reading import read_both, read_config, read_looks, read_metrics
 from edgewise.agents.training.sheet import Sheet, escape
 from edgewise.benchmarks.sharing.bundle import README, Bundle, model_files
 from edgewise.benchmarks.sharing.public import public_value
@@ -119,7 +118,7 @@ def run_card(folder: Folder, repo: str, look: Row | None = None, licence: str | 
     """
     config = public_value(read_config(folder))
     metrics, looks = read_metrics(folder), read_looks(folder)
-    before, after = (read_scores(folder, name) for name in ("before.json", "after.json"))
+    before, after = read_both(folder)
     results = ([] if after is None else after["levels"]) if look is None else look["levels"]
     name = repo.rpartition("/")[2]
     text = [

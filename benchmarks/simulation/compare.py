@@ -27,11 +27,13 @@ from edgewise.benchmarks.simulation.worlds import WORLDS, World
 from edgewise.benchmarks.workers import in_order
 from edgewise.errors import unknown
 from edgewise.files import FileError, read_json, read_text, write_atomically
+from edgewise.interrupts import Stopped, asked
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, ProblemRule, Rule, make_rule
 from edgewise.wrappers.rules.catalogue import construct, example_of
 from edgewise.wrappers.vector import with_rule
 
 BASELINE = "random"
+num_made_here: Any = None  # completions made by all processes that run cells; None if nobody counts
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Size:
             raise ValueError(f"`num_arms` must be at most {MAX_LEVELS}, got {self.num_arms}")
         if self.algorithm not in ADVANTAGES:
             raise ValueError(unknown("algorithm", self.algorithm, ADVANTAGES))
+
+    @property
+    def budget(self) -> int:
+        """Return how many completions a cell makes."""
+        return self.num_steps * self.num_problems * self.group_size
 
 
 @dataclass(frozen=True)
@@ -115,18 +122,27 @@ def run_simulated(size: Size, cell: Cell) -> Record:
 
 
 def run_world(size: Size, cell: Cell, world: World) -> Record:
-    """Train a simulated learner of `world` through one cell."""
+    """Train a simulated learner of `world` through one cell.
+
+    Raises:
+        Stopped: If the user asked to stop, after a step.
+    """
     rule, keep = parse_curriculum(cell.curriculum, size.num_steps)
-    batch = size.num_problems * size.group_size
     envs = with_rule(
-        SimulatedVectorEnv(batch, group_size=size.group_size, num_arms=size.num_arms), rule
+        SimulatedVectorEnv(
+            size.num_problems * size.group_size, group_size=size.group_size, num_arms=size.num_arms
+        ),
+        rule,
     )
     envs.reset(seed=cell.seed)  # seeds the draws; the first batch is drawn by `collect`
     learner = SimulatedLearner(world, size.algorithm)
     state = start(cell.seed)
     spent, extra, effective = [0], 0, list[float]()
     curve = [learner.accuracy()]
-    for metrics in train(envs, learner, size.num_steps * batch, state, keep):
+    for metrics in train(envs, learner, size.budget, state, keep):
+        if asked():
+            raise Stopped
+        count(state.rollouts - spent[-1])
         spent.append(state.rollouts)
         curve.append(learner.accuracy())
         extra += metrics["num_extra_rollouts"]
@@ -145,6 +161,20 @@ def run_world(size: Size, cell: Cell, world: World) -> Record:
         effective_prompt_ratio=float(np.mean(effective)),
         extra_rollouts=extra / state.rollouts,
     )
+
+
+def prepare(num_made: Any) -> None:
+    """Prepare a process that runs cells and adds to `num_made` the completions that it makes."""
+    global num_made_here
+    num_made_here = num_made
+    torch.set_num_threads(1)
+
+
+def count(number: int) -> None:
+    """Add completions that were made to the count of all processes."""
+    if num_made_here is not None:
+        with num_made_here.get_lock():
+            num_made_here.value += number
 
 
 AGENTS: dict[str, Callable[[Size, Cell], Record]] = {"simulated": run_simulated}
@@ -242,17 +272,31 @@ class CellFile:
 
 
 def run_cells(
-    agent: str, size: Size, cells: Sequence[Cell], file: CellFile, processes: int
+    agent: str,
+    size: Size,
+    cells: Sequence[Cell],
+    file: CellFile,
+    processes: int,
+    num_made: Any = None,
 ) -> Iterator[int]:
     """Run the cells that are not done, adding each to `file`; yield how many are done.
+
+    Args:
+        agent: What learns, by name.
+        size: Of all cells.
+        cells: All, also those that are done.
+        file: Of the cells done.
+        processes: How many cells at a time.
+        num_made: A shared value to which completions are added as they are made, if it is wanted.
 
     Raises:
         Stopped: If the user asked to stop; the other cells are done another time.
     """
+    prepare(num_made)
     todo = [(size, cell) for cell in cells if cell not in file.done]
     done = len(cells) - len(todo)
     yield done
-    for record in in_order(AGENTS[agent], todo, processes, torch.set_num_threads, (1,)):
+    for record in in_order(AGENTS[agent], todo, processes, prepare, (num_made,)):
         file.append(record)
         done += 1
         yield done

@@ -38,6 +38,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, gammaln, logsumexp
 from scipy.stats import rankdata
 
+from edgewise.agents.training.record_fields import GROUP, checked
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.simulation.compare import Cell, Size, run_world
@@ -89,7 +90,7 @@ def load_run(path: Path) -> Run:
     test = config["hyperparameters"].get("filter", "none")
     name = config["curriculum"] + ("" if test == "none" else f"+{test}")
     if name in FITTED:  # of the others, the arms may be problems of a pool
-        for record in folder.lines("groups.jsonl"):
+        for record in folder.lines("groups.jsonl", ("step", "arm", "correct"), checked(GROUP)):
             if all(record.get("verified", ())):  # of others, the right ones are not all known
                 counts[record["step"] - 1, record["arm"], sum(record["correct"])] += 1
     return Run(name, config["seed"], size, counts, None if after is None else after["mean"])

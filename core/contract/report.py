@@ -65,7 +65,9 @@ class Report:
         return not lines
 
 
-def check_environment(env_id: str, count: int = COUNT) -> Report:
+def check_environment(
+    env_id: str, count: int = COUNT, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Report:
     """Check that an environment keeps the contract, on every level of every preset.
 
     Example:
@@ -76,6 +78,7 @@ def check_environment(env_id: str, count: int = COUNT) -> Report:
     Args:
         env_id: As `gym.make` takes it; "module:ID" for one that an imported module registers.
         count: How many problems of each level are looked at; more find rarer faults.
+        progress: Called with how many levels are done, of how many.
 
     Raises:
         ValueError: If there is no such environment, or it is a mixture.
@@ -88,8 +91,9 @@ def check_environment(env_id: str, count: int = COUNT) -> Report:
     report.run("mistakes are refused", lambda: environment.refusals(env_id))
     modules = [module_of(env_id)]
     report.run("processes agree", lambda: environment.processes(levels, modules))
-    for level in levels:
+    for number, level in enumerate(levels, start=1):
         check_level(report, level, count)
+        progress(number, len(levels))
     return report
 
 

@@ -247,6 +247,8 @@ def puzzle(letter):
 
 @pytest.mark.parametrize("env_id", puzzle("a"))
 def test_a_file_that_changes_is_read_anew_in_the_same_process(tmp_path, env_id):
+    if env_id == "ProblemSet-v0":
+        pytest.importorskip("flint")
     path = tmp_path / "mine.jsonl"
 
     def shown():

@@ -13,9 +13,13 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("trl")
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
+import torch
+
+from edgewise.agents import load_policy
 from edgewise.agents.integrations.trl_config import TRLConfig
 from edgewise.agents.integrations.trl_recipe import layout, make_arguments
 from edgewise.cli import main
@@ -42,13 +46,41 @@ def test_a_recipe_trains_a_small_model(path, tiny_model, tmp_path, capsys):
     given = {**recipe["arguments"].get("model_init_kwargs", {}), **safe}
     assert told["trl"].items() >= {**recipe["arguments"], "model_init_kwargs": given}.items()
     assert told["trl"]["max_steps"] == 2 * recipe.get("num_minibatches", 1)
-    assert (tmp_path / "model" / "adapter_config.json").exists() == ("lora_rank" in recipe)
+    assert not (tmp_path / "model" / "adapter_config.json").exists()  # they are merged
+    assert load_policy(f"hf:{tmp_path / 'model'}").state_dict().keys() == weights_of(tiny_model)
     assert len((tmp_path / "groups.jsonl").read_text().splitlines()) == 2 * 2
     assert main(["replay", str(tmp_path)]) == 0
     assert main(["report", str(tmp_path)]) == 0
     assert "2 of 2 steps of 2 problems, 4 completions each" in capsys.readouterr().out
     assert main(words_of(path, tiny_model, tmp_path)) == 2
     assert "`output` must hold no run" in capsys.readouterr().err
+
+
+def weights_of(path):
+    """The names of the weights of a model."""
+    return load_policy(f"hf:{path}").state_dict().keys()
+
+
+def test_the_model_that_is_left_has_the_adapters_of_its_last_checkpoint_in_it(tiny_model, tmp_path):
+    peft = pytest.importorskip("peft")
+    words = f"trl --model {tiny_model} --output {tmp_path} {SMALL} --lora-rank 2".split()
+    assert main([*words, "--learning-rate", "0.1"]) == 0
+    base = load_policy(f"hf:{tiny_model}").model
+    trained = peft.PeftModel.from_pretrained(base, tmp_path / "checkpoint-2").merge_and_unload()
+    left = load_policy(f"hf:{tmp_path / 'model'}").model
+    tokens = torch.arange(8)[None]
+    torch.testing.assert_close(left(tokens).logits, trained(tokens).logits)
+    assert main([*words, "--resume"]) == 0  # it is finished, and written again
+    again = load_policy(f"hf:{tmp_path / 'model'}").model
+    assert torch.equal(again(tokens).logits, left(tokens).logits)
+
+
+def test_adapters_on_a_tied_matrix_are_refused_before_training(tiny_model, tmp_path, capsys):
+    pytest.importorskip("peft")
+    words = f"trl --model {tiny_model} --output {tmp_path / 'run'} {SMALL} --lora-rank 2".split()
+    assert main([*words, "--lora-targets", "lm_head"]) == 2
+    assert "`lora_targets` must name no matrix that is tied" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "groups.jsonl").exists()
 
 
 def test_rloo_and_a_rule_over_problems(tiny_model, tmp_path):

@@ -207,6 +207,22 @@ def test_a_killed_run_continues_exactly(whole, tmp_path):
     name = "global_step_10/curriculum.json"
     assert (resumed.path / name).read_text() == (whole.path / name).read_text()
     assert replay(RunFolder.open(resumed.path)).state_step == 10
+    left_alone(resumed, settings)
+    further = Run(resumed.path, ONE_LOOP, flags=["--resume"], **{**settings, "num_steps": 12}).end()
+    assert further.groups() == whole.groups()[: 12 * P]
+    assert values(further) == values(whole)[:12]
+
+
+def left_alone(run, settings):
+    """Resume a finished run: it says that it is finished, starts no Ray and changes no record."""
+    names = ("config.json", "groups.jsonl", "metrics.jsonl", "samples.jsonl")
+    before = [(run.path / name).read_bytes() for name in names]
+    start = len(run.log.read_text())
+    Run(run.path, ONE_LOOP, flags=["--resume"], **settings).end()
+    said = run.log.read_text()[start:]
+    assert f"finished: all {settings['num_steps']} steps are done, and stay as they are" in said
+    assert "Ray" not in said and "report" in said.splitlines()[-1]
+    assert [(run.path / name).read_bytes() for name in names] == before
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,19 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from safetensors.torch import load_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+from torch import nn  # noqa: E402
 
-from edgewise.agents.policies.lora import Adapters, LoRAPolicy  # noqa: E402
+from edgewise.agents import load_policy  # noqa: E402
+from edgewise.agents.policies.lora import FILE, Adapters, LoRAPolicy  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
+from edgewise.agents.policies.untied import write_config, write_weights  # noqa: E402
+from edgewise.agents.training.checkpoint import restore  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402
 from edgewise.agents.training.run import begin, resume  # noqa: E402
+from edgewise.cli import main  # noqa: E402
+from edgewise.files import FileError  # noqa: E402
 
 PROMPTS = ["1 + 1 = ", "[3, 5, 2] -> 16: "] * 4
 
@@ -166,11 +172,78 @@ def test_what_is_computed_again_for_the_gradient_has_the_same_dropout(tiny_model
         ({"lora_rank": 0}, "`lora_rank` must be at least 1, got 0"),
         ({"lora_alpha": 0.0}, "`lora_alpha` must be positive, got 0.0"),
         ({"lora_targets": ("query",)}, "Target modules .*query.* not found"),
+        ({"lora_targets": ()}, r"`lora_targets` must name matrices, got \(\)"),
+        (
+            {"lora_targets": ("q_proj", "lm_head")},
+            "must name no matrix that is tied .*, got lm_head",
+        ),
+        ({"lora_targets": ("embed_tokens",)}, "must name no matrix that is tied .* edgewise untie"),
     ],
 )
 def test_adapters_that_cannot_be_are_refused(tiny_model, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         begin(config(tiny_model, tmp_path / "run", **changes))
+
+
+@pytest.mark.parametrize("targets", [("lm_head",), ("embed_tokens",), ("q_proj", "down_proj")])
+def test_what_is_left_computes_what_was_trained_whatever_the_targets(tiny_model, tmp_path, targets):
+    """Of an untied model: merged into tied weights, adapters would change both of their uses."""
+    policy = load_policy(f"hf:{tiny_model}")
+    write_config(policy, tmp_path / "untied")
+    write_weights(policy.state_dict(), tmp_path / "untied")
+    policy = adapted(tmp_path / "untied", rank=2, targets=targets)
+    for number, weight in enumerate(policy.parameters()):
+        nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(number))
+    tokens = torch.arange(8)[None]
+    trained = policy.model(tokens).logits
+    policy.export(tmp_path / "merged")
+    torch.testing.assert_close(
+        TransformersPolicy.load(tmp_path / "merged").model(tokens).logits, trained
+    )
+    assert not torch.allclose(
+        TransformersPolicy.load(tmp_path / "untied").model(tokens).logits, trained
+    )
+
+
+FOREIGN = {
+    "one lacks": lambda weights: dict(list(weights.items())[1:]),
+    "one is more": lambda weights: {**weights, "other": torch.zeros(2)},
+    "of another rank": lambda weights: {n: torch.zeros(3, *w.shape) for n, w in weights.items()},
+    "that would be repeated": lambda weights: {n: torch.ones(1, 1) for n in weights},
+    "whole numbers": lambda weights: {n: w.long() for n, w in weights.items()},
+    "of another layer": lambda weights: {n.replace(".0.", ".9."): w for n, w in weights.items()},
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN)
+def test_adapters_of_another_run_are_refused_and_none_of_them_is_loaded(
+    tiny_model, tmp_path, change
+):
+    policy = adapted(tiny_model, rank=2)
+    policy.save(tmp_path)
+    before = {name: weight.clone() for name, weight in policy.state_dict().items()}
+    save_file(change(load_file(tmp_path / FILE)), tmp_path / FILE)
+    with pytest.raises(FileError, match=r"must have the weights of the model, got: .* must "):
+        restore(tmp_path, policy)
+    assert all(torch.equal(weight, before[name]) for name, weight in policy.state_dict().items())
+
+
+def test_a_folder_of_adapters_is_no_model_and_the_one_that_it_names_is_not_loaded(
+    tiny_model, tmp_path, capsys
+):
+    policy = adapted(tiny_model, rank=2)
+    policy.export(tmp_path / "both")
+    policy.write_adapters(tmp_path / "both")
+    policy.write_adapters(tmp_path / "alone")
+    for name in ("both", "alone"):
+        path = tmp_path / name / "adapter_config.json"
+        settings = {**json.loads(path.read_text()), "base_model_name_or_path": "someone/else"}
+        path.write_text(json.dumps(settings))
+        words = ["eval", "--env", "Countdown-v0", "--output", str(tmp_path / "out")]
+        assert main([*words, "--agent", f"hf:{path.parent}"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"edgewise: {path.parent}: must be a whole model, got adapters")
+        assert "merge_and_unload" in said and said.count("\n") == 1
 
 
 def test_without_the_extra_it_is_named(tiny_model, tmp_path):

@@ -161,7 +161,9 @@ def test_the_records_that_are_missing_are_named(tmp_path):
     assert groups.startswith(f"{run.path / 'groups.jsonl'}: must have all steps until 6; ")
     assert "the records of step 3 are missing" in groups
     assert "steps 3 to 4 are missing and the records of step 5 are there more" in metrics
-    assert problems.startswith(f"{run.path / 'problems.jsonl'}:2: must have the number of a step")
+    assert problems.startswith(
+        f"{run.path / 'problems.jsonl'}:2: `step` must be the number of a step"
+    )
     assert [record["step"] for record in run.lines("metrics.jsonl")] == [1, 2, 5, 5, 6]
     assert list(run.lines("problems.jsonl")) == [{"step": 1}]
     assert '{"stap": 2}' in (run.path / "problems.jsonl.damaged").read_text()

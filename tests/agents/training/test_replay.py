@@ -14,6 +14,7 @@ from edgewise.agents.training.replay import difference, replay  # noqa: E402
 from edgewise.agents.training.run import begin, to_record  # noqa: E402
 from edgewise.agents.training.run_folder import RunFolder  # noqa: E402
 from edgewise.cli import main  # noqa: E402
+from edgewise.files import FileError  # noqa: E402
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA, make_rule, vector  # noqa: E402
 from edgewise.wrappers.lessons.batch import SCHEMA, as_current  # noqa: E402
 from edgewise.wrappers.rules.catalogue import example_of  # noqa: E402
@@ -97,7 +98,7 @@ def test_what_an_allocation_gave_is_recomputed(curriculum, allocation, tmp_path)
         assert sum(len(record["rewards"]) for record in own) == 6 * 4
     assert len({len(record["rewards"]) for record in records}) > 2
     for name in ("rewards", "correct", "lengths", "abs_advantages"):
-        records[-1][name].append(0)
+        records[-1][name].append(False if name == "correct" else 0)
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     with pytest.raises(ValueError, match="completions of group"):
         replay(folder)
@@ -185,7 +186,7 @@ def find(records, **keys):
         (
             "groups.jsonl",
             lambda told: told[0].pop("rewards"),
-            "groups.jsonl: step 1: the records are damaged",
+            "groups.jsonl:1: must have 'rewards'",
         ),
         (
             "groups.jsonl",
@@ -210,6 +211,70 @@ def test_the_first_difference_is_named(run, tmp_path, name, change, message):
     else:
         with pytest.raises(ValueError, match=message):
             replay(copy)
+
+
+NO_NUMBERS = ["x", None, True, [], {}, 10**400, float("nan"), float("inf"), -2, 1.5]
+NO_TEXTS = [None, 1, 0.5, [], {}]
+NO_LISTS = [
+    *("x", None, True, 3, {}),
+    *([part] * 4 for part in (None, "x", 10**400, [], float("nan"))),
+]
+FALSE = {  # what is none of the kind; a probability may be anything in [0, 1]
+    **dict.fromkeys(("step", "place", "round", "schema", "arm"), NO_NUMBERS),
+    "arm_probability": [*NO_NUMBERS[:-2], -0.5, 1.5],
+    **dict.fromkeys(("kept", "problem"), NO_TEXTS),
+    **dict.fromkeys(
+        ("rewards", "correct", "abs_advantages", "lengths", "num_tokens", "verified"), NO_LISTS
+    ),
+}
+ROWS = [(name, found) for name, every in FALSE.items() for found in every]
+
+
+@pytest.mark.parametrize("place", ["in the place of", "after"])
+def test_a_line_with_a_field_that_is_none_is_named(run, tmp_path, place):
+    path = changed(run, tmp_path / "copy", "groups.jsonl", lambda told: None).path / "groups.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    last = json.loads(lines[-1])
+    lines = lines[:-1] if place == "in the place of" else lines
+    for name, found in ROWS if place == "after" else ROWS[::5]:
+        path.write_text("".join([*lines, json.dumps({**last, name: found}), "\n"]))
+        with pytest.raises(FileError, match=rf"groups.jsonl:{len(lines) + 1}: `{name}` must be "):
+            replay(RunFolder(path.parent))
+
+
+def test_groups_of_a_step_before_are_named_and_those_of_one_that_was_not_completed_are_read(
+    run, tmp_path
+):
+    copy = changed(run, tmp_path / "copy", "groups.jsonl", lambda told: [*told, told[0]])
+    number = len(list(copy.lines("groups.jsonl")))
+    with pytest.raises(
+        FileError, match=rf"groups.jsonl:{number}: `step` must be at least 5, got 1"
+    ):
+        replay(copy)
+    later = changed(
+        run,
+        tmp_path / "later",
+        "groups.jsonl",
+        lambda told: [*told, {**told[0], "step": STEPS + 1}],
+    )
+    assert replay(later).num_steps == STEPS
+    one = changed(run, tmp_path / "one", "groups.jsonl", lambda told: told[-1].update(round=10**11))
+    with pytest.raises(
+        FileError, match=r"groups.jsonl: step 5: .*: round 100000000000 of \d+ groups"
+    ):
+        replay(one)
+
+
+@pytest.mark.parametrize("found", [None, True, [], {}, 10**400, "x"])
+@pytest.mark.parametrize("name", ["arm/1_value", "step", "num_extra_rollouts"])
+def test_a_metric_that_is_no_number_is_named(run, tmp_path, name, found):
+    copy = changed(
+        run, tmp_path / "copy", "metrics.jsonl", lambda told: told[3].update({name: found})
+    )
+    is_text = name == "arm/1_value" and found == "x"  # texts are added by others
+    place = r"metrics.jsonl: `step 4: " if is_text else r"metrics.jsonl:4: `"
+    with pytest.raises(FileError, match=rf"{place}{name}` must be "):
+        replay(copy)
 
 
 def test_the_state_of_the_checkpoint_is_compared(run, tmp_path):

@@ -48,3 +48,50 @@ def test_what_is_no_folder_of_a_run_is_told_by_its_path(command, tmp_path, capsy
         assert main([command, str(tmp_path / name)]) == 2
         told = f"{tmp_path / name}: must be the folder of a run or an evaluation, got {got}\n"
         assert capsys.readouterr().err == f"edgewise: {told}"
+
+
+REMOVED = object()
+WRONG = [REMOVED, None, "x", True, -1, 1.5, float("nan"), 10**400, [], {}, [None], "\ud800"]
+
+
+def places_of(value, path=()):
+    """The place of every field of JSON, also of those inside others."""
+    for name, part in value.items() if isinstance(value, dict) else enumerate(value[:1]):
+        yield (*path, name)
+        if isinstance(part, (dict, list)):
+            yield from places_of(part, (*path, name))
+
+
+def put(record, place, value):
+    """A copy of a record with another value in a place."""
+    copy = json.loads(json.dumps(record))
+    *above, last = place
+    inner = copy
+    for name in above:
+        inner = inner[name]
+    if value is REMOVED:
+        del inner[last]
+    else:
+        inner[last] = value
+    return copy
+
+
+@pytest.mark.parametrize("name", ["config.json", "problems.jsonl", "answers.jsonl"])
+def test_a_damaged_field_of_an_evaluation_is_told_with_its_file_or_changes_nothing(
+    evaluate, capsys, name
+):
+    asked = ["--env", "Countdown-v0", "--levels", "1", "--num-samples", "1"]
+    folder, _ = evaluate("oracle", *asked)
+    path, num_refused = folder / name, 0
+    text = path.read_text()
+    first, *others = text.splitlines() if name.endswith("l") else [text]
+    for place in places_of(json.loads(first)):
+        for value in WRONG[::4] if name == "config.json" else WRONG:
+            damaged = json.dumps(put(json.loads(first), place, value))
+            path.write_text("".join(f"{line}\n" for line in (damaged, *others)))
+            code, said = main(["report", str(folder)]), capsys.readouterr().err
+            told = said.startswith(f"edgewise: {folder}") and said.count("\n") == 1
+            assert (code, said) == (0, "") or (code == 2 and told), (place, value, said)
+            num_refused += code == 2
+            assert name == "config.json" or not code or f"{path}:" in said
+    assert num_refused > 30

@@ -132,7 +132,7 @@ def test_of_too_many_samples_the_last_are_taken():
         (lambda path: folders.write(path, {"num_arms": 3}), "report.md: is not written yet"),
         (lambda path: folders.write(path, {"model_type": "qwen2"}), "got a model; that is read by"),
         (lambda path: folders.write(path, folders.CONFIG, metrics=[{"reward": 1}]), "must have 'step'"),
-        (lambda path: folders.write(path, folders.CONFIG, metrics=[{"step": "x"}]), "must have steps"),
+        (lambda path: folders.write(path, folders.CONFIG, metrics=[{"step": "x"}]), "`step` must be"),
         (lambda path: folders.write(path, folders.CONFIG, samples=[{"step": 1}]), "must have 'place'"),
     ],
 )  # fmt: skip

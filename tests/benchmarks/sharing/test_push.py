@@ -185,6 +185,7 @@ FIELDS = {
     "metrics.jsonl": ["step", "num_tokens", "num_extra_tokens", "arm/0_probability",
                       "distance_from_uniform", "reward", "time/step_seconds"],
     "validation.jsonl": ["step", "mean", "levels"],
+    "after.json": ["mean", "levels"],
 }  # fmt: skip
 
 
@@ -211,6 +212,25 @@ def test_a_field_of_another_type_is_told_with_its_file_or_shown(run, capsys, nam
             num_refused += code == 2
             (run / name).write_text(before)
     assert num_refused > len(FIELDS[name]) / step
+
+
+@pytest.mark.parametrize("name", ["after.json", "validation.jsonl"])
+def test_a_field_of_the_score_of_a_level_is_told_with_its_file_or_shown(run, capsys, name):
+    before = (run / name).read_text()
+    [*_, last] = before.splitlines() if name.endswith("l") else [before]
+    levels, num_refused = json.loads(last)["levels"], 0
+    for field in levels[0]:
+        for value in WRONG[::3]:
+            damaged = {key: part for key, part in levels[0].items() if key != field}
+            damaged |= {} if value is REMOVED else {field: value}
+            rewrite(run / name, levels=[damaged, *levels[1:]])
+            code = main(["push", str(run), "--dry-run"])
+            said = capsys.readouterr().err
+            told = said.startswith(f"edgewise: {run / name}:") and said.count("\n") == 1
+            assert (code, said) == (0, "") or (code == 2 and told), (field, value, said)
+            num_refused += code == 2
+            (run / name).write_text(before)
+    assert num_refused > 6 * 2  # of the fields that every score has
 
 
 @pytest.mark.parametrize(

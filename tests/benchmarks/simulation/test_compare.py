@@ -1,10 +1,15 @@
 """Cells are done once, their numbers are paired, and the report says what they say."""
 
 import csv
+import io
 import json
+import os
+import signal
 from dataclasses import asdict, replace
+from multiprocessing import get_context
 
 import pytest
+from rich.console import Console
 
 pytest.importorskip("torch")
 
@@ -30,6 +35,8 @@ from edgewise.benchmarks.simulation.report import (
 )
 from edgewise.benchmarks.simulation.worlds import WORLDS
 from edgewise.cli import main
+from edgewise.cli.compare_simulated import Bar
+from edgewise.interrupts import Stopped, stoppable
 from edgewise.wrappers import CURRICULA, PROBLEM_CURRICULA
 
 SMALL = Size(num_steps=3, num_arms=4, num_problems=4, group_size=8)
@@ -106,6 +113,34 @@ def test_what_is_done_is_not_done_again(tmp_path):
     finally:
         del comparison.AGENTS["never"]
     assert list(run_cells("simulated", SMALL, cells, again, 1)) == [3, 4]
+
+
+@pytest.mark.parametrize("curriculum", ["random", "random+dapo"])
+def test_a_cell_stops_between_two_steps_and_counts_them(tmp_path, curriculum):
+    long, num_made = replace(SMALL, num_steps=10**6), get_context("spawn").Value("q", 0)
+    file = CellFile(tmp_path, asdict(long))
+    cells = run_cells("simulated", long, [Cell("locked", curriculum, 0)], file, 1, num_made)
+    assert next(cells) == 0
+    with stoppable(quiet=True), pytest.raises(Stopped):
+        os.kill(os.getpid(), signal.SIGINT)
+        next(cells)
+    assert not file.done and num_made.value == 0  # the first step was not counted
+    done = run_cells("simulated", SMALL, [Cell("locked", curriculum, 0)], file, 1, num_made)
+    assert list(done) == [0, 1]
+    [record] = file.done.values()
+    assert num_made.value == record.rollouts >= SMALL.budget == 3 * 4 * 8
+
+
+def test_the_bar_moves_while_a_cell_is_under_way():
+    shown, parts = io.StringIO(), iter([0.0, 0.25, 1.5])
+    console = Console(file=shown, force_terminal=True, width=100)
+    bar = Bar(console, 1, 4, lambda: next(parts))
+    moved = []
+    for _ in range(3):
+        console.print(*bar.get_renderables())
+        moved.append(bar.tasks[0].completed)
+    assert moved == [1, 1.25, 2.5]
+    assert "cells 1/4" in shown.getvalue() and "62%" in shown.getvalue()
 
 
 def test_a_comparison_that_was_stopped_comes_to_the_same(tmp_path, capsys):
