@@ -12,14 +12,12 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from fastapi import Request
-from fastapi.responses import JSONResponse
-from gymnasium.error import ResetNeeded
 from openenv.core.env_server.http_server import create_app
 from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import Action, Observation, State
 
 from edgewise.agents.integrations.export import chat
+from edgewise.agents.integrations.refusals import tell_refusals
 from edgewise.agents.integrations.versions import OPENENV
 from edgewise.env import ReasoningEnv
 from edgewise.errors import shown
@@ -141,11 +139,5 @@ def application(make: Callable[[], ReasoningEnv], max_sessions: int) -> Any:
         env_name="edgewise",
         max_concurrent_envs=max_sessions,
     )
-    for kind in (ValueError, ResetNeeded):
-        app.add_exception_handler(kind, refused)
+    tell_refusals(app)  # as the sessions of a web socket are told
     return app
-
-
-def refused(request: Request, error: Exception) -> JSONResponse:
-    """Return what a request is refused for, as the sessions of a web socket are told."""
-    return JSONResponse({"detail": str(error)}, status_code=422)
