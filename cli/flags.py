@@ -44,7 +44,7 @@ from edgewise.agents.training.recipe_file import read_object, read_options
 from edgewise.benchmarks.evaluation.agent_names import check_agent, is_scripted
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
 from edgewise.benchmarks.evaluation.suite import parts_of
-from edgewise.benchmarks.sharing.hub import check_repo
+from edgewise.benchmarks.sharing.bundle import check_repo
 from edgewise.errors import unknown
 
 Port = Annotated[int, WHOLE, Condition("from 1 to 65535", lambda port: 0 < port < 65_536)]

@@ -27,7 +27,7 @@ from edgewise.agents.soar.models import SharingPolicy, as_now
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.student import PolicyStudent
 from edgewise.pool import WorkerError
-from edgewise.wrappers.vector.texts import Texts, TextWrapper
+from edgewise.vector_env import Texts, TextWrapper
 
 Weights = Mapping[str, Any]
 

@@ -17,9 +17,8 @@ from edgewise.agents.algorithms.catalogue import ALGORITHMS, Algorithm
 from edgewise.agents.algorithms.length import check_buffer
 from edgewise.agents.algorithms.rollout import Envs
 from edgewise.agents.policies.engine import EnginePolicy
-from edgewise.agents.policies.engine_name import check_engine
 from edgewise.agents.policies.model_card import made_for
-from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.options import Sampling, check_engine
 from edgewise.agents.policies.policy import ModelPolicy
 from edgewise.agents.policies.sampling import is_out_of_memory
 from edgewise.agents.training.checkpoint import load

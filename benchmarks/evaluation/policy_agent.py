@@ -23,8 +23,8 @@ from edgewise.benchmarks.evaluation.agent import Agent, Reply, Request, entropy
 from edgewise.benchmarks.evaluation.question import Opened, Question
 from edgewise.frame import Render
 from edgewise.interrupts import asked
+from edgewise.vector_env import Actions, Batch, Texts, TextWrapper
 from edgewise.wrappers import vector
-from edgewise.wrappers.vector.texts import Actions, Batch, Texts, TextWrapper
 
 
 class PolicyAgent:
