@@ -8,7 +8,6 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import MISSING, fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
 from types import UnionType
@@ -202,7 +201,6 @@ def check_once(arguments: Sequence[str], kind: type[Any]) -> None:
             raise UsageError(f"{name} must be given once, got it as {old} too, its old name")
 
 
-@cache
 def names_of(kind: type[Any], place: str = "") -> dict[str, str]:
     """Return the name of today for each name of a flag that has an old one, both with dashes.
 

@@ -20,7 +20,7 @@ from torch.nn.functional import pad
 from edgewise.agents.policies.fast_layout import Layout
 from edgewise.agents.policies.policy import Completions
 
-LARGEST = 2**30  # bytes of a tape
+LARGEST = 2**29  # bytes of a tape
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class PassShape:
         """What `fast_network` keeps of a token in place of `kept`.
 
         Two norms keep a state each; the attention keeps queries, keys, values, what it read and its copy for
-        the output matrix; the feed-forward network keeps gate and up.
+        the output matrix; the feed-forward network keeps gate and up. A tape of sampling has about as much.
         """
         attention = 3 * self.attention_size + 2 * self.key_value_size
         return 2 * self.hidden_size + attention + 2 * self.intermediate_size

@@ -48,8 +48,9 @@ def place_panels(figure: Figure, panels: Any, legend: Artist | None = None) -> N
     here margins are given, and ticks are few.
     """
     whole, height = figure.get_size_inches()
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    width = whole - (legend.get_window_extent(renderer).width / figure.dpi if legend else 0)
+    canvas: Any = FigureCanvasAgg(figure)
+    beside = legend.get_window_extent(canvas.get_renderer()).width if legend else 0.0
+    width = whole - beside / figure.dpi
     rows, columns = panels.shape
     across, down = width / columns - LEFT - RIGHT, height / rows - TOP - BOTTOM
     figure.subplots_adjust(
