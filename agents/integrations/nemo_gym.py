@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from gymnasium.error import ResetNeeded
 from nemo_gym.base_resources_server import (
     BaseResourcesServerConfig,
     BaseVerifyRequest,
@@ -20,6 +21,7 @@ from resources_servers.gymnasium import GymnasiumServer, extract_text
 
 from edgewise.agents.integrations.export import chat_of
 from edgewise.agents.integrations.named import score
+from edgewise.agents.integrations.refusals import tell_refusals
 from edgewise.agents.integrations.versions import NEMO_GYM
 from edgewise.judging import takes_turns
 from edgewise.posing import pose
@@ -53,6 +55,7 @@ class ProblemServer(GymnasiumServer):  # type: ignore[misc]
         app = super().setup_webserver()
         app.post("/seed_session")(self.seed_session)
         app.post("/verify")(self.verify)
+        tell_refusals(app)
         return app
 
     async def reset(
@@ -81,11 +84,12 @@ class ProblemServer(GymnasiumServer):  # type: ignore[misc]
         """Verify an answer; the episode ends unless the task has more turns.
 
         Raises:
-            RuntimeError: If the session has no episode, or the verifier fails: that is no reward of 0.
+            ResetNeeded: If the session has no episode.
+            RuntimeError: If the verifier fails: that is no reward of 0.
         """
         env = self.session_state.get(session_id)
         if env is None:
-            raise RuntimeError("a session must be reset before its first answer")
+            raise ResetNeeded("a session must be reset before its first answer")
         text, reward, terminated, truncated, info = env.step(extract_text(action)[:MAX_TEXT])
         if not info["verified"]:
             raise RuntimeError(f"an answer to {metadata.get('problem')} could not be verified")

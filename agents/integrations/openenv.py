@@ -17,8 +17,10 @@ from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.types import Action, Observation, State
 
 from edgewise.agents.integrations.export import chat
+from edgewise.agents.integrations.refusals import tell_refusals
 from edgewise.agents.integrations.versions import OPENENV
 from edgewise.env import ReasoningEnv
+from edgewise.errors import shown
 from edgewise.names import read_name
 from edgewise.posing import pose
 
@@ -72,10 +74,14 @@ class Session(Environment[Answer, Posed, State]):  # type: ignore[misc]
             others: Refused.
 
         Raises:
-            ValueError: If the name is none, or of another environment than the server's.
+            ValueError: If the name is none, or of another environment than the server's, or a number
+                is none.
         """
         if others:
             raise ValueError(f"`reset` must have seed, problem or level, got {sorted(others)}")
+        for key, number in (("seed", seed), ("level", level)):
+            if number is not None and (type(number) is not int or number < 0):
+                raise ValueError(f"`{key}` must be a whole number from 0, got {shown(number)}")
         name = self.draw(seed, level) if problem is None else problem
         if read_name(name).env != self.base.identity["env"]:
             raise ValueError(f"`problem` must be of {self.base.identity['env']}, got {name}")
@@ -126,10 +132,12 @@ def application(make: Callable[[], ReasoningEnv], max_sessions: int) -> Any:
         make: Makes the environment of a session.
         max_sessions: How many there may be at once.
     """
-    return create_app(
+    app = create_app(
         lambda: Session(make()),
         Answer,
         Posed,
         env_name="edgewise",
         max_concurrent_envs=max_sessions,
     )
+    tell_refusals(app)  # as the sessions of a web socket are told
+    return app

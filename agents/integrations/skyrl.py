@@ -15,6 +15,7 @@ import skyrl_gym
 from skyrl_gym.envs.base_text_env import BaseTextEnv, BaseTextEnvStepOutput
 
 from edgewise.agents.integrations.versions import SKYRL
+from edgewise.errors import shown
 from edgewise.posing import pose
 
 SKYRL.check(version("skyrl-gym"))
@@ -33,17 +34,23 @@ class EdgewiseEnv(BaseTextEnv):  # type: ignore[misc]
             extras: The columns of the row.
 
         Raises:
-            ValueError: If the row names no problem.
+            ValueError: If the row names no problem, or `max_turns` is no count.
         """
         super().__init__()
-        name = ((extras or {}).get("reward_model") or {}).get("ground_truth")
+        row = extras if isinstance(extras, Mapping) else {}
+        judged = row.get("reward_model")
+        name = judged.get("ground_truth") if isinstance(judged, Mapping) else None
         if not isinstance(name, str):
             raise ValueError(
                 "`extras` must have the name of a problem in reward_model.ground_truth, as rows of "
                 f"`edgewise export --layout verl` have, got {name!r}"
             )
         self.name, self.env = name, pose(name)
-        self.max_turns = int((env_config or {}).get("max_turns", MAX_TURNS))
+        self.max_turns = (env_config or {}).get("max_turns", MAX_TURNS)
+        if type(self.max_turns) is not int or self.max_turns < 1:
+            raise ValueError(
+                f"`max_turns` must be a whole number from 1, got {shown(self.max_turns)}"
+            )
 
     def step(self, action: str) -> BaseTextEnvStepOutput:
         """Verify an answer.

@@ -144,7 +144,8 @@ def make_trainer(config: TRLConfig) -> Any:
     settings = AutoConfig.from_pretrained(config.model, trust_remote_code=False)
     if config.lora_rank is not None:
         with torch.device("meta"):  # no weights are needed
-            refuse_tied(AutoModelForCausalLM.from_config(settings), config.lora_targets)
+            auto: Any = AutoModelForCausalLM
+            refuse_tied(auto.from_config(settings), config.lora_targets)
     chat = read_chat_options(chat_date_of(config), config.chat_template_kwargs)
     render = partial(render_chat, tokenizer, options=chat)
     limit_prompts(

@@ -22,7 +22,7 @@ PIECES = [
     "\u202e", "\ufeff", "🙂", "lambda:0", "factorial(10**6)", "0e0*(", "\\boxed{", "<answer>", "</answer>",
 ]  # fmt: skip
 FORBIDDEN = ("exec", "open", "import", "os.", "subprocess.", "socket.", "ctypes.")  # audit events
-LINES, LINES_A_CHARACTER = 10_000, 20  # of Python that a verdict may run
+LINES, LINES_A_CHARACTER = 25_000, 20  # of Python that a verdict may run
 
 
 def hostile_texts(solution: str, path: Path, count: int, length: int = 100_000) -> Iterator[str]:

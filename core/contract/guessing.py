@@ -15,7 +15,7 @@ from edgewise.env import ReasoningEnv
 
 BOUND = 0.05  # of what one guess may earn, where there are many answers
 EXCESS = 0.02  # over 1 / n, where there are n
-NUM_ERRORS = 3  # standard errors of the rate
+NUM_ERRORS = 4  # standard errors of the rate of one guess, as the best of some fifty is looked at
 WORD = re.compile(r"\w+")
 
 
@@ -25,7 +25,7 @@ class Guess(NamedTuple):
     answer: str  # to the first problem
     rate: float  # of problems for which it is right
     bound: float  # that it must not exceed, but by noise
-    noise: float  # three standard errors of `bound`
+    noise: float  # `NUM_ERRORS` standard errors of `bound`
 
     @property
     def pays(self) -> bool:

@@ -36,7 +36,7 @@ FAULTS = [  # what is put in place of what: the check that fails, and what it sa
         SOLVE,
         "return str(2 * (problem % 2))",
         partial(guessing.guessing, count=40),
-        "more than 5.0% (and 10.3% of",
+        "more than 5.0% (and 13.8% of",
     ),
     (SOLVE, CREDIT, partial(problems.solver, count=5), "`solve`, got True and 0.5"),
     (GENERATE, f"{GENERATE} % 25", partial(problems.variety, count=100), "must differ, got"),

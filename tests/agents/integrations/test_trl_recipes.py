@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch")
-pytest.importorskip("torch")
 pytest.importorskip("trl")
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 

@@ -77,7 +77,8 @@ def test_a_game_computes_what_was_counted(poser_model, cap):
     assert sum(count for count, warm in trained["sampled"] if not warm) == counts.asked
     assert sum(trained["scored"]) == counts.students.scored
     learned = sum(trained["learned"])
-    assert counts.students.learned / 2 < learned <= counts.students.learned
+    # groups without a signal are not learned from; which these are depends on the processor
+    assert counts.students.learned / 4 < learned <= counts.students.learned
 
 
 def test_the_papers_game_by_hand():

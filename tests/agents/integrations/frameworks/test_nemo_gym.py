@@ -170,12 +170,26 @@ def test_the_contract_of_one_turn_gives_our_rewards(application, script):
 def test_what_cannot_be_posed_or_comes_too_early_is_refused(application, script):
     turns = edgewise.env.unwrap(gym.make("Blocksworld-v0", interactive=True))
     _, info = turns.reset(seed=0)
-    with TestClient(application, raise_server_exceptions=True) as client:
-        with pytest.raises(ValueError, match="must"):
-            client.post("/reset", json=asked("nonsense"))
-        with pytest.raises(ValueError, match="must have the name of a problem"):
-            client.post("/reset", json={"responses_create_params": {"input": []}})
-        with pytest.raises(RuntimeError, match="must be reset"):
-            client.post("/step", json=asked(next(iter(script)), "no"))
-        with pytest.raises(ValueError, match="must have one turn"):
-            client.post("/verify", json=asked(info["problem"], "no"))
+    name, (_, right) = next(iter(script.items()))
+    huge, unnamed = asked(name, "a" * 3_000_000), {"responses_create_params": {"input": []}}
+    for path, body, said in (
+        ("/reset", asked("nonsense"), "`name` must be JSON"),
+        ("/reset", asked("{" * 100_000), "must"),
+        ("/reset", asked(["x"]), "must have the name of a problem"),
+        ("/reset", unnamed, "must have the name of a problem"),
+        ("/reset", {}, "Field required"),
+        ("/step", asked(name, "no"), "must be reset before its first answer"),
+        ("/step", asked(name), "Field required"),
+        ("/verify", asked(info["problem"], "no"), "must have one turn"),
+        ("/verify", asked(5, "no"), "valid string"),
+    ):
+        with TestClient(application) as client:
+            answered = client.post(path, json=body)
+            assert answered.status_code == 422 and said in str(answered.json()["detail"])
+    with TestClient(application) as client:
+        assert client.post("/reset", content=b"{").status_code == 422
+        client.post("/reset", json=asked(name))
+        assert client.post("/step", json=huge).json()["reward"] == 0
+        assert client.post("/step", json=asked(name, right)).status_code == 422  # it has ended
+        client.post("/reset", json=asked(name))
+        assert client.post("/step", json=asked(name, right)).json()["info"]["correct"]

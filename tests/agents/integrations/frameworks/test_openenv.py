@@ -1,11 +1,14 @@
 """`edgewise serve --openenv` and OpenEnv's own client: groups, levels, seeds, turns, many sessions."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from contextlib import ExitStack, contextmanager
 
 import gymnasium as gym
@@ -92,6 +95,54 @@ def test_what_cannot_be_posed_is_refused_and_the_server_lives(address, arguments
         session.reset(**arguments)
     with client(address) as session:
         assert session.reset(seed=0).observation["problem"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"seed": "x"}, {"seed": -1}, {"seed": 1.5}, {"seed": True}, {"level": True}, {"level": "2"},
+     {"level": [1]}, {"problem": 5}, {"problem": "{" * 100_000}, {"problem": "x" * 5_000_000}],
+    ids=lambda arguments: str(arguments)[:24],
+)  # fmt: skip
+def test_values_of_another_type_are_refused_and_the_session_goes_on(address, arguments):
+    with client(address) as session:
+        with pytest.raises(Exception, match=r"must (be|have)"):
+            session.reset(**arguments)
+        assert session.reset(seed=0).observation["problem"]
+        assert session.step({"text": "no"}).done
+        with pytest.raises(Exception, match="call `reset` before `step`"):
+            session.step({"text": "no"})
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("reset", {"level": "2"}, "`level` must be a whole number from 0, got '2'"),
+        ("reset", {"problem": "nonsense"}, "must be"),
+        ("reset", {"levle": 2}, "`reset` must have seed, problem or level"),
+        ("step", {"action": {"text": "\ud800"}}, "call `reset` before `step`"),
+    ],
+)
+def test_a_request_of_http_is_told_what_was_wrong_with_it(address, path, body, said):
+    asked = urllib.request.Request(
+        f"{address}/{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(asked)
+    assert refused.value.code == 422 and said in json.loads(refused.value.read())["detail"]
+
+
+def test_sessions_that_break_off_make_room_and_two_at_once_are_apart():
+    with served("--preset", "e2h", "--max-sessions", "2") as address:
+        for _ in range(3):
+            with client(address) as one, client(address) as other:
+                first, second = (one.reset(seed=1).observation, other.reset(seed=2).observation)
+                env = edgewise.pose(first["problem"])
+                assert other.step({"text": "no"}).reward < 1
+                assert one.step({"text": env.demonstrate(env.problem)}).reward == 1
+                assert first["problem"] != second["problem"]
+                one.reset(seed=3)  # and leaves in the middle of an episode
 
 
 def test_an_episode_of_several_turns_is_played_to_its_end():

@@ -52,7 +52,27 @@ def test_an_episode_of_several_turns():
     assert bounded.step(rf"\boxed{{{actions[0].strip()}}}")["done"] or len(actions) == 1
 
 
-@pytest.mark.parametrize("row", [{}, {"reward_model": {"ground_truth": 3}}, {"reward_model": None}])
+ROWS = [{}, {"reward_model": {"ground_truth": 3}}, {"reward_model": None}, None, [], "x"]
+ROWS += [{"reward_model": "x"}, {"reward_model": [1]}]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
 def test_rows_without_a_name_are_refused(row):
     with pytest.raises(ValueError, match="`extras` must have the name of a problem"):
         make(row)
+
+
+@pytest.mark.parametrize("most", ["x", 0, -1, True, 1.5, None, []])
+def test_turns_that_are_no_count_are_refused(most):
+    _, info = gym.make("Countdown-v0").reset(seed=0)
+    with pytest.raises(ValueError, match="`max_turns` must be a whole number from 1"):
+        make({"reward_model": {"ground_truth": info["problem"]}}, max_turns=most)
+
+
+def test_after_its_end_an_episode_takes_no_answer():
+    _, info = gym.make("Countdown-v0").reset(seed=0)
+    made = make({"reward_model": {"ground_truth": info["problem"]}})
+    made.init([])
+    assert made.step("\ud800" + "a" * 2_000_000)["reward"] == 0.0
+    with pytest.raises(gym.error.ResetNeeded):
+        made.step("again")
