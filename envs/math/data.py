@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgewise.envs.math.choices import names_option, write_options
+from edgewise.envs.math.answers import compared, names_option, write_options
 from edgewise.envs.math.files import (
     HUB,
     SOURCES,
@@ -29,7 +29,6 @@ from edgewise.envs.math.files import (
     rows_of,
     source_of,
 )
-from edgewise.envs.math.gold import compared
 from edgewise.envs.math.presets import make_presets
 from edgewise.errors import unknown
 from edgewise.grading import anticipate, equivalent_many, graded_by

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from edgewise.envs.math.choices import names_option, read_options
+from edgewise.envs.math.answers import names_option, read_options, unwrap
 from edgewise.envs.math.data import MathDataset, current, known_texts
 from edgewise.envs.math.files import (
     HUB,
@@ -28,7 +28,6 @@ from edgewise.envs.math.files import (
     matches,
     normalise,
 )
-from edgewise.envs.math.gold import unwrap
 from edgewise.envs.math.presets import make_presets
 from edgewise.envs.math.problem_rows import Entry, Layout, read_entry
 from edgewise.errors import DataError, unknown
