@@ -60,7 +60,7 @@ def for_verl(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[s
 
 
 def for_nemo_gym(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row for NeMo-Gym, whose agent and server are those of `nemo_gym_files`."""
+    """Return a row for NeMo-Gym, whose agent and server are those of `layout_files`."""
     return {
         "responses_create_params": {"input": chat_of(env, problem)},
         "agent_ref": {"type": "responses_api_agents", "name": NEMO_GYM_AGENT},

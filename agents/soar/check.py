@@ -31,10 +31,10 @@ import torch
 from edgewise.agents.soar.config import SOARRunConfig, game_of, hard_file
 from edgewise.agents.soar.game import Progress, grounded, start
 from edgewise.agents.soar.pairs import Pair, hard_pairs
+from edgewise.agents.soar.policies import PolicyStudent
 from edgewise.agents.soar.presets import Game
 from edgewise.agents.soar.promotion import Floats
 from edgewise.agents.soar.run import make_student, make_teacher
-from edgewise.agents.soar.student import PolicyStudent
 from edgewise.env import unwrap
 
 OWN = "the teacher's own"

@@ -25,7 +25,7 @@ from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.models import SharingPolicy, as_now
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.players import CRASHES
-from edgewise.agents.soar.student import PolicyStudent
+from edgewise.agents.soar.policies import PolicyStudent
 from edgewise.pool import WorkerError
 from edgewise.vector_env import Texts, TextWrapper
 
