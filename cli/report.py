@@ -77,7 +77,7 @@ def comparison(config: ReportConfig) -> str:
         check_kind(path, None, EVALUATION, *RUNS)
     one, two = map(EvaluationFolder.open, config.folders)
     rows = compare(one, two, config.seed)
-    return markdown(rows, *(side.config()["asked"]["agent"] for side in (one, two)))
+    return markdown(rows, *(side.whole_config()["asked"]["agent"] for side in (one, two)))
 
 
 def read_scores(path: Path) -> list[str]:

@@ -111,7 +111,7 @@ class CurriculumStream:
     ) -> list[float]:
         """Return the reward of each completion; those of a batch of the stream teach the rule.
 
-        Rows of an evaluation set have a "problem", and no "batch".
+        Rows of an evaluation set have a "problem", and no "batch"; further `columns` are passed over.
 
         Raises:
             RuntimeError: If the completions are not those of one batch, in its order.

@@ -111,16 +111,15 @@ class EvaluationFolder(Folder):
             raise ValueError(f"{path}: must be the folder of an evaluation, got none")
         return cls(path)
 
-    def config(self) -> dict[str, Any]:
-        """Return what was asked of whom.
+    def whole_config(self) -> dict[str, Any]:
+        """Return what was asked of whom, as `edgewise eval` writes it.
 
         Raises:
             FileError: If it is damaged or gone.
         """
-        config = super().config()
-        if isinstance(config.get("asked"), dict):  # else it is of something else
-            with about(self.path / "config.json"):
-                check_config(config)
+        config = self.config()
+        with about(self.path / "config.json"):
+            check_config(config)
         return config
 
     def answers(self, needed: Collection[str]) -> Iterator[dict[str, Any]]:
@@ -155,7 +154,7 @@ class EvaluationFolder(Folder):
 def check_config(config: Mapping[str, Any]) -> None:
     """Raise ValueError if a field of the config of an evaluation is missing or of another type."""
     check_fields(config, CONFIG)
-    check_fields(config["asked"], ASKED, "asked")
+    check_fields(config.get("asked"), ASKED, "asked")
     for where, fields, parts in (
         ("asked.parts", PART, config["asked"].get("parts")),
         ("skipped", SKIPPED, config.get("skipped")),

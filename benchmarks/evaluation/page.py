@@ -47,7 +47,7 @@ def page_of(folder: EvaluationFolder, summary: Record) -> str:
         kept,
     )
     title = f"{summary['agent']} on {summary['suite']}"
-    return page(title, facts(summary, folder.config()), body(summary), browser)
+    return page(title, facts(summary, folder.whole_config()), body(summary), browser)
 
 
 def transcripts(folder: EvaluationFolder) -> list[Record]:

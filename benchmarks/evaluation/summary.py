@@ -182,7 +182,7 @@ def spent(levels: Sequence[Level], prices: Mapping[str, float | None]) -> Record
 
 def summarize(folder: EvaluationFolder) -> Record:
     """Write summary.json and summary.md from the answers of an evaluation, and return the first."""
-    config, levels = folder.config(), read_levels(folder)
+    config, levels = folder.whole_config(), read_levels(folder)
     summary = {
         "suite": config["asked"]["suite"],
         "agent": config["asked"]["agent"],
