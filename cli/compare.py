@@ -15,18 +15,23 @@ from edgewise.agents.training.parts import make_hyperparameters
 from edgewise.benchmarks.simulation.compare import parse_curriculum
 from edgewise.benchmarks.studies.cells import folder_of_size
 from edgewise.benchmarks.studies.plan import (
+    BASELINE,
     Cell,
     Plan,
+    Size,
     comparison_cells,
+    listed,
+    plan_of,
     selection_cells,
     start_cells,
+    suite_of,
+    tasks_of,
 )
 from edgewise.benchmarks.studies.race import race
 from edgewise.benchmarks.studies.race_plan import RacePlan
 from edgewise.benchmarks.studies.study import choose, ladder_of, run_jobs, train_config
 from edgewise.benchmarks.studies.study_report import LAST, Scores
 from edgewise.benchmarks.studies.suite_report import Outcome, write_suite_report
-from edgewise.benchmarks.studies.suites import BASELINE, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.cli import compare_simulated as simulated
 from edgewise.cli import compare_soar
 from edgewise.cli.compare_flags import (

@@ -30,9 +30,9 @@ from edgewise.agents.training.flags import (
 from edgewise.agents.training.parts import make_hyperparameters
 from edgewise.agents.training.recipe_file import NOT_IN_RECIPES
 from edgewise.benchmarks.simulation.worlds import WORLDS
+from edgewise.benchmarks.studies.plan import listed, suite_of, tasks_of
 from edgewise.benchmarks.studies.published import SOAR_METHODS
 from edgewise.benchmarks.studies.race_plan import RacePlan
-from edgewise.benchmarks.studies.suites import listed, suite_of, tasks_of
 from edgewise.errors import unknown
 from edgewise.files import about, read_json, read_text
 from edgewise.wrappers import make_rule

@@ -20,7 +20,6 @@ from edgewise.agents.algorithms.config import (
 )
 from edgewise.agents.policies.model_card import is_own, model_path, preset_for
 from edgewise.agents.soar.presets import GAMES
-from edgewise.agents.training.data_check import check_data
 from edgewise.agents.training.flags import (
     DataFlags,
     DeviceFlags,
@@ -44,8 +43,9 @@ from edgewise.agents.training.recipe_file import read_object, read_options
 from edgewise.benchmarks.evaluation.agent_names import check_agent, is_scripted
 from edgewise.benchmarks.evaluation.plans import ProblemsPlan, ProfilePlan, ServerConfig
 from edgewise.benchmarks.evaluation.suite import parts_of
-from edgewise.benchmarks.sharing.hub import check_repo
+from edgewise.benchmarks.sharing.bundle import check_repo
 from edgewise.errors import unknown
+from edgewise.problem_set import check_data
 
 Port = Annotated[int, WHOLE, Condition("from 1 to 65535", lambda port: 0 < port < 65_536)]
 

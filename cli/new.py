@@ -27,8 +27,7 @@ NEXT = {
     "env": "edgewise check {package}:{title}-v0\nedgewise train --env {package}:{title}-v0",
     "rule": "edgewise train --curriculum {package}:{title}:rate=0.5",
 }
-TESTS = "test_"  # how the names of files begin that are tests
-OUTSIDE = ("pyproject.toml", "README.md")  # of the Python package
+FILE = re.compile(r"^==== (.+)\n", re.MULTILINE)  # before a file of a template, with its path
 
 
 def run(config: NewConfig, arguments: Sequence[str]) -> None:
@@ -74,13 +73,10 @@ def title_of(name: str) -> str:
 
 def write(kind: str, folder: Path, texts: dict[str, str]) -> list[Path]:
     """Write the files of a package, and return their paths in its folder."""
-    written = []
-    for template in sorted(files("edgewise.cli").joinpath("templates", kind).iterdir(), key=str):
-        name = template.name.removesuffix(".txt")
-        inside = "tests" if name.startswith(TESTS) else "" if name in OUTSIDE else texts["package"]
-        path = Path(inside) / name
+    template = files("edgewise.cli").joinpath("templates", f"{kind}.txt").read_text("utf-8")
+    parts = FILE.split(Template(template).substitute(texts))[1:]
+    written = {Path(path): content for path, content in zip(parts[::2], parts[1::2], strict=True)}
+    for path, content in written.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        content = Template(template.read_text(encoding="utf-8")).substitute(texts)
         (folder / path).write_text(content, encoding="utf-8")
-        written.append(path)
-    return written
+    return list(written)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import gymnasium as gym
 from rich.console import Console
 
-from edgewise.benchmarks.evaluation.completion import in_format
+from edgewise.benchmarks.evaluation.question import in_format
 from edgewise.cli.flags import PlayConfig
 from edgewise.cli.parse import import_positional
 from edgewise.env import ReasoningEnv, unwrap

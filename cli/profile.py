@@ -24,7 +24,7 @@ from edgewise.agents.training.display import announcer
 from edgewise.agents.training.evaluation import asking
 from edgewise.agents.training.profile_file import divided, most_levels
 from edgewise.agents.training.recipe_file import read_options
-from edgewise.agents.training.run_prompts import limit_for
+from edgewise.agents.training.run_policy import limit_for
 from edgewise.benchmarks.evaluation.agent_names import is_scripted
 from edgewise.benchmarks.evaluation.plans import ProfilePlan
 from edgewise.benchmarks.evaluation.profile import WIDTH, begun_on, profile

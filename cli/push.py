@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewise.benchmarks.sharing.bundle import Bundle
-from edgewise.benchmarks.sharing.hub import push
+from edgewise.benchmarks.sharing.bundle import Bundle, push
 from edgewise.benchmarks.sharing.problems_bundle import problems_bundle
 from edgewise.benchmarks.sharing.run_bundle import run_bundle
 from edgewise.cli.flags import PushConfig

@@ -16,7 +16,7 @@ from edgewise.agents.soar.report import write_report
 from edgewise.agents.soar.run import SOARRun, begin, resume
 from edgewise.agents.training.display import announcer, clock
 from edgewise.cli.bar import bars
-from edgewise.cli.plan_soar import show
+from edgewise.cli.plan import show_game
 from edgewise.cli.train import say
 from edgewise.errors import usage
 from edgewise.interrupts import Stopped, asked, stoppable
@@ -26,7 +26,7 @@ from edgewise.lock import locked
 def run(config: SOARRunConfig, arguments: Sequence[str]) -> None:
     """Play, continue a run, plan one, or check that the game can be won."""
     if config.plan:
-        show(config)
+        show_game(config)
         return
     console = Console()
     if config.check:

@@ -12,8 +12,7 @@ import numpy as np
 
 from edgewise.answer import FORMATS, THOUGHTS
 from edgewise.errors import unknown
-from edgewise.frame import Frame
-from edgewise.template import check_template, placeholders_of
+from edgewise.frame import Frame, check_template, placeholders_of
 
 Problem = TypeVar("Problem")
 Verdict = (

@@ -17,7 +17,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from edgewise.cli.gallery import gallery
+from edgewise.cli.list import gallery
 
 ROOT = Path(__file__).parents[1]
 RESULTS = "benchmarks/results"

@@ -76,7 +76,7 @@ def tiny_model(tmp_path_factory):
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     from edgewise.agents.policies.transformers import TransformersPolicy
-    from edgewise.agents.seedlings.tokenizer import build_tokenizer
+    from edgewise.agents.seedlings.pretrain import build_tokenizer
 
     torch.manual_seed(0)
     tokenizer = build_tokenizer()

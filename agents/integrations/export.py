@@ -11,9 +11,8 @@ from typing import Any
 
 import gymnasium as gym
 
-from edgewise.agents.integrations.lm_eval_files import task_files
-from edgewise.agents.integrations.nemo_gym_files import AGENT as NEMO_GYM_AGENT
-from edgewise.agents.integrations.nemo_gym_files import server_files
+from edgewise.agents.integrations.layout_files import AGENT as NEMO_GYM_AGENT
+from edgewise.agents.integrations.layout_files import server_files, task_files
 from edgewise.agents.integrations.trl_turns import messages
 from edgewise.env import ReasoningEnv, evaluation_set, unwrap
 from edgewise.files import replacing, write_atomically
@@ -61,7 +60,7 @@ def for_verl(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[s
 
 
 def for_nemo_gym(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row for NeMo-Gym, whose agent and server are those of `nemo_gym_files`."""
+    """Return a row for NeMo-Gym, whose agent and server are those of `layout_files`."""
     return {
         "responses_create_params": {"input": chat_of(env, problem)},
         "agent_ref": {"type": "responses_api_agents", "name": NEMO_GYM_AGENT},
@@ -71,7 +70,7 @@ def for_nemo_gym(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> di
 
 
 def for_lm_eval(env: ReasoningEnv, problem: Any, info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row for lm-eval, whose task file is that of `lm_eval_files`."""
+    """Return a row for lm-eval, whose task file is that of `layout_files`."""
     told = {message["role"]: message["content"] for message in chat_of(env, problem)}
     return {
         "system": told.get("system", ""),

@@ -23,8 +23,7 @@ from transformers.models.qwen2 import modeling_qwen2 as qwen2
 
 from edgewise.agents.policies import fast_functions as functions
 from edgewise.agents.policies.fast_tape import LARGEST, Room, Tape, Track
-from edgewise.agents.policies.head import Head
-from edgewise.agents.policies.hooks import is_hooked
+from edgewise.agents.policies.head import Head, is_hooked
 from edgewise.agents.policies.memory import FLOAT32_BYTES
 
 MAX_PARAMETERS = 100_000_000  # a copy of the weights is held

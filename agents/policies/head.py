@@ -1,6 +1,7 @@
-"""Log-probabilities from last states, of which only a chunk has its logits at a time.
+"""The heads of a model: log-probabilities from last states, and the values that PPO learns beside it.
 
-The logits of a chunk are computed again in the backward pass. What others offer:
+Whether a head is what its class says is seen here too: it may have hooks, or a replaced forward.
+Only a chunk has its logits at a time, which are computed again in the backward pass. What others offer:
 `torch.nn.functional.linear_cross_entropy` (2.13) has chunks and losses of single tokens, but rounds
 these to the precision of the weights, 0.1 nats in bfloat16, and knows no temperature; the chunked losses
 of Liger return one number for the batch, and need Triton.
@@ -10,7 +11,7 @@ Shapes: N tokens, H hidden size, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +20,15 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn.functional import linear
+from torch.nn.utils import skip_init
 from torch.utils.checkpoint import checkpoint
 
 from edgewise.agents.policies.sampling import score
+
+LIBRARIES = (
+    "transformers.utils.output_capturing",  # hooks that wait for calls that ask for more output
+    "torch.distributed.fsdp",  # gathers weights; a sharded model is never decoded the fast way
+)
 
 
 @dataclass(frozen=True)
@@ -143,3 +150,30 @@ def logits_of(states: Tensor, weight: Tensor, bias: Tensor | None, scale: float)
     """Return the scaled logits of `states`, (N, V), in float32, which nothing else holds."""
     logits = linear(states, weight, bias).float()
     return logits if scale == 1 else logits.div_(scale)
+
+
+def value_head(model: Any) -> nn.Module:
+    """Return a linear map, 0 everywhere, from the last hidden states of `model` to values."""
+    size = model.config.get_text_config().hidden_size
+    head: nn.Linear = skip_init(nn.Linear, size, 1, device=model.device)
+    for weight in head.parameters():
+        nn.init.zeros_(weight)
+    return head
+
+
+def is_hooked(module: nn.Module) -> bool:
+    """Return whether `module` has hooks of a user's own or a replaced forward."""
+    kinds: list[Mapping[int, Any]] = [module._forward_hooks, module._forward_pre_hooks]
+    kinds += [module._backward_hooks, module._backward_pre_hooks]
+    hooks = [hook for kind in kinds for hook in kind.values()]
+    replaced = getattr(module.forward, "__func__", None) is not type(module).forward
+    return replaced or any(
+        not str(getattr(hook, "__module__", None)).startswith(LIBRARIES) for hook in hooks
+    )
+
+
+def enclosing(model: nn.Module, part: nn.Module) -> Iterator[nn.Module]:
+    """Yield `model`, the modules on the way to `part`, and `part`."""
+    path = next(name for name, module in model.named_modules() if module is part).split(".")
+    for depth in range(len(path) + 1):
+        yield model.get_submodule(".".join(path[:depth]))

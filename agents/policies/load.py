@@ -12,9 +12,8 @@ import torch
 from edgewise.agents import distributed
 from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.engine import EnginePolicy
-from edgewise.agents.policies.engine_name import SERVERS, VLLMSettings, vllm_settings
 from edgewise.agents.policies.model_card import is_own, model_path, own_model
-from edgewise.agents.policies.options import OWN, Precision
+from edgewise.agents.policies.options import OWN, SERVERS, Precision, VLLMSettings, vllm_settings
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.policies.vllm_engine import VLLMEngine
 from edgewise.agents.policies.vllm_server import VLLMServer

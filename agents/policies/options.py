@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from edgewise.errors import unknown
+from edgewise.wrappers.rules.catalogue import construct
 
 Precision = Literal["float32", "bfloat16"]
 LogProbs = Literal["sampled", "raw"]
 OWN = "transformers"  # the learner itself
 CHOICES = (OWN, "vllm", "vllm:ARGUMENT=VALUE", "http://HOST:PORT")
 IMPORTANCE_CAP = 2.0  # of the weight of a token that another engine sampled, as in verl
+SERVERS = ("http://", "https://")  # how the address of a vLLM server begins
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,39 @@ class Sampling:
     def scale(self) -> float:
         """What logits are divided by before they are scored; 1.0 for greedy ones."""
         return self.temperature if self.logprobs == "sampled" and self.temperature > 0 else 1.0
+
+
+@dataclass(frozen=True)
+class VLLMSettings:
+    """Arguments of vLLM: its share of the memory, longest sequence, and whether to run eagerly."""
+
+    gpu_memory_utilization: float = 0.3  # of the GPU's memory, while it samples
+    max_length: int | None = None  # of prompt and completion, in tokens; by default the model's
+    eager: bool = False  # without CUDA graphs
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not 0 < self.gpu_memory_utilization <= 1:
+            raise ValueError(
+                f"`gpu_memory_utilization` must be in (0, 1], got {self.gpu_memory_utilization}"
+            )
+        if self.max_length is not None and self.max_length < 2:
+            raise ValueError(f"`max_length` must be at least 2, got {self.max_length}")
+
+
+def check_engine(engine: str) -> None:
+    """Raise ValueError if there is no such engine, or it has no such argument; none is started."""
+    if engine != OWN and not engine.startswith(SERVERS):
+        vllm_settings(engine)
+
+
+def vllm_settings(engine: str) -> VLLMSettings:
+    """Return the arguments of vLLM that `engine` gives.
+
+    Raises:
+        ValueError: If it is another engine, or has no such argument.
+    """
+    if engine.split(":")[0] != "vllm":
+        raise ValueError(unknown("engine", engine, CHOICES))
+    settings: VLLMSettings = construct("engine", engine, {"vllm": VLLMSettings})
+    return settings

@@ -22,8 +22,13 @@ from transformers import DynamicCache
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from edgewise.agents.policies import room
-from edgewise.agents.policies.head import Head, replaced_forward, token_logprobs
-from edgewise.agents.policies.hooks import enclosing, is_hooked
+from edgewise.agents.policies.head import (
+    Head,
+    enclosing,
+    is_hooked,
+    replaced_forward,
+    token_logprobs,
+)
 from edgewise.agents.policies.memory import chunk_size
 from edgewise.agents.policies.policy import Completions
 from edgewise.agents.policies.sampling import score

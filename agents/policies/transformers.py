@@ -24,7 +24,7 @@ from edgewise.agents.policies.fast_decode import FastDecoder
 from edgewise.agents.policies.fast_network import Network, recognises
 from edgewise.agents.policies.fast_read import read_states
 from edgewise.agents.policies.fast_tape import Tape
-from edgewise.agents.policies.head import token_logprobs
+from edgewise.agents.policies.head import token_logprobs, value_head
 from edgewise.agents.policies.heap import give_back
 from edgewise.agents.policies.memory import SHORT
 from edgewise.agents.policies.options import Sampling
@@ -34,7 +34,6 @@ from edgewise.agents.policies.policy import Completions, OnFinished, Scorer, app
 from edgewise.agents.policies.read import Reader, Rows
 from edgewise.agents.policies.sampling import Parts, Sample, choose, compact, divided
 from edgewise.agents.policies.turn_cache import TurnCache
-from edgewise.agents.policies.value_head import value_head
 from edgewise.agents.policies.weights import end_tokens, load_pretrained
 
 DENSE = 0.9  # rows that have ended are dropped when fewer go on

@@ -15,25 +15,67 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from edgewise.agents.algorithms.optimizer import schedule
 from edgewise.agents.policies.chat import encode_prompt
 from edgewise.agents.policies.model_card import model_path
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.seedlings.tokenizer import build_tokenizer
 from edgewise.agents.seedlings.transcript import row_of, worked_episode
 from edgewise.agents.soar.posing import COMPACT_MARK, COMPACT_PROMPT
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.judging import takes_turns
 
+SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>", "<|im_start|>", "<|im_end|>")
+WORDS = (r"\boxed{",)
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
 NO_LOSS = -100  # the target that cross_entropy leaves out
 NUM_ATTEMPTED = 256  # problems that are attempted at once for mistakes
 Row = tuple[list[int], list[bool]]  # tokens, and which of them are learned
+
+
+def build_tokenizer() -> Any:
+    r"""Return the tokenizer, one token a byte and one for ``\boxed{``.
+
+    It loads through AutoTokenizer once it is saved. It is a byte-level BPE without merges, since AutoTokenizer makes one of whatever lies beside a
+    Qwen2 model; so nothing is unknown to it. Texts begin with a token of their own.
+    """
+    tokens = (*SPECIAL, *WORDS, *sorted(pre_tokenizers.ByteLevel.alphabet()))
+    vocabulary = {token: place for place, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", vocabulary["<bos>"])]
+    )
+    tokenizer.add_tokens([AddedToken(word, normalized=False) for word in WORDS])
+    fast: Any = PreTrainedTokenizerFast  # whose constructor has no types
+    return fast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        unk_token="<unk>",
+        additional_special_tokens=["<|im_start|>", "<|im_end|>"],
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        chat_template=CHAT_TEMPLATE,
+    )
 
 
 @dataclass(frozen=True)

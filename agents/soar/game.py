@@ -35,9 +35,8 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.agents.soar.inner import train_each
 from edgewise.agents.soar.pairs import Pair
-from edgewise.agents.soar.players import Student, Teacher, Weights
+from edgewise.agents.soar.players import Student, Teacher, Weights, train_each
 from edgewise.agents.soar.posing import Posed, TooFewProblems
 from edgewise.agents.soar.presets import SOARConfig
 from edgewise.agents.soar.promotion import Floats, Promotions, dataset_rewards

@@ -13,13 +13,12 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from edgewise.agents.policies.engine import Engine, EnginePolicy
-from edgewise.agents.policies.engine_name import vllm_settings
 from edgewise.agents.policies.load import limit_positions, with_engine
 from edgewise.agents.policies.lora import LoRAPolicy
-from edgewise.agents.policies.options import OWN
+from edgewise.agents.policies.options import OWN, vllm_settings
 from edgewise.agents.policies.policy import Scorer
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.policies.vllm_adapters import VLLMAdapters
+from edgewise.agents.policies.vllm_engine import VLLMAdapters
 from edgewise.agents.training.parts import ModelPart
 from edgewise.agents.training.run_policy import make_learner
 

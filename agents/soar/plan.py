@@ -1,4 +1,9 @@
-"""Plan a game of SOAR: its memory and its time, without loading weights.
+"""Plan a game of SOAR: its completions, its memory and its time, without loading weights.
+
+Completions are counted by arithmetic, exact but for chance. What chance decides is an argument: the share
+of the teacher's completions that are well formed, and after which outer steps a student is promoted.
+Completions that no gradient comes from, since all of a group earn the same, are left out where a game
+learns: there are at most as many as counted.
 
 Time is sampling, at a rate of tokens per second, and then passes of the learner, at a share of the
 device's floating-point operations. Of each weight and token a pass takes 2 operations, one with a
@@ -13,13 +18,14 @@ with its gradients, optimiser and reference.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from math import ceil
 
 from edgewise.agents.policies.options import OWN
 from edgewise.agents.policies.transformers import ROWS
 from edgewise.agents.soar.config import SOARRunConfig, game_of
-from edgewise.agents.soar.counts import Completed, Counts, count_game
-from edgewise.agents.soar.presets import Game
+from edgewise.agents.soar.presets import Game, SOARConfig, StudentConfig, TeacherConfig
 from edgewise.agents.training.memory_plan import FULL, Plan, Work, plan_of
 from edgewise.agents.training.model_shapes import ModelShape, shape_of
 from edgewise.agents.training.parts import ModelPart
@@ -28,6 +34,66 @@ from edgewise.agents.training.plan import memory_of, share_of
 SECONDS = 24 * 3600  # of a day
 MEASURED = 12_500 * 8.03e9  # tokens a second, times weights, of vLLM with Llama 3.1 8B on one H100
 KEPT = 3 * FULL  # bytes of an adapter's weight and its two moments
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Completions of all outer steps together."""
+
+    sampled: int
+    scored: int  # without a gradient; twice where the reference and the learner itself score them
+    learned: int  # with a gradient, at most
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a game computes."""
+
+    teacher: Completed
+    students: Completed
+    asked: int  # greedy answers to hard problems: of the baselines, the students and those promoted
+
+    @property
+    def sampled(self) -> int:
+        """Return the completions that are sampled in all."""
+        return self.teacher.sampled + self.students.sampled + self.asked
+
+
+def count_game(
+    game: Game, num_hard: int, accepted_ratio: float = 1.0, promotions: Collection[int] = ()
+) -> Counts:
+    """Count what a game computes.
+
+    Args:
+        game: Its sizes.
+        num_hard: Hard training problems that there are.
+        accepted_ratio: Share of the teacher's completions that are well formed.
+        promotions: Outer steps after which a student is promoted, from 1.
+    """
+    soar, student = game.soar, game.student
+    written = soar.num_datasets * soar.dataset_size * soar.num_steps
+    attempts = ceil(written / accepted_ratio)
+    teacher = Completed(attempts, written * passes(game.teacher), written)
+    if soar.reward == "learnability":
+        return Counts(teacher, Completed(written * soar.num_samples, 0, 0), 0)
+    trained = soar.num_datasets * soar.num_students
+    steps = sum(inner_steps(soar, step, promotions) for step in range(1, soar.num_steps + 1))
+    answered = trained * steps * student.num_problems * student.group_size
+    students = Completed(answered, answered * passes(student), answered)
+    asked = soar.num_steps * (1 + trained) * min(soar.num_hard, num_hard)
+    asked += num_hard * sum(step <= soar.num_steps for step in promotions)
+    return Counts(teacher, students, asked)
+
+
+def passes(config: TeacherConfig | StudentConfig) -> int:
+    """Return how often a completion is scored without a gradient."""
+    return (config.kl_coef > 0) + (config.importance_cap is not None)
+
+
+def inner_steps(soar: SOARConfig, step: int, promotions: Collection[int]) -> int:
+    """Return the steps of a student in an outer step, from 1."""
+    before = sum(promoted < step for promoted in promotions)
+    return min(soar.inner_steps + soar.more_steps * before, soar.max_inner_steps)
 
 
 @dataclass(frozen=True)

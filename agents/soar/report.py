@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from edgewise.agents.algorithms.config import check_value
-from edgewise.agents.soar.diversity import vendi_score
 from edgewise.agents.soar.pairs import Pair
-from edgewise.agents.soar.quality import Quality, quality_of, rates
+from edgewise.agents.soar.quality import Quality, quality_of, rates, vendi_score
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.record_fields import Number, Step, checked
 from edgewise.agents.training.run_folder import RunFolder

@@ -18,9 +18,9 @@ from edgewise.agents.soar.config import SOARRunConfig, game_of, game_record, har
 from edgewise.agents.soar.game import Progress, play, start
 from edgewise.agents.soar.models import GamePolicy, load_models
 from edgewise.agents.soar.pairs import Pair, hard_pairs, save_pairs
+from edgewise.agents.soar.policies import PolicyTeacher
 from edgewise.agents.soar.posing import FORMATS
 from edgewise.agents.soar.presets import Game
-from edgewise.agents.soar.teacher import PolicyTeacher
 from edgewise.agents.soar.together import PolicyCohort
 from edgewise.agents.training.folder_kind import check_free
 from edgewise.agents.training.recipe_file import from_fields

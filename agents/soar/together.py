@@ -22,12 +22,12 @@ from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Scorer
 from edgewise.agents.policies.room import drop_full
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.soar.inner import CRASHES
 from edgewise.agents.soar.models import SharingPolicy, as_now
 from edgewise.agents.soar.pairs import Pair
-from edgewise.agents.soar.student import PolicyStudent
+from edgewise.agents.soar.players import CRASHES
+from edgewise.agents.soar.policies import PolicyStudent
 from edgewise.pool import WorkerError
-from edgewise.wrappers.vector.texts import Texts, TextWrapper
+from edgewise.vector_env import Texts, TextWrapper
 
 Weights = Mapping[str, Any]
 

@@ -12,7 +12,6 @@ from edgewise.agents.algorithms.config import Count, Levels, Natural, Positive
 from edgewise.agents.policies.chat import today
 from edgewise.agents.policies.model_card import is_own, made_for, model_path
 from edgewise.agents.policies.options import IMPORTANCE_CAP, OWN, LogProbs, Precision, Sampling
-from edgewise.agents.training.data_check import check_data
 from edgewise.agents.training.flags import (
     CurriculumFlags,
     DataFlags,
@@ -45,6 +44,7 @@ from edgewise.agents.training.prompt_limit import UNLIMITED
 from edgewise.agents.training.recipe_file import from_fields, read_options
 from edgewise.agents.training.tracking import TrackerName, check_trackers
 from edgewise.files import about, read_json
+from edgewise.problem_set import check_data
 from edgewise.registration import short_id
 from edgewise.wrappers.rules.catalogue import named
 from edgewise.wrappers.rules.rule_record import as_begun, kinds_of

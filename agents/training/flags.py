@@ -20,9 +20,8 @@ from edgewise.agents.algorithms.config import (
     check,
 )
 from edgewise.agents.policies.chat import ChatOptions, read_chat_options
-from edgewise.agents.policies.engine_name import check_engine
 from edgewise.agents.policies.memory import MAX_TOKENS_PER_PASS
-from edgewise.agents.policies.options import OWN, Precision
+from edgewise.agents.policies.options import OWN, Precision, check_engine
 from edgewise.agents.training.folder_kind import check_begun, check_free, check_kind
 from edgewise.agents.training.recipe_file import read_object, read_recipe
 from edgewise.attempts import attempt_record

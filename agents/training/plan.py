@@ -14,8 +14,7 @@ from typing import Any
 import gymnasium as gym
 import torch
 
-from edgewise.agents.policies.engine_name import SERVERS, vllm_settings
-from edgewise.agents.policies.options import OWN
+from edgewise.agents.policies.options import OWN, SERVERS, vllm_settings
 from edgewise.agents.training.config import complete
 from edgewise.agents.training.memory_plan import Plan, Work, plan_of
 from edgewise.agents.training.model_shapes import shape_of

@@ -17,9 +17,8 @@ from edgewise.agents.algorithms.catalogue import ALGORITHMS, Algorithm
 from edgewise.agents.algorithms.length import check_buffer
 from edgewise.agents.algorithms.rollout import Envs
 from edgewise.agents.policies.engine import EnginePolicy
-from edgewise.agents.policies.engine_name import check_engine
 from edgewise.agents.policies.model_card import made_for
-from edgewise.agents.policies.options import Sampling
+from edgewise.agents.policies.options import Sampling, check_engine
 from edgewise.agents.policies.policy import ModelPolicy
 from edgewise.agents.policies.sampling import is_out_of_memory
 from edgewise.agents.training.checkpoint import load
@@ -31,8 +30,7 @@ from edgewise.agents.training.folder_kind import check_free
 from edgewise.agents.training.looks import Looks
 from edgewise.agents.training.parts import Setup, arm_names, make_hyperparameters
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.agents.training.run_policy import make_policy
-from edgewise.agents.training.run_prompts import check_prompts, limit_of, screened_pool
+from edgewise.agents.training.run_policy import check_prompts, limit_of, make_policy, screened_pool
 from edgewise.agents.training.samples import LINES as SAMPLES
 from edgewise.agents.training.samples import samples_of
 from edgewise.agents.training.scores import LevelScore, as_records, as_scalars

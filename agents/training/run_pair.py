@@ -24,7 +24,7 @@ from edgewise.agents.statistics import (
     weighted_mean,
 )
 from edgewise.agents.training import samples, trouble, validation
-from edgewise.agents.training.pair_figure import draw_pair
+from edgewise.agents.training.figures import draw_pair
 from edgewise.agents.training.report import DISTANCE, OOD, budget
 from edgewise.agents.training.run_reading import read_config, read_looks, read_metrics
 from edgewise.agents.training.scores import read_scores

@@ -15,8 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from edgewise.benchmarks.evaluation.agent_names import check_world
-from edgewise.benchmarks.evaluation.completion import completion, in_format
-from edgewise.benchmarks.evaluation.question import Question
+from edgewise.benchmarks.evaluation.question import Question, completion, in_format
 from edgewise.benchmarks.evaluation.scripted import answers_of
 from edgewise.benchmarks.simulation.skills import Draws, Skills
 from edgewise.benchmarks.simulation.worlds import WORLDS

@@ -18,13 +18,13 @@ from edgewise.agents.policies.options import Precision
 from edgewise.agents.policies.policy import Sampler
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.training.evaluation import BATCH, ask
-from edgewise.agents.training.run_prompts import limit_for
+from edgewise.agents.training.run_policy import limit_for
 from edgewise.benchmarks.evaluation.agent import Agent, Reply, Request, entropy
 from edgewise.benchmarks.evaluation.question import Opened, Question
 from edgewise.frame import Render
 from edgewise.interrupts import asked
+from edgewise.vector_env import Actions, Batch, Texts, TextWrapper
 from edgewise.wrappers import vector
-from edgewise.wrappers.vector.texts import Actions, Batch, Texts, TextWrapper
 
 
 class PolicyAgent:

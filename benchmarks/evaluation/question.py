@@ -1,4 +1,4 @@
-"""The fixed problems of an evaluation, each with its name, its words and a checksum over all."""
+"""The fixed problems of an evaluation, each with its name, its words and a checksum over all; and answers in their format."""
 
 from __future__ import annotations
 
@@ -173,3 +173,18 @@ def checksum_of_records(records: Iterable[Mapping[str, Any]]) -> str:
         place = [record[name] for name in ("part", "level", "problem_seed")]
         digest.update(json.dumps([*place, content, record["prompt"]]).encode())
     return digest.hexdigest()[:CHECKSUM_DIGITS]
+
+
+def in_format(env: ReasoningEnv, line: str) -> str:
+    """Return a completion of what someone typed: an answer, with or without its format, or the call of a tool."""
+    is_call = env.tools is not None and any(True for _ in env.tools.calls_in(line))
+    is_whole = is_call or "\\boxed{" in line or "<answer>" in line
+    return line if is_whole else completion(env, line, "")
+
+
+def completion(env: ReasoningEnv, answer: str, opening: str) -> str:
+    """Return a completion that gives `answer` in the preset's format, after `opening`."""
+    if env.preset.answer in ("any", "boxed"):
+        return f"\\boxed{{{answer}}}"
+    thought = ".</think>" if "<think>" in opening else "<think>.</think>"
+    return f"{thought} <answer>{answer}</answer>"

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewise.agents.training.scores import Ask, Asker, Options, Verdicts
 from edgewise.benchmarks.evaluation.agent_names import check_world
-from edgewise.benchmarks.evaluation.completion import completion
+from edgewise.benchmarks.evaluation.question import completion
 from edgewise.benchmarks.simulation.skills import Draws, Skills
 from edgewise.benchmarks.simulation.worlds import WORLDS
 from edgewise.env import ReasoningEnv

@@ -33,8 +33,7 @@ from edgewise.benchmarks.evaluation.plans import ServerConfig
 from edgewise.benchmarks.evaluation.question import NotAtHand, Opened, checksum, open_part
 from edgewise.benchmarks.evaluation.run import evaluate
 from edgewise.benchmarks.evaluation.secret import Secret
-from edgewise.benchmarks.evaluation.spread import KINDS, Spread, SpreadAgent
-from edgewise.benchmarks.evaluation.spread_jobs import script_of
+from edgewise.benchmarks.evaluation.spread import KINDS, Spread, SpreadAgent, script_of
 from edgewise.benchmarks.evaluation.suite import OWN, Part, described
 from edgewise.benchmarks.evaluation.summary import Record, summarize
 from edgewise.errors import unknown

@@ -12,8 +12,7 @@ from edgewise.agents.statistics import Estimate, Stratum, wilson
 from edgewise.agents.training import samples, trouble
 from edgewise.agents.training.scores import read_scores
 from edgewise.benchmarks.pages.charts import is_number
-from edgewise.benchmarks.pages.records import Row, arm_of_problem, read_problem
-from edgewise.benchmarks.pages.run_curves import Records, charts
+from edgewise.benchmarks.pages.run_curves import Records, Row, arm_of_problem, charts, read_problem
 from edgewise.benchmarks.pages.shell import (
     LEVEL,
     MAX_TRANSCRIPTS,

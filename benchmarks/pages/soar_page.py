@@ -7,8 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from edgewise.benchmarks.pages.charts import Line, chart
-from edgewise.benchmarks.pages.records import Row, figures, stepped
-from edgewise.benchmarks.pages.run_curves import points
+from edgewise.benchmarks.pages.run_curves import Row, figures, points, stepped
 from edgewise.benchmarks.pages.run_page import latest
 from edgewise.benchmarks.pages.shell import MAX_TRANSCRIPTS, Browser, Filter, page, section
 from edgewise.folder import Folder

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.sharing.public import KEY_SHAPES, places, public_value
+from edgewise.errors import UsageError
 from edgewise.files import FileError, read_json, readable
 
 README = "README.md"
@@ -44,6 +45,8 @@ LOCAL = re.compile(
     rf"(?<![\w.<~/])(?:/(?:{ROOTS})/[^\s\"'<>|:/\\]+|[A-Za-z]:[\\/]{{1,2}}(?:{ROOTS}|Windows|models)[\\/])|"
     r"(?<!\\)\\\\\w[\w.-]+\\\w[\w.$-]+\\"
 )
+REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+MESSAGE = "Add a {kind} of Edgewise"
 
 
 @dataclass(frozen=True)
@@ -185,3 +188,53 @@ def cleaned(path: Path) -> Path | bytes:
     if TEMPLATE in config:
         kept[TEMPLATE] = config[TEMPLATE]
     return path if kept == config else f"{json.dumps(kept, indent=2)}\n".encode()
+
+
+def check_repo(repo: str) -> None:
+    """Raise ValueError unless a name is that of a repository.
+
+    >>> check_repo("sec-countdown")
+    Traceback (most recent call last):
+        ...
+    ValueError: `repo` must be OWNER/NAME, got 'sec-countdown'
+    """
+    if not REPO.fullmatch(repo):
+        raise ValueError(f"`repo` must be OWNER/NAME, got {repo!r:.80}")
+
+
+def push(bundle: Bundle, repo: str, private: bool) -> str:
+    """Make the repository if there is none, add the files in one commit, and return its address.
+
+    The hub is that of `HF_ENDPOINT`, the token that of `HF_TOKEN` or `hf auth login`.
+
+    Raises:
+        UsageError: If the hub cannot be reached or refuses; the message has no token.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi, errors, get_token
+
+    token = get_token()
+    if not token:
+        raise UsageError(
+            "a token of the hub must be there, got none; run `hf auth login`, or set HF_TOKEN"
+        )
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token)
+    operations = [
+        CommitOperationAdd(name, str(content) if isinstance(content, Path) else content)
+        for name, content in bundle.files.items()
+    ]
+    http: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]  # of whichever client it has
+    refused = (http, OSError, ValueError, RuntimeError)
+    try:
+        api.create_repo(repo, repo_type=bundle.kind, private=private, exist_ok=True)
+        message = MESSAGE.format(kind=bundle.kind)
+        done = api.create_commit(repo, operations, commit_message=message, repo_type=bundle.kind)
+    except refused as error:
+        raise UsageError(said(error, token)) from None
+    return str(done.commit_url)
+
+
+def said(error: Exception, token: str) -> str:
+    """Return what a hub says, in one line, without the token."""
+    reasons = [str(part) or type(part).__name__ for part in (error, error.__cause__) if part]
+    text = " ".join(" ".join(reasons).split())
+    return f"nothing was pushed: {text.replace(token, '***')}"

@@ -32,7 +32,7 @@ from edgewise.agents.policies.memory import PassShape, masked_tokens, pass_bytes
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.policy import Completions
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.seedlings.tokenizer import build_tokenizer
+from edgewise.agents.seedlings.pretrain import build_tokenizer
 
 UNDIVIDED = 10**9
 REPEATS = 2

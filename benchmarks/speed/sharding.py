@@ -20,7 +20,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from edgewise.agents import distributed
 from edgewise.agents.policies.sharded import ShardedPolicy
-from edgewise.agents.seedlings.tokenizer import build_tokenizer
+from edgewise.agents.seedlings.pretrain import build_tokenizer
 from edgewise.benchmarks.speed.memory import RESET, kilobytes
 
 SIZES: dict[str, Any] = {

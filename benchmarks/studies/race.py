@@ -30,8 +30,14 @@ from edgewise.agents.statistics import powers_of_two
 from edgewise.benchmarks.studies.bed import NUM_PASS_K, Bed, generated, mean
 from edgewise.benchmarks.studies.cells import in_parallel
 from edgewise.benchmarks.studies.headroom import checked, choose_rate, passed
-from edgewise.benchmarks.studies.race_plan import RacePlan, RaceRun, pilot, pilots_of, runs_of
-from edgewise.benchmarks.studies.race_ranking import SETTINGS
+from edgewise.benchmarks.studies.race_plan import (
+    SETTINGS,
+    RacePlan,
+    RaceRun,
+    pilot,
+    pilots_of,
+    runs_of,
+)
 from edgewise.benchmarks.studies.race_report import START, draw, report
 from edgewise.benchmarks.studies.race_sheets import BedStart, summary, table
 from edgewise.benchmarks.studies.statistics import Record

@@ -17,6 +17,7 @@ from edgewise.wrappers import make_rule
 from edgewise.wrappers.allocation import make_allocation
 from edgewise.wrappers.rules.catalogue import construct
 
+SETTINGS = "race.json"  # of a comparison: what its entrants are
 NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")  # of beds and entrants, which name files
 
 

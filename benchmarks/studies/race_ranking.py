@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from edgewise.agents.statistics import PERCENTILES, Estimate
+from edgewise.benchmarks.studies.race_plan import SETTINGS
+from edgewise.benchmarks.studies.race_report import records_of
 from edgewise.benchmarks.studies.statistics import Record
 from edgewise.files import read_json
 
 Scores = NDArray[np.float64]
 NUM_DRAWS = 2000
-SETTINGS = "race.json"  # of a comparison: what its entrants are
 FILTER = re.compile(r"filter=([a-z-]+)(?::filter_rounds=(\d+))?")
 
 
@@ -84,11 +85,6 @@ def reliability(real: Scores, rng: np.random.Generator) -> float:
         order = rng.permutation(real.shape[1])
         means.append([real[:, part].mean(axis=1) for part in (order[:half], order[half:])])
     return float(spearman(*np.swapaxes(means, 0, 1)).mean())
-
-
-def records_of(folder: Path) -> list[Record]:
-    """Read the records of the runs of a comparison, but those of pilots and of learning rates."""
-    return [read_json(path) for path in sorted(folder.glob("*/*-s*.json"))]
 
 
 def real_table(records: Sequence[Record], bed: str | None, names: Sequence[str]) -> Scores:

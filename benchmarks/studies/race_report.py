@@ -33,7 +33,7 @@ from matplotlib.figure import Figure
 from edgewise.agents.training.figures import NUM_COLORS, line_style, save_figure
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.headroom_report import lead_of
-from edgewise.benchmarks.studies.race_ranking import SETTINGS, records_of
+from edgewise.benchmarks.studies.race_plan import SETTINGS
 from edgewise.benchmarks.studies.race_sheets import (
     BedStart,
     completion_sheet,
@@ -46,6 +46,11 @@ from edgewise.files import read_json
 
 START = "start.json"  # of a bed: its learning rate, and what the model scores before training
 NUM_POINTS = 41  # of each curve
+
+
+def records_of(folder: Path) -> list[Record]:
+    """Read the records of the runs of a comparison, but those of pilots and of learning rates."""
+    return [read_json(path) for path in sorted(folder.glob("*/*-s*.json"))]
 
 
 def report(

@@ -27,12 +27,11 @@ import tyro
 
 from edgewise.agents.soar.check import generated, whole
 from edgewise.agents.soar.config import SOARRunConfig, game_of, hard_file
-from edgewise.agents.soar.diversity import vendi_bootstrap
 from edgewise.agents.soar.game import seed_of
 from edgewise.agents.soar.pairs import Pair, hard_pairs, load_pairs
-from edgewise.agents.soar.quality import quality_of
+from edgewise.agents.soar.policies import PolicyTeacher
+from edgewise.agents.soar.quality import quality_of, vendi_bootstrap
 from edgewise.agents.soar.run import config_of, make_policy, make_student, make_teacher
-from edgewise.agents.soar.teacher import PolicyTeacher
 from edgewise.agents.training.checkpoint import ALGORITHM, check, read_tensors, restore
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet

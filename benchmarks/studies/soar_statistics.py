@@ -23,9 +23,9 @@ import numpy as np
 
 from edgewise.agents.soar.game import seed_of
 from edgewise.agents.soar.pairs import Pair
+from edgewise.agents.soar.policies import Phase, PolicyStudent
 from edgewise.agents.soar.presets import FreshPlan
 from edgewise.agents.soar.promotion import Floats
-from edgewise.agents.soar.student import Phase, PolicyStudent
 from edgewise.agents.statistics import (
     PERCENTILES,
     Estimate,

@@ -14,13 +14,12 @@ from edgewise.agents.training.figures import line_style, save_figure, stack
 from edgewise.agents.training.report import probabilities
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
-from edgewise.benchmarks.studies.plan import Plan
+from edgewise.benchmarks.studies.plan import BASELINE, Plan, rule_name
 from edgewise.benchmarks.studies.published import published_effect
 from edgewise.benchmarks.studies.statistics import Scores as Table
 from edgewise.benchmarks.studies.statistics import improvement, interval, iqm
 from edgewise.benchmarks.studies.study import num_due, past_looks
 from edgewise.benchmarks.studies.study_report import BEST, LAST, Scores, write_csv
-from edgewise.benchmarks.studies.suites import BASELINE, rule_name
 
 NOTES = """
 Accuracies are in percent, the mean over seeds with their standard deviation, of the checkpoint at the

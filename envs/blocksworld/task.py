@@ -23,12 +23,12 @@ from edgewise.envs.blocksworld.plan import (
     clear_blocks,
     draw_goal,
     draw_stacks,
+    explain_plan,
     is_reached,
     is_state,
     shortest_plan,
     uniforms,
 )
-from edgewise.envs.blocksworld.reasons import explain_plan
 from edgewise.envs.blocksworld.text import (
     E2H_PROMPT,
     NAMES,

@@ -12,8 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgewise.envs.math.choices import names_option, write_options
+from edgewise.envs.math.answers import compared, names_option, write_options
 from edgewise.envs.math.files import (
+    HUB,
+    SOURCES,
     DataFolder,
     Problem,
     check_problem,
@@ -24,9 +26,9 @@ from edgewise.envs.math.files import (
     matches,
     needed_file,
     normalise,
+    rows_of,
+    source_of,
 )
-from edgewise.envs.math.gold import compared
-from edgewise.envs.math.hub import HUB, SOURCES, rows_of, source_of
 from edgewise.envs.math.presets import make_presets
 from edgewise.errors import unknown
 from edgewise.grading import anticipate, equivalent_many, graded_by

@@ -1,22 +1,154 @@
-"""Files of mathematical problems: where they are, and what their rows become."""
+"""Files of mathematical problems: where they are, here or on the hub, and what their rows become."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from edgewise.envs.math.hub import SOURCES
-from edgewise.registration import division
+from edgewise.answer import extract_answer
+from edgewise.errors import DataError
+from edgewise.registration import division, require
 from edgewise.row_file import Stamp
-from edgewise.rows import check_text
+from edgewise.rows import Located, Row, check_text
 
+HUB = "hub"  # as `data`: read from there
+PREFIX = "hub:"  # of `data`: the name on the hub follows, and after another colon the configuration
+LETTER = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*(.*)", re.DOTALL)
+MATH_CONFIGS = (
+    "algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory",
+    "prealgebra", "precalculus",
+)  # fmt: skip
 MAX_QUESTION = 100_000  # characters
 MAX_ANSWER = 2_000
 UNIT = re.compile(r"\s+|\\[,;!: ]|[$.]")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set on the hub."""
+
+    repo: str
+    split: str
+    read: Callable[[Row], Row]  # a row as it would stand in a local file
+    configs: tuple[str | None, ...] = (None,)
+
+
+def read_math(row: Row) -> Row:
+    """Take the answer out of the solution, and the number out of the level."""
+    level = re.findall(r"\d", row["level"])
+    return {
+        "problem": row["problem"],
+        "answer": extract_answer(row["solution"], "boxed") or "",
+        "level": int(level[0]) if level else None,
+        "subject": row["type"],
+    }
+
+
+def read_gsm8k(row: Row) -> Row:
+    """Take the number after the last mark, and count the calculations."""
+    return {
+        "problem": row["question"],
+        "answer": row["answer"].rsplit("####", 1)[-1].strip().replace(",", ""),
+        "n_steps": row["answer"].count("<<"),
+    }
+
+
+def read_aqua(row: Row) -> Row:
+    """Take the options apart."""
+    options = [LETTER.fullmatch(option) for option in row["options"]]
+    texts = {option[1]: option[2] for option in options if option is not None}
+    return {"problem": row["question"], "options": texts, "answer": row["correct"]}
+
+
+def read_contest(row: Row) -> Row:
+    """Write a whole number as such, and take either name of the question."""
+    answer = row["answer"]
+    whole = isinstance(answer, float) and answer.is_integer()
+    question = row["problem"] if "problem" in row else row["question"]
+    return {
+        "problem": question,
+        "answer": str(int(answer) if whole else answer),
+        "in_qwen_amc23_40": True,
+    }
+
+
+def read_olympiad(row: Row) -> Row:
+    """Take the first of the final answers, which holds all values."""
+    return {
+        "problem": row["question"],
+        "answer": row["final_answer"][0],
+        "subject": row["subfield"],
+    }
+
+
+def same(row: Row) -> Row:
+    """Return the row, which is in our layout."""
+    return row
+
+
+SOURCES: Mapping[str, Mapping[str, Source]] = {  # of each environment and split
+    "MATH-v0": {
+        split: Source("EleutherAI/hendrycks_math", split, read_math, MATH_CONFIGS)
+        for split in ("train", "test")
+    },
+    "MATH500-v0": {"test": Source("HuggingFaceH4/MATH-500", "test", same)},
+    "GSM8K-v0": {
+        split: Source("openai/gsm8k", split, read_gsm8k, ("main",)) for split in ("train", "test")
+    },
+    "AQuA-v0": {
+        split: Source("deepmind/aqua_rat", split, read_aqua, ("raw",))
+        for split in ("validation", "test")
+    },
+    "AIME24-v0": {"test": Source("HuggingFaceH4/aime_2024", "train", read_contest)},
+    "AIME25-v0": {"test": Source("math-ai/aime25", "test", read_contest)},
+    "AMC-v0": {"test": Source("AI-MO/aimo-validation-amc", "train", read_contest)},
+    "AMC23-v0": {"test": Source("math-ai/amc23", "test", read_contest)},
+    "OlympiadBench-v0": {
+        "test": Source("Hothan/OlympiadBench", "train", read_olympiad, ("OE_TO_maths_en_COMP",))
+    },
+    "MinervaMath-v0": {"test": Source("math-ai/minervamath", "test", read_contest)},
+}
+
+
+def rows_of(source: Source) -> Iterator[Located]:
+    """Yield the rows of a source, as they are on the hub."""
+    for config in source.configs:
+        yield from load(source.repo, config, source.split)
+
+
+def load(repo: str, config: str | None, split: str) -> Iterator[Located]:
+    """Yield the rows of a data set on the hub, or in a folder of that name.
+
+    Raises:
+        FileNotFoundError: If there is none, or the hub cannot be reached.
+        DataError: If it cannot be read as a data set.
+    """
+    require("data")
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
+
+    place = f"{repo} ({config or 'default'}, {split})"
+    try:
+        found = load_dataset(repo, config, split=split)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"{place} cannot be had from the hub: check the name and the connection, or download it "
+            f"and pass the folder or file as `data` ({type(error).__name__}: {error})"
+        ) from error
+    except (DatasetsError, ValueError) as error:
+        raise DataError(f"{place}: must be a data set that can be read, got {error}") from error
+    yield from (Located(f"{place}, row {i}", row) for i, row in enumerate(found, start=1))
+
+
+def source_of(name: str, split: str) -> Source:
+    """Return where a data set is on the hub."""
+    if name not in SOURCES:
+        raise ValueError(f"`data` must be a folder for {name}, which is not on the hub")
+    return SOURCES[name][split]
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,19 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from edgewise.envs.math.choices import names_option, read_options
+from edgewise.envs.math.answers import names_option, read_options, unwrap
 from edgewise.envs.math.data import MathDataset, current, known_texts
-from edgewise.envs.math.files import DataFolder, Problem, data_folder, find_file, matches, normalise
-from edgewise.envs.math.gold import unwrap
-from edgewise.envs.math.hub import HUB, PREFIX, load
+from edgewise.envs.math.files import (
+    HUB,
+    PREFIX,
+    DataFolder,
+    Problem,
+    data_folder,
+    find_file,
+    load,
+    matches,
+    normalise,
+)
 from edgewise.envs.math.presets import make_presets
 from edgewise.envs.math.problem_rows import Entry, Layout, read_entry
 from edgewise.errors import DataError, unknown

@@ -15,7 +15,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from edgewise.envs.math.choices import LETTERS, read_letter, read_options, write_options
+from edgewise.envs.math.answers import LETTERS, read_letter, read_options, write_options
 from edgewise.envs.math.files import MAX_ANSWER, MAX_QUESTION
 from edgewise.row_file import Value, place_of, read_split
 from edgewise.rows import Row, check_text, quoted

@@ -10,10 +10,17 @@ pytest.importorskip("torch")
 from edgewise.agents.training.report import probabilities
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.benchmarks.simulation.compare import parse_curriculum
-from edgewise.benchmarks.studies.plan import comparison_cells
+from edgewise.benchmarks.studies.plan import (
+    SUITES,
+    Size,
+    comparison_cells,
+    listed,
+    plan_of,
+    suite_of,
+    tasks_of,
+)
 from edgewise.benchmarks.studies.published import PUBLISHED, published_effect
 from edgewise.benchmarks.studies.study import ladder_of, train_config
-from edgewise.benchmarks.studies.suites import SUITES, Size, listed, plan_of, suite_of, tasks_of
 from edgewise.cli import compare, compare_soar
 from edgewise.cli.compare_flags import SOARCompareConfig, SuiteCompareConfig
 from edgewise.cli.main import perform

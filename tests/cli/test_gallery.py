@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("tyro")
 
 from edgewise import Preset, ReasoningEnv, Task
-from edgewise.cli.gallery import block, example, gallery, section
+from edgewise.cli.list import block, example, gallery, section
 from edgewise.problem_set import ProblemSet
 from edgewise.registration import env_ids
 

@@ -9,9 +9,9 @@ import pytest
 
 import edgewise
 from edgewise import Frame
+from edgewise.frame import check_template
 from edgewise.names import Name, read_keywords, read_name
 from edgewise.task import Preset, Task
-from edgewise.template import check_template
 
 NAME = {  # as version 0.1 wrote it
     "env": "Countdown-v0",

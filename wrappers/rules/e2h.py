@@ -14,7 +14,7 @@ import numpy as np
 
 from edgewise.errors import unknown
 from edgewise.wrappers.rules.ordered import Ordered
-from edgewise.wrappers.rules.schedule import Schedule
+from edgewise.wrappers.rules.rule import Schedule
 from edgewise.wrappers.rules.signal import Floats
 
 

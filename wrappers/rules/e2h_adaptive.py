@@ -13,7 +13,7 @@ import numpy as np
 
 from edgewise.wrappers.rules.e2h import gaussian, lowest
 from edgewise.wrappers.rules.probability import softmax
-from edgewise.wrappers.rules.schedule import Schedule
+from edgewise.wrappers.rules.rule import Schedule
 from edgewise.wrappers.rules.signal import AdvantageAndSuccess, Floats, Ints, Signal
 
 

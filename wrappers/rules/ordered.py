@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgewise.wrappers.rules.schedule import Schedule
+from edgewise.wrappers.rules.rule import Schedule
 from edgewise.wrappers.rules.signal import Floats
 
 

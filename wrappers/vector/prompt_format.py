@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.frame import Frame, Render
-from edgewise.vector_env import unwrap_vector
-from edgewise.wrappers.vector.texts import Actions, Batch, Texts, TextWrapper
+from edgewise.vector_env import Actions, Batch, Texts, TextWrapper, unwrap_vector
 
 
 class PromptFormat(TextWrapper):

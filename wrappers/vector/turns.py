@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from edgewise.attempts import AttemptRules
 from edgewise.tools import Style, Tool
-from edgewise.vector_env import unwrap_vector
+from edgewise.vector_env import Actions, Texts, TextWrapper, unwrap_vector
 from edgewise.wrappers.turns import rules_of
-from edgewise.wrappers.vector.texts import Actions, Texts, TextWrapper
 
 
 class Attempts(TextWrapper):

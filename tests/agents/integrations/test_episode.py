@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 from edgewise.agents.integrations.episode import Episode, seed_of
 from edgewise.agents.integrations.verl_reward import compute_score
 from edgewise.agents.policies.chat import read_chat_options
-from edgewise.agents.seedlings.tokenizer import build_tokenizer
+from edgewise.agents.seedlings.pretrain import build_tokenizer
 from edgewise.env import ReasoningEnv, unwrap
 from edgewise.wrappers import Random, vector
 

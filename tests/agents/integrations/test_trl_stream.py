@@ -114,7 +114,7 @@ def test_evaluation_teaches_nothing():
 
 def test_a_chat_begins_once_where_trl_encodes_it():
     from edgewise.agents.policies.chat import render_chat
-    from edgewise.agents.seedlings.tokenizer import build_tokenizer
+    from edgewise.agents.seedlings.pretrain import build_tokenizer
 
     tokenizer = build_tokenizer()
     tokenizer.chat_template = "{{ bos_token }}{{ messages[-1]['content'] }}"

@@ -13,7 +13,7 @@ from edgewise.agents.integrations.trl_turns import TurnEnvironment  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.policy import append  # noqa: E402
 from edgewise.agents.policies.room import empty_completions, left_pad  # noqa: E402
-from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402
+from edgewise.agents.seedlings.pretrain import build_tokenizer  # noqa: E402
 from edgewise.scoring import score  # noqa: E402
 from edgewise.wrappers import SEC, vector  # noqa: E402
 

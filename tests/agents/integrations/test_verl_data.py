@@ -17,7 +17,7 @@ from verl.utils.import_utils import load_extern_type
 from edgewise.agents.integrations.verl_config import VerlConfig
 from edgewise.agents.integrations.verl_draws import Completion
 from edgewise.agents.integrations.verl_settings import NAMES, flags
-from edgewise.agents.seedlings.tokenizer import build_tokenizer
+from edgewise.agents.seedlings.pretrain import build_tokenizer
 from edgewise.env import evaluation_set, unwrap
 
 pytestmark = [pytest.mark.verl, pytest.mark.filterwarnings("ignore")]

@@ -22,7 +22,7 @@ P, G = 4, 4
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    from edgewise.agents.seedlings.tokenizer import build_tokenizer
+    from edgewise.agents.seedlings.pretrain import build_tokenizer
 
     return build_tokenizer()
 

@@ -36,7 +36,7 @@ def build_policy(kind="qwen2", **options):
     """Return a random model, with gains and biases that are not 1 and 0."""
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
     from edgewise.agents.policies.transformers import TransformersPolicy
-    from edgewise.agents.seedlings.tokenizer import build_tokenizer
+    from edgewise.agents.seedlings.pretrain import build_tokenizer
 
     tokenizer = build_tokenizer()
     name, shape = KINDS[kind]

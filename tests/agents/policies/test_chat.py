@@ -25,7 +25,7 @@ from edgewise.agents.policies.chat import (  # noqa: E402
 )
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
-from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402
+from edgewise.agents.seedlings.pretrain import build_tokenizer  # noqa: E402
 from edgewise.agents.training.config import TrainConfig  # noqa: E402
 from edgewise.agents.training.run import begin, resume  # noqa: E402
 from edgewise.cli import main  # noqa: E402

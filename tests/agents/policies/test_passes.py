@@ -20,7 +20,7 @@ from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.passes import Budget, last_columns, within_memory  # noqa: E402
 from edgewise.agents.policies.policy import Completions  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
-from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402
+from edgewise.agents.seedlings.pretrain import build_tokenizer  # noqa: E402
 
 SIZES = {
     "hidden_size": 32,

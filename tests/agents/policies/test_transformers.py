@@ -11,7 +11,7 @@ from edgewise import Frame  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.sampling import choose, nucleus  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
-from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402
+from edgewise.agents.seedlings.pretrain import build_tokenizer  # noqa: E402
 
 PROMPTS = ["1 + 1 = ", "[3, 5, 2] -> 16 in \\boxed{}: ", "?", "1 + 1 = "]
 

@@ -6,7 +6,7 @@ import pytest
 
 transformers = pytest.importorskip("transformers")
 
-from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402
+from edgewise.agents.seedlings.pretrain import build_tokenizer  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=["built", "saved", "saved beside a Qwen2 model"])

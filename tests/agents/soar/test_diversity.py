@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.agents.soar.diversity import character_ngrams, vendi_bootstrap, vendi_score
+from edgewise.agents.soar.quality import character_ngrams, vendi_bootstrap, vendi_score
 
 
 def onehot(texts):

@@ -5,8 +5,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edgewise.agents.soar.check import CheckRow
-from edgewise.agents.soar.noise import Noise
+from edgewise.agents.soar.check import CheckRow, Noise
 
 
 def test_the_estimates_by_hand():

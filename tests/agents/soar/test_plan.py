@@ -10,10 +10,9 @@ torch = pytest.importorskip("torch")
 
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.soar.config import SOARRunConfig, game_of  # noqa: E402
-from edgewise.agents.soar.counts import count_game, inner_steps  # noqa: E402
 from edgewise.agents.soar.game import play, start  # noqa: E402
 from edgewise.agents.soar.pairs import hard_pairs  # noqa: E402
-from edgewise.agents.soar.plan import SECONDS, plan_game  # noqa: E402
+from edgewise.agents.soar.plan import SECONDS, count_game, inner_steps, plan_game  # noqa: E402  # noqa: E402
 from edgewise.agents.soar.run import make_teacher  # noqa: E402
 from edgewise.agents.soar.together import PolicyCohort  # noqa: E402
 from edgewise.cli import main  # noqa: E402

@@ -13,9 +13,14 @@ from edgewise.agents.policies.policy import Completions  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
 from edgewise.agents.soar.game import SOARConfig, play, start  # noqa: E402
 from edgewise.agents.soar.pairs import Pair  # noqa: E402
+from edgewise.agents.soar.policies import (  # noqa: E402  # noqa: E402
+    Exam,
+    PolicyStudent,
+    PolicyTeacher,
+    StudentConfig,
+    TeacherConfig,
+)
 from edgewise.agents.soar.posing import FORMATS, TooFewProblems  # noqa: E402
-from edgewise.agents.soar.student import Exam, PolicyStudent, StudentConfig  # noqa: E402
-from edgewise.agents.soar.teacher import PolicyTeacher, TeacherConfig  # noqa: E402
 
 TEXTS = [r"easy?\boxed{1}", r"useful?\boxed{2}", r"wrong?\boxed{3}", "no problem"]
 CONFIG = TeacherConfig(num_steps=50, num_warmup_steps=2, learning_rate=0.2, kl_coef=0.0)

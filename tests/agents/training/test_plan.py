@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
-from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402
+from edgewise.agents.seedlings.pretrain import build_tokenizer  # noqa: E402
 from edgewise.agents.training.memory_plan import Work, plan_of  # noqa: E402
 from edgewise.agents.training.model_shapes import KNOWN, ModelShape, shape_of  # noqa: E402
 from edgewise.agents.training.plan import plan_run, warnings_of  # noqa: E402

@@ -17,7 +17,7 @@ from edgewise import Preset, ReasoningEnv, ReasoningVectorEnv, Task  # noqa: E40
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.room import positions_of  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
-from edgewise.agents.seedlings.tokenizer import build_tokenizer  # noqa: E402
+from edgewise.agents.seedlings.pretrain import build_tokenizer  # noqa: E402
 from edgewise.agents.training.evaluation import evaluate  # noqa: E402
 from edgewise.agents.training.prompt_limit import PromptLimit  # noqa: E402
 from edgewise.agents.training.scores import EvaluationPlan  # noqa: E402

@@ -21,8 +21,7 @@ from edgewise.benchmarks.evaluation.answers import EvaluationFolder
 from edgewise.benchmarks.evaluation.question import open_part
 from edgewise.benchmarks.evaluation.run import evaluate as ask
 from edgewise.benchmarks.evaluation.scripted import scripted
-from edgewise.benchmarks.evaluation.spread import Spread, SpreadAgent, spreading
-from edgewise.benchmarks.evaluation.spread_jobs import script_of
+from edgewise.benchmarks.evaluation.spread import Spread, SpreadAgent, script_of, spreading
 from edgewise.benchmarks.evaluation.suite import OWN, SUITES, Part
 from edgewise.cli import main
 from edgewise.env import unwrap

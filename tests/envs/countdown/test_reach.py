@@ -6,7 +6,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from edgewise.envs.countdown.reach import is_reachable
+from edgewise.envs.countdown.file import is_reachable
 from edgewise.envs.countdown.task import Countdown
 
 

@@ -11,7 +11,7 @@ pytest.importorskip("flint")
 pytest.importorskip("datasets")
 
 from edgewise.envs.math.data import DATASETS
-from edgewise.envs.math.hub import SOURCES
+from edgewise.envs.math.files import SOURCES
 from edgewise.envs.math.problem_file import LAYOUTS
 
 RECORDED = {  # one row of our own in the columns of each data set
@@ -134,7 +134,7 @@ def test_the_sets_that_people_train_on_are_read(output, layout):
 
 def test_what_the_hub_has_not_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
-    from edgewise.envs.math.hub import load
+    from edgewise.envs.math.files import load
 
     with pytest.raises(
         FileNotFoundError, match=r"no/such \(main, test\) cannot be had from the hub"

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("flint")
 
-from edgewise.envs.math.choices import read_options
+from edgewise.envs.math.answers import read_options
 from edgewise.envs.math.problem_file import Problem, ProblemFile, load_problems
 
 

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("flint")
 
-from edgewise.envs.math.choices import MAX_LENGTH, read_letter, read_options
+from edgewise.envs.math.answers import MAX_LENGTH, read_letter, read_options
 from edgewise.envs.math.data import AQuA
 from edgewise.envs.math.files import Problem
 from edgewise.envs.math.problem_file import ProblemFile

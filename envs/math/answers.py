@@ -1,4 +1,4 @@
-r"""Read which option of a multiple choice an answer names.
+r"""Read which option of a multiple choice an answer names, and what is compared with a gold answer.
 
 An answer names an option by its letter alone, in whatever decoration: ``C``, ``(c)``, ``C.``,
 ``**C**``, ``$\mathrm{C}$``, ``\textbf{(C)}``, ``Option C``, ``The answer is (C)``. What follows the
@@ -30,6 +30,7 @@ NAMED = re.compile(
     r"(?P<rest>.*)",
     re.IGNORECASE | re.ASCII,
 )
+PROSE = re.compile(r"(?:(?<![\\a-zA-Z])[a-zA-Z]{2,20}[^a-zA-Z\\]{1,20}){6}")
 
 
 def write_options(question: str, options: Mapping[str, str]) -> str:
@@ -101,3 +102,23 @@ def plain(text: str) -> str:
 def key(text: str) -> str:
     """Return `text` without spaces, case and a full stop at the end."""
     return text.replace(" ", "").rstrip(".").casefold()
+
+
+def unwrap(answer: str) -> str:
+    r"""Return what is in \boxed{}, which E2H asks for within <answer>, or all."""
+    boxed = extract_answer(answer, "boxed")
+    return answer if boxed is None else boxed
+
+
+def compared(gold: str, answer: str) -> str:
+    """Return what of `answer` is compared with `gold`."""
+    return unwrap(answer) if is_terse(answer) or not is_terse(gold) else ""
+
+
+def is_terse(answer: str) -> bool:
+    """Return whether `answer` has no six words on end, among which any number could hide.
+
+    >>> is_terse("15 square feet"), is_terse("It may be 3, but then it may also be 4, I think")
+    (True, False)
+    """
+    return PROSE.search(answer) is None
