@@ -83,7 +83,7 @@ def taken(place: Path, path: Path) -> int:
 def opened(place: Path) -> int:
     """Open the lock file `place`, creating it and its folder; return the descriptor."""
     for _ in range(TRIES):
-        with suppress(FileNotFoundError):  # another process has just removed the folder
+        with suppress(FileNotFoundError, FileExistsError):  # another has just removed the folder
             place.parent.mkdir(parents=True, exist_ok=True)
             return os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
     place.parent.mkdir(parents=True, exist_ok=True)
