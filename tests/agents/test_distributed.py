@@ -98,11 +98,9 @@ def play(model):
     envs.lesson.forget()
     policy = TransformersPolicy.load(model)
     rollout = collect(envs, policy, Sampling(max_tokens=16), torch.Generator().manual_seed(1))
-    return {
-        "tokens": rollout.completions.tokens.tolist(),
-        "rewards": rollout.rewards.tolist(),
-        "problems": rollout.infos["problem"].tolist(),
-    }
+    tokens, problems = rollout.completions.tokens, rollout.infos["problem"]
+    parts = {"tokens": tokens, "rewards": rollout.rewards, "problems": problems}
+    return {name: part.tolist() for name, part in parts.items()}
 
 
 class Digits(Task[int]):
@@ -158,8 +156,7 @@ def lesson(name, num_steps):
         advantages = group_advantages(rollout.rewards, verified=verified).double().numpy()
         metrics = vector.teach(envs, np.abs(advantages))
         if vector.asks_after(envs):
-            parts = (advantages, 0.1 * advantages, rollout.verified.numpy())
-            vector.tell_after(envs, Updated(*parts))
+            vector.tell_after(envs, Updated(advantages, 0.1 * advantages, verified.numpy()))
         state = envs.state_dict()
         told.append({"problems": rollout.infos["problem"].tolist(), "metrics": metrics})
         told[-1] |= {"arms": rollout.infos["arm"].tolist(), "state": state}
@@ -175,9 +172,8 @@ def train_seedling(path):
 
 def teach(folder, rules, num_steps):
     for name in rules:
-        (folder / f"{name}-{distributed.rank()}.json").write_text(
-            json.dumps(lesson(name, num_steps))
-        )
+        found = json.dumps(lesson(name, num_steps))
+        (folder / f"{name}-{distributed.rank()}.json").write_text(found)
 
 
 def stop_and_resume(model, folder, name):
