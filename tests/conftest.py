@@ -8,6 +8,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two beside another busy process are far slower
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
+import ast
 import faulthandler
 import gc
 import json
@@ -119,7 +120,7 @@ IMPORTED = [
 
 
 def fork(_, arguments, kept):
-    """Run code, Python's last argument, in a fork with the files `kept`, the streams, and plain warnings."""
+    """Serve in a fork with the files `kept`; the call of `main`, Python's last argument, is not run but read."""
     if process := os.fork():
         return process
     try:
@@ -130,7 +131,8 @@ def fork(_, arguments, kept):
         warnings.resetwarnings()
         for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
             warnings.simplefilter("ignore", kind)
-        exec(arguments[-1], {})
+        call, read = ast.parse(arguments[-1]).body[-1].value, ast.literal_eval
+        forkserver.main(*map(read, call.args), **read(call.keywords[0].value))
     finally:
         os._exit(0)
 
