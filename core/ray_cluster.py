@@ -34,6 +34,8 @@ HEALTH_SECONDS = 30.0  # for a cluster to say that it is well, on a busy machine
 START_TRIES = 3  # of a local cluster, since a busy machine may be too slow for Ray's own limits
 PREFIX = "ray-"  # of the folder of a local cluster
 BEGUN = "session_latest"  # what Ray puts into it
+SOCKET = "session_0000-00-00_00-00-00_000000_{pid}/sockets/plasma_store"  # the longest name in it
+MAX_SOCKET = 103 if sys.platform == "darwin" else 107  # bytes of the path of a socket
 ENVIRONMENT = {  # of a local cluster
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -117,7 +119,8 @@ def started(address: str) -> Iterator[None]:
     settings = dict(ENVIRONMENT)
     if "ray" not in sys.modules or token.cache_info().currsize:  # else Ray has read its own already
         settings |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token()}
-    home = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
+    home = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()).absolute()
+    check_short(home)
     clear(home)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
     with locked(folder), variables(settings):
@@ -135,6 +138,21 @@ def started(address: str) -> Iterator[None]:
         finally:
             ray.shutdown()
             shutil.rmtree(folder, ignore_errors=True)  # Ray may write a last line yet
+
+
+def check_short(home: Path) -> None:
+    """Check that the sockets of a cluster have room for their paths in a folder below `home`.
+
+    Raises:
+        WorkerError: If they have not.
+    """
+    below = Path(PREFIX + 8 * "x", SOCKET.format(pid=os.getpid()))
+    room = MAX_SOCKET - 1 - len(os.fsencode(below))
+    if (length := len(os.fsencode(home))) > room:
+        raise WorkerError(
+            f"the path of `RAY_TMPDIR`, or of the system's temporary folder, must have at most {room} bytes, "
+            f"for Ray's sockets, got {length}: {home}; set RAY_TMPDIR to a shorter one, such as /tmp"
+        )
 
 
 def clear(home: Path) -> None:

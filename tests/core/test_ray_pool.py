@@ -12,7 +12,16 @@ import pytest
 
 from edgewise.lock import locked
 from edgewise.pool import LOST, Pool, WorkerError
-from edgewise.ray_cluster import check_address, check_reachable, clear, cluster
+from edgewise.ray_cluster import (
+    MAX_SOCKET,
+    PREFIX,
+    SOCKET,
+    check_address,
+    check_reachable,
+    check_short,
+    clear,
+    cluster,
+)
 from edgewise.ray_pool import call_many
 
 CALLS = """
@@ -63,6 +72,17 @@ def test_whether_somebody_listens_is_asked_of_the_port(address):
             check_reachable(asked)
     with pytest.raises(WorkerError, match=f"got {address}: Connection refused; start one"):
         check_reachable(address)
+
+
+def test_a_folder_whose_name_leaves_no_room_for_sockets_is_refused_with_what_to_set():
+    below = f"/{PREFIX}{8 * 'x'}/{SOCKET.format(pid=os.getpid())}"
+    longest = MAX_SOCKET - len(below)
+    check_short(Path("/".ljust(longest, "a")))
+    for home in ("/".ljust(longest + 1, "a"), "/é".ljust(longest, "a")):
+        with pytest.raises(WorkerError, match=f"at most {longest} bytes.* set RAY_TMPDIR"):
+            check_short(Path(home))
+    with socket.socket(socket.AF_UNIX) as sock, pytest.raises(OSError, match="too long"):
+        sock.bind("/".ljust(MAX_SOCKET + 1, "a"))
 
 
 def test_what_killed_commands_left_is_removed_and_nothing_else(tmp_path):

@@ -8,6 +8,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gymnasium as gym
 import pytest
@@ -183,18 +184,23 @@ def test_two_thousand_answers_are_graded_once_though_a_worker_is_killed(tmp_path
 
 
 @pytest.fixture
-def command(tmp_path):
+def clusters():
+    """Where local clusters have their files: of a short name, for the sockets of Ray."""
+    with TemporaryDirectory(prefix="r-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def command(tmp_path, clusters):
     """A function that starts `edgewise` on a cluster of its own, with files in the folder of the test."""
     pytest.importorskip("ray")
     (tmp_path / "slow_sayer.py").write_text(SLOW_SAYER)
-    folder = tmp_path.parent / "r"  # of a short name, for the sockets of Ray
-    folder.mkdir(exist_ok=True)
 
     def start(*words):
         return subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "edgewise", *words],
             cwd=tmp_path,
-            env={**os.environ, "RAY_TMPDIR": str(folder)},
+            env={**os.environ, "RAY_TMPDIR": str(clusters)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -203,10 +209,10 @@ def command(tmp_path):
 
     yield start
     for _ in range(600):  # nothing of a cluster outlives its command
-        if not processes(str(folder)):
+        if not processes(str(clusters)):
             return
         time.sleep(0.1)
-    pytest.fail(f"still there: {processes(str(folder))}")
+    pytest.fail(f"still there: {processes(str(clusters))}")
 
 
 def graded(path):
@@ -250,7 +256,7 @@ def test_commands_on_a_cluster_do_what_they_do_without(command, tmp_path):
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_what_was_graded_is_kept_whatever_ends_the_driver(number, command, tmp_path):
+def test_what_was_graded_is_kept_whatever_ends_the_driver(number, command, clusters, tmp_path):
     path = tmp_path / "out" / "answers.jsonl"
     process = command(*SLOW, "--ray", "local:2", "--plan.num-problems", "25", "--samples", "8")
     wait_for_verdicts(process, path, 20)
@@ -266,11 +272,11 @@ def test_what_was_graded_is_kept_whatever_ends_the_driver(number, command, tmp_p
         assert "stopping after this step" in first and "the same command goes on" in last
     killed = number == signal.SIGKILL  # what that left behind goes with the next cluster
     again = ["--ray", "local:2"] if killed else []
-    assert len(list((tmp_path.parent / "r").glob("ray-*"))) == killed
+    assert len(list(clusters.glob("ray-*"))) == killed
     process = command(*SLOW, *again, "--plan.num-problems", "25", "--samples", "8")
     told = process.communicate()[1]
     assert process.returncode == 0, told
-    assert not list((tmp_path.parent / "r").glob("ray-*"))
+    assert not list(clusters.glob("ray-*"))
     after = graded(path)
     assert [line for line in after if line in set(before)] == before and len(before) < 800
     assert len(after) == 4 * 25 * 8
