@@ -107,16 +107,22 @@ class EnginePolicy:
         It also shows whether the engine's log-probabilities are those at the temperature.
 
         Raises:
-            ValueError: If the engine does not sample from these.
+            ValueError: If the engine does not sample from these, or has no room to be asked.
         """
+        sampling = Sampling(max_tokens=PROBE_TOKENS, temperature=PROBE_TEMPERATURE)
+        start = self.learner.start(PROBE, sampling)
+        needed, most = start.tokens.shape[1] + PROBE_TOKENS, self.positions
+        if most is not None and most < needed:
+            raise ValueError(
+                f"`engine` must have room for at least {needed} tokens of prompt and completion, got "
+                f"{most}; of vllm this is `max_length`, or that of the model"
+            )
         changed = probed(self.learner)
         kept = [weight.clone() for weight, _ in changed]
         for weight, other in changed:
             weight.copy_(other)
-        sampling = Sampling(max_tokens=PROBE_TOKENS, temperature=PROBE_TEMPERATURE)
         try:
             self.wake()
-            start = self.learner.start(PROBE, sampling)
             rows, generator = torch.arange(NUM_COMPARED), torch.Generator().manual_seed(0)
             found = self.learner.in_parts(self.sample, start, rows, sampling, generator)
             self.counts_temperature = self.gap(found) <= self.gap(replace(found, scale=1.0))
@@ -194,6 +200,9 @@ class EnginePolicy:
         """Append a turn to `rows` of `start`, with the weights as they are now."""
         changed = self.wake()
         found = self.learner.in_parts(self.sample, start, rows, sampling, generator)
+        if not found.mask.any():  # no prompt had room
+            self.loaded = []  # so that the next completions are compared
+            return found
         if changed and not (self.counts_temperature and sampling.top_p < 1):
             self.compare(found.select(rows[:NUM_COMPARED]), sampling)
         if self.engine_scale(sampling) == found.scale:

@@ -9,6 +9,7 @@ Shapes: B completions, T tokens of a row, H inputs of a matrix.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,8 @@ from edgewise.files import write_atomically
 
 SPREAD = 2**20  # adapters whose masks differ
 FILE = "adapters.safetensors"
+PEFT_FILE = "adapter_model.safetensors"  # where peft looks for them
+NAME = re.compile(r"\.default(?=\.|\Z)")  # of the adapters, in the names of their weights
 PREFIX = "base_model.model."  # of the names in a model with adapters
 SEED = 0  # of the first factors; the second ones are 0
 
@@ -194,9 +197,23 @@ class LoRAPolicy(TransformersPolicy):
         )
         return {name: weight for name, weight in names if ".lora_" not in name}
 
-    def write_adapters(self, folder: Path) -> None:
-        """Write the adapters and their settings to `folder`, for peft and whoever reads its format."""
-        self.model.save_pretrained(folder)
+    def write_adapters(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Write adapters and their settings to `folder`, for peft and whoever reads its format.
+
+        peft's own `save_pretrained` asks a hub for the config of the base model, each time, and adds
+        whole embeddings to adapters of them.
+
+        Args:
+            folder: Is made if it is not there.
+            weights: As `state_dict` returns them; by default those of this policy.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.peft_config["default"].save_pretrained(folder)
+        found = self.state_dict() if weights is None else weights
+        content = {
+            NAME.sub("", name): weight.detach().cpu().contiguous() for name, weight in found.items()
+        }
+        write_atomically(folder / PEFT_FILE, save(content, metadata={"format": "pt"}))
 
     def frozen(self) -> WithoutAdapters:
         """Return the policy without its adapters, which is what it was at the start."""

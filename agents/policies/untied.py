@@ -1,7 +1,8 @@
 """A model as vLLM can be given new weights: its head is not tied to its embeddings.
 
 vLLM keeps a tied head as it is when weights are reloaded on a CPU, and says nothing. With a matrix of
-its own the head gets its weights by name, at the cost of that matrix.
+its own the head gets its weights by name, at the cost of that matrix. Weights that are never reloaded,
+those below adapters, stay tied.
 """
 
 from __future__ import annotations
@@ -18,15 +19,24 @@ from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.files import replacing
 
 FILE = "model.safetensors"
+HEAD = "lm_head.weight"  # by the name of transformers
 
 
-def write_config(policy: TransformersPolicy, folder: str | Path) -> None:
+def write_config(policy: TransformersPolicy, folder: str | Path, *, untie: bool = True) -> None:
     """Write to `folder` all of the model of `policy` but its weights."""
     config = deepcopy(policy.model.config)
-    config.tie_word_embeddings = False
+    if untie:
+        config.tie_word_embeddings = False
     config.save_pretrained(folder)
     policy.model.generation_config.save_pretrained(folder)
     policy.tokenizer.save_pretrained(folder)
+
+
+def as_saved(policy: TransformersPolicy) -> dict[str, Tensor]:
+    """Return the weights of `policy` as a folder of its model has them: a tied head is none of them."""
+    ends = (policy.model.get_input_embeddings(), policy.model.get_output_embeddings())
+    tied = ends[0].weight is ends[1].weight
+    return {name: weight for name, weight in policy.whole().items() if not (tied and name == HEAD)}
 
 
 def write_weights(weights: Mapping[str, Tensor], folder: str | Path) -> None:

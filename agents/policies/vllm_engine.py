@@ -8,30 +8,28 @@ and CUDA graphs, is written after its documentation and has not been run.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from edgewise.agents import distributed
 from edgewise.agents.policies.engine import Turn
 from edgewise.agents.policies.lora import LoRAPolicy
 from edgewise.agents.policies.options import Sampling, VLLMSettings
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.policies.untied import write_config, write_weights
+from edgewise.agents.policies.untied import HEAD, as_saved, write_config, write_weights
+from edgewise.executor import WorkerError
 
-ENVIRONMENT = {  # of vLLM, unless it is set already
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine is in this process, and so are weights
-    "VLLM_LOGGING_LEVEL": "ERROR",
-    "VLLM_NO_USAGE_STATS": "1",
-}
+HERE = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}  # the engine is in this process, and so are weights
+ENVIRONMENT = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}  # unless they are set
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, that vLLM makes room for
-WEIGHTS = "adapter_model.safetensors"  # as peft calls it
+MAX_SHOWN = 500  # characters of what vLLM says is wrong
 
 
 class VLLMEngine:
@@ -51,15 +49,18 @@ class VLLMEngine:
         Raises:
             ImportError: If vLLM is not installed.
             ValueError: If the rank of adapters is more than it makes room for.
+            WorkerError: If vLLM does not start, as for a model that it does not have.
         """
         on_cpu = learner.model.device.type == "cpu"
         self.vllm = import_vllm()
-        with TemporaryDirectory() as folder:
-            write_config(learner, folder)
+        with TemporaryDirectory() as folder, in_one_line():
+            adapted = isinstance(learner, LoRAPolicy)
+            write_config(learner, folder, untie=not adapted)
             kind: dict[str, Any] = {"load_format": "dummy"}
             if isinstance(learner, LoRAPolicy):
-                write_weights(learner.whole(), folder)
+                write_weights(as_saved(learner), folder)
                 kind = {
+                    "use_tqdm_on_load": False,
                     "enable_lora": True,
                     "max_loras": self.most,
                     "max_lora_rank": room_of(learner.rank),
@@ -71,7 +72,7 @@ class VLLMEngine:
                 dtype=str(learner.dtype).removeprefix("torch."),
                 generation_config="vllm",  # the settings of `Sampling` and no others
                 logprobs_mode="processed_logprobs",  # at the temperature
-                max_model_len=settings.max_length,
+                max_model_len=settings.max_length and learner.positions,  # the fewer of both
                 gpu_memory_utilization=settings.gpu_memory_utilization,
                 enforce_eager=settings.eager or on_cpu,
                 enable_chunked_prefill=not on_cpu,
@@ -81,6 +82,7 @@ class VLLMEngine:
             )
         if distributed.num_ranks() > 1:  # at exit it would ask for groups that are gone
             distributed.ENDING.append(self.llm.llm_engine.engine_core.shutdown)
+        self.has_head = all(self.llm.apply_model(has_head))
         self.sleeps, self.awake = not on_cpu, True
         self.adapters: Any = None  # what names those that it has
         self.numbers = count(
@@ -88,17 +90,25 @@ class VLLMEngine:
         )  # of adapters; of each vLLM must see new ones, for it keeps what it read
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Load weights in place, and drop the prefix cache of the old ones."""
-        self.llm.collective_rpc(
-            "reload_weights", kwargs={"weights_iterator": iter(weights.items())}
-        )
-        self.llm.reset_prefix_cache()
+        """Load weights in place, and drop the prefix cache of the old ones.
+
+        Raises:
+            WorkerError: If vLLM refuses them.
+        """
+        taken = ((n, w) for n, w in weights.items() if n != HEAD or self.has_head)
+        with in_one_line():
+            self.llm.collective_rpc("reload_weights", kwargs={"weights_iterator": taken})
+            self.llm.reset_prefix_cache()
 
     def adapt(self, write: Callable[[Path], None]) -> None:
-        """Take new adapters, and drop the old ones; prefixes are kept by the name of the adapters."""
-        if self.adapters is not None:
-            self.llm.llm_engine.remove_lora(self.adapters.lora_int_id)
-        with TemporaryDirectory() as folder:
+        """Take new adapters, and drop the old ones; prefixes are kept by the name of the adapters.
+
+        Raises:
+            WorkerError: If vLLM refuses them, as for matrices that it has no adapters for.
+        """
+        with TemporaryDirectory() as folder, in_one_line():
+            if self.adapters is not None:
+                self.llm.llm_engine.remove_lora(self.adapters.lora_int_id)
             write(Path(folder))
             self.adapters = self.named(Path(folder))
             self.llm.llm_engine.add_lora(self.adapters)
@@ -126,7 +136,11 @@ class VLLMEngine:
         ends: Sequence[int],
         adapters: Any,
     ) -> list[Turn]:
-        """Sample as `sample` does, from named adapters: those of all prompts, or of each."""
+        """Sample as `sample` does, from named adapters: those of all prompts, or of each.
+
+        Raises:
+            WorkerError: If vLLM fails.
+        """
         settings = [
             self.vllm.SamplingParams(
                 max_tokens=sampling.max_tokens,
@@ -141,7 +155,8 @@ class VLLMEngine:
             for seed in seeds
         ]
         inputs = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
-        answers = self.llm.generate(inputs, settings, use_tqdm=False, lora_request=adapters)
+        with in_one_line():
+            answers = self.llm.generate(inputs, settings, use_tqdm=False, lora_request=adapters)
         outputs = [answer.outputs[0] for answer in answers]
         return [
             Turn(
@@ -167,6 +182,27 @@ class VLLMEngine:
         if self.sleeps and self.awake:
             self.llm.sleep(level=1)
             self.awake = False
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Raise what vLLM raises in the block, which is of any kind and length, as a WorkerError.
+
+    Raises:
+        WorkerError: If anything was raised but a MemoryError or OSError, which say enough.
+    """
+    try:
+        yield
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:MAX_SHOWN]
+        raise WorkerError(f"`engine` vllm failed: {type(error).__name__}: {said}") from error
+
+
+def has_head(model: nn.Module) -> bool:
+    """Return whether a model of vLLM has a head, which some have not whose head is always tied."""
+    return hasattr(model, HEAD.removesuffix(".weight"))
 
 
 def room_of(rank: int) -> int:
@@ -196,8 +232,7 @@ def import_vllm() -> Any:
     Raises:
         ImportError: If it is not installed, with how to install it.
     """
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    os.environ |= {**ENVIRONMENT, **os.environ, **HERE}
     try:
         import vllm
     except ModuleNotFoundError as error:
@@ -212,8 +247,7 @@ class VLLMAdapters(VLLMEngine):
 
     Each row of a batch goes through the adapter of its owner (Chen et al., 2023, "Punica: Multi-Tenant
     LoRA Serving", arXiv 2310.18547), so that students of SOAR that are at work together are answered
-    together. Adapters are handed over as files of peft. Written after vLLM's documentation; it has
-    started with them on a CPU, and has not been seen to sample.
+    together. Adapters are handed over as files of peft.
     """
 
     def __init__(self, learner: LoRAPolicy, settings: VLLMSettings, most: int) -> None:
@@ -245,12 +279,7 @@ class VLLMAdapters(VLLMEngine):
 
     def request(self, learner: LoRAPolicy, weights: Mapping[str, Tensor], path: Path) -> Any:
         """Write an adapter as peft reads it, and return vLLM's name for it."""
-        learner.model.peft_config["default"].save_pretrained(path)
-        content = {
-            name.replace(".default.", "."): weight.detach().cpu().contiguous()
-            for name, weight in weights.items()
-        }
-        save_file(content, path / WEIGHTS)
+        learner.write_adapters(path, weights)
         return self.named(path)
 
     def sample_each(

@@ -15,8 +15,7 @@ import torch
 from edgewise.agents.policies.chat import ChatOptions
 from edgewise.agents.policies.load import load_policy, with_engine
 from edgewise.agents.policies.options import Precision
-from edgewise.agents.policies.policy import Sampler
-from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.agents.policies.policy import ModelPolicy, Sampler
 from edgewise.agents.training.evaluation import BATCH, ask
 from edgewise.agents.training.run_policy import limit_for
 from edgewise.benchmarks.evaluation.agent import Agent, Reply, Request, entropy
@@ -139,7 +138,7 @@ def fitting(opened: Opened, agent: Agent, max_prompt_tokens: int | None) -> Open
     Raises:
         ValueError: If it has room for none of a level.
     """
-    if not (isinstance(agent, PolicyAgent) and isinstance(agent.policy, TransformersPolicy)):
+    if not (isinstance(agent, PolicyAgent) and isinstance(agent.policy, ModelPolicy)):
         return opened
     limit = limit_for(agent.policy, opened.sampling, max_prompt_tokens)
     if limit is None:
