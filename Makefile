@@ -68,6 +68,7 @@ test-oldest: $(OLDEST)/done
 WITH_VLLM = VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 $(VLLM)/bin/python -m pytest -m vllm
 test-vllm: $(VLLM)/done
 	$(WITH_VLLM) tests/agents/policies/test_vllm.py
+	$(WITH_VLLM) tests/agents/policies/test_vllm_models.py
 	$(WITH_VLLM) tests/agents/soar/test_vllm_students.py
 
 # real clusters of two workers

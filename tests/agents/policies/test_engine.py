@@ -8,14 +8,20 @@ torch = pytest.importorskip("torch")
 
 from edgewise.agents.algorithms import grpo  # noqa: E402
 from edgewise.agents.policies.chat import encode_further  # noqa: E402
-from edgewise.agents.policies.engine import EnginePolicy  # noqa: E402
+from edgewise.agents.policies.engine import PROBE_TOKENS, EnginePolicy  # noqa: E402
 from edgewise.agents.policies.load import with_engine  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.transformers import TransformersPolicy  # noqa: E402
+from edgewise.agents.policies.untied import as_saved, write_config, write_weights  # noqa: E402
+from edgewise.agents.policies.vllm_engine import MAX_SHOWN, in_one_line  # noqa: E402
 from edgewise.agents.training.config import TrainConfig, complete  # noqa: E402
 from edgewise.agents.training.parts import make_hyperparameters  # noqa: E402
 from edgewise.agents.training.run import make_envs  # noqa: E402
+from edgewise.benchmarks.evaluation.policy_agent import PolicyAgent, fitting  # noqa: E402
+from edgewise.benchmarks.evaluation.question import open_part  # noqa: E402
+from edgewise.benchmarks.evaluation.suite import parts_of  # noqa: E402
 from edgewise.cli import main  # noqa: E402
+from edgewise.executor import WorkerError  # noqa: E402
 
 PROMPTS = ["1 + 1 = ", "[3, 5, 2] -> 16: ", "x"] * 4
 SAMPLING = Sampling(max_tokens=12)
@@ -141,6 +147,42 @@ def test_an_engine_that_goes_stale_is_refused_after_the_update(policy, monkeypat
         sampled(policy)
 
 
+def test_an_engine_without_room_to_be_asked_is_refused(tiny_model, model_engine):
+    learner = TransformersPolicy.load(tiny_model)
+    learner.positions = len(learner.tokenizer.encode("1 + 1 =")) + PROBE_TOKENS
+    EnginePolicy(learner, model_engine(tiny_model))
+    learner.positions -= 1
+    with pytest.raises(ValueError, match=r"`engine` must have room for .* `max_length`"):
+        EnginePolicy(learner, model_engine(tiny_model))
+
+
+def test_prompts_without_room_get_no_completion_and_the_next_ones_are_compared(policy, monkeypatch):
+    monkeypatch.setattr(policy.engine, "load", lambda weights: None)
+    change(policy)
+    policy.learner.positions = 30
+    found = policy.generate(["1 + 1 = " * 9] * 2, SAMPLING, torch.Generator())
+    assert found.texts == ["", ""] and not found.mask.any()
+    with pytest.raises(FloatingPointError, match="`engine` must sample from the weights"):
+        sampled(policy)
+
+
+def test_an_evaluation_leaves_out_long_prompts_with_an_engine_too(policy):
+    opened = open_part(parts_of("sec")[0], 1)
+    policy.learner.positions = opened.sampling.max_tokens
+    for one in (policy.learner, policy):
+        with pytest.raises(ValueError, match="`max_tokens` must be at most"):
+            fitting(opened, PolicyAgent(one, one.render, 0), None)
+
+
+def test_what_vllm_raises_is_one_line():
+    for error in (RuntimeError("CUDA out of memory\n" * 1_000), KeyError("a"), AssertionError()):
+        with pytest.raises(WorkerError, match=type(error).__name__) as found, in_one_line():
+            raise error
+        assert "\n" not in str(found.value) and len(str(found.value)) < MAX_SHOWN + 60
+    with pytest.raises(MemoryError), in_one_line():
+        raise MemoryError
+
+
 def test_the_reference_needs_no_engine(policy):
     completions, calls = sampled(policy), policy.engine.calls
     reference = policy.frozen()
@@ -177,6 +219,18 @@ def test_adapters_go_to_the_engine_and_the_weights_below_them_do_not(tiny_model,
     assert gap(policy, before) > 1e-2 and gap(policy, found) < 1e-4
     assert "load" not in policy.engine.calls
     assert policy.engine.calls.count("adapt") == 3  # of the probe, and before either sample
+
+
+@pytest.mark.parametrize("adapted", [False, True])
+def test_what_an_engine_with_adapters_reads_is_the_model_as_it_was(tiny_model, tmp_path, adapted):
+    """Tied, without a second copy of the head, which models that are always tied have no place for."""
+    learner = with_adapters(tiny_model) if adapted else TransformersPolicy.load(tiny_model)
+    write_config(learner, tmp_path, untie=False)
+    write_weights(as_saved(learner), tmp_path)
+    assert "lm_head.weight" in learner.whole() and "lm_head.weight" not in as_saved(learner)
+    read = TransformersPolicy.load(tmp_path)
+    assert read.model.lm_head.weight is read.model.model.embed_tokens.weight
+    assert torch.equal(sampled(read).tokens, sampled(TransformersPolicy.load(tiny_model)).tokens)
 
 
 def test_an_engine_without_the_adapters_is_refused(tiny_model, model_engine, monkeypatch):

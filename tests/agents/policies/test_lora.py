@@ -205,6 +205,30 @@ def test_what_is_left_computes_what_was_trained_whatever_the_targets(tiny_model,
     )
 
 
+@pytest.mark.parametrize("targets", [("q_proj", "v_proj"), ("lm_head",), ("embed_tokens",)])
+def test_adapters_are_written_as_peft_reads_them_and_no_others_weights(
+    tiny_model, tmp_path, targets
+):
+    untied = load_policy(f"hf:{tiny_model}")
+    write_config(untied, tmp_path / "untied")
+    write_weights(untied.state_dict(), tmp_path / "untied")
+    policy = adapted(tmp_path / "untied", rank=2, targets=targets)
+    for number, weight in enumerate(policy.parameters()):
+        nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(number))
+    policy.write_adapters(tmp_path / "adapters" / "new")
+    policy.model.save_pretrained(tmp_path / "peft", save_embedding_layers=False)
+    found, expected = (
+        load_file(path / "adapter_model.safetensors")
+        for path in (tmp_path / "adapters" / "new", tmp_path / "peft")
+    )
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    settings = [
+        json.loads((path / "adapter_config.json").read_text())
+        for path in (tmp_path / "adapters" / "new", tmp_path / "peft")
+    ]
+    assert settings[0] == {**settings[1], "inference_mode": settings[0]["inference_mode"]}
+
+
 FOREIGN = {
     "one lacks": lambda weights: dict(list(weights.items())[1:]),
     "one is more": lambda weights: {**weights, "other": torch.zeros(2)},
