@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from secrets import token_hex
@@ -18,6 +19,7 @@ from shutil import rmtree
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+from weakref import finalize
 
 from torch import Tensor
 
@@ -28,6 +30,7 @@ from edgewise.agents.policies.untied import write_weights
 
 NUM_REQUESTS = 128  # at once
 TIMEOUT = 1_800.0  # seconds, of one request
+END_TIMEOUT = 5.0  # seconds, of one at the end, for which nobody waits
 MAX_SHOWN = 300  # characters of what a server says is wrong
 DEFAULTS = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}  # whatever the model recommends
 
@@ -35,7 +38,8 @@ DEFAULTS = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}  # whatever the
 class VLLMServer:
     """An engine behind `url`; it keeps its memory, so it neither wakes nor sleeps.
 
-    All ranks share it: the first gives it the weights, and each asks for its shard of the completions.
+    Adapters that it was given are taken from it, and their files removed, when the next ones are
+    loaded, when it refuses them and when this process ends, but for a kill. All ranks share it: the first gives it the weights, and each asks for its shard of the completions.
     """
 
     def __init__(self, url: str, folder: Path, vocabulary: int) -> None:
@@ -51,9 +55,11 @@ class VLLMServer:
         """
         self.url, self.folder, self.vocabulary = url.rstrip("/"), folder.resolve(), vocabulary
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.adapters: list[str] = []  # of this process, that the server has or is given
+        finalize(self, drop_adapters, self.url, self.folder, self.adapters)
         models = self.ask("/v1/models")
         try:
-            self.model = self.base = str(models["data"][0]["id"])
+            self.model = str(models["data"][0]["id"])
         except (LookupError, TypeError) as error:
             raise self.refused(f"it names no model: {models}") from error
 
@@ -78,13 +84,15 @@ class VLLMServer:
 
     def send_adapters(self, write: Callable[[Path], None]) -> str:
         """Do so, from this rank, and return the name."""
-        name, old = f"edgewise-{token_hex(8)}", self.model
+        name, old = f"edgewise-{token_hex(8)}", list(self.adapters)
+        self.adapters.append(name)
         write(self.folder / name)
         content = {"lora_name": name, "lora_path": str(self.folder / name)}
         self.ask("/v1/load_lora_adapter", content)
-        if old != self.base:
-            self.ask("/v1/unload_lora_adapter", {"lora_name": old})
-            rmtree(self.folder / old)
+        for earlier in old:
+            self.ask("/v1/unload_lora_adapter", {"lora_name": earlier})
+            rmtree(self.folder / earlier)
+            self.adapters.remove(earlier)
         return name
 
     def sample(
@@ -171,3 +179,16 @@ class VLLMServer:
 
     def sleep(self) -> None:
         """Do nothing: the learner has its own memory."""
+
+
+def drop_adapters(url: str, folder: Path, names: list[str]) -> None:
+    """Have the server forget adapters, if it still answers, and remove their files."""
+    while names:
+        name = names.pop()
+        body = json.dumps({"lora_name": name}).encode()
+        request = Request(
+            f"{url}/v1/unload_lora_adapter", body, {"Content-Type": "application/json"}
+        )
+        with suppress(OSError, HTTPException), urlopen(request, timeout=END_TIMEOUT):
+            pass
+        rmtree(folder / name, ignore_errors=True)

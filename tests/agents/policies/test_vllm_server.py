@@ -280,6 +280,10 @@ def test_adapters_are_loaded_under_a_new_name_and_old_ones_dropped(
     dropped = [content["lora_name"] for path, content in asked if "unload" in path]
     assert len(loaded) == len({*loaded}) == 3 and dropped == loaded[:-1]
     assert [path.name for path in (tmp_path / "weights").iterdir()] == loaded[-1:]
+    del policy, found
+    gc.collect()
+    assert server.asked[-1] == ("/v1/unload_lora_adapter", {"lora_name": loaded[-1]})
+    assert not list((tmp_path / "weights").iterdir())
 
 
 def test_a_server_without_adapters_is_told_of_with_the_flags_that_it_needs(
@@ -293,3 +297,5 @@ def test_a_server_without_adapters_is_told_of_with_the_flags_that_it_needs(
     learner = LoRAPolicy(plain.model, plain.tokenizer, Adapters(rank=2))
     with pytest.raises(ConnectionError, match=r"--enable-lora .*load_lora_adapter says 404"):
         with_engine(learner, server.url, tmp_path / "weights")
+    gc.collect()
+    assert not list((tmp_path / "weights").iterdir())
