@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.passes import Budget
 from edgewise.agents.policies.policy import Completions, Scorer
 from edgewise.agents.policies.transformers import TransformersPolicy
+from edgewise.executor import WorkerError
 
 NUM_COMPARED = 8  # completions that are scored again after each update
 MAX_GAP = {torch.float32: 1e-3, torch.bfloat16: 5e-2}  # mean over their tokens, in nats
@@ -107,7 +109,7 @@ class EnginePolicy:
         It also shows whether the engine's log-probabilities are those at the temperature.
 
         Raises:
-            ValueError: If the engine does not sample from these, or has no room to be asked.
+            ValueError: If the engine fails, does not sample from these, or has no room to be asked.
         """
         sampling = Sampling(max_tokens=PROBE_TOKENS, temperature=PROBE_TEMPERATURE)
         start = self.learner.start(PROBE, sampling)
@@ -127,7 +129,7 @@ class EnginePolicy:
             found = self.learner.in_parts(self.sample, start, rows, sampling, generator)
             self.counts_temperature = self.gap(found) <= self.gap(replace(found, scale=1.0))
             self.compare(found, sampling)
-        except FloatingPointError as error:
+        except (FloatingPointError, WorkerError) as error:
             raise ValueError(str(error)) from error
         finally:
             for (weight, _), as_it_was in zip(changed, kept, strict=True):
@@ -174,7 +176,7 @@ class EnginePolicy:
         """Sample one completion of each prompt.
 
         Raises:
-            FloatingPointError: If the engine does not sample from the weights as they are now.
+            WorkerError: If the engine fails, or does not sample from the weights as they are now.
         """
         rows = torch.arange(len(prompts))
         return self.take_turn(self.learner.start(prompts, sampling), rows, sampling, generator)
@@ -189,7 +191,7 @@ class EnginePolicy:
         """Append to each completion its observation and one more turn; "" appends nothing.
 
         Raises:
-            FloatingPointError: If the engine does not sample from the weights as they are now.
+            WorkerError: If the engine fails, or does not sample from the weights as they are now.
         """
         start, rows = self.learner.observe(completions, observations)
         return self.take_turn(start, rows, sampling, generator) if len(rows) else completions
@@ -249,12 +251,15 @@ class EnginePolicy:
         """Check that the engine samples from the learner's weights.
 
         Raises:
-            FloatingPointError: If its log-probabilities are not those of the learner.
+            WorkerError: If its log-probabilities are not those of the learner.
+            FloatingPointError: If there are some that are not finite.
         """
         gap = self.gap(replace(completions, scale=self.engine_scale(sampling)))
         most = MAX_GAP.get(self.learner.dtype, MAX_GAP[torch.bfloat16])
-        if not gap <= most:
-            raise FloatingPointError(
+        if not isfinite(gap):
+            raise FloatingPointError(f"log-probabilities must be finite, got a mean gap of {gap}")
+        if gap > most:
+            raise WorkerError(
                 f"`engine` must sample from the weights that it was given, got log-probabilities "
                 f"{gap:.3g} nats from the learner's, at most {most:g} is rounding; it may be of "
                 "another model, or keep an old head, as vLLM does where the head is tied to the "

@@ -13,6 +13,7 @@ from edgewise.agents.soar.models import SharingPolicy  # noqa: E402
 from edgewise.agents.soar.pairs import Pair  # noqa: E402
 from edgewise.agents.soar.presets import Exam, SOARConfig, StudentConfig  # noqa: E402
 from edgewise.agents.soar.together import PolicyCohort  # noqa: E402
+from edgewise.executor import WorkerError  # noqa: E402
 
 EXAM = Exam(template=r"{problem} \boxed{}:", rewards=(1.0, 0.3, 0.0))
 CONFIG = StudentConfig(
@@ -119,6 +120,20 @@ def test_a_crash_of_one_student_leaves_the_others(student, tiny_model):
     assert len(kept) == 2
     for place in kept:
         assert all(torch.equal(found[place][name], whole[place][name]) for name in base)
+
+
+@pytest.mark.parametrize("many", [True, False], ids=["together", "in turn"])
+def test_an_engine_that_keeps_old_weights_is_no_crash_of_a_student(student, monkeypatch, many):
+    one = student(many)
+    if many:
+        first = one.snapshot()
+        load = one.policy.engine.load_each
+        old = lambda learner, weights: load(learner, [first] * len(weights))  # noqa: E731
+        monkeypatch.setattr(one.policy.engine, "load_each", old)
+    else:
+        monkeypatch.setattr(one.policy.engine, "load", lambda weights: None)
+    with pytest.raises(WorkerError, match="`engine` must sample from the weights"):
+        played(one, replace(GAME, inner_steps=4))
 
 
 def test_without_an_engine_for_several_students_take_turns(tiny_model):
