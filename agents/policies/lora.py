@@ -205,7 +205,8 @@ class LoRAPolicy(TransformersPolicy):
 
         Args:
             folder: Is made if it is not there.
-            weights: As `state_dict` returns them; by default those of this policy.
+            weights: As `state_dict` returns them, a factor of shape (rank, H) or (outputs, rank) by name;
+                by default those of this policy.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.model.peft_config["default"].save_pretrained(folder)

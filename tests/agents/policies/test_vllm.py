@@ -129,7 +129,9 @@ def test_log_probabilities_agree_in_bfloat16():
 
 
 def test_a_head_that_stays_tied_is_updated_too(monkeypatch):
-    monkeypatch.setattr(vllm_engine, "write_config", lambda policy, folder: policy.save(folder))
+    monkeypatch.setattr(
+        vllm_engine, "write_config", lambda policy, folder, untie: policy.save(folder)
+    )
     policy = with_engine(load_policy("seedling"), "vllm:max_length=512")
     with torch.no_grad():
         policy.learner.model.get_input_embeddings().weight.mul_(1.2)
