@@ -53,7 +53,7 @@ class VLLMEngine:
         """
         on_cpu = learner.model.device.type == "cpu"
         self.vllm = import_vllm()
-        with TemporaryDirectory() as folder, in_one_line():
+        with TemporaryDirectory() as folder:
             adapted = isinstance(learner, LoRAPolicy)
             write_config(learner, folder, untie=not adapted)
             kind: dict[str, Any] = {"load_format": "dummy"}
@@ -67,19 +67,20 @@ class VLLMEngine:
                 }
             if distributed.num_ranks() > 1:  # it is one of the processes that there are
                 kind["distributed_executor_backend"] = "external_launcher"
-            self.llm: Any = self.vllm.LLM(
-                model=folder,
-                dtype=str(learner.dtype).removeprefix("torch."),
-                generation_config="vllm",  # the settings of `Sampling` and no others
-                logprobs_mode="processed_logprobs",  # at the temperature
-                max_model_len=settings.max_length and learner.positions,  # the fewer of both
-                gpu_memory_utilization=settings.gpu_memory_utilization,
-                enforce_eager=settings.eager or on_cpu,
-                enable_chunked_prefill=not on_cpu,
-                enable_sleep_mode=not on_cpu,
-                disable_log_stats=True,
-                **kind,
-            )
+            with in_one_line():
+                self.llm: Any = self.vllm.LLM(
+                    model=folder,
+                    dtype=str(learner.dtype).removeprefix("torch."),
+                    generation_config="vllm",  # the settings of `Sampling` and no others
+                    logprobs_mode="processed_logprobs",  # at the temperature
+                    max_model_len=settings.max_length and learner.positions,  # the fewer of both
+                    gpu_memory_utilization=settings.gpu_memory_utilization,
+                    enforce_eager=settings.eager or on_cpu,
+                    enable_chunked_prefill=not on_cpu,
+                    enable_sleep_mode=not on_cpu,
+                    disable_log_stats=True,
+                    **kind,
+                )
         if distributed.num_ranks() > 1:  # at exit it would ask for groups that are gone
             distributed.ENDING.append(self.llm.llm_engine.engine_core.shutdown)
         self.has_head = all(self.llm.apply_model(has_head))
@@ -106,12 +107,13 @@ class VLLMEngine:
         Raises:
             WorkerError: If vLLM refuses them, as for matrices that it has no adapters for.
         """
-        with TemporaryDirectory() as folder, in_one_line():
-            if self.adapters is not None:
-                self.llm.llm_engine.remove_lora(self.adapters.lora_int_id)
+        with TemporaryDirectory() as folder:
             write(Path(folder))
-            self.adapters = self.named(Path(folder))
-            self.llm.llm_engine.add_lora(self.adapters)
+            with in_one_line():
+                if self.adapters is not None:
+                    self.llm.llm_engine.remove_lora(self.adapters.lora_int_id)
+                self.adapters = self.named(Path(folder))
+                self.llm.llm_engine.add_lora(self.adapters)
 
     def named(self, folder: Path) -> Any:
         """Return vLLM's name for the adapters in a folder."""
@@ -174,13 +176,15 @@ class VLLMEngine:
         """Take the memory of a GPU again."""
         if self.sleeps and not self.awake:
             torch.cuda.empty_cache()  # what the learner no longer needs
-            self.llm.wake_up()
+            with in_one_line():
+                self.llm.wake_up()
             self.awake = True
 
     def sleep(self) -> None:
         """Leave the memory of a GPU to the learner; the weights wait in that of the CPU."""
         if self.sleeps and self.awake:
-            self.llm.sleep(level=1)
+            with in_one_line():
+                self.llm.sleep(level=1)
             self.awake = False
 
 

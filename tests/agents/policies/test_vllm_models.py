@@ -79,6 +79,13 @@ def test_adapters_that_vllm_has_not_are_refused_in_one_line(target):
     assert "\n" not in str(found.value)
 
 
+def test_a_rank_that_vllm_has_no_room_for_is_refused_by_its_name(tmp_path, capsys):
+    words = ["--engine", ENGINE, "--lora-rank", "600", "--output", str(tmp_path / "run")]
+    assert main(["train", *words]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told == "edgewise: `lora_rank` must be at most 512 with vLLM, got 600"
+
+
 def test_a_model_that_vllm_has_not_is_refused_in_one_line(tmp_path, capsys):
     model("Qwen2 narrow").save(tmp_path / "model")
     words = ["--engine", ENGINE, "--preset", "sec", "--output", str(tmp_path / "run")]
