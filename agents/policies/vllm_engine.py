@@ -157,8 +157,13 @@ class VLLMEngine:
             for seed in seeds
         ]
         inputs = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
-        with in_one_line():
-            answers = self.llm.generate(inputs, settings, use_tqdm=False, lora_request=adapters)
+        try:
+            with in_one_line():
+                answers = self.llm.generate(inputs, settings, use_tqdm=False, lora_request=adapters)
+        except BaseException:  # as an interruption, or to sample fewer at once
+            engine = self.llm.llm_engine  # which would go on with these, beside the next ones
+            engine.abort_request(list(engine.output_processor.request_states), internal=True)
+            raise
         outputs = [answer.outputs[0] for answer in answers]
         return [
             Turn(

@@ -72,6 +72,30 @@ def test_adapters_of_some_of_the_matrices_that_vllm_computes_at_once():
     assert agrees(with_engine(adapted("Qwen2", "gate_proj", "k_proj"), ENGINE), scale=0.05)
 
 
+def test_what_was_interrupted_is_not_sampled_beside_the_next_batch(monkeypatch):
+    policy = with_engine(model("Qwen2"), ENGINE)
+    errors = [KeyboardInterrupt(), RuntimeError("CUDA out of memory")]
+
+    def sampled():
+        found = policy.generate(["1 + 1 = "] * 16, SAMPLING, torch.Generator().manual_seed(1))
+        return found.tokens.tolist()
+
+    expected, engine = sampled(), policy.engine.llm.llm_engine
+    step = engine.step
+
+    def fail():
+        step()
+        monkeypatch.setattr(engine, "step", step)
+        raise errors.pop(0)
+
+    monkeypatch.setattr(engine, "step", fail)
+    with pytest.raises(KeyboardInterrupt):
+        sampled()
+    assert sampled() == expected
+    monkeypatch.setattr(engine, "step", fail)
+    assert sampled() == expected and policy.learner.parts.size == 8 and not errors
+
+
 @pytest.mark.parametrize("target", ["lm_head", "embed_tokens"])
 def test_adapters_that_vllm_has_not_are_refused_in_one_line(target):
     with pytest.raises(ValueError, match=f"`engine` vllm failed: .*{target}") as found:
