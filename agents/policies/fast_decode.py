@@ -13,9 +13,46 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from edgewise.agents.policies.fast_cache import Memory, Past, cached
-from edgewise.agents.policies.fast_network import Network
+from edgewise.agents.policies.fast_network import Attend, Network
 from edgewise.agents.policies.fast_tape import Tape
 from edgewise.agents.policies.policy import Completions
+
+
+ALIKE = 0.95  # rows that start alike are computed once when no more than these are different
+
+
+class Alike:
+    """Which rows have had the same tokens so far, and so have the same state."""
+
+    def __init__(self, kinds: Tensor) -> None:
+        """Take what tells rows apart.
+
+        Args:
+            kinds: Which of the different rows each of B is, (B,).
+        """
+        self.kinds = kinds
+        rows = torch.arange(len(kinds))
+        self.chosen = rows[: int(kinds.max()) + 1].scatter(0, kinds, rows)  # a row of each kind
+
+    @property
+    def pays(self) -> bool:
+        """Return whether they are enough."""
+        return len(self.chosen) <= ALIKE * len(self.kinds)
+
+    def after(self, tokens: Tensor) -> Alike | None:
+        """Return which rows are alike after one more token of each, (B,); None if there are none."""
+        both = self.kinds * (int(tokens.max()) + 1) + tokens
+        distinct, kinds = torch.unique(both, return_inverse=True)
+        return Alike(kinds) if len(distinct) < len(both) else None
+
+    def attending(self, attend: Attend) -> Attend:
+        """Return `attend`, which is of all rows, of one of each kind."""
+
+        def call(layer: int, queries: Tensor, memory: Tensor) -> Tensor:
+            every = queries.index_select(0, self.kinds), memory.index_select(0, self.kinds)
+            return attend(layer, *every).index_select(0, self.chosen)
+
+        return call
 
 
 class FastDecoder:
@@ -50,6 +87,7 @@ class FastDecoder:
         self.network = Network(model, dtype, length + max_tokens)
         self.max_tokens = max_tokens
         self.tape: Tape | None = None
+        self.alike: Alike | None = None
         self.rows = torch.arange(len(tokens))  # that are still decoded
         self.positions = attention.sum(dim=1)  # of the next tokens, (B,)
         if past is None:
@@ -58,6 +96,8 @@ class FastDecoder:
             own, used = distinct.chunk(2, dim=1)
             if own.numel() + len(places) * max_tokens <= max_taped:
                 self.tape = self.new_tape(model, used, places)
+            if len(own) < len(places):
+                self.alike = Alike(places)
             self.logits = self.prefill(own, used, places)  # (B, V)
         else:
             self.logits = self.prefill(tokens, attention, torch.arange(len(tokens)), past)
@@ -115,19 +155,27 @@ class FastDecoder:
     @torch.inference_mode()
     def step(self, tokens: Tensor) -> Tensor:
         """Return the logits, (B, V), after one more token of each row, (B, 1)."""
-        rotations = self.network.at(self.positions)
+        kinds, own, attend = None, slice(None), self.cache.attend
+        if self.alike is not None:
+            self.alike = self.alike.after(tokens[:, 0])
+        if self.alike is not None and self.alike.pays:
+            kinds, own, attend = self.alike.kinds, self.alike.chosen, self.alike.attending(attend)
+        rotations = self.network.at(self.positions[own])
         self.positions = self.positions + 1
-        hidden = self.network.hidden(tokens[:, 0], rotations, self.cache.attend, None, self.tape)
+        hidden = self.network.hidden(tokens[own, 0], rotations, attend, None, self.tape)
         if self.tape is not None:
-            self.tape.steps.append(self.rows)
+            self.tape.add(self.rows, kinds)
         self.cache.length += 1
-        return self.network.logits(hidden)
+        logits = self.network.logits(hidden)
+        return logits if kinds is None else logits.index_select(0, kinds)
 
     @torch.inference_mode()
     def keep(self, rows: Tensor) -> None:
         """Drop all rows but `rows`, indices."""
         self.positions, self.cache = self.positions[rows], self.cache.keep(rows)
         self.rows = self.rows[rows]
+        if self.alike is not None:
+            self.alike = Alike(torch.unique(self.alike.kinds[rows], return_inverse=True)[1])
 
     def taped(self, completions: Completions) -> Tape | None:
         """Return the tape of the rows, once they are these `completions`, or None."""
