@@ -1,5 +1,8 @@
 """Decode with the forward pass of `fast_network`, and keys and values in place.
 
+Completions of a prompt start alike: rows with the same tokens so far are one to all but attention, which
+has their keys and values in a place for each.
+
 Shapes: B rows, T tokens of a row, V vocabulary; heads are in groups that share keys and values,
 D is the size of a head.
 """
@@ -148,6 +151,7 @@ class FastDecoder:
         self.cache = cached(states, attention, places, self.max_tokens)
         return self.network.logits(hidden)[places]
 
+    @torch.inference_mode()
     def past(self) -> Past:
         """Return a copy of the cached states of the columns so far."""
         return self.cache.past()

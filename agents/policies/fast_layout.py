@@ -140,7 +140,10 @@ class Layout:
         whole = queries.new_empty(len(queries), queries[0].numel() + memory[0].numel())
         early, late = whole.tensor_split([start])
         size = queries[0].numel()
-        early[:, :size], early[:, size:] = self.before.gather(asked), self.before.gather(asked_memory)
+        early[:, :size], early[:, size:] = (
+            self.before.gather(asked),
+            self.before.gather(asked_memory),
+        )
         late[:, :size] = self.after.gather(own)
         late[:, size:] = self.after.total(own_memory[:, :, first:], start)
         return whole

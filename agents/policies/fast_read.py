@@ -1,7 +1,7 @@
 """Score completions with the forward pass of `fast_network`, without computing any padding.
 
-The tokens of equal prompts are computed once, and those of all rows stand one after the other;
-only attention, which has no weights, sees rows of one length.
+The tokens that completions start with alike are computed once, and those of all rows stand one after
+the other; only attention, which has no weights, sees rows of one length.
 
 Shapes: P distinct prompts, M sampled tokens, H hidden size.
 """
