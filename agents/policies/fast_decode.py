@@ -20,7 +20,6 @@ from edgewise.agents.policies.fast_network import Attend, Network
 from edgewise.agents.policies.fast_tape import Tape
 from edgewise.agents.policies.policy import Completions
 
-
 ALIKE = 0.95  # rows that start alike are computed once when no more than these are different
 
 
@@ -159,19 +158,21 @@ class FastDecoder:
     @torch.inference_mode()
     def step(self, tokens: Tensor) -> Tensor:
         """Return the logits, (B, V), after one more token of each row, (B, 1)."""
-        kinds, own, attend = None, slice(None), self.cache.attend
         if self.alike is not None:
             self.alike = self.alike.after(tokens[:, 0])
-        if self.alike is not None and self.alike.pays:
-            kinds, own, attend = self.alike.kinds, self.alike.chosen, self.alike.attending(attend)
-        rotations = self.network.at(self.positions[own])
-        self.positions = self.positions + 1
-        hidden = self.network.hidden(tokens[own, 0], rotations, attend, None, self.tape)
+        alike = self.alike if self.alike is not None and self.alike.pays else None
+        positions, self.positions = self.positions, self.positions + 1
+        attend: Attend = self.cache.attend
+        if alike is not None:
+            tokens, positions = tokens[alike.chosen], positions[alike.chosen]
+            attend = alike.attending(attend)
+        rotations = self.network.at(positions)
+        hidden = self.network.hidden(tokens[:, 0], rotations, attend, None, self.tape)
         if self.tape is not None:
-            self.tape.add(self.rows, kinds)
+            self.tape.add(self.rows, None if alike is None else alike.kinds)
         self.cache.length += 1
         logits = self.network.logits(hidden)
-        return logits if kinds is None else logits.index_select(0, kinds)
+        return logits if alike is None else logits.index_select(0, alike.kinds)
 
     @torch.inference_mode()
     def keep(self, rows: Tensor) -> None:

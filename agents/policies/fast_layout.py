@@ -178,7 +178,8 @@ def last_nodes(before: Block, after: Block, which: Tensor) -> Tensor:
 
 def spread(states: Tensor, nodes: Tensor) -> Tensor:
     """Put `states`, (N, heads, D), where `nodes` says, (rows, columns): to (rows, heads, columns, D)."""
-    return embedding(nodes, states.flatten(1)).unflatten(2, states.shape[1:]).transpose(1, 2)
+    rows: Tensor = embedding(nodes, states.flatten(1)).unflatten(2, states.shape[1:])
+    return rows.transpose(1, 2)
 
 
 def masks(before: Block, after: Block, which: Tensor, heads_of_group: int) -> list[Tensor]:
