@@ -5,8 +5,9 @@ python -m edgewise.benchmarks.speed.decode
 "library" is `generate` of transformers, "plain" the policy over the library's forward pass, "fast"
 that of `edgewise.agents.policies.fast_network`. A figure is of some batches of problems, all tokens over all
 seconds, as batches differ in how long and how alike completions are; it is the best of several repeats of
-`time.process_time`, taken in turn, each way in a process of its own, as ours sets up the heap of its process
-(`edgewise.agents.policies.heap`); tokens are those up to the end of each completion.
+`time.process_time`, taken in turn, each way in processes of its own, as ours sets up the heap of its process
+(`edgewise.agents.policies.heap`), and of several processes, as these differ by where their memory lies.
+Tokens are those up to the end of each completion.
 """
 
 from __future__ import annotations
@@ -29,19 +30,22 @@ from edgewise.wrappers import vector
 NUM_ENVS = (8, 64, 256)  # in groups of 8
 NUM_BATCHES = 4
 MAX_TOKENS = 80
-NUM_REPEATS = 5
+NUM_PROCESSES, NUM_REPEATS = 3, 5
 WAYS = ("library", "plain", "fast")
 
 
-def run(num_envs: int, num_repeats: int = NUM_REPEATS) -> dict[str, float]:
-    """Return the tokens per CPU-second of each way, the best of `num_repeats`."""
-    children = {way: child(num_envs, way) for way in WAYS}
+def run(
+    num_envs: int, num_processes: int = NUM_PROCESSES, num_repeats: int = NUM_REPEATS
+) -> dict[str, float]:
+    """Return the tokens per CPU-second of each way, the best of `num_processes` with `num_repeats` each."""
     best = dict.fromkeys(WAYS, 0.0)
-    for _ in range(num_repeats):
-        for way, process in children.items():
-            best[way] = max(best[way], ask(process))
-    for process in children.values():
-        process.communicate()
+    for _ in range(num_processes):
+        children = {way: child(num_envs, way) for way in WAYS}
+        for _ in range(num_repeats):
+            for way, process in children.items():
+                best[way] = max(best[way], ask(process))
+        for process in children.values():
+            process.communicate()
     return best
 
 
