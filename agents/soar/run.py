@@ -14,7 +14,14 @@ import torch
 from edgewise.agents.policies.chat import encode_prompt, today
 from edgewise.agents.policies.model_card import model_path
 from edgewise.agents.policies.transformers import TransformersPolicy
-from edgewise.agents.soar.config import SOARRunConfig, game_of, game_record, hard_file
+from edgewise.agents.soar.config import (
+    PROBLEMS,
+    SOARRunConfig,
+    game_of,
+    game_record,
+    hard_file,
+    read_game,
+)
 from edgewise.agents.soar.game import Progress, play, start
 from edgewise.agents.soar.models import GamePolicy, load_models
 from edgewise.agents.soar.pairs import Pair, hard_pairs, save_pairs
@@ -26,7 +33,6 @@ from edgewise.agents.training.folder_kind import check_free
 from edgewise.agents.training.recipe_file import from_fields
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.run_policy import make_learner
-from edgewise.fields import convert
 from edgewise.files import about, replacing
 from edgewise.frame import Frame
 
@@ -58,7 +64,7 @@ class SOARRun:
             self.teacher.load_state_dict(saved[0]["teacher"])
             self.state.load_state_dict(saved[0]["game"])
             written = self.game.soar.num_datasets * self.game.soar.dataset_size
-            sizes = {"metrics.jsonl": 1, "problems.jsonl": written}
+            sizes = {"metrics.jsonl": 1, PROBLEMS: written}
             folder.forget_after(self.state.step, sizes)
             if self.state.best:
                 save_pairs(folder.path / "best.jsonl", self.state.best)
@@ -81,7 +87,7 @@ class SOARRun:
         for metrics in game:
             metrics["time/step_seconds"] = time.perf_counter() - began
             self.folder.append("metrics.jsonl", [metrics])
-            self.folder.append("problems.jsonl", [asdict(pair) for pair in self.state.written])
+            self.folder.append(PROBLEMS, [asdict(pair) for pair in self.state.written])
             if metrics.get("promoted"):
                 save_pairs(self.folder.path / "best.jsonl", self.state.best)
             self.save()
@@ -178,13 +184,14 @@ def config_of(folder: RunFolder) -> SOARRunConfig:
     Raises:
         ValueError: If it is of another kind, or its game has other settings now.
     """
-    record, path = folder.config(), folder.path
-    if "game" not in record:
+    path = folder.path
+    if "game" not in folder.config():
         raise ValueError(f"`resume` must be the folder of a run of `edgewise soar`, got {path}")
+    record = read_game(folder)
+    played: Mapping[str, Any] = record["game"]
     with about(path / "config.json"):
         config = from_fields(SOARRunConfig, record)
-        played: Mapping[str, Any] = convert(record["game"], Mapping[str, Any], "game")
-    now = game_record(config)
+        now = game_record(config)
     if changed := [
         name for name, part in played.items() if name not in now or differs(part, now[name])
     ]:

@@ -97,7 +97,8 @@ class RunFolder(Folder):
         """Drop records and checkpoints of later steps, and a line that was cut off.
 
         What is damaged is set aside, under its name and ".damaged", and named in `notes`, with the
-        steps whose records are missing.
+        steps whose records are missing; so is a file with more records of a step than there are, of
+        which the first stay.
 
         Args:
             step: From which the run goes on.
@@ -109,7 +110,7 @@ class RunFolder(Folder):
                 set_aside(later)
         sizes = {"metrics.jsonl": 1} if sizes is None else sizes
         for name in LINES:
-            counts, reasons = self.keep_until(name, step)
+            counts, reasons = self.keep_until(name, step, sizes.get(name))
             lacking = missing(counts, step, sizes[name]) if name in sizes else ""
             if not reasons and lacking:
                 reasons = [f"{self.path / name}: must have all steps until {step}"]
@@ -118,8 +119,13 @@ class RunFolder(Folder):
                 what = f"; {lacking}" if lacking else ""
                 self.notes.append(f"{reasons[0]}{more}{what}; the run goes on without")
 
-    def keep_until(self, name: str, step: int) -> tuple[Counter[int], list[str]]:
-        """Truncate a file to the records until a step; return their counts by step, and what is damaged."""
+    def keep_until(
+        self, name: str, step: int, size: int | None = None
+    ) -> tuple[Counter[int], list[str]]:
+        """Truncate a file to the records until a step; return their counts by step, and what is damaged.
+
+        Where a step has more than `size` the first stay, and the file as it was is set aside.
+        """
         path, reasons, counts = self.path / name, list[str](), Counter[int]()
         if not path.exists():
             return counts, reasons
@@ -130,9 +136,10 @@ class RunFolder(Folder):
             with partial.open("w", encoding="utf-8") as file:
                 for record in readable_records(path, reasons):
                     if record["step"] <= step:
-                        file.write(json.dumps(record) + "\n")
                         counts[record["step"]] += counted(record)
-            if reasons:
+                        if not counted(record) or size is None or counts[record["step"]] <= size:
+                            file.write(json.dumps(record) + "\n")
+            if reasons or (size is not None and max(counts.values(), default=0) > size):
                 shutil.copyfile(path, path.with_name(f"{name}{DAMAGED}"))
         return counts, reasons
 
@@ -234,15 +241,15 @@ class RunFolder(Folder):
         found = self.to_continue()
         return None if found is None else load(found, policy)
 
-    def lacking(self, last: int) -> str:
-        """Return a message that names the steps until `last` without metrics, "" if there are none.
+    def lacking(self, last: int, name: str = "metrics.jsonl", size: int = 1) -> str:
+        """Return a message that names the steps until `last` without `size` records, "" if there are none.
 
         Raises:
             FileError: If a line is damaged.
         """
-        metrics = self.lines("metrics.jsonl", ("step",), checked({"step": Step}))
-        lacking = missing(Counter(record["step"] for record in metrics), last, 1)
-        return f"{self.path / 'metrics.jsonl'}: {lacking}" if lacking else ""
+        records = self.lines(name, ("step",), checked({"step": Step}))
+        lacking = missing(Counter(record["step"] for record in records), last, size)
+        return f"{self.path / name}: {lacking}" if lacking else ""
 
     def last_step(self) -> int:
         """Return the step of the last checkpoint, damaged or not, 0 if there is none."""

@@ -40,6 +40,15 @@ SMALL = Plan(
     test_samples=2,
     train={"max_tokens": 8},
 )
+SCORE = {
+    "samples": 1,
+    "steps": 1,
+    "rollouts": 9,
+    "tokens": 9,
+    "effective": 1,
+    "mean": 0.5,
+    "correct": {"1": [1]},
+}
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
@@ -68,7 +77,7 @@ def test_the_best_on_validation_is_chosen(tmp_path):
     for cell, accuracy in zip(selection_cells(plan), (0.2, 0.3), strict=True):
         folder = tmp_path / cell.name
         folder.mkdir(parents=True)
-        (folder / "after.json").write_text(json.dumps({"mean": accuracy}))
+        (folder / "after.json").write_text(json.dumps({**SCORE, "mean": accuracy}))
     assert study.choose(plan, tmp_path) == {"random": 1}
 
 
@@ -112,13 +121,12 @@ def test_answers_are_sampled_as_the_paper_evaluates(tmp_path):
 
 
 def test_a_plan_without_a_budget_of_tokens_has_a_table(tmp_path):
-    score = {"samples": 1, "steps": 1, "rollouts": 9, "tokens": 9, "effective": 1, "mean": 0.5}
     cells = [*start_cells(SMALL), *comparison_cells(SMALL, {"random": 0, "dapo": 0})]
     for cell in cells:
         (tmp_path / cell.name).mkdir(parents=True)
         right = [int(cell.rule == "dapo")] * 3
         (tmp_path / cell.name / "after.json").write_text(
-            json.dumps({**score, "correct": {"1": right}})
+            json.dumps({**SCORE, "correct": {"1": right}})
         )
     plan = replace(SMALL, num_tokens=None)
     line = comparison_table(plan, Scores(cells, tmp_path), {"1": False})[-1]
