@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from edgewise.agents.soar.config import PROBLEMS
+from edgewise.agents.soar.records import PROBLEMS
 from edgewise.agents.soar.report import write_report as write_game_report
 from edgewise.agents.training.display import score_line
 from edgewise.agents.training.folder_kind import (

@@ -36,11 +36,7 @@ from edgewise.agents.training.flags import (
 from edgewise.agents.training.folder_kind import SOAR
 from edgewise.agents.training.parts import AdapterPart, ModelPart
 from edgewise.agents.training.plan_config import read_size
-from edgewise.agents.training.record_fields import Text, Writable, check_fields
 from edgewise.errors import unknown
-from edgewise.files import about
-from edgewise.folder import Folder
-from edgewise.registration import check_id
 
 OVERRIDES = (
     "num_steps", "num_datasets", "dataset_size", "num_students", "inner_steps", "max_inner_steps",
@@ -55,19 +51,6 @@ STUDENT_OVERRIDES = {
     "student_problems": "num_problems",
     "student_group_size": "group_size",
     "student_minibatches": "num_minibatches",
-}
-PROBLEMS = "problems.jsonl"  # of a run: what the teacher wrote
-ASKED: dict[str, Any] = {  # of config.json, which every run has
-    "preset": Writable,
-    "reward": Writable,
-    "seed": Natural,
-    "dtype": Text,
-    "device": Text,
-}
-PLAYED: dict[str, Any] = {"agent": Writable, "env": Writable}  # of its game
-SIZES: dict[str, Any] = {  # of the sizes of that
-    **dict.fromkeys(("num_steps", "num_datasets", "dataset_size", "num_students", "window"), Count),
-    "threshold": Finite,
 }
 Share = Annotated[float, NUMBER, Condition("in (0, 1]", lambda x: 0 < x <= 1), FINITE]
 
@@ -291,18 +274,3 @@ def game_record(config: SOARRunConfig) -> dict[str, Any]:
     """Return the game that a run plays, for JSON."""
     record: dict[str, Any] = json.loads(json.dumps(asdict(game_of(config)), default=str))
     return record
-
-
-def read_game(folder: Folder) -> dict[str, Any]:
-    """Return config.json of a run, with the game that it plays.
-
-    Raises:
-        FileError: If it is damaged, or what every run has of it is missing or of another type.
-    """
-    config = folder.config()
-    with about(folder.path / "config.json"):
-        check_fields(config, {**ASKED, "game": Any})
-        check_fields(config["game"], {**PLAYED, "soar": Any}, "game")
-        check_fields(config["game"]["soar"], SIZES, "game.soar")
-        check_id(config["game"]["env"])
-    return config

@@ -10,20 +10,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from edgewise.agents.algorithms.config import check_value
-from edgewise.agents.soar.config import PROBLEMS, read_game
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.quality import Quality, quality_of, rates, vendi_score
+from edgewise.agents.soar.records import CHECKS, PROBLEMS, pair_of, read_game
 from edgewise.agents.training.figures import save_figure
-from edgewise.agents.training.record_fields import Number, Step, checked
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.agents.training.run_reading import of_each_step
+from edgewise.agents.training.run_reading import METRICS, of_each_step
 from edgewise.agents.training.sheet import Sheet
-from edgewise.fields import build
 
 Row = Mapping[str, Any]
-NEEDED = ("step", "reward", "best_reward", "accepted_ratio", "time/step_seconds")
-METRICS = {"step": Step, **dict.fromkeys((*NEEDED[1:], "baseline_accuracy"), Number)}
 JUDGED = 64  # problems of an outer step
 
 
@@ -37,8 +32,8 @@ def write_report(folder: RunFolder, judge: str | None = None) -> Path:
         ValueError: If there is no such model as `judge`.
     """
     config = read_game(folder)
-    metrics = of_each_step(folder.lines("metrics.jsonl", NEEDED, checked(METRICS)))
-    found = by_step(folder.lines(PROBLEMS, ("step", "question", "answer"), pair_of))
+    metrics = of_each_step(folder.lines(METRICS, check=CHECKS[METRICS]))
+    found = by_step(folder.lines(PROBLEMS, check=CHECKS[PROBLEMS]))
     told = [row for row in metrics if row["step"] in found]  # both are recorded
     written = [found[row["step"]] for row in told]
     given = (config["game"]["env"], judge, config["dtype"], config["device"])
@@ -72,12 +67,6 @@ def by_step(records: Any) -> dict[int, list[Pair]]:
     for record in records:
         steps.setdefault(record["step"], []).append(pair_of(record))
     return steps
-
-
-def pair_of(record: Row) -> Pair:
-    """Return the problem of a record; ValueError if it is none."""
-    check_value("step", record["step"], Step)
-    return build(Pair, record)
 
 
 def described(judged: Quality | None, pairs: Sequence[Pair]) -> dict[str, float]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -114,6 +115,22 @@ def restore(folder: Path, policy: Policy) -> None:
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise FileError(f"{folder}: must have the weights of the model, got: {reason}") from error
+
+
+@contextmanager
+def loading(path: Path) -> Iterator[None]:
+    """Name the file `path` in what is raised while the block continues from what it holds.
+
+    Raises:
+        FileError: If it has the state of another kind of run, or of another model.
+    """
+    try:
+        yield
+    except UNLOADABLE as error:
+        if isinstance(error, FileError) or is_out_of_memory(error):
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise FileError(f"{path}: must have the state of this run, got: {reason}") from error
 
 
 def read_tensors(path: Path) -> dict[str, Any]:

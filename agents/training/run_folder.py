@@ -19,6 +19,7 @@ from edgewise.agents.training.folder_kind import check_begun, check_free, kind_o
 from edgewise.agents.training.record_fields import Step, checked, is_count
 from edgewise.files import (
     PARTIAL,
+    Check,
     FileError,
     about,
     decoded,
@@ -93,7 +94,12 @@ class RunFolder(Folder):
         check_begun(path, argument)
         return cls(path)
 
-    def forget_after(self, step: int, sizes: Mapping[str, int] | None = None) -> None:
+    def forget_after(
+        self,
+        step: int,
+        sizes: Mapping[str, int] | None = None,
+        checks: Mapping[str, Check] | None = None,
+    ) -> None:
         """Drop records and checkpoints of later steps, and a line that was cut off.
 
         What is damaged is set aside, under its name and ".damaged", and named in `notes`, with the
@@ -104,13 +110,15 @@ class RunFolder(Folder):
             step: From which the run goes on.
             sizes: How many records each step has in a file, but for groups that were rejected;
                 one in metrics.jsonl by default.
+            checks: What records of a file must pass, beside having a step.
         """
         for later in self.checkpoints():
             if int(later.name) > step:
                 set_aside(later)
         sizes = {"metrics.jsonl": 1} if sizes is None else sizes
         for name in LINES:
-            counts, reasons = self.keep_until(name, step, sizes.get(name))
+            check = (checks or {}).get(name, with_step)
+            counts, reasons = self.keep_until(name, step, sizes.get(name), check)
             lacking = missing(counts, step, sizes[name]) if name in sizes else ""
             if not reasons and lacking:
                 reasons = [f"{self.path / name}: must have all steps until {step}"]
@@ -120,7 +128,7 @@ class RunFolder(Folder):
                 self.notes.append(f"{reasons[0]}{more}{what}; the run goes on without")
 
     def keep_until(
-        self, name: str, step: int, size: int | None = None
+        self, name: str, step: int, size: int | None, check: Check
     ) -> tuple[Counter[int], list[str]]:
         """Truncate a file to the records until a step; return their counts by step, and what is damaged.
 
@@ -134,7 +142,7 @@ class RunFolder(Folder):
             return counts, [f"{path}: must be a file, got a folder"]
         with replacing(path) as partial:
             with partial.open("w", encoding="utf-8") as file:
-                for record in readable_records(path, reasons):
+                for record in readable_records(path, reasons, check):
                     if record["step"] <= step:
                         counts[record["step"]] += counted(record)
                         if not counted(record) or size is None or counts[record["step"]] <= size:
@@ -298,8 +306,8 @@ def read_state(path: Path) -> tuple[int, dict[str, Any]]:
     return step, state
 
 
-def readable_records(path: Path, reasons: list[str]) -> Records:
-    """Yield the records of complete lines that can be read; add to `reasons` why others cannot.
+def readable_records(path: Path, reasons: list[str], check: Check) -> Records:
+    """Yield the records of complete lines that pass `check`; add to `reasons` why others do not.
 
     Raises:
         FileError: If the file itself cannot be read.
@@ -310,21 +318,18 @@ def readable_records(path: Path, reasons: list[str]) -> Records:
                 continue
             try:
                 record = parsed(decoded(line, path, number), path, number)
-                check_step(record, path, number)
+                with about(Path(f"{path}:{number}")):
+                    with_step(record)
+                    check(record)
             except FileError as error:
                 reasons.append(str(error))
                 continue
             yield record
 
 
-def check_step(record: Mapping[str, Any], path: Path, number: int) -> None:
-    """Check the step of a record, which is line `number` of `path`.
-
-    Raises:
-        FileError: If it has none.
-    """
-    with about(Path(f"{path}:{number}")):
-        check_value("step", record.get("step"), Step)
+def with_step(record: Mapping[str, Any]) -> None:
+    """Raise ValueError if a record is not of a step."""
+    check_value("step", record.get("step"), Step)
 
 
 def counted(record: Mapping[str, Any]) -> bool:

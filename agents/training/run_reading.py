@@ -80,7 +80,7 @@ def read_metrics(folder: Folder) -> list[dict[str, float]]:
         FileError: If they are damaged, one is no number, or not every step has the same arms.
     """
     path, found = folder.path / METRICS, list[dict[str, float]]()
-    for record in folder.lines(METRICS, NEEDED, numbers(NEEDED)):
+    for record in folder.lines(METRICS, check=check_metrics):
         found.append({name: value for name, value in record.items() if not isinstance(value, str)})
         if num_arms(found[-1]) != num_arms(found[0]):
             arms = f"{num_arms(found[0])} arms in every step"
@@ -98,6 +98,18 @@ def of_each_step(records: Iterable[Record]) -> list[Record]:
     for record in records:
         found.setdefault(record["step"], record)
     return [found[step] for step in sorted(found)]
+
+
+def check_metrics(record: dict[str, Any]) -> None:
+    """Raise ValueError if a record is not the metrics of a step that reports need."""
+    check_needed(record, NEEDED)
+    numbers(NEEDED)(record)
+
+
+def check_needed(record: Mapping[str, Any], needed: Collection[str]) -> None:
+    """Raise ValueError if a record lacks a key."""
+    if lacking := [key for key in needed if key not in record]:
+        raise ValueError(f"must have {lacking[0]!r}, got {shown(list(record))}")
 
 
 def numbers(needed: Collection[str]) -> Check:

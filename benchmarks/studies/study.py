@@ -133,8 +133,8 @@ def fill(plan: Plan, cell: Cell, training: Training) -> None:
         examine(plan, training, spent(plan, metrics[:-1]), used)
     if used["rollouts"] < plan.num_rollouts:
         with closing(training.steps()) as steps:
-            for metrics in steps:
-                before, used = used, add(plan, used, metrics)
+            for made in steps:
+                before, used = used, add(plan, used, made)
                 if cell.phase != "selection":
                     examine(plan, training, before, used)
                 if used["rollouts"] >= plan.num_rollouts:
