@@ -9,11 +9,11 @@ from typing import Literal
 
 from rich.console import Console
 
-from edgewise.agents.soar.config import SOARRunConfig, game_of, game_record, hard_file
+from edgewise.agents.soar.config import SOARRunConfig, game_of, hard_file
 from edgewise.agents.soar.pairs import hard_pairs
 from edgewise.agents.soar.records import read_game
 from edgewise.agents.soar.report import write_report
-from edgewise.agents.soar.run import begin, differs, resume
+from edgewise.agents.soar.run import begin, resume
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.cells import folder_of_size, in_parallel
@@ -137,7 +137,7 @@ def play_game(config: SOARRunConfig) -> str:
 
 
 def check_asked(path: Path, config: SOARRunConfig) -> None:
-    """Check that the game in a folder, if there is one, is the one that is asked for.
+    """Check that the game in a folder, if there is one, is that of the seed and reward that are asked for.
 
     Raises:
         FileError: If it is another, or its config.json is damaged.
@@ -145,13 +145,13 @@ def check_asked(path: Path, config: SOARRunConfig) -> None:
     place = path / "config.json"
     if not place.exists():
         return
-    played, asked = read_game(Folder(path))["game"], game_record(config)
-    if changed := [name for name in asked if name in played and differs(played[name], asked[name])]:
-        part = changed[0]
-        raise FileError(
-            f"{place}: must be of the game with seed {config.seed} and reward {config.reward}, got "
-            f"another {part!r}; move {path} away to play it again"
-        )
+    played = read_game(Folder(path))
+    for name in ("seed", "reward"):
+        if played[name] != getattr(config, name):
+            raise FileError(
+                f"{place}: `{name}` must be {getattr(config, name)!r} in this folder, got "
+                f"{played[name]!r}; move {path} away to play the game again"
+            )
 
 
 def table_config(config: SOARCompareConfig) -> TableConfig:

@@ -134,8 +134,12 @@ class Table:
             "full_size": config.full_size,
             "test_every": config.test_every,
         }
-        counts = {"num_samples": plan.num_samples, "num_problems": len(self.test)}
-        check = partial(check_record, sizes=self.sizes, **counts)
+        check = partial(
+            check_record,
+            sizes=self.sizes,
+            num_samples=plan.num_samples,
+            num_problems=len(self.test),
+        )
         self.file = JsonLines(config.output.with_name(f"{config.output.name}.jsonl"), check=check)
         self.records: list[Record] = of_each_student(self.file.read())
         self.file.cut()
