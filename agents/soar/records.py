@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from edgewise.agents.algorithms.config import Count, Finite, Natural, check_value
+from edgewise.agents.algorithms.config import Condition, Count, Finite, Natural, check_value
 from edgewise.agents.soar.config import SOARRunConfig
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.training.record_fields import (
+    MOST,
     Number,
     Step,
     Text,
@@ -32,8 +33,9 @@ ASKED: dict[str, Any] = {  # of config.json; early runs have not all
     "device": Text,
 }
 PLAYED: dict[str, Any] = {"agent": Writable, "env": Writable}  # of its game
+Size = Annotated[Count, Condition(f"below {MOST}", lambda n: n < MOST)]
 SIZES: dict[str, Any] = {  # of the sizes of that
-    **dict.fromkeys(("num_steps", "num_datasets", "dataset_size", "num_students", "window"), Count),
+    **dict.fromkeys(("num_steps", "num_datasets", "dataset_size", "num_students", "window"), Size),
     "threshold": Finite,
 }
 NEEDED = ("step", "reward", "best_reward", "accepted_ratio", "time/step_seconds")

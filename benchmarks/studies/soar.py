@@ -340,8 +340,8 @@ def effect_sheet(rows: Mapping[str, Sequence[Record]]) -> Sheet:
 
 
 def nest(records: Sequence[Record]) -> Counts:
-    """Return the counts of one method by teacher and student."""
+    """Return the counts of one method by teacher and student, in their order."""
     counts: dict[int, dict[int, Tests]] = {}
-    for record in records:
+    for record in sorted(records, key=lambda record: (record["teacher"], record["student"])):
         counts.setdefault(record["teacher"], {})[record["student"]] = record["correct"]
     return counts

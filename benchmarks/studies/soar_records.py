@@ -46,7 +46,7 @@ def check_record(
         raise ValueError(unknown("method", record["method"], SOAR_METHODS))
     if "vendi" in record:
         check_value("vendi", record["vendi"], FiniteNumbers)
-        if len(record["vendi"]) != 2:
+        if len(record["vendi"]) != 2 or min(record["vendi"]) < 0:
             raise ValueError(
                 f"`vendi` must be a mean and a deviation, got {shown(record['vendi'])}"
             )
