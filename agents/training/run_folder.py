@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from edgewise.agents.algorithms.config import check_value
 from edgewise.agents.policies.policy import Policy
 from edgewise.agents.training import samples, validation
-from edgewise.agents.training.checkpoint import NEEDED, check, fill, load
+from edgewise.agents.training.checkpoint import NEEDED, check, fill
 from edgewise.agents.training.folder_kind import check_begun, check_free, kind_of
 from edgewise.agents.training.record_fields import Step, checked, is_count
 from edgewise.files import (
@@ -65,6 +67,15 @@ class RunFolder(Folder):
         """Take an existing folder; `create` makes a new one."""
         super().__init__(path)
         self.notes: list[str] = []  # what is damaged, path first, of all that was done so far
+
+    @cached_property
+    def run(self) -> str | None:
+        """Return what tells this run from others, wherever it lies: of its seed and where it began."""
+        config = self.read("config.json") or {}
+        if not isinstance(config.get("output"), str):
+            return None
+        text = json.dumps([config["output"], config.get("seed")])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any]) -> RunFolder:
@@ -178,7 +189,7 @@ class RunFolder(Folder):
         if not final.exists():
             partial = final.with_name(f"{final.name}{PARTIAL}")
             try:
-                fill(partial, policy, algorithm, envs)
+                fill(partial, policy, algorithm, envs, self.run)
                 for name in LINES:
                     if (self.path / name).is_file():
                         flush(self.path / name)
@@ -218,7 +229,7 @@ class RunFolder(Folder):
         damage: list[str] = []
         for path in reversed(self.checkpoints()):
             try:
-                check(path, needed)
+                check(path, needed, self.run)
             except FileError as error:
                 damage.append(str(error))
                 continue
@@ -239,15 +250,6 @@ class RunFolder(Folder):
         if found is None and any(True for name in LINES for _ in self.lines(name)):
             raise FileError(f"{self.path / 'checkpoints'}: must have a checkpoint, got none")
         return found
-
-    def restore(self, policy: Policy) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Load the newest intact checkpoint into `policy`; return both states, None if there is none.
-
-        Raises:
-            FileError: As `to_continue`, or if it cannot be loaded.
-        """
-        found = self.to_continue()
-        return None if found is None else load(found, policy)
 
     def lacking(self, last: int, name: str = "metrics.jsonl", size: int = 1) -> str:
         """Return a message that names the steps until `last` without `size` records, "" if there are none.

@@ -77,10 +77,11 @@ def last_checkpoint(path: Path) -> Path:
     Raises:
         FileError: If there is none, or it is damaged: another one would be of another teacher.
     """
-    found = RunFolder.open(path, "runs").checkpoints()
+    folder = RunFolder.open(path, "runs")
+    found = folder.checkpoints()
     if not found:
         raise FileError(f"{path / 'checkpoints'}: must have a checkpoint, got none")
-    check(found[-1])
+    check(found[-1], run=folder.run)
     return found[-1]
 
 

@@ -158,7 +158,7 @@ def score_best(plan: Plan, training: Training, last: dict[str, Any]) -> dict[str
         return last
     weights = training.folder.path / WEIGHTS
     if (weights / MANIFEST).exists():  # version 0.1 wrote none
-        check_manifest(weights)
+        check_manifest(weights, training.folder.run)
     restore(weights, training.policy)
     return {**best, **score(plan, training, "test")}
 
@@ -190,7 +190,7 @@ def look(plan: Plan, training: Training, used: Mapping[str, float]) -> None:
     if all(mean > past["mean"] for past in curve):
         with replacing(training.folder.path / WEIGHTS) as partial:
             training.policy.save(partial)
-            write_manifest(partial)
+            write_manifest(partial, training.folder.run)
     training.folder.write(CURVE, {"looks": [*curve, {**used, "mean": mean}]})
 
 
