@@ -16,7 +16,7 @@ from edgewise.agents.soar.report import write_report
 from edgewise.agents.soar.run import begin, resume
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
-from edgewise.benchmarks.studies.cells import folder_of_size, in_parallel
+from edgewise.benchmarks.studies.cells import folder_of_size, in_parallel, is_begun
 from edgewise.benchmarks.studies.published import SOAR_METHODS
 from edgewise.benchmarks.studies.soar import Table, TableConfig, sheets
 from edgewise.cli.compare_flags import SOARCompareConfig
@@ -126,7 +126,7 @@ def play_game(config: SOARRunConfig) -> str:
     if (path / DONE).is_file():
         return path.name
     with locked(path):
-        game = resume(path) if (path / "config.json").exists() else begin(config)
+        game = resume(path) if is_begun(path) else begin(config)
         game.folder.tell()
         for _ in game.steps():
             if asked() and game.state.step < game.game.soar.num_steps:

@@ -41,7 +41,7 @@ from edgewise.benchmarks.studies.cell_files import (
     past_looks,
     read_score,
 )
-from edgewise.benchmarks.studies.cells import in_parallel
+from edgewise.benchmarks.studies.cells import in_parallel, is_begun
 from edgewise.benchmarks.studies.plan import (
     Cell,
     Plan,
@@ -52,6 +52,7 @@ from edgewise.benchmarks.studies.plan import (
 )
 from edgewise.benchmarks.studies.study_report import write_study
 from edgewise.env import unwrap
+from edgewise.errors import usage
 from edgewise.fields import build
 from edgewise.files import FileError, replacing
 from edgewise.interrupts import Stopped, asked
@@ -91,8 +92,9 @@ def run_cell(plan: Plan, cell: Cell, folder: Path) -> str:
         check_done(plan, cell, RunFolder(path))
         return cell.name
     with locked(path):
-        training = resume(path) if (path / "config.json").exists() else begin(config)
-        training.folder.tell()
+        begun = is_begun(path)
+        with usage():
+            training = resume(path) if begun else begin(config)
         fill(plan, cell, training)
     return cell.name
 
@@ -124,10 +126,11 @@ def check_done(plan: Plan, cell: Cell, folder: RunFolder) -> None:
 
 def fill(plan: Plan, cell: Cell, training: Training) -> None:
     """Train and score one cell from where it is."""
+    metrics = history(training.folder, training.state.step)
+    training.folder.tell()
     if cell.phase == "start":
         training.folder.write(LAST, score(plan, training, "test"))
         return
-    metrics = history(training.folder, training.state.step)
     used = spent(plan, metrics)
     if metrics and cell.phase != "selection":  # it may have stopped before the last step was scored
         examine(plan, training, spent(plan, metrics[:-1]), used)

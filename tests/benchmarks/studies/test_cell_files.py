@@ -169,3 +169,13 @@ def test_a_cell_without_the_scores_of_its_best_look_is_not_done(tmp_path):
     (path / "best.json").unlink()
     assert not study.is_done(PLAN, CELL, tmp_path)
     assert study.is_done(replace(PLAN, num_looks=0), CELL, tmp_path)
+
+
+def test_the_files_of_a_cell_without_its_config_are_left_alone(tmp_path):
+    path = make(tmp_path, CELL)
+    for file in ("config.json", "after.json"):
+        (path / file).unlink()
+    before = sorted(path.iterdir())
+    with pytest.raises(FileError, match=f"^{path}/config.json: must be there .* move {path} away"):
+        study.run_cell(PLAN, CELL, tmp_path)
+    assert sorted(path.iterdir()) == before
