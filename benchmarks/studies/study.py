@@ -116,12 +116,22 @@ def check_done(plan: Plan, cell: Cell, folder: RunFolder) -> None:
         return
     metrics = history(folder, int(last["steps"]))
     check_used(folder.path / LAST, last, spent(plan, metrics))
-    scores = [(CURVE, look) for look in past_looks(folder)]
+    check_looks(plan, folder, metrics)
     for file in (BEST, AT_TOKENS):
         if (folder.path / file).is_file():
-            scores.append((file, read_score(folder.path / file, True)))
-    for file, found in scores:
-        check_used(folder.path / file, found, spent(plan, metrics[: int(found["steps"])]))
+            found = read_score(folder.path / file, True)
+            check_used(folder.path / file, found, spent(plan, metrics[: int(found["steps"])]))
+
+
+def check_looks(plan: Plan, folder: RunFolder, metrics: Sequence[Mapping[str, Any]]) -> None:
+    """Check that the looks until the last of some steps are at these.
+
+    Raises:
+        FileError: If they are not, or are damaged.
+    """
+    for past in past_looks(folder):
+        if past["steps"] <= len(metrics):
+            check_used(folder.path / CURVE, past, spent(plan, metrics[: int(past["steps"])]))
 
 
 def fill(plan: Plan, cell: Cell, training: Training) -> None:
@@ -131,6 +141,7 @@ def fill(plan: Plan, cell: Cell, training: Training) -> None:
     if cell.phase == "start":
         training.folder.write(LAST, score(plan, training, "test"))
         return
+    check_looks(plan, training.folder, metrics)
     used = spent(plan, metrics)
     if metrics and cell.phase != "selection":  # it may have stopped before the last step was scored
         examine(plan, training, spent(plan, metrics[:-1]), used)
