@@ -19,7 +19,7 @@ LAST, BEST, AT_TOKENS = "after.json", "best.json", "at-tokens.json"  # the score
 CURVE = "curve.json"  # validation scores at every look
 COSTS = ("num_extra_rollouts", "num_tokens", "num_extra_tokens", "effective_prompt_ratio")
 USED = dict.fromkeys(("steps", "rollouts", "tokens", "effective"), NotNegative)  # of the budget
-LOOK = {"steps": NotNegative, "mean": Fraction}
+LOOK = {"mean": Fraction, **USED}
 OF_CELLS = (  # fields of a TrainConfig by which cells differ, and those of another size
     "env", "agent", "curriculum", "algorithm", "learning_rate", "seed", "num_steps", "num_problems",
     "group_size",
@@ -64,10 +64,7 @@ def past_looks(folder: RunFolder) -> list[dict[str, float]]:
         raise FileError(f"{path}: must have the looks, got {looks!r:.50}")
     with about(path):
         for place, look in enumerate(looks):
-            where = f"looks[{place}]"
-            check_fields(look, LOOK, where)
-            for name in USED.keys() & look.keys():
-                check_value(join(where, name), look[name], NotNegative)
+            check_fields(look, LOOK, f"looks[{place}]")
     return looks
 
 

@@ -82,7 +82,14 @@ def test_a_damaged_score_is_named_with_its_file(tmp_path, field, value, message)
 
 
 @pytest.mark.parametrize(
-    "look", [None, {"steps": 1}, {"steps": 1, "mean": "x"}, {**LOOKS[0], "tokens": -1}]
+    "look",
+    [
+        None,
+        {"steps": 1},
+        {**LOOKS[0], "mean": "x"},
+        {"steps": 1, "mean": 0.5},
+        {**LOOKS[0], "tokens": -1},
+    ],
 )
 def test_a_damaged_look_is_named_with_its_file(tmp_path, look):
     write(tmp_path / "curve.json", {"looks": [LOOKS[0], look]})

@@ -169,11 +169,12 @@ def test_the_best_checkpoint_is_scored_with_its_own_weights(tmp_path):
         scores.append(study.score(plan, training, "test"))
         if len(scores) == 1:
             training.policy.save(training.folder.path / study.WEIGHTS)
-    looks = [{"steps": 1, "mean": 0.9}, {"steps": 2, "mean": 0.9}]
+    used = {"rollouts": 16, "tokens": 9, "effective": 0}
+    looks = [{**used, "steps": 1, "mean": 0.9}, {**used, "steps": 2, "mean": 0.9}]
     training.folder.write(study.CURVE, {"looks": looks})
     best = study.score_best(plan, training, {**scores[1], "steps": 2})
     assert best["correct"] == scores[0]["correct"] != scores[1]["correct"]
     assert best["steps"] == 1
-    training.folder.write(study.CURVE, {"looks": [{"steps": 1, "mean": 0.8}, looks[1]]})
+    training.folder.write(study.CURVE, {"looks": [{**looks[0], "mean": 0.8}, looks[1]]})
     last = {**scores[1], "steps": 2}
     assert study.score_best(plan, training, last) == last
