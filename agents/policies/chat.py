@@ -147,9 +147,10 @@ def encode_prompt(tokenizer: Any, text: str) -> list[int]:
 
 
 def encode_further(tokenizer: Any, text: str) -> list[int]:
-    """Return the tokens of a text that follows others."""
+    """Return the tokens of a text that follows others: that of an end if `text` has none, but is not empty."""
     tokens: list[int] = tokenizer.encode(str(text), add_special_tokens=False)
-    return tokens
+    end: int | None = tokenizer.eos_token_id
+    return tokens if tokens or not text or end is None else [end]
 
 
 def bare(text: str) -> str:

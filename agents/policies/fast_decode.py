@@ -1,5 +1,8 @@
 """Decode with the forward pass of `fast_network`, and keys and values in place.
 
+Completions of a prompt start alike: rows with the same tokens so far are one to all but attention, which
+has their keys and values in a place for each.
+
 Shapes: B rows, T tokens of a row, V vocabulary; heads are in groups that share keys and values,
 D is the size of a head.
 """
@@ -13,9 +16,45 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from edgewise.agents.policies.fast_cache import Memory, Past, cached
-from edgewise.agents.policies.fast_network import Network
+from edgewise.agents.policies.fast_network import Attend, Network
 from edgewise.agents.policies.fast_tape import Tape
 from edgewise.agents.policies.policy import Completions
+
+ALIKE = 0.95  # rows that start alike are computed once when no more than these are different
+
+
+class Alike:
+    """Which rows have had the same tokens so far, and so have the same state."""
+
+    def __init__(self, kinds: Tensor) -> None:
+        """Take what tells rows apart.
+
+        Args:
+            kinds: Which of the different rows each of B is, (B,).
+        """
+        self.kinds = kinds
+        rows = torch.arange(len(kinds))
+        self.chosen = rows[: int(kinds.max()) + 1].scatter(0, kinds, rows)  # a row of each kind
+
+    @property
+    def pays(self) -> bool:
+        """Return whether they are enough."""
+        return len(self.chosen) <= ALIKE * len(self.kinds)
+
+    def after(self, tokens: Tensor) -> Alike | None:
+        """Return which rows are alike after one more token of each, (B,); None if there are none."""
+        both = self.kinds * (int(tokens.max()) + 1) + tokens
+        distinct, kinds = torch.unique(both, return_inverse=True)
+        return Alike(kinds) if len(distinct) < len(both) else None
+
+    def attending(self, attend: Attend) -> Attend:
+        """Return `attend`, which is of all rows, of one of each kind."""
+
+        def call(layer: int, queries: Tensor, memory: Tensor) -> Tensor:
+            every = queries.index_select(0, self.kinds), memory.index_select(0, self.kinds)
+            return attend(layer, *every).index_select(0, self.chosen)
+
+        return call
 
 
 class FastDecoder:
@@ -50,6 +89,7 @@ class FastDecoder:
         self.network = Network(model, dtype, length + max_tokens)
         self.max_tokens = max_tokens
         self.tape: Tape | None = None
+        self.alike: Alike | None = None
         self.rows = torch.arange(len(tokens))  # that are still decoded
         self.positions = attention.sum(dim=1)  # of the next tokens, (B,)
         if past is None:
@@ -58,6 +98,8 @@ class FastDecoder:
             own, used = distinct.chunk(2, dim=1)
             if own.numel() + len(places) * max_tokens <= max_taped:
                 self.tape = self.new_tape(model, used, places)
+            if len(own) < len(places):
+                self.alike = Alike(places)
             self.logits = self.prefill(own, used, places)  # (B, V)
         else:
             self.logits = self.prefill(tokens, attention, torch.arange(len(tokens)), past)
@@ -108,6 +150,7 @@ class FastDecoder:
         self.cache = cached(states, attention, places, self.max_tokens)
         return self.network.logits(hidden)[places]
 
+    @torch.inference_mode()
     def past(self) -> Past:
         """Return a copy of the cached states of the columns so far."""
         return self.cache.past()
@@ -115,19 +158,29 @@ class FastDecoder:
     @torch.inference_mode()
     def step(self, tokens: Tensor) -> Tensor:
         """Return the logits, (B, V), after one more token of each row, (B, 1)."""
-        rotations = self.network.at(self.positions)
-        self.positions = self.positions + 1
-        hidden = self.network.hidden(tokens[:, 0], rotations, self.cache.attend, None, self.tape)
+        if self.alike is not None:
+            self.alike = self.alike.after(tokens[:, 0])
+        alike = self.alike if self.alike is not None and self.alike.pays else None
+        positions, self.positions = self.positions, self.positions + 1
+        attend: Attend = self.cache.attend
+        if alike is not None:
+            tokens, positions = tokens[alike.chosen], positions[alike.chosen]
+            attend = alike.attending(attend)
+        rotations = self.network.at(positions)
+        hidden = self.network.hidden(tokens[:, 0], rotations, attend, None, self.tape)
         if self.tape is not None:
-            self.tape.steps.append(self.rows)
+            self.tape.add(self.rows, None if alike is None else alike.kinds)
         self.cache.length += 1
-        return self.network.logits(hidden)
+        logits = self.network.logits(hidden)
+        return logits if alike is None else logits.index_select(0, alike.kinds)
 
     @torch.inference_mode()
     def keep(self, rows: Tensor) -> None:
         """Drop all rows but `rows`, indices."""
         self.positions, self.cache = self.positions[rows], self.cache.keep(rows)
         self.rows = self.rows[rows]
+        if self.alike is not None:
+            self.alike = Alike(torch.unique(self.alike.kinds[rows], return_inverse=True)[1])
 
     def taped(self, completions: Completions) -> Tape | None:
         """Return the tape of the rows, once they are these `completions`, or None."""

@@ -189,8 +189,11 @@ class Network:
 
 
 def fuse_linears(weights: Sequence[Tensor], gain: Tensor, dtype: torch.dtype) -> Tensor:
-    """Fuse linear maps of the same normed input, and the gain of the norm, into one, (in, out)."""
-    return (torch.cat(list(weights)) * gain).T.contiguous().to(dtype)
+    """Fuse linear maps of the same normed input, and the gain of the norm, into one, (in, out).
+
+    Each is multiplied by itself, so that for a gradient no copy of all is kept.
+    """
+    return torch.cat([(weight * gain).T for weight in weights], dim=1).to(dtype)
 
 
 def linear(

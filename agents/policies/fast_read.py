@@ -1,7 +1,7 @@
 """Score completions with the forward pass of `fast_network`, without computing any padding.
 
-The tokens of equal prompts are computed once, and those of all rows stand one after the other;
-only attention, which has no weights, sees rows of one length.
+The tokens that completions start with alike are computed once, and those of all rows stand one after
+the other; only attention, which has no weights, sees rows of one length.
 
 Shapes: P distinct prompts, M sampled tokens, H hidden size.
 """
@@ -36,11 +36,13 @@ def read_states(network: Network, completions: Completions, tape: Tape | None = 
     prompts, which = torch.unique(both, dim=0, return_inverse=True)
     taped = None if tape is None else tape.find(completions)
     parts: list[Tensor] = []
+    sources: list[Tensor] = []
     order: list[Tensor] = []
     for chosen in torch.arange(len(prompts)).split(PROMPTS):
         rows = ((which >= chosen[0]) & (which <= chosen[-1])).nonzero()[:, 0]
         own, heads = which[rows] - chosen[0], network.num_heads // network.num_groups
         layout = Layout.of(completions.select(rows), prompts[chosen], own, heads)
+        sources.append(layout.sampled + sum(map(len, parts)))
         if tape is not None and taped is not None and bool((taped[rows] >= 0).all()):
             parts.append(recall(network, layout, tape, taped[rows]))
         else:
@@ -49,4 +51,4 @@ def read_states(network: Network, completions: Completions, tape: Tape | None = 
         order.append(rows)
     counts = completions.mask.sum(dim=1).long()
     owner = torch.cat([rows.repeat_interleave(counts[rows]) for rows in order])
-    return embedding(owner.argsort(stable=True), torch.cat(parts))
+    return embedding(torch.cat(sources)[owner.argsort(stable=True)], torch.cat(parts))

@@ -85,7 +85,7 @@ class Found:
         if self.asked is None:
             return states
         everywhere = states.new_zeros(len(self.places), states.shape[1])
-        return everywhere.index_add_(0, self.layout.asked, states)
+        return everywhere.index_copy_(0, self.layout.asked, states)
 
     def attention(self, states: Tensor, of_read: Tensor) -> Tensor:
         """Return the gradient of queries, keys and values before their rotation, (N, heads D + 2 groups D)."""

@@ -72,7 +72,7 @@ class Tape:
         self.lengths = used.sum(dim=1)  # of the prompts
         self.places = places
         self.num_tokens = self.num_asked = 0  # so far, the latter of the last layer
-        self.steps: list[Tensor] = []  # the rows that each step of sampling computed
+        self.steps: list[tuple[Tensor, Tensor]] = []  # rows, and the place of each, of each step
         self.completions: Completions | None = None  # once they are sampled
 
     def is_of(self, model: Any) -> bool:
@@ -87,6 +87,11 @@ class Tape:
         rooms = [track.room(tokens, tokens) for track in self.tracks[:-1]]
         return [*rooms, self.tracks[-1].room(tokens, asked)]
 
+    def add(self, rows: Tensor, kinds: Tensor | None) -> None:
+        """Note the `rows` of a step, (n,), and which of its tokens is each one's, if some are alike."""
+        kinds = torch.arange(len(rows)) if kinds is None else kinds
+        self.steps.append((rows, self.num_tokens - 1 - int(kinds.max()) + kinds))
+
     def find(self, completions: Completions) -> Tensor:
         """Return the row of each of `completions`, -1 for one that is not on the tape."""
         assert self.completions is not None
@@ -100,12 +105,7 @@ class Tape:
             The places of all N tokens, (N,); and of the M asked ones in what the last layer has after
             attention, (M,).
         """
-        first = torch.zeros(len(layout.before.used), dtype=torch.int64)
-        first[layout.which] = rows  # a row that has the prompt
-        owners = torch.cat(
-            [first[layout.before.used.nonzero()[:, 0]], rows[layout.after.used.nonzero()[:, 0]]]
-        )
-        places = self.table()[owners, layout.positions]
+        places = self.table()[rows[layout.owners], layout.positions]
         chosen, start = places[layout.asked], self.num_prompts * self.num_columns
         of_prompts = chosen // self.num_columns  # the last layer is asked for their last tokens
         last = torch.where(chosen < start, of_prompts, chosen - start + self.num_prompts)
@@ -113,13 +113,11 @@ class Tape:
 
     def table(self) -> Tensor:
         """Return the place of the tokens of each row, in their order, (B, F + steps); anything where there is none."""
-        start, longest = self.num_prompts * self.num_columns, int(self.lengths.max())
-        lengths, columns = self.lengths[self.places, None], torch.arange(longest)
+        lengths, columns = self.lengths[self.places, None], torch.arange(int(self.lengths.max()))
         asked = (self.places[:, None] + 1) * self.num_columns - lengths + columns
         table = pad(asked, (0, len(self.steps)))
-        for step, rows in enumerate(self.steps):
-            table[rows, lengths[rows, 0] + step] = torch.arange(start, start + len(rows))
-            start += len(rows)
+        for step, (rows, places) in enumerate(self.steps):
+            table[rows, lengths[rows, 0] + step] = places
         return table
 
 

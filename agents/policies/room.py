@@ -26,11 +26,14 @@ def left_pad(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tenso
 def without_ends(
     rows: Sequence[Sequence[int]], completions: Completions, ends: Tensor
 ) -> list[list[int]]:
-    """Drop a first token of `rows`, (B, T), that ends a turn which its completion ends with already."""
+    """Drop a first token of `rows`, (B, T), that ends a turn which its completion ends with already.
+
+    The last token stays, so that what is sampled next follows a token and no padding.
+    """
     kept, known = [], ends.tolist()
     for row, tokens in enumerate(rows):
         seen = completions.tokens[row][completions.attention[row].bool()][-1:].tolist()
-        is_there = bool(seen) and list(tokens[:1]) == seen and seen[0] in known
+        is_there = len(tokens) > 1 and list(tokens[:1]) == seen and seen[0] in known
         kept.append(list(tokens[1:] if is_there else tokens))
     return kept
 

@@ -3,9 +3,11 @@
 python -m edgewise.benchmarks.speed.decode
 
 "library" is `generate` of transformers, "plain" the policy over the library's forward pass, "fast"
-that of `edgewise.agents.policies.fast_network`. Each figure is the best of several repeats of
-`time.process_time`, taken in turn, each way in a process of its own, as ours sets up the heap of its process
-(`edgewise.agents.policies.heap`); tokens are those up to the end of each completion.
+that of `edgewise.agents.policies.fast_network`. A figure is of some batches of problems, all tokens over all
+seconds, as batches differ in how long and how alike completions are; it is the best of several repeats of
+`time.process_time`, taken in turn, each way in processes of its own, as ours sets up the heap of its process
+(`edgewise.agents.policies.heap`), and of several processes, as these differ by where their memory lies.
+Tokens are those up to the end of each completion.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -25,20 +28,24 @@ from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.wrappers import vector
 
 NUM_ENVS = (8, 64, 256)  # in groups of 8
+NUM_BATCHES = 4
 MAX_TOKENS = 80
-NUM_REPEATS = 5
+NUM_PROCESSES, NUM_REPEATS = 3, 5
 WAYS = ("library", "plain", "fast")
 
 
-def run(num_envs: int, num_repeats: int = NUM_REPEATS) -> dict[str, float]:
-    """Return the tokens per CPU-second of each way, the best of `num_repeats`."""
-    children = {way: child(num_envs, way) for way in WAYS}
+def run(
+    num_envs: int, num_processes: int = NUM_PROCESSES, num_repeats: int = NUM_REPEATS
+) -> dict[str, float]:
+    """Return the tokens per CPU-second of each way, the best of `num_processes` with `num_repeats` each."""
     best = dict.fromkeys(WAYS, 0.0)
-    for _ in range(num_repeats):
-        for way, process in children.items():
-            best[way] = max(best[way], ask(process))
-    for process in children.values():
-        process.communicate()
+    for _ in range(num_processes):
+        children = {way: child(num_envs, way) for way in WAYS}
+        for _ in range(num_repeats):
+            for way, process in children.items():
+                best[way] = max(best[way], ask(process))
+        for process in children.values():
+            process.communicate()
     return best
 
 
@@ -63,10 +70,10 @@ def answer(num_envs: str, way: str) -> None:
     policy = load_policy("seedling")
     options: Any = {"num_envs": int(num_envs), "group_size": 8, "preset": "seedling"}
     envs = vector.PromptFormat(gym.make_vec("Countdown-v0", **options), render=policy.render)
-    prompts, _ = envs.reset(seed=0)
-    rate(policy, prompts, way)
+    batches = [envs.reset(seed=seed)[0] for seed in range(NUM_BATCHES)]
+    rate(policy, batches, way)
     for _ in sys.stdin:
-        print(rate(policy, prompts, way), flush=True)
+        print(rate(policy, batches, way), flush=True)
 
 
 def sample(policy: TransformersPolicy, prompts: tuple[str, ...], way: str) -> int:
@@ -83,10 +90,11 @@ def sample(policy: TransformersPolicy, prompts: tuple[str, ...], way: str) -> in
     return int((found[:, tokens.shape[1] :] != policy.padding).sum())
 
 
-def rate(policy: TransformersPolicy, prompts: tuple[str, ...], way: str) -> float:
-    """Return the tokens per CPU-second of one call."""
+def rate(policy: TransformersPolicy, batches: Sequence[tuple[str, ...]], way: str) -> float:
+    """Return the tokens per CPU-second of a call for each of `batches`."""
     began = time.process_time()
-    return sample(policy, prompts, way) / (time.process_time() - began)
+    tokens = sum(sample(policy, prompts, way) for prompts in batches)
+    return tokens / (time.process_time() - began)
 
 
 def main() -> None:

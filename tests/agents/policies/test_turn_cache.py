@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+tokenizers = pytest.importorskip("tokenizers")
 
 from edgewise.agents.policies.fast_decode import FastDecoder  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
@@ -57,6 +58,34 @@ def test_only_what_is_new_is_computed_from_the_third_turn_on(policy, monkeypatch
     told = len(TOLD[0])
     assert len(read) == 4 and read[1] > read[0] + told  # all of it, of which the states are kept
     assert max(read[2:]) <= SAMPLING.max_tokens + told  # the turn before, and what was observed
+
+
+def test_rows_of_a_group_that_are_still_alike_take_a_further_turn(policy):
+    greedy = Sampling(max_tokens=8, temperature=0.0)
+    prompts = [prompt for prompt in PROMPTS[:3] for _ in range(2)]
+    completions = policy.generate(prompts, greedy, seeded())
+    for _ in range(2):
+        completions = policy.extend(completions, ["Wrong."] * 6, greedy, seeded())
+    assert completions.texts[::2] == completions.texts[1::2]
+    scores = policy.logprobs(completions)
+    torch.testing.assert_close(scores, completions.logprobs, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("told", ["end", "nothing"])
+def test_an_observation_of_no_more_than_an_end_is_followed_all_the_same(tiny_model, told, fast):
+    policy = TransformersPolicy.load(tiny_model)
+    policy.fast = fast
+    if told == "nothing":  # of which the tokenizer makes no token
+        policy.tokenizer.backend_tokenizer.normalizer = tokenizers.normalizers.Strip()
+    policy.ends = torch.arange(policy.model.config.vocab_size)  # all of them, so that rows end
+    first = policy.generate(PROMPTS, Sampling(max_tokens=4), seeded())
+    texts = [" " if told == "nothing" else policy.tokenizer.decode(row[-1]) for row in first.tokens]
+    second = policy.extend(first, texts, Sampling(max_tokens=3), seeded())
+    scores = policy.logprobs(second)
+    torch.testing.assert_close(scores, second.logprobs, atol=1e-5, rtol=0)
+    policy.fast = not fast
+    torch.testing.assert_close(policy.logprobs(second), scores, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("change", ["weights", "tokens", "another batch"])
