@@ -29,8 +29,15 @@ from edgewise.benchmarks.studies.plan import (
 )
 from edgewise.benchmarks.studies.race import race
 from edgewise.benchmarks.studies.race_plan import RacePlan
-from edgewise.benchmarks.studies.study import choose, ladder_of, run_jobs, train_config
-from edgewise.benchmarks.studies.study_report import LAST, Scores
+from edgewise.benchmarks.studies.study import (
+    choose,
+    is_done,
+    ladder_of,
+    run_cell,
+    run_jobs,
+    train_config,
+)
+from edgewise.benchmarks.studies.study_report import Scores
 from edgewise.benchmarks.studies.suite_report import Outcome, write_suite_report
 from edgewise.cli import compare_simulated as simulated
 from edgewise.cli import compare_soar
@@ -156,9 +163,11 @@ def run_plans(
     for name, plan in plans.items():
         chosen = choose(plan, folder / name)
         cells[name] = [*first[name], *comparison_cells(plan, chosen)]
-    paths = [folder / name / cell.name / LAST for name, found in cells.items() for cell in found]
-    if all(path.is_file() for path in paths):
-        console.print(finished(len(paths), "cells are done"))
+    jobs = [(plans[name], cell, folder / name) for name, found in cells.items() for cell in found]
+    if all(is_done(*job) for job in jobs):
+        for job in jobs:
+            run_cell(*job)  # which checks it
+        console.print(finished(len(jobs), "cells are done"))
         return cells
     follow(plans, cells, folder, num_workers, console)
     return cells

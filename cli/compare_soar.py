@@ -11,16 +11,18 @@ from rich.console import Console
 
 from edgewise.agents.soar.config import SOARRunConfig, game_of, hard_file
 from edgewise.agents.soar.pairs import hard_pairs
+from edgewise.agents.soar.records import read_game
 from edgewise.agents.soar.report import write_report
 from edgewise.agents.soar.run import begin, resume
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
-from edgewise.benchmarks.studies.cells import folder_of_size, in_parallel
+from edgewise.benchmarks.studies.cells import folder_of_size, in_parallel, is_begun
 from edgewise.benchmarks.studies.published import SOAR_METHODS
 from edgewise.benchmarks.studies.soar import Table, TableConfig, sheets
 from edgewise.cli.compare_flags import SOARCompareConfig
 from edgewise.errors import usage
-from edgewise.folder import finished
+from edgewise.files import FileError
+from edgewise.folder import Folder, finished
 from edgewise.interrupts import Stopped, asked, repeatable
 from edgewise.lock import locked
 
@@ -116,13 +118,15 @@ def play_game(config: SOARRunConfig) -> str:
 
     Raises:
         Stopped: After an outer step, if the user asked to stop.
+        FileError: If the folder has another game, or one of its files is damaged.
     """
     path = config.output
     assert path is not None
+    check_asked(path, config)
     if (path / DONE).is_file():
         return path.name
     with locked(path):
-        game = resume(path) if (path / "config.json").exists() else begin(config)
+        game = resume(path) if is_begun(path) else begin(config)
         game.folder.tell()
         for _ in game.steps():
             if asked() and game.state.step < game.game.soar.num_steps:
@@ -130,6 +134,24 @@ def play_game(config: SOARRunConfig) -> str:
         game.finish()
         write_report(game.folder, None)
     return path.name
+
+
+def check_asked(path: Path, config: SOARRunConfig) -> None:
+    """Check that the game in a folder, if there is one, is that of the seed and reward that are asked for.
+
+    Raises:
+        FileError: If it is another, or its config.json is damaged.
+    """
+    place = path / "config.json"
+    if not place.exists():
+        return
+    played = read_game(Folder(path))
+    for name in ("seed", "reward"):
+        if played[name] != getattr(config, name):
+            raise FileError(
+                f"{place}: `{name}` must be {getattr(config, name)!r} in this folder, got "
+                f"{played[name]!r}; move {path} away to play the game again"
+            )
 
 
 def table_config(config: SOARCompareConfig) -> TableConfig:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from edgewise.agents.soar.records import PROBLEMS
 from edgewise.agents.soar.report import write_report as write_game_report
 from edgewise.agents.training.display import score_line
 from edgewise.agents.training.folder_kind import (
@@ -116,10 +117,13 @@ def render(path: Path) -> Path:
         write_page(folder, summarize(folder))
         return path / "report.html"
     run = RunFolder.open(path, None)
-    if kind_of(path) == SOAR:
-        return write_game_report(run)
-    report = write_report(run)
-    if lacking := run.lacking(run.last_step()):
-        run.notes.append(f"{lacking}; the report is without")
+    is_game = kind_of(path) == SOAR
+    report = write_game_report(run) if is_game else write_report(run)
+    last = run.last_step()
+    lacking = [run.lacking(last)]
+    if is_game:
+        sizes = run.config()["game"]["soar"]
+        lacking.append(run.lacking(last, PROBLEMS, sizes["num_datasets"] * sizes["dataset_size"]))
+    run.notes += [f"{lack}; the report is without" for lack in lacking if lack]
     run.tell()
     return report

@@ -13,22 +13,35 @@ from edgewise.files import FileError, read_json, readable, write_atomically
 MANIFEST = "manifest.json"
 
 
-def write_manifest(folder: Path) -> None:
-    """Write the size and the SHA-256 of every file of a folder, below it too, into manifest.json."""
+def write_manifest(folder: Path, run: str | None = None) -> None:
+    """Write the size and the SHA-256 of every file of a folder, below it too, into manifest.json.
+
+    Args:
+        folder: The folder.
+        run: What tells the run that it is of from others, if it is of one.
+    """
     files = {
         path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": sha256(path)}
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path != folder / MANIFEST
     }
-    write_atomically(folder / MANIFEST, json.dumps({"files": files}, indent=2) + "\n")
+    told = {"files": files} if run is None else {"run": run, "files": files}
+    write_atomically(folder / MANIFEST, json.dumps(told, indent=2) + "\n")
 
 
-def check_manifest(folder: Path) -> None:
+def check_manifest(folder: Path, run: str | None = None) -> None:
     """Check the files of a folder against its manifest.json; other files do not count.
 
+    Args:
+        folder: The folder.
+        run: The run that it must be of, where the manifest tells one.
+
     Raises:
-        FileError: If one is missing or another than it was, or the manifest is damaged.
+        FileError: If one is missing or another than it was, the manifest is damaged, or it is of
+            another run.
     """
+    if run is not None and read_json(folder / MANIFEST).get("run", run) != run:
+        raise FileError(f"{folder}: must be of this run, got that of another")
     for path, recorded in entries(folder):
         with readable(path):
             size = path.stat().st_size

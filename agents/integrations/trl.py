@@ -36,6 +36,7 @@ from edgewise.agents.integrations.versions import TRL
 from edgewise.agents.policies.chat import encode_prompt
 from edgewise.agents.training.checkpoint import read_tensors
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.agents.training.run_reading import METRICS, check_metrics
 from edgewise.manifest import write_manifest
 from edgewise.pool import refuse_unverified
 from edgewise.wrappers.vector import Curriculum
@@ -251,8 +252,8 @@ class CurriculumTrainer:
         self.num_batches = trl_run.load(checkpoint, self.curriculum)
         if distributed.rank() == 0:
             run = RunFolder(self.folder)
-            sizes = {"metrics.jsonl": 1, "groups.jsonl": self.curriculum.lesson.shape[0]}
-            run.forget_after(self.num_batches, sizes)
+            sizes = {METRICS: 1, "groups.jsonl": self.curriculum.lesson.shape[0]}
+            run.forget_after(self.num_batches, sizes, {METRICS: check_metrics})
             run.tell()
         rest = checkpoint / REST.format(distributed.rank())
         if rest.exists():

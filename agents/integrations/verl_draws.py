@@ -21,6 +21,7 @@ from edgewise.agents.integrations.verl_config import VerlConfig
 from edgewise.agents.policies.chat import encode_prompt, render_chat
 from edgewise.agents.training.prompt_limit import PromptLimit
 from edgewise.agents.training.run_folder import STATE, RunFolder
+from edgewise.agents.training.run_reading import METRICS, check_metrics
 from edgewise.pool import refuse_unverified
 from edgewise.wrappers.vector import with_rule
 
@@ -257,8 +258,8 @@ class Draws:
         for later in self.folder.path.glob(CHECKPOINT.format("*")):
             if int(later.name.rpartition("_")[2]) > self.num_taught:
                 (later / STATE).unlink(missing_ok=True)
-        sizes = {"metrics.jsonl": 1, "groups.jsonl": self.lesson.shape[0]}
-        self.folder.forget_after(self.num_taught, sizes)
+        sizes = {METRICS: 1, "groups.jsonl": self.lesson.shape[0]}
+        self.folder.forget_after(self.num_taught, sizes, {METRICS: check_metrics})
         self.folder.tell()
 
 

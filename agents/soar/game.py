@@ -77,6 +77,7 @@ class State:
 
 
 KEPT = ("step", "num_promoted", "champion_accuracy", "stopped")
+STATE = {*KEPT, "baseline", "champion", "window", "best"}  # of `State.state_dict`
 
 
 def start(student: Student, config: SOARConfig) -> State:

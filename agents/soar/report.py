@@ -10,29 +10,30 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from edgewise.agents.algorithms.config import check_value
 from edgewise.agents.soar.pairs import Pair
 from edgewise.agents.soar.quality import Quality, quality_of, rates, vendi_score
+from edgewise.agents.soar.records import CHECKS, PROBLEMS, pair_of, read_game
 from edgewise.agents.training.figures import save_figure
-from edgewise.agents.training.record_fields import Number, Step, checked
 from edgewise.agents.training.run_folder import RunFolder
+from edgewise.agents.training.run_reading import METRICS, of_each_step
 from edgewise.agents.training.sheet import Sheet
-from edgewise.fields import build
 
 Row = Mapping[str, Any]
-NEEDED = ("step", "reward", "best_reward", "accepted_ratio", "time/step_seconds")
-METRICS = {"step": Step, **dict.fromkeys((*NEEDED[1:], "baseline_accuracy"), Number)}
 JUDGED = 64  # problems of an outer step
 
 
 def write_report(folder: RunFolder, judge: str | None = None) -> Path:
     """Write report.md and report.png from the files of a run, and return the path of the first.
 
+    Steps that have no metrics or no problems are in neither table nor picture.
+
     Raises:
+        FileError: If one of its files is damaged.
         ValueError: If there is no such model as `judge`.
     """
-    config, metrics = folder.config(), list(folder.lines("metrics.jsonl", NEEDED, checked(METRICS)))
-    found = by_step(folder.lines("problems.jsonl", ("step", "question", "answer"), pair_of))
+    config = read_game(folder)
+    metrics = of_each_step(folder.lines(METRICS, check=CHECKS[METRICS]))
+    found = by_step(folder.lines(PROBLEMS, check=CHECKS[PROBLEMS]))
     told = [row for row in metrics if row["step"] in found]  # both are recorded
     written = [found[row["step"]] for row in told]
     given = (config["game"]["env"], judge, config["dtype"], config["device"])
@@ -47,12 +48,17 @@ def write_report(folder: RunFolder, judge: str | None = None) -> Path:
             *played(config, metrics, folder.read("stopped.json")),
             "",
             *tabulated(told, quality, written),
-            "![rewards, promotions and problems](report.png)" if told else "No step was done.",
+            "![rewards, promotions and problems](report.png)" if told else nothing(metrics),
             "",
         ]
     )
     folder.write_text("report.md", text)
     return folder.path / "report.md"
+
+
+def nothing(metrics: Sequence[Row]) -> str:
+    """Return what a report without table and picture says."""
+    return "The problems of no step are recorded." if metrics else "No step was done."
 
 
 def by_step(records: Any) -> dict[int, list[Pair]]:
@@ -61,12 +67,6 @@ def by_step(records: Any) -> dict[int, list[Pair]]:
     for record in records:
         steps.setdefault(record["step"], []).append(pair_of(record))
     return steps
-
-
-def pair_of(record: Row) -> Pair:
-    """Return the problem of a record; ValueError if it is none."""
-    check_value("step", record["step"], Step)
-    return build(Pair, record)
 
 
 def described(judged: Quality | None, pairs: Sequence[Pair]) -> dict[str, float]:
@@ -105,7 +105,9 @@ def tabulated(
         means = [np.mean([m[key] for m in rows]) for key in ("reward", "best_reward")]
         means.append(np.mean([m["accepted_ratio"] for m in rows]))
         means += [np.mean([quality[place][key] for place in part]) for key in columns]
-        table.append([f"{part[0] + 1} to {part[-1] + 1}", *(f"{mean:.3f}" for mean in means)])
+        table.append(
+            [f"{rows[0]['step']} to {rows[-1]['step']}", *(f"{mean:.3f}" for mean in means)]
+        )
     examples = [f"    {pair.question[:200]!r} -> {pair.answer!r}" for pair in written[-1][:5]]
     header = ["outer steps", "reward", "best of g", "accepted", *columns]
     lines = Sheet("", header, table).markdown()

@@ -15,19 +15,22 @@ from edgewise.agents.policies.chat import encode_prompt, today
 from edgewise.agents.policies.model_card import model_path
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.agents.soar.config import SOARRunConfig, game_of, game_record, hard_file
-from edgewise.agents.soar.game import Progress, play, start
+from edgewise.agents.soar.game import STATE, Progress, play, start
 from edgewise.agents.soar.models import GamePolicy, load_models
 from edgewise.agents.soar.pairs import Pair, hard_pairs, save_pairs
 from edgewise.agents.soar.policies import PolicyTeacher
 from edgewise.agents.soar.posing import FORMATS
 from edgewise.agents.soar.presets import Game
+from edgewise.agents.soar.records import CHECKS, PROBLEMS, read_game
 from edgewise.agents.soar.together import PolicyCohort
+from edgewise.agents.training.checkpoint import ALGORITHM, load, loading
 from edgewise.agents.training.folder_kind import check_free
 from edgewise.agents.training.recipe_file import from_fields
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.run_policy import make_learner
-from edgewise.fields import convert
-from edgewise.files import about, replacing
+from edgewise.agents.training.run_reading import METRICS
+from edgewise.errors import shown
+from edgewise.files import FileError, about, replacing
 from edgewise.frame import Frame
 
 
@@ -51,15 +54,17 @@ class SOARRun:
         self.teacher = make_teacher(self.policy, self.game)
         self.student = PolicyCohort(models.student, self.game.exam, self.game.student)
         self.state = start(self.student, self.game.soar)
-        saved = folder.restore(self.policy)
-        if saved is None:
+        found = folder.to_continue()
+        if found is None:
             self.save()
         else:
-            self.teacher.load_state_dict(saved[0]["teacher"])
-            self.state.load_state_dict(saved[0]["game"])
+            saved, _ = load(found, self.policy)
+            game = game_state(saved, found / ALGORITHM)
+            with loading(found / ALGORITHM):
+                self.teacher.load_state_dict(saved["teacher"])
+                self.state.load_state_dict(game)
             written = self.game.soar.num_datasets * self.game.soar.dataset_size
-            sizes = {"metrics.jsonl": 1, "problems.jsonl": written}
-            folder.forget_after(self.state.step, sizes)
+            folder.forget_after(self.state.step, {METRICS: 1, PROBLEMS: written}, CHECKS)
             if self.state.best:
                 save_pairs(folder.path / "best.jsonl", self.state.best)
 
@@ -80,8 +85,8 @@ class SOARRun:
         game = play(self.teacher, self.student, self.hard, self.game.soar, self.state, progress)
         for metrics in game:
             metrics["time/step_seconds"] = time.perf_counter() - began
-            self.folder.append("metrics.jsonl", [metrics])
-            self.folder.append("problems.jsonl", [asdict(pair) for pair in self.state.written])
+            self.folder.append(METRICS, [metrics])
+            self.folder.append(PROBLEMS, [asdict(pair) for pair in self.state.written])
             if metrics.get("promoted"):
                 save_pairs(self.folder.path / "best.jsonl", self.state.best)
             self.save()
@@ -97,6 +102,18 @@ class SOARRun:
         self.student.restore(self.state.champion or self.state.baseline)
         with replacing(self.folder.path / "student") as partial:
             self.student.policy.export(partial)
+
+
+def game_state(saved: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return the state of the game that a checkpoint's file `path` holds.
+
+    Raises:
+        FileError: If it is of another kind of run.
+    """
+    state: Any = saved.get("game")
+    if not isinstance(state, dict) or not state.keys() >= STATE or "teacher" not in saved:
+        raise FileError(f"{path}: must have the state of a game, got {shown(sorted(saved))}")
+    return state
 
 
 def make_policy(config: SOARRunConfig, game: Game) -> TransformersPolicy:
@@ -178,13 +195,14 @@ def config_of(folder: RunFolder) -> SOARRunConfig:
     Raises:
         ValueError: If it is of another kind, or its game has other settings now.
     """
-    record, path = folder.config(), folder.path
-    if "game" not in record:
+    path = folder.path
+    if "game" not in folder.config():
         raise ValueError(f"`resume` must be the folder of a run of `edgewise soar`, got {path}")
+    record = read_game(folder)
+    played: Mapping[str, Any] = record["game"]
     with about(path / "config.json"):
         config = from_fields(SOARRunConfig, record)
-        played: Mapping[str, Any] = convert(record["game"], Mapping[str, Any], "game")
-    now = game_record(config)
+        now = game_record(config)
     if changed := [
         name for name, part in played.items() if name not in now or differs(part, now[name])
     ]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -32,31 +33,38 @@ UNLOADABLE = (
 )  # fmt: skip  # what torch.load raises of damaged content
 
 
-def fill(folder: Path, policy: Policy, algorithm: dict[str, Any], envs: dict[str, Any]) -> None:
-    """Write the files of a checkpoint, the manifest last, and fsync them."""
+def fill(
+    folder: Path,
+    policy: Policy,
+    algorithm: dict[str, Any],
+    envs: dict[str, Any],
+    run: str | None = None,
+) -> None:
+    """Write the files of a checkpoint of a run, the manifest last, and fsync them."""
     give_back()  # what the step freed, before the weights are copied
     folder.mkdir(parents=True)
     policy.save(folder / "model")
     with open(folder / ALGORITHM, "wb") as file:  # given a path, a full disk is no OSError
         torch.save(algorithm, file)
     (folder / ENVS).write_text(json.dumps(envs), encoding="utf-8")
-    write_manifest(folder)
+    write_manifest(folder, run)
     for path in (*folder.rglob("*"), folder):
         flush(path)
 
 
-def check(folder: Path, needed: Collection[str] = NEEDED) -> None:
+def check(folder: Path, needed: Collection[str] = NEEDED, run: str | None = None) -> None:
     """Verify a checkpoint by its manifest; without one (version 0.1), by the formats of its files.
 
     Args:
         folder: The checkpoint.
         needed: Files that one without a manifest must have.
+        run: The run that it must be of, where it tells one.
 
     Raises:
-        FileError: If it is damaged.
+        FileError: If it is damaged, or of another run.
     """
     if (folder / MANIFEST).exists():
-        check_manifest(folder)
+        check_manifest(folder, run)
         return
     for name in needed:
         if not (folder / name).is_file():
@@ -114,6 +122,22 @@ def restore(folder: Path, policy: Policy) -> None:
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise FileError(f"{folder}: must have the weights of the model, got: {reason}") from error
+
+
+@contextmanager
+def loading(path: Path) -> Iterator[None]:
+    """Name the file `path` in what is raised while the block continues from what it holds.
+
+    Raises:
+        FileError: If it has the state of another kind of run, or of another model.
+    """
+    try:
+        yield
+    except UNLOADABLE as error:
+        if isinstance(error, FileError) or is_out_of_memory(error):
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise FileError(f"{path}: must have the state of this run, got: {reason}") from error
 
 
 def read_tensors(path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from edgewise.agents.policies.model_card import made_for
 from edgewise.agents.policies.options import Sampling, check_engine
 from edgewise.agents.policies.policy import ModelPolicy
 from edgewise.agents.policies.sampling import is_out_of_memory
-from edgewise.agents.training.checkpoint import load
+from edgewise.agents.training.checkpoint import ALGORITHM, ENVS, load, loading
 from edgewise.agents.training.clean import check_evaluation
 from edgewise.agents.training.config import TrainConfig, begun, from_run
 from edgewise.agents.training.evaluation import evaluate
@@ -31,6 +31,7 @@ from edgewise.agents.training.looks import Looks
 from edgewise.agents.training.parts import Setup, arm_names, make_hyperparameters
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.run_policy import check_prompts, limit_of, make_policy, screened_pool
+from edgewise.agents.training.run_reading import METRICS, check_metrics
 from edgewise.agents.training.samples import LINES as SAMPLES
 from edgewise.agents.training.samples import samples_of
 from edgewise.agents.training.scores import LevelScore, as_records, as_scalars
@@ -94,11 +95,13 @@ class Training:
             return
         algorithm, envs = load(found, self.policy)
         distributed.barrier()  # until all have read
-        self.state.load_state_dict(algorithm)
-        self.envs.load_state_dict(envs)
+        with loading(found / ALGORITHM):
+            self.state.load_state_dict(algorithm)
+        with loading(found / ENVS):
+            self.envs.load_state_dict(envs)
         if distributed.rank() == 0:
-            sizes = {"metrics.jsonl": 1, "groups.jsonl": self.setup.batch.num_problems}
-            self.folder.forget_after(self.state.step, sizes)
+            sizes = {METRICS: 1, "groups.jsonl": self.setup.batch.num_problems}
+            self.folder.forget_after(self.state.step, sizes, {METRICS: check_metrics})
 
     @property
     def done(self) -> bool:
@@ -206,7 +209,7 @@ class Training:
         over_arms = isinstance(self.envs.lesson, ArmLesson)
         self.samples = samples_of(rollout, groups, self.policy.tokenizer, number, step, over_arms)
         self.folder.append(SAMPLES, self.samples)
-        self.folder.append("metrics.jsonl", [dict(metrics)])
+        self.folder.append(METRICS, [dict(metrics)])
         trackers.log(step, metrics)
         trackers.table(step, "samples", self.samples)
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from edgewise.agents.algorithms.config import check_value
 from edgewise.agents.policies.policy import Policy
 from edgewise.agents.training import samples, validation
-from edgewise.agents.training.checkpoint import NEEDED, check, fill, load
+from edgewise.agents.training.checkpoint import NEEDED, check, fill
 from edgewise.agents.training.folder_kind import check_begun, check_free, kind_of
 from edgewise.agents.training.record_fields import Step, checked, is_count
 from edgewise.files import (
     PARTIAL,
+    Check,
     FileError,
     about,
     decoded,
@@ -65,6 +68,15 @@ class RunFolder(Folder):
         super().__init__(path)
         self.notes: list[str] = []  # what is damaged, path first, of all that was done so far
 
+    @cached_property
+    def run(self) -> str | None:
+        """Return what tells this run from others, wherever it lies: of its seed and where it began."""
+        config = self.read("config.json") or {}
+        if not isinstance(config.get("output"), str):
+            return None
+        text = json.dumps([config["output"], config.get("seed")])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any]) -> RunFolder:
         """Make the folder of a new run; one that is there must be empty, but for its lock.
@@ -93,23 +105,31 @@ class RunFolder(Folder):
         check_begun(path, argument)
         return cls(path)
 
-    def forget_after(self, step: int, sizes: Mapping[str, int] | None = None) -> None:
+    def forget_after(
+        self,
+        step: int,
+        sizes: Mapping[str, int] | None = None,
+        checks: Mapping[str, Check] | None = None,
+    ) -> None:
         """Drop records and checkpoints of later steps, and a line that was cut off.
 
         What is damaged is set aside, under its name and ".damaged", and named in `notes`, with the
-        steps whose records are missing.
+        steps whose records are missing; so is a file with more records of a step than there are, of
+        which the first stay.
 
         Args:
             step: From which the run goes on.
             sizes: How many records each step has in a file, but for groups that were rejected;
                 one in metrics.jsonl by default.
+            checks: What records of a file must pass, beside having a step.
         """
         for later in self.checkpoints():
             if int(later.name) > step:
                 set_aside(later)
         sizes = {"metrics.jsonl": 1} if sizes is None else sizes
         for name in LINES:
-            counts, reasons = self.keep_until(name, step)
+            check = (checks or {}).get(name, with_step)
+            counts, reasons = self.keep_until(name, step, sizes.get(name), check)
             lacking = missing(counts, step, sizes[name]) if name in sizes else ""
             if not reasons and lacking:
                 reasons = [f"{self.path / name}: must have all steps until {step}"]
@@ -118,8 +138,13 @@ class RunFolder(Folder):
                 what = f"; {lacking}" if lacking else ""
                 self.notes.append(f"{reasons[0]}{more}{what}; the run goes on without")
 
-    def keep_until(self, name: str, step: int) -> tuple[Counter[int], list[str]]:
-        """Truncate a file to the records until a step; return their counts by step, and what is damaged."""
+    def keep_until(
+        self, name: str, step: int, size: int | None, check: Check
+    ) -> tuple[Counter[int], list[str]]:
+        """Truncate a file to the records until a step; return their counts by step, and what is damaged.
+
+        Where a step has more than `size` the first stay, and the file as it was is set aside.
+        """
         path, reasons, counts = self.path / name, list[str](), Counter[int]()
         if not path.exists():
             return counts, reasons
@@ -128,11 +153,12 @@ class RunFolder(Folder):
             return counts, [f"{path}: must be a file, got a folder"]
         with replacing(path) as partial:
             with partial.open("w", encoding="utf-8") as file:
-                for record in readable_records(path, reasons):
+                for record in readable_records(path, reasons, check):
                     if record["step"] <= step:
-                        file.write(json.dumps(record) + "\n")
                         counts[record["step"]] += counted(record)
-            if reasons:
+                        if not counted(record) or size is None or counts[record["step"]] <= size:
+                            file.write(json.dumps(record) + "\n")
+            if reasons or (size is not None and max(counts.values(), default=0) > size):
                 shutil.copyfile(path, path.with_name(f"{name}{DAMAGED}"))
         return counts, reasons
 
@@ -163,7 +189,7 @@ class RunFolder(Folder):
         if not final.exists():
             partial = final.with_name(f"{final.name}{PARTIAL}")
             try:
-                fill(partial, policy, algorithm, envs)
+                fill(partial, policy, algorithm, envs, self.run)
                 for name in LINES:
                     if (self.path / name).is_file():
                         flush(self.path / name)
@@ -203,7 +229,7 @@ class RunFolder(Folder):
         damage: list[str] = []
         for path in reversed(self.checkpoints()):
             try:
-                check(path, needed)
+                check(path, needed, self.run)
             except FileError as error:
                 damage.append(str(error))
                 continue
@@ -225,24 +251,15 @@ class RunFolder(Folder):
             raise FileError(f"{self.path / 'checkpoints'}: must have a checkpoint, got none")
         return found
 
-    def restore(self, policy: Policy) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Load the newest intact checkpoint into `policy`; return both states, None if there is none.
-
-        Raises:
-            FileError: As `to_continue`, or if it cannot be loaded.
-        """
-        found = self.to_continue()
-        return None if found is None else load(found, policy)
-
-    def lacking(self, last: int) -> str:
-        """Return a message that names the steps until `last` without metrics, "" if there are none.
+    def lacking(self, last: int, name: str = "metrics.jsonl", size: int = 1) -> str:
+        """Return a message that names the steps until `last` without `size` records, "" if there are none.
 
         Raises:
             FileError: If a line is damaged.
         """
-        metrics = self.lines("metrics.jsonl", ("step",), checked({"step": Step}))
-        lacking = missing(Counter(record["step"] for record in metrics), last, 1)
-        return f"{self.path / 'metrics.jsonl'}: {lacking}" if lacking else ""
+        records = self.lines(name, ("step",), checked({"step": Step}))
+        lacking = missing(Counter(record["step"] for record in records), last, size)
+        return f"{self.path / name}: {lacking}" if lacking else ""
 
     def last_step(self) -> int:
         """Return the step of the last checkpoint, damaged or not, 0 if there is none."""
@@ -291,8 +308,8 @@ def read_state(path: Path) -> tuple[int, dict[str, Any]]:
     return step, state
 
 
-def readable_records(path: Path, reasons: list[str]) -> Records:
-    """Yield the records of complete lines that can be read; add to `reasons` why others cannot.
+def readable_records(path: Path, reasons: list[str], check: Check) -> Records:
+    """Yield the records of complete lines that pass `check`; add to `reasons` why others do not.
 
     Raises:
         FileError: If the file itself cannot be read.
@@ -303,21 +320,18 @@ def readable_records(path: Path, reasons: list[str]) -> Records:
                 continue
             try:
                 record = parsed(decoded(line, path, number), path, number)
-                check_step(record, path, number)
+                with about(Path(f"{path}:{number}")):
+                    with_step(record)
+                    check(record)
             except FileError as error:
                 reasons.append(str(error))
                 continue
             yield record
 
 
-def check_step(record: Mapping[str, Any], path: Path, number: int) -> None:
-    """Check the step of a record, which is line `number` of `path`.
-
-    Raises:
-        FileError: If it has none.
-    """
-    with about(Path(f"{path}:{number}")):
-        check_value("step", record.get("step"), Step)
+def with_step(record: Mapping[str, Any]) -> None:
+    """Raise ValueError if a record is not of a step."""
+    check_value("step", record.get("step"), Step)
 
 
 def counted(record: Mapping[str, Any]) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import count
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from edgewise.agents.algorithms.config import Condition, Count, check_value
 from edgewise.agents.training import validation
@@ -24,6 +24,7 @@ from edgewise.files import Check, FileError, about
 from edgewise.folder import Folder
 
 Row = Mapping[str, Any]
+Record = TypeVar("Record", bound=Row)
 METRICS = "metrics.jsonl"
 NEEDED = ("step", "num_tokens", "num_extra_rollouts", "num_extra_tokens", "time/step_seconds")
 
@@ -37,6 +38,7 @@ FIELDS: dict[str, Any] = {  # of config.json, that every run has
     "num_problems": Count,
     "group_size": Count,
     "learning_rate": Number,
+    "seed": Natural,
     "arms": Writables,
 }
 SCORED: dict[str, Any] = {  # of each level, beside what all scores have
@@ -72,18 +74,42 @@ def read_config(folder: Folder) -> dict[str, Any]:
 
 
 def read_metrics(folder: Folder) -> list[dict[str, float]]:
-    """Return the metrics of each step, without the texts that someone may have added.
+    """Return the metrics of each step, once and in order, without the texts that someone may have added.
 
     Raises:
         FileError: If they are damaged, one is no number, or not every step has the same arms.
     """
     path, found = folder.path / METRICS, list[dict[str, float]]()
-    for record in folder.lines(METRICS, NEEDED, numbers(NEEDED)):
+    for record in folder.lines(METRICS, check=check_metrics):
         found.append({name: value for name, value in record.items() if not isinstance(value, str)})
         if num_arms(found[-1]) != num_arms(found[0]):
             arms = f"{num_arms(found[0])} arms in every step"
             raise FileError(f"{path}: must have {arms}, got {num_arms(found[-1])}")
-    return found
+    return of_each_step(found)
+
+
+def of_each_step(records: Iterable[Record]) -> list[Record]:
+    """Return the first record of each step, in the order of the steps.
+
+    >>> of_each_step([{"step": 2}, {"step": 1}, {"step": 2, "reward": 0.5}])
+    [{'step': 1}, {'step': 2}]
+    """
+    found: dict[int, Record] = {}
+    for record in records:
+        found.setdefault(record["step"], record)
+    return [found[step] for step in sorted(found)]
+
+
+def check_metrics(record: dict[str, Any]) -> None:
+    """Raise ValueError if a record is not the metrics of a step that reports need."""
+    check_needed(record, NEEDED)
+    numbers(NEEDED)(record)
+
+
+def check_needed(record: Mapping[str, Any], needed: Collection[str]) -> None:
+    """Raise ValueError if a record lacks a key."""
+    if lacking := [key for key in needed if key not in record]:
+        raise ValueError(f"must have {lacking[0]!r}, got {shown(list(record))}")
 
 
 def numbers(needed: Collection[str]) -> Check:

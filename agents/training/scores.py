@@ -247,15 +247,18 @@ def as_scalars(scores: Mapping[str, Any], place: str) -> dict[str, float]:
 
 
 def read_scores(folder: Folder, name: str) -> Row | None:
-    """Return the record in a file of scores, None if there is no such file.
+    """Return the record in a file of scores, None if there is none, or those of a cell of a comparison.
+
+    The report of the comparison has the latter.
 
     Raises:
         FileError: If it has no scores of levels.
     """
     found = folder.read(name)
-    if found is not None:
-        with about(folder.path / name):
-            check_levels(found)
+    if found is None or "correct" in found:
+        return None
+    with about(folder.path / name):
+        check_levels(found)
     return found
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from edgewise.agents.statistics import Stratum, wilson
 from edgewise.agents.training import validation
 from edgewise.agents.training.record_fields import Step, checked, is_count
+from edgewise.agents.training.run_reading import of_each_step
 from edgewise.benchmarks.pages.charts import Dot, Line, chart, is_number
 from edgewise.folder import Folder
 
@@ -36,14 +37,14 @@ def stepped(folder: Folder, name: str) -> Iterator[Row]:
     return folder.lines(name, ("step",), checked({"step": Step}))
 
 
-def figures(folder: Folder) -> Iterator[dict[str, Any]]:
-    """Yield the step and the numbers of every line of metrics.jsonl.
+def figures(folder: Folder) -> list[dict[str, Any]]:
+    """Return the step and the numbers of metrics.jsonl, each step once and in order.
 
     Raises:
-        FileError: If one has no step.
+        FileError: If a line has no step.
     """
-    for row in stepped(folder, "metrics.jsonl"):
-        yield {name: value for name, value in row.items() if is_number(value)}
+    rows = of_each_step(stepped(folder, "metrics.jsonl"))
+    return [{name: value for name, value in row.items() if is_number(value)} for row in rows]
 
 
 def solved(folder: Folder, arms: Sequence[str]) -> Iterator[tuple[int, int, float]]:
@@ -96,7 +97,7 @@ class Records:
         Raises:
             FileError: If one is damaged.
         """
-        metrics = list(figures(folder))
+        metrics = figures(folder)
         most = max((arm_of(name) for row in metrics for name in row), default=-1) + 1
         named = names_of(config)
         arms = named + [f"arm {arm}" for arm in range(len(named), most)]

@@ -26,7 +26,7 @@ def soar_page(folder: Folder) -> str:
     Raises:
         FileError: If one of its files is damaged.
     """
-    config, metrics = folder.config(), list(figures(folder))
+    config, metrics = folder.config(), figures(folder)
     title = (
         f"SOAR, {config.get('preset')}, reward {config.get('reward')}, seed {config.get('seed')}"
     )

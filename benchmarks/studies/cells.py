@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
-from edgewise.agents.training.folder_kind import SUITE, check_kind
+from edgewise.agents.training.folder_kind import SUITE, check_kind, is_blank
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.benchmarks.workers import in_order
+from edgewise.files import FileError
 
 
 def folder_of_size(path: Path, size: Mapping[str, Any]) -> Path:
@@ -38,6 +39,21 @@ def folder_of_size(path: Path, size: Mapping[str, Any]) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     folder.write("size.json", record)
     return path
+
+
+def is_begun(path: Path) -> bool:
+    """Return whether a folder has a run that goes on; if not, one can begin there.
+
+    Raises:
+        FileError: If it has files of a run without its config.json.
+    """
+    config = path / "config.json"
+    if not config.exists() and path.is_dir() and not is_blank(path):
+        raise FileError(
+            f"{config}: must be there beside the other files of a run, got none; move {path} away to "
+            "run it again"
+        )
+    return config.exists()
 
 
 def in_parallel(

@@ -28,15 +28,23 @@ import tyro
 from edgewise.agents.soar.check import generated, whole
 from edgewise.agents.soar.config import SOARRunConfig, game_of, hard_file
 from edgewise.agents.soar.game import seed_of
-from edgewise.agents.soar.pairs import Pair, hard_pairs, load_pairs
+from edgewise.agents.soar.pairs import Pair, hard_pairs
 from edgewise.agents.soar.policies import PolicyTeacher
 from edgewise.agents.soar.quality import quality_of, vendi_bootstrap
 from edgewise.agents.soar.run import config_of, make_policy, make_student, make_teacher
-from edgewise.agents.training.checkpoint import ALGORITHM, check, read_tensors, restore
+from edgewise.agents.training.checkpoint import restore
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.published import SOAR_METHODS, published_soar
 from edgewise.benchmarks.studies.serl import SeRLConfig, serl_problems
+from edgewise.benchmarks.studies.soar_records import (
+    Record,
+    best_of,
+    check_record,
+    last_checkpoint,
+    last_state,
+    of_each_student,
+)
 from edgewise.benchmarks.studies.soar_statistics import (
     KS,
     Counts,
@@ -48,11 +56,10 @@ from edgewise.benchmarks.studies.soar_statistics import (
     train_fresh,
 )
 from edgewise.env import unwrap
-from edgewise.files import FileError, write_atomically
+from edgewise.files import write_atomically
 from edgewise.folder import JsonLines
 from edgewise.lock import locked
 
-Record = dict[str, Any]  # what one student knows
 BASELINE = "hard"
 Prepare = Callable[[], Any]  # returns problems, or None and has set the student's weights
 
@@ -127,9 +134,14 @@ class Table:
             "full_size": config.full_size,
             "test_every": config.test_every,
         }
-        needed = ("method", "run", "teacher", "student", "correct", "num_samples")
-        self.file = JsonLines(config.output.with_name(f"{config.output.name}.jsonl"), needed)
-        self.records: list[Record] = list(self.file.read())
+        check = partial(
+            check_record,
+            sizes=self.sizes,
+            num_samples=plan.num_samples,
+            num_problems=len(self.test),
+        )
+        self.file = JsonLines(config.output.with_name(f"{config.output.name}.jsonl"), check=check)
+        self.records: list[Record] = of_each_student(self.file.read())
         self.file.cut()
         if wrong := [record for record in self.records if record.get("sizes") != self.sizes]:
             raise ValueError(
@@ -252,31 +264,12 @@ class Table:
 
     def promoted(self, path: Path) -> None:
         """Give the student the weights of PS, or of the base if none was promoted."""
-        game = read_tensors(last_checkpoint(path) / ALGORITHM)["game"]
+        game = last_state(path)
         self.student.restore(game["champion"] or game["baseline"])
 
     def solver(self, path: Path) -> None:
         """Give the student the weights of the last teacher."""
         restore(last_checkpoint(path) / "model", self.student.policy)
-
-
-def last_checkpoint(path: Path) -> Path:
-    """Return the newest checkpoint of a game.
-
-    Raises:
-        FileError: If there is none, or it is damaged: another one would be of another teacher.
-    """
-    found = RunFolder.open(path, "runs").checkpoints()
-    if not found:
-        raise FileError(f"{path / 'checkpoints'}: must have a checkpoint, got none")
-    check(found[-1])
-    return found[-1]
-
-
-def best_of(path: Path) -> list[Pair]:
-    """Return D_best of a run; nothing if no student was promoted, which makes PQ Hard-Only."""
-    file = path / "best.jsonl"
-    return load_pairs(file) if file.is_file() else []
 
 
 def main() -> None:
@@ -347,8 +340,8 @@ def effect_sheet(rows: Mapping[str, Sequence[Record]]) -> Sheet:
 
 
 def nest(records: Sequence[Record]) -> Counts:
-    """Return the counts of one method by teacher and student."""
+    """Return the counts of one method by teacher and student, in their order."""
     counts: dict[int, dict[int, Tests]] = {}
-    for record in records:
+    for record in sorted(records, key=lambda record: (record["teacher"], record["student"])):
         counts.setdefault(record["teacher"], {})[record["student"]] = record["correct"]
     return counts

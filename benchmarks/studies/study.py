@@ -30,7 +30,18 @@ from edgewise.agents.training.parts import Problems
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run import Training, begin, resume
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.benchmarks.studies.cells import in_parallel
+from edgewise.benchmarks.studies.cell_files import (
+    AT_TOKENS,
+    BEST,
+    CURVE,
+    LAST,
+    check_asked,
+    check_used,
+    history,
+    past_looks,
+    read_score,
+)
+from edgewise.benchmarks.studies.cells import in_parallel, is_begun
 from edgewise.benchmarks.studies.plan import (
     Cell,
     Plan,
@@ -39,10 +50,11 @@ from edgewise.benchmarks.studies.plan import (
     start_cells,
     transfer_cells,
 )
-from edgewise.benchmarks.studies.study_report import AT_TOKENS, BEST, LAST, write_study
+from edgewise.benchmarks.studies.study_report import write_study
 from edgewise.env import unwrap
+from edgewise.errors import usage
 from edgewise.fields import build
-from edgewise.files import FileError, read_json, replacing
+from edgewise.files import FileError, replacing
 from edgewise.interrupts import Stopped, asked
 from edgewise.lock import locked
 from edgewise.manifest import MANIFEST, check_manifest, write_manifest
@@ -50,7 +62,6 @@ from edgewise.pool import TooManyUnverified
 
 Counts = dict[str, list[int]]  # right answers to each problem, by level
 Job = tuple[Plan, Cell, Path]  # whose cell, which, and the folder of all
-CURVE = "curve.json"  # validation scores at every look
 WEIGHTS = "best"  # folder of the weights at the best of them
 
 
@@ -61,7 +72,7 @@ def choose(plan: Plan, folder: Path) -> dict[str, int]:
     """
     totals = {rule: [0.0] * len(configs) for rule, configs in plan.rules.items()}
     for cell in selection_cells(plan):
-        scores = read_json(folder / cell.name / LAST)
+        scores = read_score(folder / cell.name / LAST, True)
         totals[cell.rule][cell.number] += scores["mean"]
     return {rule: values.index(max(values)) for rule, values in totals.items()}
 
@@ -71,32 +82,73 @@ def run_cell(plan: Plan, cell: Cell, folder: Path) -> str:
 
     Raises:
         Stopped: After a step, if the user asked to stop; the cell goes on from there.
-        FileError: If another process is at it, or its records are damaged, on which its scores rest.
+        FileError: If another process is at it, it is of another cell, or its records are damaged, on
+            which its scores rest.
     """
     path = folder / cell.name
-    if (path / LAST).is_file():
+    config = complete(train_config(plan, cell, path))
+    check_asked(path, config)
+    if is_done(plan, cell, folder):
+        check_done(plan, cell, RunFolder(path))
         return cell.name
     with locked(path):
-        begun = (path / "config.json").exists()
-        training = resume(path) if begun else begin(complete(train_config(plan, cell, path)))
-        training.folder.tell()
+        begun = is_begun(path)
+        with usage():
+            training = resume(path) if begun else begin(config)
         fill(plan, cell, training)
     return cell.name
 
 
+def is_done(plan: Plan, cell: Cell, folder: Path) -> bool:
+    """Return whether all scores of a cell are there."""
+    looks = plan.num_looks and cell.phase not in ("start", "selection")
+    return all((folder / cell.name / file).is_file() for file in (LAST, BEST)[: 1 + bool(looks)])
+
+
+def check_done(plan: Plan, cell: Cell, folder: RunFolder) -> None:
+    """Check that the scores of a cell that is done are of its own steps.
+
+    Raises:
+        FileError: If they are not, or are damaged.
+    """
+    last = read_score(folder.path / LAST, cell.phase != "start")
+    if cell.phase == "start":
+        return
+    metrics = history(folder, int(last["steps"]))
+    check_used(folder.path / LAST, last, spent(plan, metrics))
+    check_looks(plan, folder, metrics)
+    for file in (BEST, AT_TOKENS):
+        if (folder.path / file).is_file():
+            found = read_score(folder.path / file, True)
+            check_used(folder.path / file, found, spent(plan, metrics[: int(found["steps"])]))
+
+
+def check_looks(plan: Plan, folder: RunFolder, metrics: Sequence[Mapping[str, Any]]) -> None:
+    """Check that the looks until the last of some steps are at these.
+
+    Raises:
+        FileError: If they are not, or are damaged.
+    """
+    for past in past_looks(folder):
+        if past["steps"] <= len(metrics):
+            check_used(folder.path / CURVE, past, spent(plan, metrics[: int(past["steps"])]))
+
+
 def fill(plan: Plan, cell: Cell, training: Training) -> None:
     """Train and score one cell from where it is."""
+    metrics = history(training.folder, training.state.step)
+    training.folder.tell()
     if cell.phase == "start":
         training.folder.write(LAST, score(plan, training, "test"))
         return
-    history = whole_history(training)
-    used = spent(plan, history)
-    if history and cell.phase != "selection":  # it may have stopped before the last step was scored
-        examine(plan, training, spent(plan, history[:-1]), used)
+    check_looks(plan, training.folder, metrics)
+    used = spent(plan, metrics)
+    if metrics and cell.phase != "selection":  # it may have stopped before the last step was scored
+        examine(plan, training, spent(plan, metrics[:-1]), used)
     if used["rollouts"] < plan.num_rollouts:
         with closing(training.steps()) as steps:
-            for metrics in steps:
-                before, used = used, add(plan, used, metrics)
+            for made in steps:
+                before, used = used, add(plan, used, made)
                 if cell.phase != "selection":
                     examine(plan, training, before, used)
                 if used["rollouts"] >= plan.num_rollouts:
@@ -110,18 +162,6 @@ def fill(plan: Plan, cell: Cell, training: Training) -> None:
     training.folder.write(LAST, last)
 
 
-def whole_history(training: Training) -> list[dict[str, Any]]:
-    """Return the metrics of all steps of a cell, on which its budget and its scores rest.
-
-    Raises:
-        FileError: If those of a step are missing.
-    """
-    folder = training.folder
-    if lacking := folder.lacking(training.state.step):
-        raise FileError(f"{lacking}; remove {folder.path} to run the cell again")
-    return list(folder.lines("metrics.jsonl"))
-
-
 def score_best(plan: Plan, training: Training, last: dict[str, Any]) -> dict[str, Any]:
     """Return the test scores at the look with the best validation score, whose weights are kept."""
     looks = past_looks(training.folder)
@@ -132,7 +172,7 @@ def score_best(plan: Plan, training: Training, last: dict[str, Any]) -> dict[str
         return last
     weights = training.folder.path / WEIGHTS
     if (weights / MANIFEST).exists():  # version 0.1 wrote none
-        check_manifest(weights)
+        check_manifest(weights, training.folder.run)
     restore(weights, training.policy)
     return {**best, **score(plan, training, "test")}
 
@@ -164,21 +204,8 @@ def look(plan: Plan, training: Training, used: Mapping[str, float]) -> None:
     if all(mean > past["mean"] for past in curve):
         with replacing(training.folder.path / WEIGHTS) as partial:
             training.policy.save(partial)
-            write_manifest(partial)
+            write_manifest(partial, training.folder.run)
     training.folder.write(CURVE, {"looks": [*curve, {**used, "mean": mean}]})
-
-
-def past_looks(folder: RunFolder) -> list[dict[str, float]]:
-    """Return the validation scores of a run at the looks so far.
-
-    Raises:
-        FileError: If they are damaged.
-    """
-    curve = folder.read(CURVE) or {"looks": []}
-    looks: Any = curve.get("looks")
-    if not isinstance(looks, list):
-        raise FileError(f"{folder.path / CURVE}: must have the looks, got {looks!r:.50}")
-    return looks
 
 
 def train_config(plan: Plan, cell: Cell, path: Path) -> TrainConfig:

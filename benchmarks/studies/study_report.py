@@ -21,10 +21,9 @@ from matplotlib.figure import Figure
 from edgewise.agents.statistics import Estimate, Floats, hierarchical_bootstrap
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.sheet import Sheet
+from edgewise.benchmarks.studies.cell_files import AT_TOKENS, BEST, LAST, read_score
 from edgewise.benchmarks.studies.plan import Cell, Plan
-from edgewise.files import read_json, write_atomically
-
-LAST, BEST, AT_TOKENS = "after.json", "best.json", "at-tokens.json"  # the scores of a run
+from edgewise.files import FileError, write_atomically
 
 
 def effect_of(differences: Sequence[Floats]) -> Estimate:
@@ -39,13 +38,39 @@ class Scores:
     """The scores of all cells of a plan."""
 
     def __init__(self, cells: Iterable[Cell], folder: Path) -> None:
-        """Read them."""
-        self.cells = {cell.name: cell for cell in cells}
+        """Read them.
+
+        Raises:
+            FileError: If scores are damaged, or not all of the same problems.
+        """
+        self.cells, self.folder = {cell.name: cell for cell in cells}, folder
         self.files = {
-            file: {name: read(folder / name / file) for name in self.cells}
+            file: {name: self.read(name, file) for name in self.cells}
             for file in (LAST, BEST, AT_TOKENS)
         }
         self.found = self.files[LAST]
+        self.check_same()
+
+    def read(self, name: str, file: str) -> dict[str, Any]:
+        """Return the scores of a cell in one of its files; an empty one where there is none."""
+        path, trained = self.folder / name / file, self.cells[name].phase != "start"
+        return read_score(path, trained) if path.exists() or file == LAST else {}
+
+    def check_same(self) -> None:
+        """Check that all cells were scored on the same problems, those of the selection on others."""
+        shapes: dict[bool, tuple[Path, Any]] = {}
+        for file, scores in self.files.items():
+            for name, score in scores.items():
+                if not score:
+                    continue
+                path, selects = self.folder / name / file, self.cells[name].phase == "selection"
+                counts = {level: len(row) for level, row in score["correct"].items()}
+                first, shape = shapes.setdefault(selects, (path, (score["samples"], counts)))
+                if shape != (score["samples"], counts):
+                    raise FileError(
+                        f"{path}: must have the levels, problems and samples of {first}, got "
+                        f"others; remove the one that is damaged, and run the same command again"
+                    )
 
     def of(self, phase: str, rule: str | None = None) -> list[str]:
         """Return the names of the cells of a phase, and of a rule."""
@@ -96,11 +121,6 @@ class Scores:
                 ]
             )
         )
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Return a score; an empty one where there is none."""
-    return read_json(path) if path.exists() else {}
 
 
 def write_study(

@@ -14,12 +14,14 @@ from edgewise.agents.training.figures import line_style, save_figure, stack
 from edgewise.agents.training.report import probabilities
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
+from edgewise.benchmarks.studies.cell_files import BEST, CURVE, LAST, history, past_looks
 from edgewise.benchmarks.studies.plan import BASELINE, Plan, rule_name
 from edgewise.benchmarks.studies.published import published_effect
 from edgewise.benchmarks.studies.statistics import Scores as Table
 from edgewise.benchmarks.studies.statistics import improvement, interval, iqm
-from edgewise.benchmarks.studies.study import num_due, past_looks
-from edgewise.benchmarks.studies.study_report import BEST, LAST, Scores, write_csv
+from edgewise.benchmarks.studies.study import num_due
+from edgewise.benchmarks.studies.study_report import Scores, write_csv
+from edgewise.files import FileError
 
 NOTES = """
 Accuracies are in percent, the mean over seeds with their standard deviation, of the checkpoint at the
@@ -234,7 +236,10 @@ def curve_points(outcome: Outcome, names: Sequence[str]) -> tuple[list[float], l
     """
     plan, found = outcome.plan, defaultdict[int, list[float]](list)
     for name in names:
-        for past in past_looks(RunFolder(outcome.folder / name)):
+        looks = past_looks(RunFolder(outcome.folder / name))
+        if not looks:
+            raise FileError(f"{outcome.folder / name / CURVE}: must have a look, got none")
+        for past in looks:
             found[num_due(plan, past["rollouts"])].append(past["mean"])
     due = sorted(found)
     return [n * plan.num_rollouts / plan.num_looks for n in due], [np.array(found[n]) for n in due]
@@ -261,9 +266,7 @@ def draw_arms(outcomes: Sequence[Outcome], path: Path) -> None:
 def mean_shares(outcome: Outcome, rule: str) -> Table:
     """Return the probability of each arm at each step, on average over seeds, (steps, K)."""
     runs = [
-        np.array(
-            [probabilities(m) for m in RunFolder(outcome.folder / name).lines("metrics.jsonl")]
-        )
+        np.array([probabilities(m) for m in history(RunFolder(outcome.folder / name), 0)])
         for name in outcome.scores.of("comparison", rule)
     ]
     steps = min(len(run) for run in runs)

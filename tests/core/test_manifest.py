@@ -63,3 +63,12 @@ def test_a_damaged_manifest_is_named(folder, content):
     (folder / MANIFEST).write_text(content)
     with pytest.raises(FileError, match=f"^{folder / MANIFEST}:"):
         check_manifest(folder)
+
+
+def test_a_folder_of_another_run_is_refused_and_one_that_tells_none_is_not(folder):
+    check_manifest(folder, "a")
+    write_manifest(folder, "a")
+    check_manifest(folder, "a")
+    check_manifest(folder)
+    with pytest.raises(FileError, match=f"^{folder}: must be of this run, got that of another"):
+        check_manifest(folder, "b")

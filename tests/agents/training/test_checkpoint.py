@@ -120,7 +120,7 @@ def test_the_newest_intact_checkpoint_is_used_and_the_damaged_are_set_aside(poli
     run = three(tmp_path / "run", policy)
     (run.path / "checkpoints/3/envs.json").write_text("{}")
     (run.path / "checkpoints/2/algorithm.pt").unlink()
-    algorithm, _ = run.restore(policy)
+    algorithm, _ = load(run.to_continue(), policy)
     assert algorithm == {"step": 1}
     assert [note.partition("; ")[2] for note in run.notes] == 2 * [
         "the checkpoint of step 1 is used instead"
@@ -133,13 +133,28 @@ def test_the_newest_intact_checkpoint_is_used_and_the_damaged_are_set_aside(poli
     assert run.checkpoints()[-1].name == "2" and run.to_continue().name == "2"
 
 
+def test_the_checkpoint_of_another_run_is_not_loaded(policy, tmp_path):
+    runs = [RunFolder.create(tmp_path / name, {"output": name, "seed": 0}) for name in "ab"]
+    for run in runs:
+        for step in (1, 2):
+            run.checkpoint(policy, {"step": step}, ENVS, keep=2)
+    moved = (runs[0].path / "checkpoints" / "2").rename(runs[0].path / "before")
+    (runs[1].path / "checkpoints" / "2").rename(runs[0].path / "checkpoints" / "2")
+    assert runs[0].to_continue().name == "1"
+    assert "/a/checkpoints/2: must be of this run, got that of another; the ch" in runs[0].notes[0]
+    moved.rename(runs[1].path / "checkpoints" / "2")  # where only one is of this run, that is used
+    assert runs[1].to_continue().name == "1"
+    elsewhere = runs[0].path.rename(tmp_path / "elsewhere")  # a run may be moved
+    assert RunFolder.open(elsewhere).to_continue().name == "1"
+
+
 def test_where_no_checkpoint_is_intact_all_are_named(policy, tmp_path):
     run = three(tmp_path / "run", policy)
     for step in (1, 2, 3):
         (run.path / f"checkpoints/{step}/envs.json").write_text("")
     told = r"checkpoints/3/envs.json: .*checkpoints/2/envs.json: .*checkpoints/1/envs.json: "
     with pytest.raises(FileError, match=f"{told}.*; no checkpoint is intact$"):
-        run.restore(policy)
+        load(run.to_continue(), policy)
 
 
 def test_records_without_a_checkpoint_are_no_new_run(policy, tmp_path):
@@ -164,7 +179,7 @@ def test_the_records_that_are_missing_are_named(tmp_path):
     assert problems.startswith(
         f"{run.path / 'problems.jsonl'}:2: `step` must be the number of a step"
     )
-    assert [record["step"] for record in run.lines("metrics.jsonl")] == [1, 2, 5, 5, 6]
+    assert [record["step"] for record in run.lines("metrics.jsonl")] == [1, 2, 5, 6]
     assert list(run.lines("problems.jsonl")) == [{"step": 1}]
     assert '{"stap": 2}' in (run.path / "problems.jsonl.damaged").read_text()
 

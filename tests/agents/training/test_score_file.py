@@ -28,3 +28,9 @@ def test_what_is_no_score_is_refused_with_the_file(tmp_path, found):
     folder.write("after.json", found)
     with pytest.raises(FileError, match=r"after.json: must have the scores of levels"):
         read_scores(folder, "after.json")
+
+
+def test_the_scores_of_a_cell_of_a_comparison_are_none_of_a_run(tmp_path):
+    folder = Folder(tmp_path)
+    folder.write("after.json", {"mean": 0.5, "samples": 1, "correct": {"1": [0, 1]}})
+    assert read_scores(folder, "after.json") is None

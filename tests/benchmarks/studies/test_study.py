@@ -40,6 +40,15 @@ SMALL = Plan(
     test_samples=2,
     train={"max_tokens": 8},
 )
+SCORE = {
+    "samples": 1,
+    "steps": 1,
+    "rollouts": 9,
+    "tokens": 9,
+    "effective": 1,
+    "mean": 0.5,
+    "correct": {"1": [1]},
+}
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
@@ -68,7 +77,7 @@ def test_the_best_on_validation_is_chosen(tmp_path):
     for cell, accuracy in zip(selection_cells(plan), (0.2, 0.3), strict=True):
         folder = tmp_path / cell.name
         folder.mkdir(parents=True)
-        (folder / "after.json").write_text(json.dumps({"mean": accuracy}))
+        (folder / "after.json").write_text(json.dumps({**SCORE, "mean": accuracy}))
     assert study.choose(plan, tmp_path) == {"random": 1}
 
 
@@ -112,13 +121,12 @@ def test_answers_are_sampled_as_the_paper_evaluates(tmp_path):
 
 
 def test_a_plan_without_a_budget_of_tokens_has_a_table(tmp_path):
-    score = {"samples": 1, "steps": 1, "rollouts": 9, "tokens": 9, "effective": 1, "mean": 0.5}
     cells = [*start_cells(SMALL), *comparison_cells(SMALL, {"random": 0, "dapo": 0})]
     for cell in cells:
         (tmp_path / cell.name).mkdir(parents=True)
         right = [int(cell.rule == "dapo")] * 3
         (tmp_path / cell.name / "after.json").write_text(
-            json.dumps({**score, "correct": {"1": right}})
+            json.dumps({**SCORE, "correct": {"1": right}})
         )
     plan = replace(SMALL, num_tokens=None)
     line = comparison_table(plan, Scores(cells, tmp_path), {"1": False})[-1]
@@ -161,11 +169,12 @@ def test_the_best_checkpoint_is_scored_with_its_own_weights(tmp_path):
         scores.append(study.score(plan, training, "test"))
         if len(scores) == 1:
             training.policy.save(training.folder.path / study.WEIGHTS)
-    looks = [{"steps": 1, "mean": 0.9}, {"steps": 2, "mean": 0.9}]
+    used = {"rollouts": 16, "tokens": 9, "effective": 0}
+    looks = [{**used, "steps": 1, "mean": 0.9}, {**used, "steps": 2, "mean": 0.9}]
     training.folder.write(study.CURVE, {"looks": looks})
     best = study.score_best(plan, training, {**scores[1], "steps": 2})
     assert best["correct"] == scores[0]["correct"] != scores[1]["correct"]
     assert best["steps"] == 1
-    training.folder.write(study.CURVE, {"looks": [{"steps": 1, "mean": 0.8}, looks[1]]})
+    training.folder.write(study.CURVE, {"looks": [{**looks[0], "mean": 0.8}, looks[1]]})
     last = {**scores[1], "steps": 2}
     assert study.score_best(plan, training, last) == last
