@@ -1,4 +1,4 @@
-"""Score completions with the library's forward pass.
+"""Score completions with the library's forward pass, and decode them, whatever the model.
 
 Either equal prompts are computed once for all their completions, which then attend to a cache; or each
 row is computed in full, without padding before or in it. Then no mask is needed, of which every token
@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -218,3 +219,25 @@ class Reader:
                 handle.remove()
             self.plain = torch.equal(found[0].float(), logits.float())
         return self.plain
+
+
+class PlainDecoder:
+    """Decode B rows with the forward pass of `reader`."""
+
+    def __init__(self, reader: Reader, tokens: Tensor, attention: Tensor) -> None:
+        """Read the prompts, (B, T) each; `logits`, (B, V), are of what follows."""
+        self.reader, self.cache, self.seen = reader, DynamicCache(), attention
+        self.logits, _ = reader.prefill(tokens, attention, self.cache)
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """Return the logits, (B, V), after one more token of each row, (B, 1)."""
+        self.seen = pad(self.seen, (0, 1), value=1)
+        return self.reader.forward(tokens, self.seen, self.cache)[0][:, -1]
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all rows but `rows`, indices."""
+        self.cache.batch_select_indices(rows)
+        self.seen = self.seen[rows]
+
+    def taped(self, completions: Completions) -> None:
+        """Keep nothing for an update."""

@@ -29,9 +29,8 @@ from edgewise.agents.policies.heap import give_back
 from edgewise.agents.policies.memory import SHORT
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.passes import Budget, last_columns, within_memory
-from edgewise.agents.policies.plain_decode import PlainDecoder
 from edgewise.agents.policies.policy import Completions, OnFinished, Scorer, append
-from edgewise.agents.policies.read import Reader, Rows
+from edgewise.agents.policies.read import PlainDecoder, Reader, Rows
 from edgewise.agents.policies.sampling import Parts, Sample, choose, compact, divided
 from edgewise.agents.policies.turn_cache import TurnCache
 from edgewise.agents.policies.weights import end_tokens, load_pretrained

@@ -43,8 +43,8 @@ import edgewise  # noqa: F401
 from edgewise.agents.algorithms import grpo
 from edgewise.agents.policies.load import load_policy
 from edgewise.agents.policies.options import Sampling
-from edgewise.agents.policies.plain_decode import PlainDecoder
 from edgewise.agents.policies.policy import Completions
+from edgewise.agents.policies.read import PlainDecoder
 from edgewise.agents.policies.transformers import TransformersPolicy
 from edgewise.benchmarks.speed import decode
 from edgewise.wrappers import SEC, vector

@@ -37,21 +37,19 @@ from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
 from edgewise.benchmarks.studies.published import SOAR_METHODS, published_soar
 from edgewise.benchmarks.studies.serl import SeRLConfig, serl_problems
-from edgewise.benchmarks.studies.soar_records import (
-    Record,
-    best_of,
-    check_record,
-    last_checkpoint,
-    last_state,
-    of_each_student,
-)
 from edgewise.benchmarks.studies.soar_statistics import (
     KS,
     Counts,
+    Record,
     Tests,
+    best_of,
+    check_record,
     count_right,
+    last_checkpoint,
+    last_state,
     nested_difference,
     nested_interval,
+    of_each_student,
     phases,
     train_fresh,
 )

@@ -30,7 +30,7 @@ from edgewise.agents.training.parts import Problems
 from edgewise.agents.training.recipe_file import read_options
 from edgewise.agents.training.run import Training, begin, resume
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.benchmarks.studies.cell_files import (
+from edgewise.benchmarks.studies.cells import (
     AT_TOKENS,
     BEST,
     CURVE,
@@ -38,10 +38,11 @@ from edgewise.benchmarks.studies.cell_files import (
     check_asked,
     check_used,
     history,
+    in_parallel,
+    is_begun,
     past_looks,
     read_score,
 )
-from edgewise.benchmarks.studies.cells import in_parallel, is_begun
 from edgewise.benchmarks.studies.plan import (
     Cell,
     Plan,

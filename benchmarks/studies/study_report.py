@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from edgewise.agents.statistics import Estimate, Floats, hierarchical_bootstrap
 from edgewise.agents.training.figures import save_figure
 from edgewise.agents.training.sheet import Sheet
-from edgewise.benchmarks.studies.cell_files import AT_TOKENS, BEST, LAST, read_score
+from edgewise.benchmarks.studies.cells import AT_TOKENS, BEST, LAST, read_score
 from edgewise.benchmarks.studies.plan import Cell, Plan
 from edgewise.files import FileError, write_atomically
 

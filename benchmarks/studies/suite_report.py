@@ -14,7 +14,7 @@ from edgewise.agents.training.figures import line_style, save_figure, stack
 from edgewise.agents.training.report import probabilities
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.agents.training.sheet import Sheet
-from edgewise.benchmarks.studies.cell_files import BEST, CURVE, LAST, history, past_looks
+from edgewise.benchmarks.studies.cells import BEST, CURVE, LAST, history, past_looks
 from edgewise.benchmarks.studies.plan import BASELINE, Plan, rule_name
 from edgewise.benchmarks.studies.published import published_effect
 from edgewise.benchmarks.studies.statistics import Scores as Table

@@ -8,7 +8,7 @@ transformers = pytest.importorskip("transformers")
 from edgewise.agents.policies.fast_decode import FastDecoder  # noqa: E402
 from edgewise.agents.policies.fast_network import recognises  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
-from edgewise.agents.policies.plain_decode import PlainDecoder  # noqa: E402
+from edgewise.agents.policies.read import PlainDecoder  # noqa: E402
 
 PROMPTS = ["1 + 1 = ", "[3, 5, 2] -> 16 in \\boxed{}: ", "?", "1 + 1 = "] * 8
 

@@ -7,8 +7,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from edgewise.agents.seedlings.pretrain import build_tokenizer
-from edgewise.agents.seedlings.transcript import row_of, worked_episode
+from edgewise.agents.seedlings.pretrain import build_tokenizer, row_of, worked_episode
 
 
 def begun(**options):

@@ -11,7 +11,7 @@ from edgewise.agents.soar.records import CHECKS, read_game
 from edgewise.agents.soar.report import write_report
 from edgewise.agents.soar.run import game_state
 from edgewise.agents.training.run_folder import RunFolder
-from edgewise.benchmarks.studies.soar_records import check_record, of_each_student
+from edgewise.benchmarks.studies.soar_statistics import check_record, of_each_student
 from edgewise.cli import main
 from edgewise.cli.compare_soar import play_game
 from edgewise.files import FileError

@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 from edgewise.agents.training.config import complete
 from edgewise.agents.training.run_folder import RunFolder
 from edgewise.benchmarks.studies import study
-from edgewise.benchmarks.studies.cell_files import history, past_looks, read_score
+from edgewise.benchmarks.studies.cells import history, past_looks, read_score
 from edgewise.benchmarks.studies.plan import SUITES, Size, comparison_cells, plan_of
 from edgewise.benchmarks.studies.study_report import Scores
 from edgewise.files import FileError
