@@ -19,8 +19,7 @@ from edgewise.agents.distributed import (
 )
 from edgewise.agents.training import validation
 from edgewise.agents.training.config import TrainConfig
-from edgewise.agents.training.display import Display, announcer, score_line, score_table
-from edgewise.agents.training.keys import pressed
+from edgewise.agents.training.display import Display, announcer, pressed, score_line, score_table
 from edgewise.agents.training.report import write_report
 from edgewise.agents.training.run import Training, begin, resume
 from edgewise.agents.training.samples import LINES as SAMPLES

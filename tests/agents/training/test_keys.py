@@ -13,7 +13,7 @@ CHILD = """
 import os, sys, threading
 terminal = os.open(sys.argv[1], os.O_RDWR)  # becomes that of this session
 os.dup2(terminal, 0)
-from edgewise.agents.training.keys import pressed
+from edgewise.agents.training.display import pressed
 done = threading.Event()
 if sys.argv[2] == "background" and (job := os.fork()):
     sys.exit(os.WIFSTOPPED(os.waitpid(job, os.WUNTRACED)[1]))
@@ -83,7 +83,7 @@ def test_a_job_in_the_background_leaves_the_terminal_alone_and_is_not_stopped(te
 
 
 def test_without_a_terminal_nothing_happens():
-    code = "from edgewise.agents.training.keys import pressed\nwith pressed(print): print('ran')"
+    code = "from edgewise.agents.training.display import pressed\nwith pressed(print): print('ran')"
     for stdin in (subprocess.DEVNULL, subprocess.PIPE):
         found = subprocess.run(
             [sys.executable, "-c", code], stdin=stdin, capture_output=True, text=True, check=True
