@@ -5,9 +5,9 @@ from edgewise.answer import extract_answer
 from edgewise.env import ReasoningEnv, evaluation_set
 from edgewise.frame import Frame
 from edgewise.mixture import Mixture
-from edgewise.posing import pose
 from edgewise.problem_set import ProblemSet, check_clean
 from edgewise.registration import register, register_division
+from edgewise.scoring import pose
 from edgewise.task import Preset, Protocol, Task, Turn, Unsolvable
 from edgewise.text import UnicodeText
 from edgewise.vector_env import ReasoningVectorEnv

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from edgewise.outcome import Outcome
-from edgewise.posing import pose
+from edgewise.scoring import pose
 
 Completion = (
     str | Sequence[Mapping[str, str]]

@@ -24,7 +24,7 @@ from edgewise.agents.integrations.named import score
 from edgewise.agents.integrations.refusals import tell_refusals
 from edgewise.agents.integrations.versions import NEMO_GYM
 from edgewise.judging import takes_turns
-from edgewise.posing import pose
+from edgewise.scoring import pose
 
 NEMO_GYM.check(version("nemo-gym"))
 MAX_TEXT = 1_000_000  # characters of an answer

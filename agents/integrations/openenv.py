@@ -22,7 +22,7 @@ from edgewise.agents.integrations.versions import OPENENV
 from edgewise.env import ReasoningEnv
 from edgewise.errors import shown
 from edgewise.names import read_name
-from edgewise.posing import pose
+from edgewise.scoring import pose
 
 OPENENV.check(version("openenv"))
 MAX_TEXT = 1_000_000  # characters of an answer

@@ -16,7 +16,7 @@ from skyrl_gym.envs.base_text_env import BaseTextEnv, BaseTextEnvStepOutput
 
 from edgewise.agents.integrations.versions import SKYRL
 from edgewise.errors import shown
-from edgewise.posing import pose
+from edgewise.scoring import pose
 
 SKYRL.check(version("skyrl-gym"))
 ID = "edgewise"

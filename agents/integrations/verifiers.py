@@ -23,7 +23,7 @@ from edgewise.agents.training.recipe_file import read_options
 from edgewise.env import ReasoningEnv, evaluation_set, unwrap
 from edgewise.judging import takes_turns
 from edgewise.outcome import Outcome
-from edgewise.posing import pose
+from edgewise.scoring import pose
 
 VERIFIERS.check(version("verifiers"))
 

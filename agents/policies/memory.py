@@ -5,12 +5,21 @@ A pass computes log-probabilities, and their gradient, of a micro-batch of rows.
 chunks, again in the backward pass; so its memory does not grow with the batch, but for the ids and
 numbers of its tokens, nor with the length or, beyond one more gradient of the head, the vocabulary.
 Needs neither torch nor weights.
+
+Tensors on a CPU live in the heap of the C library: what is freed there goes back to the system where work of
+another kind begins, if it is much. glibc keeps what they free for later, in pieces that the next kind of work,
+whose tensors have other sizes, does not fit into, so that each would add its own peak to the one before.
+As long as no more than `KEPT` bytes of it are free they are left: to get a page from the system again takes
+as long as a small model computes on it. glibc counts as free what was given back too, and tells no more.
 """
 
 from __future__ import annotations
 
+import ctypes
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 MAX_TOKENS_PER_PASS = 262_144  # by default: 64 rows of 4,096 tokens
@@ -20,6 +29,20 @@ BATCH_BYTES = (
     40  # of a token of an update, beside the rollout: ids, masks, weights, log-probabilities
 )
 SHORT = 2_048  # tokens of a row up to which a mask, with an entry for every two of them, is small
+KEPT = 256 * 2**20  # bytes
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # numbers that glibc's `mallopt` knows them by
+LARGEST = (
+    32 * 2**20
+)  # bytes that glibc takes from the heap; by default as many as were freed at once
+OWN = (
+    "MALLOC_TRIM_THRESHOLD_",
+    "MALLOC_MMAP_THRESHOLD_",
+    "GLIBC_TUNABLES",
+)  # a user's settings, which stay
+FIELDS = (  # of glibc's `mallinfo2`; "fordblks" are the bytes that are free in the heap
+    *("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks"),
+    *("uordblks", "fordblks", "keepcost"),
+)
 
 
 @dataclass(frozen=True)
@@ -144,3 +167,30 @@ def pass_bytes(
 def masked_tokens(row_tokens: int, checkpointing: bool, shares_prompts: bool) -> int:
     """Return the tokens of a row that is read with a mask, 0 if it is read without one."""
     return row_tokens if shares_prompts and not checkpointing and row_tokens <= SHORT else 0
+
+
+class Usage(ctypes.Structure):
+    """What `mallinfo2` returns, in bytes or blocks."""
+
+    _fields_ = tuple((name, ctypes.c_size_t) for name in FIELDS)
+
+
+@cache
+def library() -> Any:
+    """Return glibc, told to keep what is freed, unless the user told it something; None where the C library is another."""
+    try:
+        found = ctypes.CDLL(None)
+        found.mallinfo2.restype = Usage
+        if not any(name in os.environ for name in OWN):
+            found.mallopt(TRIM_THRESHOLD, KEPT)
+            found.mallopt(MMAP_THRESHOLD, LARGEST)
+        found.malloc_trim.argtypes = (ctypes.c_size_t,)
+    except (AttributeError, OSError, TypeError):  # no such function, or no such library
+        return None
+    return found
+
+
+def give_back() -> None:
+    """Give back the pages of the heap that hold nothing, if more than `KEPT` bytes are free: some milliseconds."""
+    if (glibc := library()) is not None and glibc.mallinfo2().fordblks > KEPT:
+        glibc.malloc_trim(0)

@@ -25,8 +25,7 @@ from edgewise.agents.policies.fast_network import Network, recognises
 from edgewise.agents.policies.fast_read import read_states
 from edgewise.agents.policies.fast_tape import Tape
 from edgewise.agents.policies.head import token_logprobs, value_head
-from edgewise.agents.policies.heap import give_back
-from edgewise.agents.policies.memory import SHORT
+from edgewise.agents.policies.memory import SHORT, give_back
 from edgewise.agents.policies.options import Sampling
 from edgewise.agents.policies.passes import Budget, last_columns, within_memory
 from edgewise.agents.policies.policy import Completions, OnFinished, Scorer, append

@@ -22,7 +22,7 @@ from edgewise.errors import shown
 from edgewise.fields import build
 from edgewise.files import about, numbered_jsonl, write_atomically
 from edgewise.names import read_name
-from edgewise.posing import pose_named
+from edgewise.scoring import pose_named
 
 Record = Mapping[str, Any]
 HALVES = ("train", "test")

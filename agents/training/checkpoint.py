@@ -20,7 +20,7 @@ from zipfile import BadZipFile, ZipFile
 import torch
 from safetensors import SafetensorError, safe_open
 
-from edgewise.agents.policies.heap import give_back
+from edgewise.agents.policies.memory import give_back
 from edgewise.agents.policies.policy import Policy
 from edgewise.agents.policies.sampling import is_out_of_memory
 from edgewise.files import FileError, flush, read_json, readable

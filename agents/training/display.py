@@ -25,6 +25,7 @@ BAR = 10  # characters of the probability of an arm
 LINE_EVERY = 10  # steps, where there is no terminal
 KEY = "s"  # shows the samples of the last step, and hides them
 NUM_SAMPLES = 4
+PAUSE = 0.2  # seconds between two looks at a terminal that another job has
 
 
 def announcer(console: Console) -> Callable[[str], None] | None:
@@ -241,7 +242,6 @@ def compared(before: float, after: float) -> tuple[str, str, str]:
 
 
 Press = Callable[[str], None]
-PAUSE = 0.2  # seconds between two looks at a terminal that another job has
 
 
 @contextmanager

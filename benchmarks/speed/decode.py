@@ -6,7 +6,7 @@ python -m edgewise.benchmarks.speed.decode
 that of `edgewise.agents.policies.fast_network`. A figure is of some batches of problems, all tokens over all
 seconds, as batches differ in how long and how alike completions are; it is the best of several repeats of
 `time.process_time`, taken in turn, each way in processes of its own, as ours sets up the heap of its process
-(`edgewise.agents.policies.heap`), and of several processes, as these differ by where their memory lies.
+(`edgewise.agents.policies.memory`), and of several processes, as these differ by where their memory lies.
 Tokens are those up to the end of each completion.
 """
 

@@ -5,7 +5,7 @@
 A step is 8 problems of Countdown, 8 completions of each of at most 64 tokens, and one update, on
 one thread. Both sides have the same model, prompts, rewards, loss and learning rate, and weights and
 updates in float32 unless a row says otherwise. The rows are measured in turn, each in a process of its
-own, as ours sets up the heap of its process (`edgewise.agents.policies.heap`); each figure is of the
+own, as ours sets up the heap of its process (`edgewise.agents.policies.memory`); each figure is of the
 repeat with the fewest CPU-seconds, `time.process_time`, a step, after one step that is not counted.
 
 Each row of ours, down to bfloat16, has one thing more than the row above. Up to "every group counts"

@@ -12,7 +12,7 @@ from itertools import combinations
 
 from edgewise.contract.level import Level
 from edgewise.outcome import Outcome, answers_of_attempt
-from edgewise.posing import pose
+from edgewise.scoring import pose
 from edgewise.task import SPLITS, Task
 
 TAGS = {

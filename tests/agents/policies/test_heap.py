@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewise.agents.policies import heap
+from edgewise.agents.policies import memory
 
 torch = pytest.importorskip("torch")
 
@@ -18,15 +18,15 @@ def resident():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory is read from /proc")
 def test_what_is_freed_between_what_is_kept_is_given_back_beyond_a_limit(monkeypatch):
-    if heap.library() is None:
+    if memory.library() is None:
         pytest.skip("another C library than glibc, which need not keep anything")
     pieces = [torch.zeros(2**12) for _ in range(4096)]  # 16 KiB each, 64 MiB, all from the heap
     kept, before = pieces[::64], resident()
     del pieces
     gc.collect()
-    heap.give_back()  # less than `KEPT`
+    memory.give_back()  # less than `KEPT`
     assert before - resident() < 8 * 2**20
-    monkeypatch.setattr(heap, "KEPT", 2**20)
-    heap.give_back()
+    monkeypatch.setattr(memory, "KEPT", 2**20)
+    memory.give_back()
     assert before - resident() > 40 * 2**20
     assert sum(float(piece.sum()) for piece in kept) == 0.0

@@ -15,7 +15,7 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from edgewise.agents.algorithms import grpo, ppo, reinforce, rloo  # noqa: E402
-from edgewise.agents.policies import heap  # noqa: E402
+from edgewise.agents.policies import memory  # noqa: E402
 from edgewise.agents.policies.options import Sampling  # noqa: E402
 from edgewise.agents.policies.passes import Budget, last_columns, within_memory  # noqa: E402
 from edgewise.agents.policies.policy import Completions  # noqa: E402
@@ -221,7 +221,7 @@ M_MMAP_THRESHOLD = -3  # of malloc.h
 
 def with_little_memory(work, megabytes, results):
     """Do `work` with as many more megabytes of addresses than there are; tell what was warned of."""
-    heap.KEPT = 0  # else what is computed first leaves enough for the second
+    memory.KEPT = 0  # else what is computed first leaves enough for the second
     ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**16)  # what is large is given back when freed
     policy = random_policy(vocab_size=4_096)
     policy.fast = False
