@@ -34,7 +34,7 @@ class Block:
 
         Args:
             used: Where there is a token, (rows, columns).
-            new: Where it is the first of the rows' that is after the same ones, (rows, columns).
+            new: Where it is the first, of all rows, of those after the same tokens, (rows, columns).
             start: The number of the first token.
         """
         counted = (new.flatten().cumsum(dim=0) - 1 + start).view(new.shape)
