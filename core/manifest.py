@@ -41,7 +41,9 @@ def check_manifest(folder: Path, run: str | None = None) -> None:
             another run.
     """
     if run is not None and read_json(folder / MANIFEST).get("run", run) != run:
-        raise FileError(f"{folder}: must be of this run, got that of another")
+        raise FileError(
+            f"{folder}: must be of this run, got that of another `output` or `seed` of config.json"
+        )
     for path, recorded in entries(folder):
         with readable(path):
             size = path.stat().st_size

@@ -142,7 +142,7 @@ def fill(plan: Plan, cell: Cell, training: Training) -> None:
     if cell.phase == "start":
         training.folder.write(LAST, score(plan, training, "test"))
         return
-    check_looks(plan, training.folder, metrics)
+    check_looks(plan, training.folder, metrics[:-1])
     used = spent(plan, metrics)
     if metrics and cell.phase != "selection":  # it may have stopped before the last step was scored
         examine(plan, training, spent(plan, metrics[:-1]), used)
@@ -196,9 +196,16 @@ def num_due(plan: Plan, num_rollouts: float) -> int:
 
 
 def look(plan: Plan, training: Training, used: Mapping[str, float]) -> None:
-    """Score a run on validation problems, and keep its weights if it never was better."""
+    """Score a run on validation problems, and keep its weights if it never was better.
+
+    Steps since a checkpoint are drawn again, on some machines others: a look at such a step stays, with its
+    weights, and is told what the steps used that stand in the records.
+    """
     curve = past_looks(training.folder)
     if any(past["steps"] == used["steps"] for past in curve):
+        known = [{**past, **used} if past["steps"] == used["steps"] else past for past in curve]
+        if known != curve:
+            training.folder.write(CURVE, {"looks": known})
         return
     curve = [past for past in curve if past["steps"] < used["steps"]]
     mean = score(plan, training, "validation")["mean"]

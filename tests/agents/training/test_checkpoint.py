@@ -141,7 +141,10 @@ def test_the_checkpoint_of_another_run_is_not_loaded(policy, tmp_path):
     moved = (runs[0].path / "checkpoints" / "2").rename(runs[0].path / "before")
     (runs[1].path / "checkpoints" / "2").rename(runs[0].path / "checkpoints" / "2")
     assert runs[0].to_continue().name == "1"
-    assert "/a/checkpoints/2: must be of this run, got that of another; the ch" in runs[0].notes[0]
+    assert (
+        "/a/checkpoints/2: must be of this run, got that of another `output` or `seed` of config.json; the ch"
+        in runs[0].notes[0]
+    )
     moved.rename(runs[1].path / "checkpoints" / "2")  # where only one is of this run, that is used
     assert runs[1].to_continue().name == "1"
     elsewhere = runs[0].path.rename(tmp_path / "elsewhere")  # a run may be moved

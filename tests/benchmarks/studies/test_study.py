@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,6 +156,28 @@ def test_a_look_that_was_interrupted_is_made_up_for(tmp_path):
     (path / "after.json").unlink()  # and nothing after it
     study.run_cell(plan, cell, tmp_path)
     assert {file: (path / file).read_bytes() for file in before} == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", ["0", "2"])
+def test_looks_at_steps_that_are_drawn_again_tell_what_these_used(tmp_path, kept):
+    plan = replace(SMALL, num_looks=2)
+    cell = comparison_cells(plan, {"random": 0})[0]
+    study.run_cell(plan, cell, tmp_path)
+    path = tmp_path / cell.name
+    files = ("curve.json", "best.json", "after.json")
+    before = {file: (path / file).read_bytes() for file in files}
+    looks = json.loads(before["curve.json"])["looks"]
+    others = [look if look["steps"] < int(kept) else {**look, "tokens": 1} for look in looks]
+    (path / "curve.json").write_text(json.dumps({"looks": others}))  # of draws that were lost
+    for file in files[1:]:
+        (path / file).unlink()
+    for checkpoint in (path / "checkpoints").iterdir():
+        if checkpoint.name != kept:
+            shutil.rmtree(checkpoint)
+    for _ in range(2):  # the second finds all of it done
+        study.run_cell(plan, cell, tmp_path)
+        assert {file: (path / file).read_bytes() for file in files} == before
 
 
 @pytest.mark.slow
